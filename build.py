@@ -1,0 +1,206 @@
+#!/usr/bin/env python3
+"""The one entry to authmedia: sets up what is missing, then serves, builds or tests.
+
+    python3 build.py serve [--port N] [--homeserver-port N] [--no-open]
+    python3 build.py build [--out DIR]
+    python3 build.py test [pytest arguments]
+
+The set-up uses Python's standard library alone. What a command does once everything is there stands in `web/`,
+`homeserver/development/` and `tests/`; here it is only called.
+"""
+
+import argparse
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+STATE = ROOT / ".state"
+WEB = ROOT / "web"
+OLDEST_PYTHON = (3, 11)
+OLDEST_NODE = 18
+
+
+class Stop(Exception):
+    """A step cannot succeed: one sentence that says what to do."""
+
+
+def main(arguments: list[str]) -> int:
+    """Runs one command; gives the process's exit status."""
+    try:
+        options = _parse(arguments)
+        check_machine()
+        set_up_python()
+        if Path(sys.prefix).resolve() != VENV.resolve():
+            _in_venv(arguments)
+        sys.path[:0] = [str(ROOT), str(ROOT / "homeserver")]
+        set_up_node_modules()
+        status: int = options.command(options)
+        return status
+    except Stop as reason:
+        print(f"authmedia: {reason}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="build.py", description="Serves, builds or tests authmedia.")
+    commands = parser.add_subparsers(required=True, metavar="command")
+    serve_parser = commands.add_parser("serve", help="start a homeserver with a sample room and serve the pages")
+    serve_parser.add_argument("--port", type=int, default=8000, help="the site's port (default: 8000)")
+    serve_parser.add_argument("--homeserver-port", type=int, default=8008, help="Synapse's port (default: 8008)")
+    serve_parser.add_argument("--no-open", action="store_true", help="do not open a browser")
+    serve_parser.set_defaults(command=serve)
+    build_parser = commands.add_parser("build", help="build the static site")
+    build_parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where to (default: dist)")
+    build_parser.set_defaults(command=build)
+    test_parser = commands.add_parser(
+        "test", help="run all tests, or those that pytest's arguments choose", add_help=False
+    )
+    test_parser.set_defaults(command=test)
+    options, rest = parser.parse_known_args(arguments)
+    if rest and options.command is not test:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    options.rest = rest
+    return options
+
+
+# --- the commands ----------------------------------------------------------------------------------------------------
+
+
+def serve(options: argparse.Namespace) -> int:
+    """Starts the homeserver, seeds it, builds the site and serves it until Ctrl-C or SIGTERM."""
+    from web.demonstration import run
+
+    return run(STATE, options.port, options.homeserver_port, open_browser=not options.no_open)
+
+
+def build(options: argparse.Namespace) -> int:
+    """Builds the static site."""
+    from rich.console import Console
+
+    from web.site import build as build_site
+
+    console = Console()
+    with console.status("Building") as status:
+        build_site(options.out, lambda step: status.update(f"Building: {step}"))
+    console.print(f"The site is in {options.out}")
+    return 0
+
+
+def test(options: argparse.Namespace) -> int:
+    """Runs the tests, after getting browsers where there are none."""
+    from tests.browser.engines import set_up_browsers
+
+    try:
+        set_up_browsers()
+    except RuntimeError as error:
+        raise Stop(str(error)) from error
+    return subprocess.call([sys.executable, "-m", "pytest", *options.rest], cwd=ROOT)
+
+
+# --- the set-up, by the standard library alone -----------------------------------------------------------------------
+
+
+def check_machine() -> None:
+    """Stops where nothing that follows could work."""
+    if sys.version_info < OLDEST_PYTHON:
+        raise Stop("authmedia needs Python 3.11 or newer; run build.py with a newer python3.")
+    if os.name == "nt":
+        raise Stop("Synapse runs on Linux and macOS only; on Windows, run this command inside WSL (wsl --install).")
+
+
+def set_up_python() -> None:
+    """Makes ``.venv`` and installs the lock into it, unless that lock is installed already."""
+    lock = ROOT / "requirements.txt"
+    if _stamped(VENV / ".installed", lock):
+        return
+    if importlib.util.find_spec("ensurepip") is None:
+        raise Stop("this Python has no ensurepip; install it (on Debian: apt install python3-venv) and run again.")
+    print("Setting up Python packages in .venv (once; about a minute)", flush=True)
+    _run([sys.executable, "-m", "venv", "--clear", str(VENV)], "the virtual environment could not be made in .venv")
+    pip = [str(_venv_python()), "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
+    _run(
+        [*pip, "--quiet", "--progress-bar", "on", "--disable-pip-version-check"],
+        "the Python packages could not be installed; check the network (or your pip index settings) and run again",
+    )
+    _stamp(VENV / ".installed", lock)
+
+
+def set_up_node_modules() -> None:
+    """Gets PyScript and its interpreters with ``npm ci``, unless that lock is installed already."""
+    lock = WEB / "package-lock.json"
+    stamp = WEB / "node_modules" / ".installed"
+    if _stamped(stamp, lock):
+        return
+    print("Getting PyScript, Pyodide and MicroPython from npm (once)", flush=True)
+    _run(
+        [*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"],
+        "the npm packages could not be installed; check the network (or your npm registry settings) and run again",
+        cwd=WEB,
+    )
+    _stamp(stamp, lock)
+
+
+def _npm() -> list[str]:
+    """npm from this machine where its Node is new enough, else from a Python package that carries both."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm and _major_version(node) >= OLDEST_NODE:
+        return [npm]
+    lock = WEB / "requirements-node.txt"
+    stamp = VENV / ".installed-node"
+    if not _stamped(stamp, lock):
+        pip = [sys.executable, "-m", "pip", "install", "--require-hashes", "--quiet", "-r", str(lock)]
+        _run(pip, f"Node.js could not be installed; install Node.js {OLDEST_NODE} or newer yourself and run again")
+        _stamp(stamp, lock)
+    return [str(_venv_python().with_name("npm"))]
+
+
+def _major_version(node: str) -> int:
+    answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    major = answer.strip().lstrip("v").split(".")[0]
+    return int(major) if major.isdigit() else 0
+
+
+def _in_venv(arguments: list[str]) -> NoReturn:
+    """Goes on with the virtual environment's Python, in this same process, so that signals reach it."""
+    command = [str(_venv_python()), str(ROOT / "build.py"), *arguments]
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def _venv_python() -> Path:
+    return VENV / "bin" / "python"
+
+
+def _run(command: list[str], complaint: str, cwd: Path = ROOT) -> None:
+    try:
+        status = subprocess.call(command, cwd=cwd)
+    except OSError as error:
+        raise Stop(f"{complaint} ({error}).") from error
+    if status:
+        raise Stop(f"{complaint} (exit status {status} of {Path(command[0]).name}).")
+
+
+def _digest(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
+
+
+def _stamped(stamp: Path, lock: Path) -> bool:
+    """Whether exactly this lock was installed to its end."""
+    return stamp.is_file() and stamp.read_text(encoding="ascii") == _digest(lock)
+
+
+def _stamp(stamp: Path, lock: Path) -> None:
+    stamp.write_text(_digest(lock), encoding="ascii")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""The development homeserver: a real Synapse, started, filled and stopped."""

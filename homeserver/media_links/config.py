@@ -1,0 +1,154 @@
+"""This module's section of ``homeserver.yaml``."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from synapse.config._base import Config, ConfigError
+from synapse.config.ratelimiting import RatelimitSettings
+
+from .signing import KEY_ID, Keyring
+
+_KEYS = frozenset({"secrets", "lifetime", "bucket", "batch_limit", "bind_ip", "base_url", "rc_links"})
+_MIN_SECRET_BYTES = 32
+_MAX_LIFETIME_MS = 365 * 24 * 3600 * 1000
+_MAX_BATCH = 1000
+_MAKE_A_SECRET = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+
+
+@dataclass(frozen=True)
+class MediaLinksConfig:
+    """What an administrator decided; ``README.md`` explains every key."""
+
+    keyring: Keyring
+    lifetime_ms: int
+    bucket_ms: int
+    batch_limit: int
+    bind_ip: bool
+    base_url: str | None
+    rc_links: RatelimitSettings
+
+    @classmethod
+    def parse(cls, config: Mapping[str, Any] | None) -> "MediaLinksConfig":
+        """Reads the section.
+
+        :raises ConfigError: naming the key that is wrong and what it should be.
+        """
+        config = config or {}
+        if not isinstance(config, Mapping):
+            raise ConfigError("media_links: 'config' must be a mapping of keys to values")
+        unknown = sorted(set(map(str, config)) - _KEYS)
+        if unknown:
+            raise ConfigError(f"media_links: unknown key '{unknown[0]}'; the keys are: {', '.join(sorted(_KEYS))}")
+        return cls(
+            keyring=Keyring(_secrets(config.get("secrets"))),
+            lifetime_ms=_duration(config, "lifetime", "1h"),
+            bucket_ms=_duration(config, "bucket", "6h"),
+            batch_limit=_whole_number(config, "batch_limit", 100, _MAX_BATCH),
+            bind_ip=_switch(config, "bind_ip"),
+            base_url=_base_url(config.get("base_url")),
+            rc_links=_rate_limit(config.get("rc_links")),
+        )
+
+
+def _secrets(entries: object) -> Iterable[tuple[str, bytes]]:
+    if not entries:
+        raise ConfigError(
+            "media_links: 'secrets' is missing; links are signed with it. Make one with\n"
+            f"    {_MAKE_A_SECRET}\n"
+            "and put it into the module's config as\n"
+            "    secrets:\n"
+            '      - id: "1"\n'
+            '        secret: "<what the command printed>"'
+        )
+    if not isinstance(entries, list):
+        raise ConfigError("media_links: 'secrets' must be a list of entries with 'id' and 'secret' or 'secret_path'")
+    secrets: dict[str, bytes] = {}
+    for entry in entries:
+        key_id, secret = _secret(entry)
+        if key_id in secrets:
+            raise ConfigError(f"media_links: two secrets have the id '{key_id}'; every id must be used once only")
+        secrets[key_id] = secret
+    return secrets.items()
+
+
+def _secret(entry: object) -> tuple[str, bytes]:
+    if not isinstance(entry, Mapping) or not set(entry) <= {"id", "secret", "secret_path"}:
+        raise ConfigError("media_links: every entry of 'secrets' has an 'id' and either 'secret' or 'secret_path'")
+    key_id = entry.get("id")
+    if not isinstance(key_id, str) or not re.fullmatch(KEY_ID, key_id):
+        raise ConfigError(
+            "media_links: the 'id' of a secret must be a string of 1 to 32 letters, digits, '-' or '_' "
+            "(write a number in quotes)"
+        )
+    if ("secret" in entry) == ("secret_path" in entry):
+        raise ConfigError(f"media_links: secret '{key_id}' needs either 'secret' or 'secret_path', and not both")
+    secret = entry["secret"] if "secret" in entry else _read_secret(key_id, entry["secret_path"])
+    if not isinstance(secret, str):
+        raise ConfigError(f"media_links: secret '{key_id}' must be a string (write it in quotes)")
+    if len(secret.encode()) < _MIN_SECRET_BYTES:
+        raise ConfigError(
+            f"media_links: secret '{key_id}' is shorter than {_MIN_SECRET_BYTES} bytes; make one with {_MAKE_A_SECRET}"
+        )
+    return key_id, secret.encode()
+
+
+def _read_secret(key_id: str, path: object) -> str:
+    if not isinstance(path, str):
+        raise ConfigError(f"media_links: the 'secret_path' of secret '{key_id}' must be a string")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"media_links: secret '{key_id}' cannot be read from '{path}': {error}") from error
+
+
+def _duration(config: Mapping[str, Any], key: str, default: str) -> int:
+    try:
+        milliseconds = Config.parse_duration(config.get(key, default))
+    except (TypeError, ValueError, IndexError) as error:
+        raise ConfigError(
+            f"media_links: '{key}' must be a duration such as '10m', '1h' or a number of milliseconds"
+        ) from error
+    if not 0 < milliseconds <= _MAX_LIFETIME_MS:
+        raise ConfigError(f"media_links: '{key}' must be longer than nothing and at most a year")
+    return milliseconds
+
+
+def _whole_number(config: Mapping[str, Any], key: str, default: int, most: int) -> int:
+    value = config.get(key, default)
+    if type(value) is not int or not 1 <= value <= most:
+        raise ConfigError(f"media_links: '{key}' must be a whole number from 1 to {most}")
+    return value
+
+
+def _switch(config: Mapping[str, Any], key: str) -> bool:
+    value = config.get(key, False)
+    if not isinstance(value, bool):
+        raise ConfigError(f"media_links: '{key}' must be true or false")
+    return value
+
+
+def _base_url(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ConfigError("media_links: 'base_url' must be a string such as 'https://matrix.example.org'")
+    parts = urlsplit(value)
+    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+        raise ConfigError("media_links: 'base_url' must be an address without a path: 'https://matrix.example.org'")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _rate_limit(value: object) -> RatelimitSettings:
+    limits = {"per_second": 20.0, "burst_count": 200.0}
+    if value is not None:
+        if not isinstance(value, Mapping) or not set(value) <= set(limits):
+            raise ConfigError("media_links: 'rc_links' has the keys 'per_second' and 'burst_count'")
+        limits.update(value)
+    for key, number in limits.items():
+        if type(number) not in (int, float) or number <= 0:
+            raise ConfigError(f"media_links: 'rc_links.{key}' must be a number greater than 0")
+    return RatelimitSettings("media_links.rc_links", limits["per_second"], int(limits["burst_count"]))

@@ -1,0 +1,396 @@
+"""Sends one media to somebody who may have it.
+
+How that somebody proved it is not this file's business: ``endpoints`` checks a signed link and then calls ``serve``,
+and any other proof can be put in front of it just so. What Synapse's own download does for safety is done here with
+Synapse's own functions; what it lacks (ranges, a real entity tag) is added.
+"""
+
+# Twisted has no annotations on its requests.
+# mypy: allow-untyped-calls
+
+import hashlib
+import os
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from synapse.api.errors import Codes, NotFoundError, SynapseError
+from synapse.http.server import finish_request, set_corp_headers, set_cors_headers
+from synapse.http.site import SynapseRequest
+from synapse.logging.context import defer_to_threadpool
+from synapse.media._base import DEFAULT_MAX_TIMEOUT_MS, FileInfo, ThumbnailInfo, add_file_headers
+from synapse.media.thumbnailer import ANIMATED_THUMBNAIL_TYPE, ThumbnailProvider
+from synapse.server import HomeServer
+from synapse.types import ISynapseReactor
+from synapse.util.async_helpers import DeferredEvent, Linearizer
+from synapse.util.clock import Clock
+from synapse.util.duration import Duration
+from twisted.internet.interfaces import IPushProducer
+from twisted.python.threadpool import ThreadPool
+from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
+from zope.interface import implementer  # type: ignore[import-untyped]
+
+from .ranges import Span, Unsatisfiable, continues, requested_span, unchanged
+from .signing import Media, Thumbnail
+
+# The same policy as Synapse's own download, which has it written into its servlet.
+_SANDBOX = (
+    b"sandbox; default-src 'none'; script-src 'none'; plugin-types application/pdf; style-src 'unsafe-inline';"
+    b" media-src 'self'; object-src 'self';"
+)
+_READABLE_HEADERS = b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Content-Type, ETag"
+
+# Up to this size a file is read and written at once: handing it to a thread would cost more than reading it.
+_SMALL = 64 * 1024
+_CHUNK = 256 * 1024
+# How long somebody may take nothing at all before we hang up; Synapse's own downloads wait as long. A browser whose
+# video was paused for longer asks for the rest with a range.
+_STALLED_S = 90.0
+# How long, and how often, we look whether another process has finished fetching a file that is still incomplete.
+_ARRIVAL_TRIES = 40
+_ARRIVAL_STEP = Duration(milliseconds=250)
+
+
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """A media in Synapse's store: local, or fetched from another server."""
+
+    origin: str | None
+    media_id: str
+    file_id: str
+    content_type: str
+    name: str | None
+    length: int
+    digest: str | None
+    url_cache: bool
+
+    @property
+    def file(self) -> FileInfo:
+        return FileInfo(self.origin, self.file_id, url_cache=self.url_cache)
+
+    def thumbnail_file(self, info: ThumbnailInfo) -> FileInfo:
+        return FileInfo(self.origin, self.file_id, url_cache=self.url_cache, thumbnail=info)
+
+
+@dataclass(slots=True)
+class _Opened:
+    """An open file, ready to be sent."""
+
+    file: BinaryIO
+    size: int
+    content_type: str
+    name: str | None
+    tag: str
+
+
+class Delivery:
+    """Finds media and sends them."""
+
+    def __init__(self, hs: HomeServer) -> None:
+        self._clock = hs.get_clock()
+        self._store = hs.get_datastores().main
+        self._repository = hs.get_media_repository()
+        self._storage = self._repository.media_storage
+        self._thumbnails = ThumbnailProvider(hs, self._repository, self._storage)
+        self._dynamic_thumbnails = hs.config.media.dynamic_thumbnails
+        self._refused_servers = hs.config.media.prevent_media_downloads_from
+        self._is_mine = hs.is_mine_server_name
+        # Two requests for one file that has yet to be fetched or made: the second waits for the first.
+        self._arrivals = Linearizer("media_links_arrivals", self._clock)
+        self._sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
+
+    async def serve(self, request: SynapseRequest, media: Media, cache_control: str) -> None:
+        """Answers a GET or HEAD with a media or a thumbnail: 200, 206, 304 or 416.
+
+        :param cache_control: how long, and by whom, the answer may be kept.
+        :raises SynapseError: for what Synapse's own download refuses too.
+        """
+        original = await self._find(request, media)
+        if original is None:
+            return  # Synapse has answered: unknown, quarantined, or not uploaded yet
+        if media.thumbnail:
+            opened = await self._open_thumbnail(original, media.thumbnail)
+        else:
+            opened = await self._open_original(original)
+        with opened.file:
+            if not request._disconnected:
+                set_media_headers(request, opened, cache_control)
+                await self._answer(request, opened)
+
+    # --- finding -----------------------------------------------------------------------------------------------------
+
+    async def _find(self, request: SynapseRequest, media: Media) -> _Original | None:
+        if self._is_mine(media.server_name):
+            return await self._find_local(request, media.media_id)
+        return await self._find_remote(request, media.server_name, media.media_id)
+
+    async def _find_local(self, request: SynapseRequest, media_id: str) -> _Original | None:
+        info = await self._repository.get_local_media_info(request, media_id, DEFAULT_MAX_TIMEOUT_MS)
+        if info is None:
+            return None
+        self._repository.mark_recently_accessed(None, media_id)
+        return _Original(
+            origin=None,
+            media_id=media_id,
+            file_id=media_id,
+            content_type=info.media_type or "application/octet-stream",
+            name=info.upload_name,
+            length=info.media_length or 0,
+            digest=info.sha256,
+            url_cache=bool(info.url_cache),
+        )
+
+    async def _find_remote(self, request: SynapseRequest, server_name: str, media_id: str) -> _Original:
+        if server_name in self._refused_servers:
+            raise NotFoundError()
+        # Fetches the media from its server, once, and within Synapse's limits on such downloads.
+        info = await self._repository.get_remote_media_info(
+            server_name,
+            media_id,
+            DEFAULT_MAX_TIMEOUT_MS,
+            request.getClientAddress().host,
+            use_federation=True,
+            allow_authenticated=True,
+        )
+        self._repository.mark_recently_accessed(server_name, media_id)
+        return _Original(
+            origin=server_name,
+            media_id=media_id,
+            file_id=info.filesystem_id,
+            content_type=info.media_type or "application/octet-stream",
+            name=info.upload_name,
+            length=info.media_length,
+            digest=info.sha256,
+            url_cache=False,
+        )
+
+    # --- opening -----------------------------------------------------------------------------------------------------
+
+    async def _open_original(self, original: _Original) -> _Opened:
+        file = await self._open_complete(original.file, original.length)
+        if file is None:
+            async with self._arrivals.queue((original.origin, original.file_id)):
+                file = await self._open_arriving(original)
+        tag = entity_tag(original.digest or original.origin, original.file_id)
+        return _Opened(file, original.length, original.content_type, original.name, tag)
+
+    async def _open_complete(self, info: FileInfo, length: int) -> BinaryIO | None:
+        """Opens a file, unless it is shorter or longer than it should be: then somebody is still writing it."""
+        async with self._storage.ensure_media_is_in_local_cache(info) as path:
+            file = _open(path)
+        if _size(file) == length:
+            return file
+        file.close()
+        return None
+
+    async def _open_arriving(self, original: _Original) -> BinaryIO:
+        for _ in range(_ARRIVAL_TRIES):
+            file = await self._open_complete(original.file, original.length)
+            if file is not None:
+                return file
+            await self._clock.sleep(_ARRIVAL_STEP)
+        raise SynapseError(503, "This media is not complete here", Codes.UNKNOWN, headers={"Retry-After": "5"})
+
+    async def _open_thumbnail(self, original: _Original, wanted: Thumbnail) -> _Opened:
+        stored = await self._select_thumbnail(original, wanted)
+        file = await self._open_stored(original, stored)
+        if stored is None or file is None:
+            async with self._arrivals.queue((original.origin, original.file_id, wanted)):
+                stored = await self._select_thumbnail(original, wanted) or _exact(wanted)
+                file = await self._open_stored(original, stored) or await self._make_thumbnail(original, stored)
+        size = _size(file)
+        shape = (stored.width, stored.height, stored.method, stored.type, size)
+        return _Opened(file, size, stored.type, None, entity_tag(original.origin, original.file_id, *shape))
+
+    async def _select_thumbnail(self, original: _Original, wanted: Thumbnail) -> ThumbnailInfo | None:
+        """The stored thumbnail to send; nothing where one has to be made."""
+        if original.origin is None:
+            stored = await self._store.get_local_media_thumbnails(original.media_id)
+        else:
+            stored = await self._store.get_remote_media_thumbnails(original.origin, original.media_id)
+        exact = _exact(wanted)
+        if self._dynamic_thumbnails:
+            return next((info for info in stored if _shape(info) == _shape(exact)), None)
+        if not stored:
+            raise SynapseError(400, "There are no thumbnails of this media", Codes.UNKNOWN)
+        chosen = self._thumbnails._select_thumbnail(
+            wanted.width,
+            wanted.height,
+            wanted.method,
+            exact.type,
+            stored,
+            original.file_id,
+            original.url_cache,
+            original.origin,
+        )
+        if chosen is None:
+            raise NotFoundError()
+        return chosen.thumbnail
+
+    async def _open_stored(self, original: _Original, stored: ThumbnailInfo | None) -> BinaryIO | None:
+        if stored is None or not stored.length:
+            return None
+        try:
+            return await self._open_complete(original.thumbnail_file(stored), stored.length)
+        except NotFoundError:
+            return None  # the file was cleared away; it is made again
+
+    async def _make_thumbnail(self, original: _Original, shape: ThumbnailInfo) -> BinaryIO:
+        size = (shape.width, shape.height, shape.method, shape.type)
+        animated = shape.type == ANIMATED_THUMBNAIL_TYPE
+        made: object
+        if original.origin is None:
+            made = await self._repository.generate_local_exact_thumbnail(
+                original.media_id, *size, url_cache=original.url_cache, animated=animated
+            )
+        else:
+            made = await self._repository.generate_remote_exact_thumbnail(
+                original.origin, original.file_id, original.media_id, *size, animated=animated
+            )
+        if not made:
+            raise SynapseError(400, "No thumbnail can be made of this media", Codes.UNKNOWN)
+        async with self._storage.ensure_media_is_in_local_cache(original.thumbnail_file(shape)) as path:
+            return _open(path)
+
+    # --- answering ---------------------------------------------------------------------------------------------------
+
+    async def _answer(self, request: SynapseRequest, opened: _Opened) -> None:
+        """Chooses the status and sends the body; the order of the checks is that of RFC 9110, section 13.2.2."""
+        if unchanged(request.getHeader("If-None-Match"), opened.tag):
+            request.setResponseCode(NOT_MODIFIED)
+            request.responseHeaders.removeHeader(b"Content-Length")
+            finish_request(request)
+            return
+        span = Span(0, opened.size)
+        if request.method == b"GET" and continues(request.getHeader("If-Range"), opened.tag):
+            try:
+                part = requested_span(request.getHeader("Range"), opened.size)
+            except Unsatisfiable:
+                _refuse_range(request, opened.size)
+                return
+            if part:
+                span = part
+                request.setResponseCode(PARTIAL_CONTENT)
+                last = span.start + span.length - 1
+                request.setHeader(b"Content-Range", f"bytes {span.start}-{last}/{opened.size}".encode())
+        request.setHeader(b"Content-Length", str(span.length).encode())
+        if request.method == b"GET":
+            opened.file.seek(span.start)
+            sent = await self._sender.send(opened.file, span.length, request)
+            if not sent:
+                return
+        finish_request(request)
+
+
+def set_media_headers(request: SynapseRequest, opened: _Opened, cache_control: str) -> None:
+    """The headers that every answer with a media carries, whatever its status."""
+    add_file_headers(request, opened.content_type, opened.size, opened.name)
+    set_cors_headers(request)
+    set_corp_headers(request)
+    for name, value in (
+        (b"Accept-Ranges", b"bytes"),
+        (b"Access-Control-Expose-Headers", _READABLE_HEADERS),
+        (b"Cache-Control", cache_control.encode("ascii")),
+        (b"Content-Security-Policy", _SANDBOX),
+        (b"ETag", opened.tag.encode("ascii")),
+        (b"Referrer-Policy", b"no-referrer"),
+        (b"Timing-Allow-Origin", b"*"),
+        (b"X-Content-Type-Options", b"nosniff"),
+    ):
+        request.setHeader(name, value)
+
+
+def entity_tag(*parts: object) -> str:
+    """A strong entity tag (https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3) of what makes a file what it is."""
+    digest = hashlib.sha256(repr(parts).encode()).digest()
+    return f'"{urlsafe_b64encode(digest[:18]).decode("ascii")}"'
+
+
+@implementer(IPushProducer)
+class _Flow:
+    """Lets the connection say when it has room for more (https://docs.twisted.org/en/stable/core/howto/producers.html)."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.room = DeferredEvent(clock)
+        self.room.set()
+        self.stopped = False
+
+    def pauseProducing(self) -> None:
+        self.room.clear()
+
+    def resumeProducing(self) -> None:
+        self.room.set()
+
+    def stopProducing(self) -> None:
+        self.stopped = True
+        self.room.set()
+
+
+class FileSender:
+    """Sends files of any size with little memory: a chunk is read, in a thread, when the connection has room for it."""
+
+    def __init__(self, reactor: ISynapseReactor, clock: Clock, threads: ThreadPool) -> None:
+        self._reactor = reactor
+        self._clock = clock
+        self._threads = threads
+
+    async def send(self, file: BinaryIO, length: int, request: SynapseRequest) -> bool:
+        """Sends so many bytes from where the file stands.
+
+        :returns: whether all of it went out; if not, nobody is there any more.
+        """
+        if length <= _SMALL:
+            request.write(_read(file, length))
+            return True
+        flow = _Flow(self._clock)
+        request.registerProducer(flow, True)
+        try:
+            return await self._stream(file, length, request, flow)
+        finally:
+            if not flow.stopped:
+                request.unregisterProducer()
+
+    async def _stream(self, file: BinaryIO, length: int, request: SynapseRequest, flow: _Flow) -> bool:
+        while length and not flow.stopped:
+            chunk = await defer_to_threadpool(self._reactor, self._threads, _read, file, min(_CHUNK, length))
+            if flow.stopped:
+                break
+            request.write(chunk)
+            length -= len(chunk)
+            if not await flow.room.wait(_STALLED_S):
+                request.loseConnection()
+                return False
+        return not flow.stopped
+
+
+def _refuse_range(request: SynapseRequest, size: int) -> None:
+    request.setResponseCode(REQUESTED_RANGE_NOT_SATISFIABLE)
+    request.setHeader(b"Content-Range", f"bytes */{size}".encode())
+    request.setHeader(b"Content-Length", b"0")
+    finish_request(request)
+
+
+def _exact(wanted: Thumbnail) -> ThumbnailInfo:
+    """The thumbnail that Synapse would make for this wish."""
+    content_type = ANIMATED_THUMBNAIL_TYPE if wanted.animated else "image/png"
+    return ThumbnailInfo(wanted.width, wanted.height, wanted.method, content_type, 0)
+
+
+def _shape(info: ThumbnailInfo) -> tuple[int, int, str, str]:
+    return info.width, info.height, info.method, info.type
+
+
+def _open(path: str) -> BinaryIO:
+    return open(path, "rb")
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _read(file: BinaryIO, length: int) -> bytes:
+    chunk = file.read(length)
+    if len(chunk) < length:
+        # The length has been announced already: Synapse ends the connection, so that nobody takes a part for the whole.
+        raise EOFError("a media file ended before its recorded length")
+    return chunk

@@ -1,0 +1,112 @@
+"""What a person sees who opens a link that no longer works."""
+
+# Twisted has no annotations on its requests.
+# mypy: allow-untyped-calls
+
+import hashlib
+from base64 import b64encode
+from html import escape
+
+from synapse.http.server import finish_request
+from synapse.http.site import SynapseRequest
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #f6f7f9; --card: #fff; --ink: #1c2128; --soft: #56606d; --line: #d9dee5;
+  --mark: #0b6b57; }
+@media (prefers-color-scheme: dark) { :root { --paper: #14171b; --card: #1d2126; --ink: #e8ebef; --soft: #a5afbb;
+  --line: #343b44; --mark: #5fd0b4; } }
+* { box-sizing: border-box; }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem; background: var(--paper);
+  color: var(--ink); font: 1.0625rem/1.6 system-ui, sans-serif; }
+main { max-width: 34rem; padding: 2rem 2.25rem; background: var(--card); border: 1px solid var(--line);
+  border-top: 4px solid var(--mark); border-radius: .75rem; }
+h1 { margin: 0 0 .75rem; font-size: 1.5rem; line-height: 1.25; }
+h2 { margin: 1.5rem 0 .25rem; font-size: 1.0625rem; color: var(--mark); }
+p { margin: 0; }
+footer { margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft);
+  font-size: .875rem; overflow-wrap: anywhere; }
+"""
+_STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
+_POLICY = (
+    f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<main>
+<h1>{title}</h1>
+<p>{happened}</p>
+<h2>What you can do</h2>
+<p>{advice}</p>
+<footer>{code} from the Matrix homeserver {server}</footer>
+</main>
+</body>
+</html>
+"""
+
+_EXPIRED = (
+    "This link has expired",
+    "It led to a picture or a file in a Matrix chat. Such links work for a short time only, and only while the person "
+    "who opened the chat stays signed in, so that what was shared in a chat stays there.",
+    "Open the chat and look at it there. If somebody sent you this link, ask them for the file itself, or to invite "
+    "you to the room.",
+)
+_REFUSED = (
+    "This link does not work",
+    "It should lead to a picture or a file in a Matrix chat, but it was shortened or changed on its way, or the "
+    "session that it belonged to was signed out.",
+    "Open the chat and look at it there. If somebody sent you this link, ask them for the file itself, or to invite "
+    "you to the room.",
+)
+_GONE = (
+    "This file is not available",
+    "The link is good, but the homeserver cannot give out the file behind it: it may have been removed, or the server "
+    "that it comes from does not answer.",
+    "Try again in a few minutes. If it stays like this, ask the person who shared it to send it again.",
+)
+
+
+def wants_page(request: SynapseRequest) -> bool:
+    """Whether a person is looking: a browser that opens an address asks for HTML, an ``<img>`` does not."""
+    mode = request.getHeader("Sec-Fetch-Mode")
+    return "text/html" in (request.getHeader("Accept") or "") and mode in (None, "navigate")
+
+
+def show(request: SynapseRequest, status: int, errcode: str, server: str) -> None:
+    """Answers with a page that says what happened and what to do.
+
+    :param server: the homeserver's name, which tells a person whom to ask.
+    """
+    if request._disconnected:
+        return
+    body = page(status, errcode, server).encode()
+    request.setResponseCode(status)
+    for name, value in (
+        (b"Content-Type", b"text/html; charset=utf-8"),
+        (b"Content-Length", str(len(body)).encode()),
+        (b"Content-Security-Policy", _POLICY.encode("ascii")),
+        (b"X-Frame-Options", b"DENY"),
+    ):
+        request.setHeader(name, value)
+    request.write(body)
+    finish_request(request)
+
+
+def page(status: int, errcode: str, server: str) -> str:
+    """The page's HTML."""
+    if errcode.endswith("LINK_EXPIRED"):
+        words = _EXPIRED
+    elif status == 403:
+        words = _REFUSED
+    else:
+        words = _GONE
+    title, happened, advice = words
+    return _PAGE.format(title=title, happened=happened, advice=advice, style=_STYLE, code=status, server=escape(server))

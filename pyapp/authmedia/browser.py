@@ -1,0 +1,604 @@
+"""The one door to JavaScript: every other module speaks Python alone, and tests replace this one.
+
+It evens out the two interpreters. What differs between Pyodide and MicroPython, and what is easily got wrong in either,
+is dealt with here and nowhere else:
+
+- a rejected promise raises `BrowserError` on both, with the name and the words that the browser gave;
+- a call that *throws* cannot be caught from MicroPython, so whatever may throw runs inside a promise (`_attempt`);
+- integers of 2^31 and more wrap on their way into MicroPython, so clocks are read as fractions and sizes as text;
+- a Python function handed to the browser is held by whoever registered it, and let go by `close()`.
+"""
+
+import asyncio
+
+from pyscript import document, ffi, window
+
+try:
+    from pyodide.ffi import JsException
+except ImportError:
+    from jsffi import JsException
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+
+class BrowserError(Exception):
+    """What the browser said when it refused: the exception's ``name`` and ``words``, as the browser wrote them."""
+
+    def __init__(self, name: str, words: str) -> None:
+        self.name = name
+        self.words = f"{name}: {words}" if name else words
+        super().__init__(self.words)
+
+
+def _translated(error: "Any") -> BrowserError:
+    if hasattr(error, "message"):  # Pyodide
+        return BrowserError(str(error.name), str(error.message))
+    arguments = error.args  # MicroPython: (proxy, name, message)
+    return BrowserError(str(arguments[1]), str(arguments[2])) if len(arguments) > 2 else BrowserError("", str(error))
+
+
+async def _settled(promise: "Any") -> "Any":
+    """A promise's value; raises `BrowserError` if it is rejected."""
+    failure = None
+    try:
+        return await promise
+    except JsException as error:
+        failure = _translated(error)
+    raise failure
+
+
+async def _attempt(function: "Any", this: "Any", *arguments: object) -> "Any":
+    """Calls what may throw, inside a promise: MicroPython cannot catch what a plain call throws."""
+    return await _settled(window.Promise.resolve(True).then(function.bind(this, *arguments)))
+
+
+def _release(proxy: "Any") -> None:
+    """Lets a proxy go: by hand on Pyodide; MicroPython collects it."""
+    if hasattr(proxy, "destroy"):
+        proxy.destroy()
+
+
+# --- clocks, page and tasks ------------------------------------------------------------------------------------------
+
+
+def now_ms() -> float:
+    """Milliseconds since the page was opened. https://developer.mozilla.org/docs/Web/API/Performance/now"""
+    return float(window.performance.now())
+
+
+def clock_ms() -> float:
+    """Milliseconds since 1970, as a fraction, since ``Date.now()`` wraps on MicroPython."""
+    return float(window.performance.timeOrigin) + now_ms()
+
+
+def page_origin() -> str:
+    """The origin of the page, as the Fetch standard compares it."""
+    return str(window.location.origin)
+
+
+def page_address() -> str:
+    """The page's address without query and fragment."""
+    return str(window.location.href).split("#")[0].split("?")[0]
+
+
+def query(name: str) -> str:
+    """A parameter of the page's address, decoded; empty where it is not given."""
+    value = window.URLSearchParams.new(window.location.search).get(name)
+    return "" if ffi.is_none(value) else str(value)
+
+
+def query_string(parameters: "list[tuple[str, str]]") -> str:
+    """A query from names and values, without those that are empty; empty if all are."""
+    built = window.URLSearchParams.new()
+    for name, value in parameters:
+        if value:
+            built.append(name, value)
+    text = str(built.toString())
+    return "?" + text if text else ""
+
+
+def reload() -> None:
+    """Loads the page again."""
+    window.location.reload()
+
+
+def time_of_day(clock: float) -> str:
+    """Hours and minutes of a time in milliseconds since 1970, as written where the reader lives."""
+    moment = window.Date.new(float(clock))
+    return str(moment.toLocaleTimeString(ffi.to_js([]), ffi.to_js({"hour": "2-digit", "minute": "2-digit"})))
+
+
+def user_agent() -> str:
+    """https://developer.mozilla.org/docs/Web/API/Navigator/userAgent"""
+    return str(window.navigator.userAgent)
+
+
+def has_service_worker() -> bool:
+    """Whether this window offers service workers at all."""
+    return not ffi.is_none(getattr(window.navigator, "serviceWorker", None))
+
+
+def spawn(work: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
+    """Starts a coroutine as a task of its own; what it raises reaches `on_unhandled`."""
+    return asyncio.create_task(work)
+
+
+def on_unhandled(handler: "Callable[[BaseException | None, str], None]") -> None:
+    """Has ``handler(error, message)`` called for whatever a task raises and nobody awaits."""
+
+    def handle(_loop: object, context: "dict[str, Any]") -> None:
+        handler(context.get("exception"), str(context.get("message", "")))
+
+    asyncio.get_event_loop().set_exception_handler(handle)
+
+
+# --- network ---------------------------------------------------------------------------------------------------------
+
+
+class Blob:
+    """Bytes that stay in the browser. https://developer.mozilla.org/docs/Web/API/Blob"""
+
+    __slots__ = ("_js",)
+
+    def __init__(self, js: "Any") -> None:
+        self._js = js
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return int(self._js.size)
+
+    def slice(self, start: int, content_type: str) -> "Blob":
+        """From byte ``start`` to the end, with a content type of our choice; copies nothing."""
+        return Blob(self._js.slice(start, float("inf"), content_type))
+
+    async def first_line(self, longest: int) -> str:
+        """The text before the first newline, of at most ``longest`` bytes."""
+        return str(await _settled(self._js.slice(0, longest).text())).split("\n")[0]
+
+    def object_url(self) -> str:
+        """A ``blob:`` URL; whoever asks for it revokes it."""
+        return str(window.URL.createObjectURL(self._js))
+
+
+def text_blob(text: str, content_type: str) -> Blob:
+    """A small blob from text, for trying things out."""
+    return Blob(window.Blob.new(ffi.to_js([text]), ffi.to_js({"type": content_type})))
+
+
+def revoke_object_url(url: str) -> None:
+    """https://developer.mozilla.org/docs/Web/API/URL/revokeObjectURL_static"""
+    window.URL.revokeObjectURL(url)
+
+
+class Response:
+    """An answer whose body is still on its way. Cancelling whoever awaits it aborts the transfer."""
+
+    __slots__ = ("_abort", "_js", "status")
+
+    def __init__(self, js: "Any", abort: "Any") -> None:
+        self._js = js
+        self._abort = abort
+        self.status = int(js.status)
+
+    def header(self, name: str) -> str:
+        """A header's value, empty where it is missing or hidden by CORS."""
+        value = self._js.headers.get(name)
+        return "" if ffi.is_none(value) else str(value)
+
+    async def text(self) -> str:
+        """The body as text, for JSON and errors only."""
+        return str(await self._body(self._js.text()))
+
+    async def blob(self) -> Blob:
+        """The whole body, kept by the browser."""
+        return Blob(await self._body(self._js.blob()))
+
+    def abort(self) -> None:
+        """Ends the transfer; harmless once it is over."""
+        self._abort.abort()
+
+    async def pipe_to(self, writable: "Any") -> None:
+        """Streams the body into a ``WritableStream`` and closes it; a failure on either side discards it all."""
+        await self._body(self._js.body.pipeTo(writable))
+
+    async def _body(self, promise: "Any") -> "Any":
+        try:
+            return await _settled(promise)
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+
+
+async def fetch(
+    url: str, *, method: str = "GET", headers: "dict[str, str] | None" = None, body: str | None = None
+) -> Response:
+    """Asks for a URL, with no cookies, no referrer, and past the browser's HTTP cache.
+
+    The cache is left out because it would keep one person's media readable on disk after their logout; what is to be
+    kept, a strategy keeps on purpose. https://developer.mozilla.org/docs/Web/API/Window/fetch
+
+    :raises BrowserError: if no answer came.
+    """
+    controller = window.AbortController.new()
+    options = {
+        "method": method,
+        "headers": headers or {},
+        "cache": "no-store",
+        "credentials": "omit",
+        "referrerPolicy": "no-referrer",
+        "signal": controller.signal,
+    }
+    if body is not None:
+        options["body"] = body
+    try:
+        return Response(await _settled(window.fetch(url, ffi.to_js(options))), controller)
+    except asyncio.CancelledError:
+        controller.abort()
+        raise
+
+
+class Loads:
+    """What the browser's resource timing says of all loads of one URL so far.
+
+    :param entries: how many loads it lists, those that its cache answered included.
+    :param requests: how many of them went to the network.
+    :param wire: bytes of their bodies that came over the network.
+    :param timed: whether it says so much at all; from another origin that takes ``Timing-Allow-Origin``.
+    """
+
+    __slots__ = ("entries", "requests", "timed", "wire")
+
+    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0, timed: bool = False) -> None:
+        self.entries = entries
+        self.requests = requests
+        self.wire = wire
+        self.timed = timed
+
+
+def loads_of(url: str) -> Loads:
+    """https://developer.mozilla.org/docs/Web/API/PerformanceResourceTiming"""
+    found = window.performance.getEntriesByName(url, "resource")
+    loads = Loads(int(found.length))
+    for position in range(loads.entries):
+        entry = found[position]
+        loads.timed = loads.timed or entry.responseStart > 0
+        if entry.transferSize > 0:
+            loads.requests += 1
+            # The size of a body that a 304 left in the cache is listed, too, but did not travel.
+            loads.wire += int(entry.encodedBodySize) if entry.transferSize >= entry.encodedBodySize else 0
+    return loads
+
+
+def keep_timings(entries: int) -> None:
+    """Makes room for that many resource timings; browsers stop at 250 by themselves."""
+    window.performance.setResourceTimingBufferSize(entries)
+
+
+# --- storage ---------------------------------------------------------------------------------------------------------
+
+
+async def _tab_storage() -> "Any":
+    return await _attempt(window.Reflect.get, None, window, "sessionStorage", window)
+
+
+async def remember(name: str, text: str) -> None:
+    """Keeps a text for as long as the tab lives; where that is refused, nothing is kept and nothing fails."""
+    try:
+        storage = await _tab_storage()
+        await _attempt(storage.setItem, storage, name, text)
+    except BrowserError:
+        return
+
+
+async def recall(name: str) -> str:
+    """What this tab remembers under a name, or an empty text."""
+    try:
+        value = (await _tab_storage()).getItem(name)
+    except BrowserError:
+        return ""
+    return "" if ffi.is_none(value) else str(value)
+
+
+async def forget(name: str) -> None:
+    """Removes what this tab remembers under a name."""
+    try:
+        (await _tab_storage()).removeItem(name)
+    except BrowserError:
+        return
+
+
+class Directory:
+    """A directory of the origin private file system.
+
+    https://developer.mozilla.org/docs/Web/API/File_System_API/Origin_private_file_system
+    """
+
+    __slots__ = ("_js",)
+
+    def __init__(self, js: "Any") -> None:
+        self._js = js
+
+    @classmethod
+    async def open(cls, name: str) -> "Directory":
+        """Opens a directory below the root, made if missing.
+
+        :raises BrowserError: in the browser's words, where it has no such storage or refuses it.
+        """
+        storage: Any = getattr(window.navigator, "storage", None)
+        if ffi.is_none(storage) or ffi.is_none(getattr(storage, "getDirectory", None)):
+            raise BrowserError("NotSupportedError", "navigator.storage.getDirectory is missing in this window")
+        root = await _settled(storage.getDirectory())
+        return cls(await _settled(root.getDirectoryHandle(name, ffi.to_js({"create": True}))))
+
+    async def read(self, name: str) -> Blob | None:
+        """A file as it is on disk, or ``None``."""
+        try:
+            handle = await _settled(self._js.getFileHandle(name))
+            return Blob(await _settled(handle.getFile()))
+        except BrowserError as error:
+            if error.name == "NotFoundError":
+                return None
+            raise
+
+    async def write(self, name: str, head: str, response: Response | None) -> None:
+        """Writes a text and then a response's body into a file that appears whole or not at all.
+
+        :raises BrowserError: ``QuotaExceededError`` where the storage is full; whatever the network said otherwise.
+        """
+        handle = await _settled(self._js.getFileHandle(name, ffi.to_js({"create": True})))
+        if ffi.is_none(getattr(handle, "createWritable", None)):
+            raise BrowserError("NotSupportedError", "FileSystemFileHandle.createWritable is missing in this window")
+        complete = False
+        try:
+            writable = await _settled(handle.createWritable())
+            await _settled(writable.write(head))
+            await (response.pipe_to(writable) if response else _settled(writable.close()))
+            complete = True
+        finally:
+            if not complete:
+                await self.remove(name)
+
+    async def remove(self, name: str) -> None:
+        """Removes a file; one that is missing, or in another tab's hands at this moment, is left alone."""
+        try:
+            await _settled(self._js.removeEntry(name))
+        except BrowserError as error:
+            if error.name not in ("NotFoundError", "NoModificationAllowedError", "InvalidModificationError"):
+                raise
+
+    async def names(self) -> list[str]:
+        """The names of all files."""
+        found: list[str] = []
+        keys = self._js.keys()
+        while True:
+            step = await _settled(keys.next())
+            if step.done:
+                return found
+            found.append(str(step.value))
+
+
+class Lock:
+    """A named lock that all tabs of this origin share, for ``async with``.
+
+    https://developer.mozilla.org/docs/Web/API/Web_Locks_API
+    """
+
+    __slots__ = ("_granted", "_held", "_name", "_open", "_proxy")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def __aenter__(self) -> "Lock":
+        self._granted = asyncio.Event()
+        self._held = window.Promise.withResolvers()
+        self._open = window.AbortController.new()
+        self._proxy = ffi.create_proxy(self._on_granted)
+        options = ffi.to_js({"signal": self._open.signal})
+        request = window.navigator.locks.request(self._name, options, self._proxy)
+        # An aborted request is rejected; that is ours, and nobody else is to hear of it.
+        request.catch(window.Boolean)
+        try:
+            await self._granted.wait()
+        except asyncio.CancelledError:
+            self._let_go()
+            raise
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self._let_go()
+
+    def _on_granted(self, *_lock: object) -> "Any":
+        self._granted.set()
+        return self._held.promise
+
+    def _let_go(self) -> None:
+        self._held.resolve(True)
+        self._open.abort()
+        _release(self._proxy)
+
+
+# --- the document ----------------------------------------------------------------------------------------------------
+
+
+class Listener:
+    """A registered event listener; ``close()`` takes it away."""
+
+    __slots__ = ("_event", "_proxy", "_target")
+
+    def __init__(self, target: "Any", event: str, handler: "Callable[[], object]") -> None:
+        def handle(happened: "Any") -> None:
+            if event == "submit":  # a form of ours is never to leave the page
+                happened.preventDefault()
+            handler()
+
+        self._target = target
+        self._event = event
+        self._proxy = ffi.create_proxy(handle)
+        target.addEventListener(event, self._proxy)
+
+    def close(self) -> None:
+        """Removes the listener and lets its proxy go."""
+        self._target.removeEventListener(self._event, self._proxy)
+        _release(self._proxy)
+
+
+class Element:
+    """An element of the page, with the few things that a binding and a page need."""
+
+    __slots__ = ("_js",)
+
+    def __init__(self, js: "Any") -> None:
+        self._js = js
+
+    @property
+    def tag(self) -> str:
+        """The element's name, in small letters."""
+        return str(self._js.localName)
+
+    @property
+    def text(self) -> str:
+        """The text inside; setting it never reads markup."""
+        return str(self._js.textContent)
+
+    @text.setter
+    def text(self, text: str) -> None:
+        self._js.textContent = text
+
+    @property
+    def value(self) -> str:
+        """What stands in a form field."""
+        return str(self._js.value)
+
+    @value.setter
+    def value(self, text: str) -> None:
+        self._js.value = text
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the element is taken out of sight and of the accessibility tree."""
+        return bool(self._js.hidden)
+
+    @hidden.setter
+    def hidden(self, hidden: bool) -> None:
+        self._js.hidden = hidden
+
+    @property
+    def media_error(self) -> str:
+        """What a media element says of its own failure."""
+        error: Any = getattr(self._js, "error", None)
+        return "" if ffi.is_none(error) else str(error.message)
+
+    def get(self, attribute: str) -> str:
+        """An attribute's value, empty where it is not set."""
+        value = self._js.getAttribute(attribute)
+        return "" if ffi.is_none(value) else str(value)
+
+    def set(self, attribute: str, value: str) -> None:
+        """Sets an attribute."""
+        self._js.setAttribute(attribute, value)
+
+    def unset(self, attribute: str) -> None:
+        """Removes an attribute."""
+        self._js.removeAttribute(attribute)
+
+    def find(self, selector: str) -> "Element":
+        """The first element below this one that matches; raises `BrowserError` if there is none."""
+        found = self._js.querySelector(selector)
+        if ffi.is_none(found):
+            raise BrowserError("NotFoundError", f"no element matches {selector}")
+        return Element(found)
+
+    def find_all(self, selector: str) -> "list[Element]":
+        """All elements below this one that match."""
+        found = self._js.querySelectorAll(selector)
+        return [Element(found[position]) for position in range(int(found.length))]
+
+    def append(self, *children: "Element") -> None:
+        """Adds elements at the end."""
+        for child in children:
+            self._js.append(child._js)
+
+    def after(self, sibling: "Element") -> None:
+        """Adds an element behind this one."""
+        self._js.after(sibling._js)
+
+    def clear(self) -> None:
+        """Removes everything inside."""
+        self._js.replaceChildren()
+
+    def remove(self) -> None:
+        """Takes the element out of the page."""
+        self._js.remove()
+
+    def click(self) -> None:
+        """Activates the element as a click does."""
+        self._js.click()
+
+    def focus(self) -> None:
+        """Moves the keyboard to the element."""
+        self._js.focus()
+
+    def show_dialog(self) -> None:
+        """Opens a ``<dialog>`` on top of the page. https://developer.mozilla.org/docs/Web/API/HTMLDialogElement"""
+        self._js.showModal()
+
+    def close_dialog(self) -> None:
+        """Closes a ``<dialog>``."""
+        self._js.close()
+
+    def on(self, event: str, handler: "Callable[[], object]") -> Listener:
+        """Calls ``handler`` at every such event, until the listener is closed."""
+        return Listener(self._js, event, handler)
+
+    async def show(self, src: str, good: str) -> bool:
+        """Gives the element a source and waits until it fires ``good`` (true) or ``error`` (false)."""
+        fired = asyncio.Event()
+        outcome: list[bool] = []
+
+        def settle(result: bool) -> None:
+            outcome.append(result)
+            fired.set()
+
+        listeners = [self.on(good, lambda: settle(True)), self.on("error", lambda: settle(False))]
+        try:
+            self._js.src = src
+            await fired.wait()
+            return outcome[0]
+        finally:
+            for listener in listeners:
+                listener.close()
+
+    def unload(self) -> None:
+        """Takes the source away, and ends whatever a video or audio was still loading."""
+        self._js.removeAttribute("src")
+        if self.tag in ("video", "audio"):
+            self._js.load()
+
+
+def root() -> Element:
+    """The page's ``<html>``."""
+    return Element(document.documentElement)
+
+
+def create(tag: str, **attributes: str) -> Element:
+    """A new element; ``class_`` and ``data_mxc`` stand for ``class`` and ``data-mxc``."""
+    element = Element(document.createElement(tag))
+    for name, value in attributes.items():
+        element.set(name.strip("_").replace("_", "-"), value)
+    return element
+
+
+def instance(template_id: str) -> Element:
+    """A copy of the first element inside a ``<template>``. https://developer.mozilla.org/docs/Web/HTML/Element/template"""
+    template = document.getElementById(template_id)
+    return Element(template.content.firstElementChild.cloneNode(True))
+
+
+async def decodes(url: str) -> bool:
+    """Whether an ``<img>`` can show what a URL leads to."""
+    image = create("img")
+    return await image.show(url, "load")

@@ -1,0 +1,240 @@
+"""A session with a homeserver: its address, the access token, JSON calls and the paths of media."""
+
+import json
+
+from authmedia import browser
+from authmedia.errors import (
+    AuthMediaError,
+    Forbidden,
+    HomeserverUnreachable,
+    LinksUnsupported,
+    MediaNotFound,
+    RateLimited,
+    ServerFailure,
+    SessionExpired,
+)
+from authmedia.media import MediaRequest, Traffic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+LINKS_PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
+_MEDIA_PREFIX = "/_matrix/client/v1/media"
+
+# What a browser remembers of a preflight whose answer names no Access-Control-Max-Age, and what ours name; Chromium
+# caps it at two hours. https://fetch.spec.whatwg.org/#concept-cache
+_DEFAULT_MAX_AGE_S = 5
+_OWN_MAX_AGE_S = 7200
+
+
+class Preflights:
+    """Counts the CORS preflights that the Fetch standard asks for, since no page is shown them.
+
+    A request to another origin that carries ``Authorization`` or JSON is preceded by an OPTIONS of its own URL, unless
+    an earlier answer is still remembered. https://fetch.spec.whatwg.org/#cors-preflight-fetch
+    """
+
+    __slots__ = ("_remembered",)
+
+    def __init__(self) -> None:
+        self._remembered: dict[str, float] = {}
+
+    def count(self, url: str, headers: dict[str, str]) -> int:
+        """How many preflights (0 or 1) a request for ``url`` brings about now."""
+        if not headers or origin_of(url) == browser.page_origin():
+            return 0
+        now = browser.now_ms()
+        if self._remembered.get(url, 0) > now:
+            return 0
+        max_age = _OWN_MAX_AGE_S if LINKS_PREFIX in url else _DEFAULT_MAX_AGE_S
+        self._remembered[url] = now + 1000 * max_age
+        return 1
+
+
+def origin_of(url: str) -> str:
+    """The scheme, host and port of an absolute URL."""
+    scheme, _, rest = url.partition("://")
+    return scheme + "://" + rest.split("/")[0].split("?")[0]
+
+
+def percent_encoded(text: str) -> str:
+    """A text as one segment of a path or one value of a query (RFC 3986, unreserved characters stay)."""
+    kept = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
+    return "".join(chr(byte) if chr(byte) in kept else f"%{byte:02X}" for byte in text.encode())
+
+
+class Homeserver:
+    """One account's session with its homeserver.
+
+    :param base_url: the homeserver's address for clients, such as ``https://matrix.example.org``.
+    :param user_id: whose session it is, such as ``@ana:example.org``.
+    :param access_token: stays in this object; it is sent in the ``Authorization`` header and nowhere else.
+    """
+
+    __slots__ = ("_access_token", "_preflights", "base_url", "user_id")
+
+    def __init__(self, base_url: str, user_id: str, access_token: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self.user_id = user_id
+        self._access_token = access_token
+        self._preflights = Preflights()
+
+    def __repr__(self) -> str:
+        return f"Homeserver({self.base_url!r}, {self.user_id!r})"
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        body: "dict[str, Any] | None" = None,
+        *,
+        traffic: Traffic | None = None,
+    ) -> "dict[str, Any]":
+        """Calls a JSON endpoint with this session's token.
+
+        :param path: from the root of the homeserver, such as ``/_matrix/client/v3/sync``.
+        :param traffic: where the request and its preflight are counted, if they are some media's.
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        return await _json_object(await self._call(method, path, body, traffic))
+
+    async def call_list(self, method: str, path: str) -> "list[dict[str, Any]]":
+        """Calls a JSON endpoint that answers with a list of objects.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        answer = _parsed(await (await self._call(method, path, None, None)).text())
+        return [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else []
+
+    async def fetch_media(self, request: MediaRequest, traffic: Traffic) -> browser.Response:
+        """Asks for a media or its thumbnail with this session's token; the body is still on its way.
+
+        https://spec.matrix.org/latest/client-server-api/#get_matrixclientv1mediadownloadservernamemediaid
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        form = "thumbnail" if request.is_thumbnail else "download"
+        path = f"{_MEDIA_PREFIX}/{form}/{request.server_name}/{request.media_id}{request.thumbnail_query}"
+        try:
+            return await self._ask(path, traffic, self._headers())
+        except AuthMediaError as error:
+            failure = error
+        raise failure.about(request.mxc)
+
+    async def _call(
+        self, method: str, path: str, body: "dict[str, Any] | None", traffic: Traffic | None
+    ) -> browser.Response:
+        headers = self._headers()
+        text = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            text = json.dumps(body)
+        return await self._ask(path, traffic, headers, method=method, body=text)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._access_token}"}
+
+    async def _ask(
+        self,
+        path: str,
+        traffic: Traffic | None,
+        headers: dict[str, str],
+        *,
+        method: str = "GET",
+        body: str | None = None,
+    ) -> browser.Response:
+        url = self.base_url + path
+        if traffic:
+            traffic.requests += 1
+            traffic.preflights += self._preflights.count(url, headers)
+        return await ask(url, method=method, headers=headers, body=body)
+
+
+async def log_in(base_url: str, user: str, password: str) -> "tuple[str, str]":
+    """Signs in with a password; gives the user id and the access token.
+
+    https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3login
+
+    :raises AuthMediaError: of the class that fits what happened.
+    """
+    body = {
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": user},
+        "password": password,
+        "initial_device_display_name": "authmedia",
+    }
+    headers = {"Content-Type": "application/json"}
+    url = base_url.rstrip("/") + "/_matrix/client/v3/login"
+    answer = await _json_object(await ask(url, method="POST", headers=headers, body=json.dumps(body)))
+    return str(answer["user_id"]), str(answer["access_token"])
+
+
+async def ask(
+    url: str, *, method: str = "GET", headers: "dict[str, str] | None" = None, body: str | None = None
+) -> browser.Response:
+    """A request whose failures are errors of ours, whatever the interpreter.
+
+    :raises AuthMediaError: `HomeserverUnreachable` if no answer came, else by status and Matrix error code.
+    """
+    failure: AuthMediaError
+    try:
+        response = await browser.fetch(url, method=method, headers=headers, body=body)
+        if response.status < 400:
+            return response
+        failure = await refusal(response)
+    except browser.BrowserError as error:
+        failure = HomeserverUnreachable(f"No answer from {origin_of(url)}", words=error.words)
+    raise failure
+
+
+async def refusal(response: browser.Response) -> AuthMediaError:
+    """The error that fits an answer of 400 and above. https://spec.matrix.org/latest/client-server-api/#standard-error-response"""
+    parsed = _parsed(await response.text())
+    answer = parsed if isinstance(parsed, dict) else {}
+    errcode = str(answer.get("errcode", ""))
+    words = f"{errcode}: {answer.get('error', '')}" if errcode else f"HTTP {response.status}"
+    if errcode == "M_LIMIT_EXCEEDED" or response.status == 429:
+        return RateLimited("Too many requests", words=words, retry_after_s=_retry_after(response, answer))
+    return refused(errcode, words, response.status)
+
+
+def refused(errcode: str, words: str, status: int = 0) -> AuthMediaError:
+    """The error that fits a Matrix error code, as it stands in an answer or in one entry of a batch."""
+    if errcode in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN") or status == 401:
+        return SessionExpired("The homeserver does not know this session", words=words)
+    if errcode == "M_UNRECOGNIZED":
+        return LinksUnsupported("The homeserver does not have this endpoint", words=words)
+    if errcode == "M_NOT_FOUND" or status == 404:
+        return MediaNotFound("There is no such media", words=words)
+    if errcode in ("M_FORBIDDEN", "M_GUEST_ACCESS_FORBIDDEN") or status == 403:
+        return Forbidden("The homeserver refused", words=words)
+    if errcode == "M_LIMIT_EXCEEDED":
+        return RateLimited("Too many requests", words=words)
+    if status >= 500 or errcode == "M_UNKNOWN":
+        return ServerFailure("The homeserver failed", words=words)
+    return AuthMediaError("The homeserver refused", words=words)
+
+
+def _retry_after(response: browser.Response, answer: "dict[str, Any]") -> float | None:
+    """Seconds to wait, from the header (whole seconds) or from the older field of the body (milliseconds)."""
+    header = response.header("Retry-After")
+    if header.isdigit():
+        return float(header)
+    milliseconds = answer.get("retry_after_ms")
+    return milliseconds / 1000 if isinstance(milliseconds, (int, float)) else None
+
+
+async def _json_object(response: browser.Response) -> "dict[str, Any]":
+    answer = _parsed(await response.text())
+    if not isinstance(answer, dict):
+        raise ServerFailure("The homeserver's answer is not JSON; is this the address of a Matrix homeserver?")
+    return answer
+
+
+def _parsed(text: str) -> "Any":
+    # In Python, not by the browser: its large integers would wrap on MicroPython.
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

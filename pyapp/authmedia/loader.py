@@ -1,0 +1,85 @@
+"""The media loader: what an application holds, whatever the strategy behind it."""
+
+from authmedia import strategies
+from authmedia.errors import AuthMediaError
+from authmedia.media import Media, MediaRequest, Support
+from authmedia.pipeline import Counters, Pipeline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.homeserver import Homeserver
+    from authmedia.strategies.base import Strategy
+
+
+def open_loader(name: str, homeserver: "Homeserver") -> "MediaLoader":
+    """A loader with the strategy of that name (``link``, ``opfs`` or ``blob``) for one session.
+
+    :raises ValueError: if there is no strategy of that name.
+    """
+    return MediaLoader(strategies.create(name, homeserver))
+
+
+class MediaLoader:
+    """Loads media of one session by one strategy.
+
+    >>> loader = open_loader("link", Homeserver("https://matrix.example.org", "@ana:example.org", token))
+    >>> media = await loader.load(MediaRequest("mxc://example.org/abc", width=96, height=96, method="crop"))
+    >>> image.src = media.src
+
+    Whoever loads gives back: `release` when nothing shows the media any more, `close` when the session ends.
+    """
+
+    __slots__ = ("_pipeline", "_strategy")
+
+    def __init__(self, strategy: "Strategy") -> None:
+        self._strategy = strategy
+        self._pipeline = Pipeline(strategy)
+
+    @property
+    def name(self) -> str:
+        """The strategy's name."""
+        return self._strategy.name
+
+    @property
+    def counters(self) -> Counters:
+        """What this loader did so far."""
+        return self._pipeline.counters
+
+    async def support(self) -> Support:
+        """Tries whether the strategy works in this window and with this homeserver."""
+        return await self._strategy.support()
+
+    async def load(self, request: MediaRequest) -> Media:
+        """What an element can show for a request; equal requests at the same time are one load.
+
+        Cancelling it aborts the transfer, unless somebody else waits for the same media.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        return await self._pipeline.load(request)
+
+    def release(self, media: Media) -> None:
+        """Gives back what `load` gave: the element shows it no more."""
+        self._pipeline.release(media)
+
+    async def observe(self, media: Media) -> None:
+        """Completes the media's ``traffic`` and ``source`` after an element has shown it."""
+        await self._strategy.observe(media)
+
+    async def examine(self, media: Media, words: str = "") -> AuthMediaError:
+        """Finds out why an element could not show a media, and forgets it, so that the next load starts afresh."""
+        failure = await self._strategy.examine(media, words)
+        self._pipeline.forget(media.request.key)
+        return failure
+
+    async def forget(self, request: MediaRequest | None = None) -> None:
+        """Drops what is kept of one media, or of all of this account's, in memory and on disk.
+
+        :raises AuthMediaError: if the browser refuses to remove it.
+        """
+        self._pipeline.forget(request.key if request else None)
+        await self._strategy.forget(request)
+
+    def close(self) -> None:
+        """Aborts what is on its way and releases all that elements were given; what is on disk stays."""
+        self._pipeline.close()

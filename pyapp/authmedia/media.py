@@ -1,0 +1,214 @@
+"""The values that travel: what is wanted, what the DOM gets, and whether a strategy works here."""
+
+from authmedia.errors import MalformedMxc
+
+NETWORK = "network"
+MEMORY = "memory"
+DISK = "disk"
+
+_ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+_HOST_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-."
+_IPV6_CHARACTERS = "0123456789abcdefABCDEF:."
+
+# What the Matrix specification lists as safe to show inline, so that no body of a stranger runs as a page of ours:
+# https://spec.matrix.org/latest/client-server-api/#serving-inline-content
+_INLINE_TYPES = (
+    "text/css text/plain text/csv application/json application/ld+json",
+    "image/jpeg image/gif image/png image/apng image/webp image/avif",
+    "video/mp4 video/webm video/ogg video/quicktime",
+    "audio/mp4 audio/webm audio/aac audio/mpeg audio/ogg audio/flac audio/x-flac",
+    "audio/wave audio/wav audio/x-wav audio/x-pn-wav",
+)
+
+
+def safe_content_type(content_type: str) -> str:
+    """The type a body may be shown with: its own where that is harmless, else ``application/octet-stream``."""
+    essence = content_type.split(";")[0].strip().lower()
+    return essence if essence in " ".join(_INLINE_TYPES).split() else "application/octet-stream"
+
+
+def parse_mxc(uri: str) -> tuple[str, str]:
+    """Splits an ``mxc://`` URI into server name and media id.
+
+    https://spec.matrix.org/latest/client-server-api/#matrix-content-mxc-uris
+
+    :raises MalformedMxc: if it is anything else; nothing of it is repaired.
+    """
+    if not isinstance(uri, str) or not uri.startswith("mxc://"):
+        raise MalformedMxc("Not a Matrix content URI", mxc=_printable(uri))
+    server_name, slash, media_id = uri[6:].partition("/")
+    if not slash or not _is_server_name(server_name) or not _consists_of(media_id, _ID_CHARACTERS, 255):
+        raise MalformedMxc("Malformed Matrix content URI", mxc=_printable(uri))
+    return server_name, media_id
+
+
+def _printable(uri: object) -> str:
+    """Anything as one short line: a hostile address must not rearrange the text it is quoted in."""
+    text = uri if isinstance(uri, str) else str(type(uri))
+    return "".join(character if " " <= character <= "~" else "?" for character in text[:120])
+
+
+def _consists_of(text: str, characters: str, longest: int) -> bool:
+    return 0 < len(text) <= longest and all(character in characters for character in text)
+
+
+def _is_server_name(name: str) -> bool:
+    """https://spec.matrix.org/latest/appendices/#server-name"""
+    if name.startswith("["):
+        host, bracket, rest = name[1:].partition("]")
+        good = bool(bracket) and _consists_of(host, _IPV6_CHARACTERS, 45)
+        port = rest[1:] if rest.startswith(":") else rest and "x"
+        colon = ":" if rest else ""
+    else:
+        host, colon, port = name.partition(":")
+        good = _consists_of(host, _HOST_CHARACTERS, 255)
+    return good and (not colon or _consists_of(port, "0123456789", 5))
+
+
+class MediaRequest:
+    """What is wanted: one media, whole or as a thumbnail. A value: equal keys are the same media.
+
+    :param mxc: the media's ``mxc://`` URI.
+    :param width: the thumbnail's width in pixels of the picture; 0 asks for the media itself.
+    :param height: the thumbnail's height in pixels of the picture.
+    :param method: how the server fits the thumbnail, ``scale`` or ``crop``.
+    :param animated: whether an animated thumbnail is welcome.
+    :param kind: ``image``, ``video``, ``audio`` or ``file``: what will show it.
+    :param content_type: a hint from the event, used where the server names none.
+    :param size: a hint from the event, in bytes.
+    :raises MalformedMxc: if ``mxc`` is not an ``mxc://`` URI.
+    """
+
+    __slots__ = (
+        "animated",
+        "content_type",
+        "height",
+        "key",
+        "kind",
+        "media_id",
+        "method",
+        "mxc",
+        "server_name",
+        "size",
+        "width",
+    )
+
+    def __init__(
+        self,
+        mxc: str,
+        *,
+        width: int = 0,
+        height: int = 0,
+        method: str = "scale",
+        animated: bool = False,
+        kind: str = "image",
+        content_type: str = "",
+        size: int | None = None,
+    ) -> None:
+        self.server_name, self.media_id = parse_mxc(mxc)
+        self.mxc = mxc
+        self.width = width
+        self.height = height
+        self.method = method
+        self.animated = animated
+        self.kind = kind
+        self.content_type = content_type
+        self.size = size
+        self.key = mxc + self.thumbnail_query
+
+    @property
+    def is_thumbnail(self) -> bool:
+        """Whether a scaled picture is asked for rather than the media itself."""
+        return self.width > 0 and self.height > 0
+
+    @property
+    def thumbnail_query(self) -> str:
+        """The thumbnail's parameters as the client-server API takes them, empty for the media itself."""
+        if not self.is_thumbnail:
+            return ""
+        animated = "true" if self.animated else "false"
+        return f"?width={self.width}&height={self.height}&method={self.method}&animated={animated}"
+
+    def __repr__(self) -> str:
+        return f"MediaRequest({self.key!r}, kind={self.kind!r})"
+
+
+class Traffic:
+    """What a media cost so far, as far as the page can tell.
+
+    ``preflights`` are counted by the Fetch standard's rules (see ``homeserver.Preflights``), since no page is shown
+    them; ``bytes`` is the size of the bodies that came over the network.
+    """
+
+    __slots__ = ("bytes", "preflights", "requests")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.preflights = 0
+        self.bytes = 0
+
+
+class Media:
+    """What the DOM gets.
+
+    :param request: what was asked for.
+    :param src: a URL that an element can take as it is: an object URL or a link.
+    :param strategy: the name of the strategy that served it.
+    :param source: where the bytes came from: ``network``, ``memory`` or ``disk``.
+    :param content_type: the type it is shown with, empty where only the browser will know.
+    :param size: bytes that the media keeps of this page's memory or disk; 0 where it keeps none.
+    """
+
+    __slots__ = ("content_type", "request", "size", "source", "src", "strategy", "traffic")
+
+    def __init__(
+        self,
+        request: MediaRequest,
+        src: str,
+        *,
+        strategy: str,
+        source: str,
+        traffic: Traffic,
+        content_type: str = "",
+        size: int = 0,
+    ) -> None:
+        self.request = request
+        self.src = src
+        self.strategy = strategy
+        self.source = source
+        self.traffic = traffic
+        self.content_type = content_type
+        self.size = size
+
+    def from_memory(self) -> "Media":
+        """The same media for another element: nothing more was asked of the network."""
+        return Media(
+            self.request,
+            self.src,
+            strategy=self.strategy,
+            source=MEMORY,
+            traffic=Traffic(),
+            content_type=self.content_type,
+            size=self.size,
+        )
+
+    def __repr__(self) -> str:
+        # Without `src`: a link is a secret for as long as it lives, and reprs end up in logs.
+        return f"Media({self.request.key!r}, strategy={self.strategy!r}, source={self.source!r})"
+
+
+class Support:
+    """Whether a strategy works here, after trying.
+
+    :param works: whether it does.
+    :param words: the browser's or the homeserver's own words where it does not.
+    """
+
+    __slots__ = ("words", "works")
+
+    def __init__(self, works: bool, words: str = "") -> None:
+        self.works = works
+        self.words = words
+
+    def __repr__(self) -> str:
+        return f"Support({self.works!r}, {self.words!r})"

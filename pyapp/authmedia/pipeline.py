@@ -1,0 +1,246 @@
+"""What every load shares, whatever the strategy: one flight per key, a limit, retries, cancellation, counters."""
+
+import asyncio
+import random
+
+from authmedia.errors import AuthMediaError
+from authmedia.media import Media, MediaRequest, Traffic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.strategies.base import Strategy
+
+_TRANSFERS = 6
+_TRIES = 4
+_FIRST_DELAY_S = 0.3
+_LONGEST_DELAY_S = 20.0
+_IDLE_BUDGET_BYTES = 64 * 1024 * 1024
+
+
+class Gate:
+    """Lets at most ``limit`` through at a time, first come first served (MicroPython has no Semaphore)."""
+
+    __slots__ = ("_free", "_queue")
+
+    def __init__(self, limit: int) -> None:
+        self._free = limit
+        self._queue: list[asyncio.Event] = []
+
+    async def __aenter__(self) -> "Gate":
+        if self._free > 0:
+            self._free -= 1
+            return self
+        turn = asyncio.Event()
+        self._queue.append(turn)
+        try:
+            await turn.wait()
+        except asyncio.CancelledError:
+            self._give_up(turn)
+            raise
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        if self._queue:
+            self._queue.pop(0).set()  # the place goes to the next in line; it is never free in between
+        else:
+            self._free += 1
+
+    def _give_up(self, turn: asyncio.Event) -> None:
+        if turn in self._queue:
+            self._queue.remove(turn)
+        else:
+            self._pass_on()  # the turn had come at the very moment of the cancellation
+
+
+class Flight:
+    """One load on its way, and all who wait for it."""
+
+    __slots__ = ("done", "failure", "media", "task", "waiting")
+
+    def __init__(self) -> None:
+        self.done = asyncio.Event()
+        self.media: Media | None = None
+        self.failure: BaseException | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.waiting = 0
+
+
+class Kept:
+    """A media that was opened: how many elements hold it, and when it was last asked for."""
+
+    __slots__ = ("holders", "media", "used")
+
+    def __init__(self, media: Media) -> None:
+        self.media = media
+        self.holders = 0
+        self.used = 0
+
+
+class Counters:
+    """What a pipeline did so far: ``opened`` minus ``released`` is what it keeps now."""
+
+    __slots__ = ("aborted", "coalesced", "failed", "hits", "opened", "released", "retried")
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.released = 0
+        self.coalesced = 0
+        self.hits = 0
+        self.retried = 0
+        self.aborted = 0
+        self.failed = 0
+
+
+class Pipeline:
+    """Runs loads through a strategy.
+
+    :param strategy: what turns one request into one ``src``.
+    :param transfers: how many bodies may be on their way at a time, for strategies that transfer.
+    :param idle_budget: bytes of media that no element shows, kept in case one asks again.
+    """
+
+    __slots__ = ("_clock", "_flights", "_gate", "_idle_budget", "_kept", "counters", "strategy")
+
+    def __init__(
+        self, strategy: "Strategy", *, transfers: int = _TRANSFERS, idle_budget: int = _IDLE_BUDGET_BYTES
+    ) -> None:
+        self.strategy = strategy
+        self.counters = Counters()
+        self._gate = Gate(transfers)
+        self._idle_budget = idle_budget
+        self._flights: dict[str, Flight] = {}
+        self._kept: dict[str, Kept] = {}
+        self._clock = 0
+
+    async def load(self, request: MediaRequest) -> Media:
+        """The media for one more holder, who gives it back with `release`.
+
+        :raises AuthMediaError: of the class that fits what happened, after the tries that make sense.
+        """
+        kept = self._kept.get(request.key)
+        if kept:
+            self.counters.hits += 1
+            self._hold(kept)
+            return kept.media.from_memory()
+        flight = self._flights.get(request.key)
+        if flight:
+            self.counters.coalesced += 1
+        else:
+            flight = self._start(request)
+        return await self._join(request.key, flight)
+
+    def release(self, media: Media) -> None:
+        """Gives back one hold; a media that nobody holds stays only while the budget has room."""
+        kept = self._kept.get(media.request.key)
+        if kept and kept.media.src == media.src and kept.holders > 0:
+            kept.holders -= 1
+            self._trim(self._idle_budget)
+
+    def forget(self, key: str | None) -> None:
+        """Drops one media, or all; who still holds it keeps showing it only as far as the browser already has it."""
+        for known in [key] if key is not None else list(self._kept):
+            if known in self._kept:
+                self._drop(known)
+
+    def close(self) -> None:
+        """Ends what is on its way and lets everything go."""
+        for flight in list(self._flights.values()):
+            if flight.task:
+                flight.task.cancel()
+        self.forget(None)
+
+    def _start(self, request: MediaRequest) -> Flight:
+        flight = Flight()
+        self._flights[request.key] = flight
+        flight.task = asyncio.create_task(self._fly(request, flight))
+        return flight
+
+    async def _fly(self, request: MediaRequest, flight: Flight) -> None:
+        try:
+            flight.media = await self._open_with_retries(request)
+            self.counters.opened += 1
+            self._kept[request.key] = Kept(flight.media)
+        except asyncio.CancelledError:
+            self.counters.aborted += 1
+            flight.failure = AuthMediaError("The load was given up", mxc=request.mxc)
+        except Exception as error:
+            # Whatever it is, it belongs to those who wait: it reaches the page through them.
+            self.counters.failed += 1
+            flight.failure = error
+        finally:
+            if self._flights.get(request.key) is flight:
+                self._flights.pop(request.key)
+            flight.done.set()
+
+    async def _join(self, key: str, flight: Flight) -> Media:
+        flight.waiting += 1
+        try:
+            await flight.done.wait()
+        except asyncio.CancelledError:
+            self._leave(key, flight)
+            raise
+        if flight.failure:
+            raise flight.failure
+        kept = self._kept.get(key)
+        if not flight.media or not kept or kept.media is not flight.media:
+            raise AuthMediaError("The media was forgotten while it was loading", mxc=key)
+        self._hold(kept)
+        return kept.media
+
+    def _leave(self, key: str, flight: Flight) -> None:
+        """One of those who wait is gone; with the last one, the transfer is."""
+        flight.waiting -= 1
+        if flight.waiting or flight.done.is_set() or not flight.task:
+            return
+        if self._flights.get(key) is flight:
+            self._flights.pop(key)  # whoever asks from now on starts anew
+        flight.task.cancel()
+
+    async def _open_with_retries(self, request: MediaRequest) -> Media:
+        traffic = Traffic()
+        for attempt in range(_TRIES):
+            try:
+                return await self._open(request, traffic)
+            except AuthMediaError as error:
+                if not error.temporary or attempt == _TRIES - 1:
+                    raise
+                delay = _delay_s(attempt, error.retry_after_s)
+            self.counters.retried += 1
+            await asyncio.sleep(delay)
+        raise AuthMediaError("No try was made", mxc=request.mxc)
+
+    async def _open(self, request: MediaRequest, traffic: Traffic) -> Media:
+        if not self.strategy.transfers:
+            return await self.strategy.open(request, traffic)
+        async with self._gate:
+            return await self.strategy.open(request, traffic)
+
+    def _hold(self, kept: Kept) -> None:
+        self._clock += 1
+        kept.used = self._clock
+        kept.holders += 1
+
+    def _trim(self, budget: int) -> None:
+        """Drops idle media, least recently used first, until they fit the budget."""
+        idle = [(kept.used, key) for key, kept in self._kept.items() if not kept.holders]
+        size = sum(self._kept[key].media.size for _, key in idle)
+        for _, key in sorted(idle):
+            if size <= budget:
+                return
+            size -= self._kept[key].media.size
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        kept = self._kept.pop(key)
+        self.counters.released += 1
+        self.strategy.release(kept.media)
+
+
+def _delay_s(attempt: int, retry_after_s: float | None) -> float:
+    """Seconds before the next try: what the server asked for, else doubling, with jitter so that a crowd spreads."""
+    if retry_after_s is not None:
+        return min(retry_after_s, _LONGEST_DELAY_S) * (1 + 0.1 * random.random())
+    return float(_FIRST_DELAY_S * 2**attempt * (0.5 + random.random()))

@@ -1,0 +1,49 @@
+"""What a strategy is: whether it works here, one request into one ``src``, and forgetting."""
+
+from authmedia.errors import AuthMediaError, WrongContent
+from authmedia.media import Media, MediaRequest, Support, Traffic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.homeserver import Homeserver
+
+
+class Strategy:
+    """The base of all strategies. Coalescing, limits, retries, cancellation and counting live in the pipeline.
+
+    :param homeserver: the session whose media it loads.
+    """
+
+    name = ""
+    #: Whether bodies come through `open` itself, so that the pipeline limits how many do at a time.
+    transfers = True
+
+    def __init__(self, homeserver: "Homeserver") -> None:
+        self.homeserver = homeserver
+
+    async def support(self) -> Support:
+        """Tries whether the strategy works in this window and with this homeserver; never raises what it tried for."""
+        raise NotImplementedError
+
+    async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
+        """Turns a request into what an element can show, counting what it costs in ``traffic``.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        raise NotImplementedError
+
+    def release(self, media: Media) -> None:
+        """Lets go of what ``open`` made for this media: nothing shows it any more."""
+
+    async def observe(self, media: Media) -> None:
+        """Completes ``media.traffic`` and ``media.source`` where they are known only once an element has shown it."""
+
+    async def examine(self, media: Media, words: str) -> AuthMediaError:
+        """Finds out why an element could not show what ``open`` gave it.
+
+        :param words: what the element itself had to say, often nothing.
+        """
+        return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=media.request.mxc, words=words)
+
+    async def forget(self, request: MediaRequest | None) -> None:
+        """Drops what is kept of one media, or of all, beyond what elements show at this moment."""

@@ -1,0 +1,107 @@
+"""`opfs`: fetch once into the origin private file system, then show the file from there.
+
+You would want it where people come back: bodies are streamed to disk, a reload fetches nothing, and the room is there
+without a network. Private windows of Firefox and Safari refuse the storage.
+"""
+
+from authmedia import browser
+from authmedia.errors import (
+    AuthMediaError,
+    HomeserverUnreachable,
+    QuotaExceeded,
+    ServerFailure,
+    StorageRefused,
+)
+from authmedia.media import DISK, NETWORK, Media, MediaRequest, Support, Traffic, safe_content_type
+from authmedia.store import FileStore
+from authmedia.strategies.base import Strategy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.homeserver import Homeserver
+
+
+class OpfsStrategy(Strategy):
+    """Streams the body to a file of the origin private file system and shows an object URL of it.
+
+    https://developer.mozilla.org/docs/Web/API/File_System_API/Origin_private_file_system
+    """
+
+    name = "opfs"
+
+    def __init__(self, homeserver: "Homeserver") -> None:
+        super().__init__(homeserver)
+        self._store = FileStore(homeserver.user_id)
+
+    async def support(self) -> Support:
+        """Opens the directory, writes a file, reads it and removes it."""
+        try:
+            await self._store.probe()
+        except browser.BrowserError as error:
+            return Support(False, error.words)
+        return Support(True)
+
+    async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
+        """From disk where it is there, else one authenticated fetch to disk; two tabs never fetch the same twice."""
+        try:
+            media = await self._from_disk(request, traffic)
+            if media:
+                return media
+            async with self._store.writing(request.key):
+                return await self._from_disk(request, traffic) or await self._from_network(request, traffic)
+        except browser.BrowserError as error:
+            failure = _storage_failure(error, request)
+        raise failure
+
+    def release(self, media: Media) -> None:
+        """Revokes the object URL; the file stays, and may now be thrown out when room is needed."""
+        browser.revoke_object_url(media.src)
+        self._store.unpin(media.request.key)
+
+    async def forget(self, request: MediaRequest | None) -> None:
+        """Removes the file, or all of this account's."""
+        try:
+            await self._store.remove(request.key if request else None)
+        except browser.BrowserError as error:
+            failure = _storage_failure(error, request)
+        else:
+            return
+        raise failure
+
+    async def _from_disk(self, request: MediaRequest, traffic: Traffic) -> Media | None:
+        stored = await self._store.read(request.key)
+        if not stored:
+            return None
+        self._store.pin(request.key)
+        return Media(
+            request,
+            stored.body.object_url(),
+            strategy=self.name,
+            source=DISK,
+            traffic=traffic,
+            content_type=stored.content_type,
+            size=stored.body.size,
+        )
+
+    async def _from_network(self, request: MediaRequest, traffic: Traffic) -> Media:
+        response = await self.homeserver.fetch_media(request, traffic)
+        content_type = safe_content_type(response.header("Content-Type") or request.content_type)
+        await self._store.write(request.key, content_type, response)
+        media = await self._from_disk(request, traffic)
+        if not media:
+            raise ServerFailure("The body is shorter or longer than the homeserver announced", mxc=request.mxc)
+        media.source = NETWORK
+        traffic.bytes += media.size
+        return media
+
+
+def _storage_failure(error: browser.BrowserError, request: MediaRequest | None) -> AuthMediaError:
+    mxc = request.mxc if request else ""
+    if error.name == "QuotaExceededError":
+        return QuotaExceeded("The browser's storage is full", mxc=mxc, words=error.words)
+    if error.name in ("TypeError", "NetworkError", "AbortError"):
+        return HomeserverUnreachable("The transfer broke off", mxc=mxc, words=error.words)
+    return StorageRefused("The origin private file system refused", mxc=mxc, words=error.words)
+
+
+STRATEGY = OpfsStrategy

@@ -1,0 +1,1 @@
+"""What the demo pages share: signing in, reading a room, drawing it, and the measures beside it."""

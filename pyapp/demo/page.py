@@ -1,0 +1,109 @@
+"""The life of a demo page: sign in, try every strategy, do the page's work, and say on the page what goes wrong."""
+
+from authmedia import browser, strategies
+from authmedia.browser import BrowserError
+from authmedia.errors import AuthMediaError
+from authmedia.loader import open_loader
+from authmedia.media import Support
+from demo import surroundings
+from demo.report import Report
+from demo.session import Session, open_session, sign_out
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+_TIMINGS = 5000
+_KEPT_PARAMETERS = ("interpreter", "homeserver")
+
+
+class Page:
+    """What every page has: its state, its report, a place for problems, and what works here.
+
+    :param name: the page's name, and its strategy's where it shows one.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.root = browser.root()
+        about = surroundings.describe()
+        about.update({"page": name, "strategy": name, "support": {}})
+        self.report = Report(self.root, about)
+        self.support: dict[str, Support] = {}
+
+    def open(self) -> None:
+        """Starts the page."""
+        browser.keep_timings(_TIMINGS)
+        browser.on_unhandled(lambda error, message: self.fail(error or RuntimeError(message)))
+        self._keep_parameters()
+        self.start(self._run())
+
+    async def work(self, session: Session) -> None:
+        """What this page does once somebody is signed in."""
+        await self.try_all(session)
+
+    async def try_all(self, session: Session) -> None:
+        """Tries every strategy and writes on the page what each had to say."""
+        for name in strategies.NAMES:
+            support = await open_loader(name, session.homeserver).support()
+            self.support[name] = support
+            self.report.tell_support(name, support)
+            self._show_support(name, support)
+        self.report.tell("mode", surroundings.mode(self.support["opfs"]))
+
+    def enter(self, state: str) -> None:
+        """Says on ``<html data-state>`` how far the page is."""
+        self.root.set("data-state", state)
+
+    def start(self, work: "Coroutine[Any, Any, None]") -> None:
+        """Does something as a task of its own; whatever goes wrong in it is said on the page."""
+        browser.spawn(self._guarded(work))
+
+    def fail(self, error: BaseException) -> None:
+        """Says on the page what went wrong: for people in front, for developers behind."""
+        problem = self.root.find("#problem")
+        problem.find(".people").text = getattr(error, "people", "Something went wrong on this page.")
+        problem.find(".developers").text = f"{type(error).__name__}: {error}"
+        problem.hidden = False
+        self.report.tell("problem", f"{type(error).__name__}: {error}")
+        self.enter("failed")
+
+    async def _run(self) -> None:
+        self.enter("running")
+        session = await open_session()
+        self.report.tell("homeserver", session.homeserver.base_url)
+        self._show_account(session)
+        await self.work(session)
+        self.report.write()
+        self.enter("done")
+
+    async def _guarded(self, work: "Coroutine[Any, Any, None]") -> None:
+        try:
+            await work
+        except (AuthMediaError, BrowserError) as error:
+            self.fail(error)
+
+    def _show_support(self, name: str, support: Support) -> None:
+        for place in self.root.find_all(f'[data-support="{name}"]'):
+            place.set("data-works", "yes" if support.works else "no")
+            place.find(".verdict").text = "works here" if support.works else "does not work here"
+            place.find(".words").text = support.words
+
+    def _show_account(self, session: Session) -> None:
+        account = self.root.find("#account")
+        account.find(".user").text = session.homeserver.user_id
+        account.hidden = False
+        account.find("button").on("click", lambda: self.start(self._leave(session)))
+
+    async def _leave(self, session: Session) -> None:
+        await sign_out(session.homeserver)
+        browser.reload()
+
+    def _keep_parameters(self) -> None:
+        """Has the links to other pages keep the interpreter and the homeserver that this one was opened with."""
+        given = [(name, browser.query(name)) for name in _KEPT_PARAMETERS]
+        for link in self.root.find_all("a[data-keep]"):
+            chosen = link.get("data-interpreter")
+            values = [(name, chosen if chosen and name == "interpreter" else value) for name, value in given]
+            link.set("href", link.get("href").split("?")[0] + browser.query_string(values))

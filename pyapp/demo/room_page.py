@@ -1,0 +1,138 @@
+"""A page that shows the room through one strategy, with its measures beside it."""
+
+from authmedia import browser
+from authmedia.elements import Binder, bind
+from authmedia.errors import AuthMediaError, StrategyUnsupported
+from authmedia.loader import MediaLoader, open_loader
+from authmedia.media import MediaRequest
+from demo import timeline
+from demo.page import Page
+from demo.room import read_room
+from demo.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from typing import Any
+
+
+class RoomPage(Page):
+    """The timeline, its media loaded by the strategy that the page is named after.
+
+    :param name: the strategy's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self._chat = self.root.find("#timeline")
+        self._viewer = self.root.find("#viewer")
+        self._loader: MediaLoader | None = None
+        self._binder: Binder | None = None
+        self._viewed: Binder | None = None
+
+    async def work(self, session: Session) -> None:
+        """Tries the strategies, draws the room and shows its media, or says why not and offers what works."""
+        await self.try_all(session)
+        room = await read_room(session.homeserver, session.room)
+        timeline.draw_heading(room, self.root.find("#room"))
+        timeline.draw(room, self._chat)
+        self._mind_buttons(session)
+        if not self.support[self.name].works:
+            self._offer_others(session)
+            words = self.support[self.name].words
+            raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
+        await self._load(self.name, session)
+
+    async def _load(self, strategy: str, session: Session) -> None:
+        """Shows all media of the room by one strategy; whatever was shown before is let go first."""
+        self._let_go()
+        self.report.restart()
+        self.report.tell("shown_by", strategy)
+        self.root.find("#measures-panel").hidden = False
+        self._loader = open_loader(strategy, session.homeserver)
+        self._binder = bind(self._chat, self._loader, self.report.changed)
+        await self._binder.settled()
+
+    async def _again(self, session: Session, *, cleared: bool) -> None:
+        """Loads the room again, as after a reload of the page or as for the first time."""
+        if not self._loader:
+            return
+        self.enter("running")
+        strategy = self._loader.name
+        self._let_go()
+        if cleared:
+            await self._loader.forget()
+        await self._load(strategy, session)
+        self.enter("done")
+
+    async def _show_through(self, strategy: str, session: Session) -> None:
+        """Shows the room by another strategy, because somebody asked for it."""
+        self.root.find("#problem").hidden = True
+        self.root.find("#others").hidden = True
+        self.enter("running")
+        await self._load(strategy, session)
+        self.enter("done")
+
+    def _let_go(self) -> None:
+        if self._binder:
+            self._binder.close()
+            self._binder = None
+        if self._loader:
+            self._loader.close()
+
+    def _offer_others(self, session: Session) -> None:
+        others = self.root.find("#others")
+        for name in [name for name, support in self.support.items() if support.works]:
+            button = browser.instance("other")
+            button.find(".strategy").text = name
+            button.on("click", self._click(self._show_through, name, session))
+            others.append(button)
+        others.hidden = False
+
+    def _mind_buttons(self, session: Session) -> None:
+        self.root.find("#reload").on("click", lambda: self.start(self._again(session, cleared=False)))
+        self.root.find("#clear").on("click", lambda: self.start(self._again(session, cleared=True)))
+        for button in self._chat.find_all("button[data-file]"):
+            button.on("click", self._click(self._save, button))
+        for button in self._chat.find_all("button.open-picture"):
+            button.on("click", self._click(self._view, button))
+        self._viewer.on("close", self._close_viewer)
+
+    def _click(self, work: "Callable[..., Coroutine[Any, Any, None]]", *arguments: object) -> "Callable[[], None]":
+        """A handler that does some work with some arguments, as a task."""
+        return lambda: self.start(work(*arguments))
+
+    async def _save(self, button: browser.Element) -> None:
+        """Loads a file and hands it to the browser to save."""
+        if not self._loader:
+            return
+        button.set("data-state", "loading")
+        try:
+            request = MediaRequest(button.get("data-file"), kind="file", content_type=button.get("data-type"))
+            media = await self._loader.load(request)
+        except AuthMediaError as error:
+            button.set("data-state", "failed")
+            button.find(".size").text = error.people
+            return
+        browser.create("a", href=media.src, download=button.get("data-name"), target="_blank", rel="noopener").click()
+        button.set("data-state", "shown")
+        self._loader.release(media)  # it stays within the loader's idle budget while the browser saves it
+
+    async def _view(self, button: browser.Element) -> None:
+        """Shows a picture whole, above the page."""
+        shown = button.find("img")
+        if not self._loader or shown.get("data-state") != "shown":
+            return
+        image = browser.create("img", alt=shown.get("alt"), data_mxc=shown.get("data-mxc"))
+        place = self._viewer.find(".picture")
+        place.clear()
+        place.append(image)
+        self._viewer.show_dialog()
+        self._viewed = bind(place, self._loader)
+        await self._viewed.settled()
+
+    def _close_viewer(self) -> None:
+        if self._viewed:
+            self._viewed.close()
+            self._viewed = None
+        self._viewer.find(".picture").clear()

@@ -1,0 +1,131 @@
+"""Who is signed in on a demo page: a session of this tab, the demonstration's account, or whoever fills the form."""
+
+import asyncio
+import json
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError
+from authmedia.homeserver import Homeserver, ask, log_in, origin_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_REMEMBERED = "authmedia.session"
+_LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+
+
+class Session:
+    """A homeserver to talk to and the room to show."""
+
+    __slots__ = ("homeserver", "room")
+
+    def __init__(self, homeserver: Homeserver, room: str) -> None:
+        self.homeserver = homeserver
+        self.room = room
+
+
+async def open_session() -> Session:
+    """The session for this page: remembered by the tab, else signed in anew.
+
+    :raises AuthMediaError: if the homeserver cannot be reached or refuses the demonstration's account.
+    """
+    demo = await _demo()
+    address = (browser.query("homeserver") or str(demo.get("homeserver") or "")).rstrip("/")
+    remembered = await _remembered(address)
+    if remembered:
+        return remembered
+    if demo.get("user") and address and _may_know_the_demo(address, str(demo.get("homeserver"))):
+        return await _sign_in(address, str(demo["user"]), str(demo["password"]), str(demo["room"]))
+    return await _ask_person(address)
+
+
+async def forget_session() -> None:
+    """Signs this tab out of the page; the homeserver is told by `sign_out`."""
+    await browser.forget(_REMEMBERED)
+
+
+async def sign_out(homeserver: Homeserver) -> None:
+    """Ends the session on the homeserver and in this tab."""
+    await forget_session()
+    await homeserver.call("POST", "/_matrix/client/v3/logout", {})
+
+
+async def _demo() -> "dict[str, Any]":
+    """What `build.py serve` says of the homeserver beside it; an empty one on any other host."""
+    try:
+        response = await ask(browser.page_address().rsplit("/", 1)[0] + "/demo.json")
+        demo = json.loads(await response.text())
+    except (AuthMediaError, ValueError):
+        return {}
+    return demo if isinstance(demo, dict) else {}
+
+
+async def _remembered(address: str) -> Session | None:
+    text = await browser.recall(_REMEMBERED)
+    kept = json.loads(text) if text else {}
+    if not kept or (address and kept["address"] != address):
+        return None
+    homeserver = Homeserver(kept["address"], kept["user"], kept["token"])
+    try:
+        await homeserver.call("GET", "/_matrix/client/v3/account/whoami")
+    except AuthMediaError:
+        await forget_session()
+        return None
+    return Session(homeserver, kept["room"])
+
+
+def _may_know_the_demo(address: str, own: str) -> bool:
+    """The demonstration's password goes to its own homeserver or to this machine, whatever the page's address says."""
+    host = origin_of(address).partition("://")[2]
+    return address == own or host.rsplit(":", 1)[0] in _LOOPBACK or host in _LOOPBACK
+
+
+async def _sign_in(address: str, user: str, password: str, room: str) -> Session:
+    user_id, token = await log_in(address, user, password)
+    homeserver = Homeserver(address, user_id, token)
+    room_id = await _room_id(homeserver, room)
+    kept = {"address": address, "user": user_id, "token": token, "room": room_id}
+    await browser.remember(_REMEMBERED, json.dumps(kept))
+    return Session(homeserver, room_id)
+
+
+async def _room_id(homeserver: Homeserver, room: str) -> str:
+    """The id of a room given by id or alias; the first joined one where none is given."""
+    if room.startswith("!"):
+        return room
+    if room.startswith("#"):
+        encoded = room.replace("#", "%23")
+        found = await homeserver.call("GET", "/_matrix/client/v3/directory/room/" + encoded)
+        return str(found["room_id"])
+    joined = (await homeserver.call("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
+    if not joined:
+        raise AuthMediaError(f"{homeserver.user_id} is in no room")
+    return str(joined[0])
+
+
+async def _ask_person(address: str) -> Session:
+    """Shows the sign-in form until somebody got in with it."""
+    form = browser.root().find("#sign-in")
+    problem = form.find(".problem")
+    fields = {name: form.find(f"[name={name}]") for name in ("homeserver", "user", "password", "room")}
+    if address:
+        fields["homeserver"].value = address
+    form.hidden = False
+    submitted = asyncio.Event()
+    listener = form.on("submit", submitted.set)
+    try:
+        while True:
+            await submitted.wait()
+            submitted.clear()
+            values = {name: field.value.strip() for name, field in fields.items()}
+            try:
+                session = await _sign_in(values["homeserver"], values["user"], values["password"], values["room"])
+            except AuthMediaError as error:
+                problem.text = f"{error.what}. {error.words}"
+                continue
+            fields["password"].value = ""
+            form.hidden = True
+            return session
+    finally:
+        listener.close()

@@ -1,0 +1,101 @@
+"""Draws a room's messages from the page's templates; what is media in them is left to a binding."""
+
+from authmedia import browser
+from demo.room import Message, Person, Room
+
+_AVATAR_PIXELS = 96
+# A picture larger than this is shown as the homeserver's thumbnail, as chat clients do; a click shows all of it.
+_WHOLE_PICTURE_BYTES = 1_500_000
+_THUMBNAIL = (800, 600)
+
+
+def draw(room: Room, into: browser.Element) -> None:
+    """Draws all messages of a room, oldest first."""
+    into.clear()
+    previous = ""
+    for message in room.messages:
+        into.append(_item(message, follows=message.sender.user_id == previous))
+        previous = message.sender.user_id
+
+
+def draw_heading(room: Room, into: browser.Element) -> None:
+    """Names the room in the page's heading."""
+    into.find(".room-name").text = room.name
+    into.find(".room-topic").text = room.topic
+    people = len(room.people)
+    into.find(".room-people").text = f"{people} people" if people != 1 else "1 person"
+
+
+def _item(message: Message, follows: bool) -> browser.Element:
+    item = browser.instance("message")
+    if follows:
+        item.set("class", "message follows")
+    item.find(".sender").text = message.sender.name
+    item.find("time").text = browser.time_of_day(message.sent_ms)
+    _avatar(item.find(".avatar"), message.sender, wanted=not follows)
+    body = item.find(".body")
+    if message.kind == "text":
+        body.text = message.body
+        body.set("dir", "auto")
+    else:
+        body.append(_media(message))
+    return item
+
+
+def _avatar(place: browser.Element, person: Person, wanted: bool) -> None:
+    place.find(".initial").text = person.name[:1].upper()
+    image = place.find("img")
+    if not wanted or not person.avatar:
+        image.remove()
+        return
+    image.set("data-mxc", person.avatar)
+    image.set("data-width", str(_AVATAR_PIXELS))
+    image.set("data-height", str(_AVATAR_PIXELS))
+    image.set("data-method", "crop")
+    image.set("data-label", f"Avatar of {person.name}")
+
+
+def _media(message: Message) -> browser.Element:
+    figure = browser.instance(message.kind)
+    name = message.body or message.kind
+    if message.kind == "file":
+        _file(figure, message, name)
+        return figure
+    element = figure.find(".media")
+    element.set("data-mxc", message.mxc or "(none)")
+    element.set("data-label", name)
+    element.set("data-type", message.mimetype)
+    element.set("alt" if message.kind == "image" else "aria-label", message.caption or name)
+    if message.kind != "audio" and message.wide and message.high:
+        element.set("width", str(message.wide))
+        element.set("height", str(message.high))
+    if message.kind == "image" and message.size > _WHOLE_PICTURE_BYTES:
+        element.set("data-width", str(_THUMBNAIL[0]))
+        element.set("data-height", str(_THUMBNAIL[1]))
+    figure.find("figcaption").text = _caption(message, name)
+    return figure
+
+
+def _file(button: browser.Element, message: Message, name: str) -> None:
+    button.set("data-file", message.mxc)
+    button.set("data-name", name)
+    button.set("data-type", message.mimetype)
+    button.find(".name").text = name
+    button.find(".size").text = readable_bytes(message.size)
+
+
+def _caption(message: Message, name: str) -> str:
+    if message.caption:
+        return message.caption
+    seconds = message.spoken_ms // 1000
+    length = f", {seconds // 60}:{seconds % 60:02d}" if seconds else ""
+    return f"{name}{length}, {readable_bytes(message.size)}" if message.size else name
+
+
+def readable_bytes(size: int) -> str:
+    """A size as people write it."""
+    if size >= 1_000_000:
+        return f"{size / 1_000_000:.1f} MB"
+    if size >= 1000:
+        return f"{size / 1000:.0f} kB"
+    return f"{size} B"

@@ -1,0 +1,5 @@
+"""The page `link.html`: the room through the strategy `link`."""
+
+from demo.room_page import RoomPage
+
+RoomPage("link").open()

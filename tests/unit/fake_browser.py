@@ -1,0 +1,269 @@
+"""A browser in plain Python, in the place of `authmedia.browser`: same names, no JavaScript.
+
+Only what the library asks of a browser is here. Tests look at what is left over: object URLs, files, aborted requests.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+
+class BrowserError(Exception):
+    def __init__(self, name: str, words: str) -> None:
+        self.name = name
+        self.words = f"{name}: {words}" if name else words
+        super().__init__(self.words)
+
+
+class Blob:
+    def __init__(self, content: bytes, content_type: str = "") -> None:
+        self.content = content
+        self.content_type = content_type
+
+    @property
+    def size(self) -> int:
+        return len(self.content)
+
+    def slice(self, start: int, content_type: str) -> "Blob":
+        return Blob(self.content[start:], content_type)
+
+    async def first_line(self, longest: int) -> str:
+        return self.content[:longest].decode("utf-8", "replace").split("\n")[0]
+
+    def object_url(self) -> str:
+        STATE.object_urls_made += 1
+        url = f"blob:page/{STATE.object_urls_made}"
+        STATE.object_urls[url] = self
+        return url
+
+
+class Loads:
+    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0, timed: bool = False) -> None:
+        self.entries, self.requests, self.wire, self.timed = entries, requests, wire, timed
+
+
+class Response:
+    """An answer of the scripted server; ``breaks`` is raised in the middle of the body."""
+
+    def __init__(
+        self,
+        status: int = 200,
+        content: bytes = b"",
+        headers: dict[str, str] | None = None,
+        breaks: BrowserError | None = None,
+        gate: asyncio.Event | None = None,
+    ) -> None:
+        self.status = status
+        self.content = content
+        self.headers = {name.lower(): value for name, value in (headers or {}).items()}
+        self.breaks = breaks
+        self.gate = gate
+        self.aborted = False
+
+    def header(self, name: str) -> str:
+        return self.headers.get(name.lower(), "")
+
+    async def _body(self) -> bytes:
+        try:
+            if self.gate:
+                await self.gate.wait()
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self.abort()
+            raise
+        if self.breaks:
+            raise self.breaks
+        return self.content
+
+    async def text(self) -> str:
+        return (await self._body()).decode()
+
+    async def blob(self) -> Blob:
+        return Blob(await self._body())
+
+    def abort(self) -> None:
+        self.aborted = True
+        STATE.aborted.append(self)
+
+    async def read_all(self) -> bytes:
+        return await self._body()
+
+
+class Request:
+    def __init__(self, method: str, url: str, headers: dict[str, str], body: str | None) -> None:
+        self.method, self.url, self.headers, self.body = method, url, headers, body
+
+
+Server = Callable[[Request], "Response | BrowserError"]
+
+
+class State:
+    """Everything the fake browser holds; made anew for each test."""
+
+    def __init__(self) -> None:
+        self.server: Server = lambda request: BrowserError("TypeError", "Failed to fetch")
+        self.requests: list[Request] = []
+        self.aborted: list[Response] = []
+        self.object_urls: dict[str, Blob] = {}
+        self.object_urls_made = 0
+        self.files: dict[str, bytes] = {}
+        self.storage_refusal: BrowserError | None = None
+        self.write_refusal: BrowserError | None = None
+        self.loads: dict[str, Loads] = {}
+        self.remembered: dict[str, str] = {}
+        self.locks: dict[str, asyncio.Lock] = {}
+        self.clock = 1_800_000_000_000.0
+        self.undecodable: set[str] = set()
+
+
+STATE = State()
+
+
+def reset() -> State:
+    STATE.__init__()  # type: ignore[misc]
+    return STATE
+
+
+def now_ms() -> float:
+    return STATE.clock - 1_800_000_000_000.0 + 1
+
+
+def clock_ms() -> float:
+    return STATE.clock
+
+
+def page_origin() -> str:
+    return "http://page.test"
+
+
+def page_address() -> str:
+    return "http://page.test/blob.html"
+
+
+def query(name: str) -> str:
+    return ""
+
+
+def spawn(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    return asyncio.create_task(work)
+
+
+async def fetch(
+    url: str, *, method: str = "GET", headers: dict[str, str] | None = None, body: str | None = None
+) -> Response:
+    request = Request(method, url, headers or {}, body)
+    STATE.requests.append(request)
+    await asyncio.sleep(0)
+    answer = STATE.server(request)
+    if isinstance(answer, BrowserError):
+        raise answer
+    return answer
+
+
+def loads_of(url: str) -> Loads:
+    return STATE.loads.get(url, Loads())
+
+
+def text_blob(text: str, content_type: str) -> Blob:
+    return Blob(text.encode(), content_type)
+
+
+def revoke_object_url(url: str) -> None:
+    STATE.object_urls.pop(url, None)
+
+
+async def decodes(url: str) -> bool:
+    return url not in STATE.undecodable
+
+
+async def remember(name: str, text: str) -> None:
+    STATE.remembered[name] = text
+
+
+async def recall(name: str) -> str:
+    return STATE.remembered.get(name, "")
+
+
+async def forget(name: str) -> None:
+    STATE.remembered.pop(name, None)
+
+
+class Directory:
+    @classmethod
+    async def open(cls, name: str) -> "Directory":
+        if STATE.storage_refusal:
+            raise STATE.storage_refusal
+        return cls()
+
+    async def read(self, name: str) -> Blob | None:
+        content = STATE.files.get(name)
+        return None if content is None else Blob(content)
+
+    async def write(self, name: str, head: str, response: Response | None) -> None:
+        if STATE.write_refusal:
+            raise STATE.write_refusal
+        body = await response.read_all() if response else b""
+        STATE.files[name] = head.encode() + body
+
+    async def remove(self, name: str) -> None:
+        STATE.files.pop(name, None)
+
+    async def names(self) -> list[str]:
+        return list(STATE.files)
+
+
+class Lock:
+    def __init__(self, name: str) -> None:
+        self._lock = STATE.locks.setdefault(name, asyncio.Lock())
+
+    async def __aenter__(self) -> "Lock":
+        await self._lock.acquire()
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self._lock.release()
+
+
+class Element:
+    """As much of an element as a binding touches."""
+
+    def __init__(self, tag: str, **attributes: str) -> None:
+        self.tag = tag
+        self.attributes = {name.replace("_", "-"): value for name, value in attributes.items()}
+        self.text = ""
+        self.media_error = ""
+        self.siblings: list[Element] = []
+        self.children: list[Element] = []
+        self.src = ""
+        self.removed = False
+        self.shows: Callable[[str], Awaitable[bool]] | None = None
+
+    def get(self, attribute: str) -> str:
+        return self.attributes.get(attribute, "")
+
+    def set(self, attribute: str, value: str) -> None:
+        self.attributes[attribute] = value
+
+    def unset(self, attribute: str) -> None:
+        self.attributes.pop(attribute, None)
+
+    def find_all(self, selector: str) -> "list[Element]":
+        return [child for child in self.children if child.get("data-mxc")]
+
+    def after(self, sibling: "Element") -> None:
+        self.siblings.append(sibling)
+
+    def remove(self) -> None:
+        self.removed = True
+
+    async def show(self, src: str, good: str) -> bool:
+        self.src = src
+        await asyncio.sleep(0)
+        return await self.shows(src) if self.shows else src not in STATE.undecodable
+
+    def unload(self) -> None:
+        self.src = ""
+
+
+def create(tag: str, **attributes: str) -> Element:
+    return Element(tag, **{name.strip("_"): value for name, value in attributes.items()})

@@ -1,0 +1,73 @@
+"""Puts the fake browser in the place of the real one, and a scripted homeserver behind it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from tests.unit import fake_browser as fake
+
+sys.modules["authmedia.browser"] = fake
+
+from authmedia.homeserver import LINKS_PREFIX  # noqa: E402  (after the fake is in place)
+
+MXC = "mxc://example.org/abc"
+PICTURE = b"\x89PNG picture"
+
+
+class Script:
+    """A homeserver of a few lines: media by their path, links when asked for, and whatever a test sets instead."""
+
+    def __init__(self) -> None:
+        self.media: dict[str, bytes] = {"example.org/abc": PICTURE}
+        self.batches: list[list[dict[str, Any]]] = []
+        self.lifetime_ms = 600_000.0
+        self.instead: Callable[[Any], Any] | None = None
+
+    def __call__(self, request: Any) -> Any:
+        special = self.instead(request) if self.instead else None
+        return special or self._usual(request)
+
+    def _usual(self, request: Any) -> Any:
+        if request.url.endswith(LINKS_PREFIX + "/config"):
+            return answer({"batch_limit": 100})
+        if request.url.endswith(LINKS_PREFIX + "/links"):
+            return self._links(json.loads(request.body)["media"])
+        for path, content in self.media.items():
+            if path in request.url:
+                headers = {"Content-Type": "image/png", "Content-Length": str(len(content))}
+                return fake.Response(200, content, headers)
+        return error(404, "M_NOT_FOUND", "Not found")
+
+    def _links(self, wanted: list[dict[str, Any]]) -> Any:
+        self.batches.append(wanted)
+        expires = fake.clock_ms() + self.lifetime_ms
+        links = [
+            {"url": f"http://home.test/signed/{entry['mxc'][6:]}?batch={len(self.batches)}", "expires_ts": expires}
+            if entry["mxc"][6:] in self.media
+            else {"errcode": "M_NOT_FOUND", "error": "Unknown media"}
+            for entry in wanted
+        ]
+        return answer({"links": links})
+
+
+def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Any:
+    """A JSON answer of the scripted homeserver."""
+    return fake.Response(status, json.dumps(body).encode(), headers)
+
+
+def error(status: int, errcode: str, words: str, **more: object) -> Any:
+    """A Matrix error of the scripted homeserver."""
+    return answer({"errcode": errcode, "error": words, **more}, status)
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Runs a coroutine to its end, within five seconds."""
+    return asyncio.run(asyncio.wait_for(work, 5))
+
+
+async def turns(count: int = 20) -> None:
+    """Lets everything that can go on go on."""
+    for _ in range(count):
+        await asyncio.sleep(0)

@@ -1,0 +1,77 @@
+"""What the homeserver's answers become."""
+
+from typing import Any
+
+import pytest
+
+from authmedia import errors
+from authmedia.homeserver import Homeserver, Preflights, percent_encoded
+from authmedia.media import MediaRequest, Traffic
+from tests.unit import fake_browser as fake
+from tests.unit.support import MXC, Script, answer, error, run
+
+
+@pytest.mark.parametrize(
+    ("reply", "expected"),
+    [
+        (lambda: error(401, "M_UNKNOWN_TOKEN", "Invalid access token"), errors.SessionExpired),
+        (lambda: error(401, "M_MISSING_TOKEN", "Missing access token"), errors.SessionExpired),
+        (lambda: error(404, "M_NOT_FOUND", "Not found"), errors.MediaNotFound),
+        (lambda: error(404, "M_UNRECOGNIZED", "Unrecognized request"), errors.LinksUnsupported),
+        (lambda: error(403, "M_FORBIDDEN", "No"), errors.Forbidden),
+        (lambda: error(429, "M_LIMIT_EXCEEDED", "Slow", retry_after_ms=2500), errors.RateLimited),
+        (lambda: error(500, "M_UNKNOWN", "Internal server error"), errors.ServerFailure),
+        (lambda: fake.Response(502, b"<html>Bad gateway</html>"), errors.ServerFailure),
+        (lambda: fake.Response(404, b"nothing here"), errors.MediaNotFound),
+        (lambda: fake.BrowserError("TypeError", "Failed to fetch"), errors.HomeserverUnreachable),
+    ],
+)
+def test_each_refusal_has_its_own_error(
+    script: Script, homeserver: Homeserver, reply: Any, expected: type[errors.AuthMediaError]
+) -> None:
+    script.instead = lambda request: reply()
+    with pytest.raises(errors.AuthMediaError) as caught:
+        run(homeserver.fetch_media(MediaRequest(MXC), Traffic()))
+    assert type(caught.value) is expected
+    assert caught.value.mxc == MXC
+    assert caught.value.words
+
+
+def test_how_long_to_wait_is_taken_from_header_or_body(script: Script, homeserver: Homeserver) -> None:
+    body = {"errcode": "M_LIMIT_EXCEEDED", "error": "Slow", "retry_after_ms": 2500}
+    for headers, seconds in (({}, 2.5), ({"Retry-After": "7"}, 7.0)):
+        script.instead = lambda request, headers=headers: answer(body, 429, headers)
+        with pytest.raises(errors.RateLimited) as caught:
+            run(homeserver.call("GET", "/x"))
+        assert caught.value.retry_after_s == seconds
+
+
+def test_an_answer_that_is_not_matrix_says_so(script: Script, homeserver: Homeserver) -> None:
+    script.instead = lambda request: fake.Response(200, b"<html>welcome</html>")
+    with pytest.raises(errors.ServerFailure, match="not JSON"):
+        run(homeserver.call("GET", "/x"))
+
+
+def test_the_token_travels_in_the_header_alone(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    run(homeserver.fetch_media(MediaRequest(MXC, width=96, height=96, method="crop"), Traffic()))
+    (request,) = browser.requests
+    assert request.headers["Authorization"] == "Bearer secret-token"
+    assert "secret-token" not in request.url
+    assert "secret-token" not in repr(homeserver)
+    assert request.url.endswith("/thumbnail/example.org/abc?width=96&height=96&method=crop&animated=false")
+
+
+def test_preflights_follow_the_fetch_standard(browser: Any) -> None:
+    preflights = Preflights()
+    header = {"Authorization": "x"}
+    assert preflights.count("http://home.test/a", header) == 1
+    assert preflights.count("http://home.test/a", header) == 0, "remembered for five seconds"
+    assert preflights.count("http://home.test/b", header) == 1, "remembered by URL"
+    assert preflights.count("http://home.test/c", {}) == 0, "a plain GET has none"
+    assert preflights.count("http://page.test/a", header) == 0, "the same origin has none"
+    browser.clock += 6000
+    assert preflights.count("http://home.test/a", header) == 1
+
+
+def test_percent_encoding_leaves_only_unreserved_characters() -> None:
+    assert percent_encoded("!a:b/ü") == "%21a%3Ab%2F%C3%BC"

@@ -1,0 +1,95 @@
+"""What a request is, and what may not become one."""
+
+import pytest
+
+from authmedia.errors import AuthMediaError, MalformedMxc
+from authmedia.media import Media, MediaRequest, Traffic, parse_mxc, safe_content_type
+
+
+@pytest.mark.parametrize(
+    ("uri", "parts"),
+    [
+        ("mxc://example.org/abc", ("example.org", "abc")),
+        ("mxc://example.org:8448/aB-_9", ("example.org:8448", "aB-_9")),
+        ("mxc://[2001:db8::1]:8448/x", ("[2001:db8::1]:8448", "x")),
+        ("mxc://127.0.0.1/x", ("127.0.0.1", "x")),
+    ],
+)
+def test_an_mxc_uri_is_a_server_and_an_id(uri: str, parts: tuple[str, str]) -> None:
+    assert parse_mxc(uri) == parts
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "",
+        "mxc://",
+        "mxc://example.org",
+        "mxc://example.org/",
+        "mxc:///abc",
+        "MXC://example.org/abc",
+        "https://example.org/abc",
+        "mxc://example.org/abc/def",
+        "mxc://example.org/../secret",
+        "mxc://example.org/a b",
+        "mxc://example.org/abc?x=1",
+        "mxc://example.org/abc#x",
+        "mxc://exa mple.org/abc",
+        "mxc://user@example.org/abc",
+        "mxc://example.org:/abc",
+        "mxc://example.org:port/abc",
+        "mxc://[::1/abc",
+        "mxc://[::1]x/abc",
+        "mxc://[]/abc",
+        "mxc://example.org/\u202eabc",
+        "mxc://example.org/" + "a" * 256,
+        " mxc://example.org/abc",
+        "mxc://example.org/abc\n",
+        "mxc://例え.jp/abc",
+    ],
+)
+def test_anything_else_is_malformed(uri: str) -> None:
+    with pytest.raises(MalformedMxc) as caught:
+        MediaRequest(uri)
+    assert "mxc://" in caught.value.advice
+    assert str(caught.value).isprintable(), "a hostile address must not rearrange the words it is quoted in"
+
+
+def test_equal_requests_have_equal_keys() -> None:
+    whole = MediaRequest("mxc://example.org/abc", kind="video")
+    small = MediaRequest("mxc://example.org/abc", width=96, height=96, method="crop")
+    assert whole.key == MediaRequest("mxc://example.org/abc").key
+    assert small.key != whole.key
+    assert small.key != MediaRequest("mxc://example.org/abc", width=96, height=96, method="scale").key
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("image/png", "image/png"),
+        ("IMAGE/PNG; charset=x", "image/png"),
+        ("video/mp4", "video/mp4"),
+        ("image/svg+xml", "application/octet-stream"),
+        ("text/html", "application/octet-stream"),
+        ("application/xhtml+xml", "application/octet-stream"),
+        ("", "application/octet-stream"),
+        ("image/png image/gif", "application/octet-stream"),
+    ],
+)
+def test_only_harmless_types_are_shown_as_what_they_say(given: str, shown: str) -> None:
+    assert safe_content_type(given) == shown
+
+
+def test_a_repr_never_shows_where_the_media_is() -> None:
+    request = MediaRequest("mxc://example.org/abc")
+    media = Media(request, "https://x/?sig=secret", strategy="link", source="network", traffic=Traffic())
+    assert "secret" not in repr(media)
+
+
+def test_every_error_tells_developers_what_to_do_and_people_what_happened() -> None:
+    classes = AuthMediaError.__subclasses__()
+    assert len(classes) >= 12
+    for error in classes:
+        assert error.advice != AuthMediaError.advice, error
+        assert error.people != AuthMediaError.people, error
+        assert "mxc://example.org/abc" in str(error("It broke", mxc="mxc://example.org/abc", words="HTTP 500"))

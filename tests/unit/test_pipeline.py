@@ -1,0 +1,177 @@
+"""What every strategy gets from the pipeline: one flight a key, limits, retries, cancellation, release."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from authmedia import errors, pipeline
+from authmedia.homeserver import Homeserver
+from authmedia.loader import MediaLoader, open_loader
+from authmedia.media import MEMORY, NETWORK, MediaRequest
+from tests.unit import fake_browser as fake
+from tests.unit.support import MXC, PICTURE, Script, error, run, turns
+
+
+@pytest.fixture
+def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
+    return open_loader("blob", homeserver)
+
+
+@pytest.fixture
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Retries at once; gives the delays that would have been waited."""
+    delays: list[float] = []
+    compute = pipeline._delay_s
+
+    def at_once(attempt: int, retry_after_s: float | None) -> float:
+        delays.append(compute(attempt, retry_after_s))
+        return 0
+
+    monkeypatch.setattr(pipeline, "_delay_s", at_once)
+    return delays
+
+
+def test_equal_requests_at_the_same_time_are_one_load(loader: MediaLoader, browser: Any) -> None:
+    async def scenario() -> None:
+        medias = await asyncio.gather(*[loader.load(MediaRequest(MXC)) for _ in range(5)])
+        assert len({media.src for media in medias}) == 1
+        assert [media.source for media in medias] == [NETWORK] * 5
+        again = await loader.load(MediaRequest(MXC))
+        assert again.source == MEMORY
+        assert again.traffic.requests == 0
+
+    run(scenario())
+    assert len(browser.requests) == 1
+    assert loader.counters.coalesced == 4
+    assert loader.counters.hits == 1
+
+
+def test_what_is_on_show_stays_and_all_is_released_at_the_end(loader: MediaLoader, browser: Any) -> None:
+    async def scenario() -> None:
+        first = await loader.load(MediaRequest(MXC))
+        second = await loader.load(MediaRequest(MXC))
+        loader.release(first)
+        assert second.src in browser.object_urls
+        assert browser.object_urls[second.src].content == PICTURE
+        loader.close()
+
+    run(scenario())
+    assert browser.object_urls == {}
+    assert loader.counters.opened == loader.counters.released == 1
+
+
+def test_idle_media_leave_when_the_budget_is_full(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    script.media = {f"example.org/m{number}": bytes(1000) for number in range(5)}
+    line = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=2500)
+
+    async def scenario() -> None:
+        for number in range(5):
+            line.release(await line.load(MediaRequest(f"mxc://example.org/m{number}")))
+
+    run(scenario())
+    assert len(browser.object_urls) == 2
+    assert line.counters.opened - line.counters.released == 2
+
+
+def test_a_cancelled_load_aborts_its_transfer(loader: MediaLoader, script: Script, browser: Any) -> None:
+    async def scenario() -> None:
+        script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
+        task = asyncio.create_task(loader.load(MediaRequest(MXC)))
+        await turns()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await turns()
+        assert len(browser.aborted) == 1
+        script.instead = None
+        assert (await loader.load(MediaRequest(MXC))).source == NETWORK
+
+    run(scenario())
+    assert loader.counters.aborted == 1
+
+
+def test_a_load_goes_on_while_somebody_else_waits_for_it(loader: MediaLoader, script: Script, browser: Any) -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+        script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
+        first, second = [asyncio.create_task(loader.load(MediaRequest(MXC))) for _ in range(2)]
+        await turns()
+        first.cancel()
+        await turns()
+        gate.set()
+        assert (await second).source == NETWORK
+
+    run(scenario())
+    assert browser.aborted == []
+
+
+def test_no_more_transfers_at_a_time_than_the_limit(loader: MediaLoader, script: Script, browser: Any) -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+        script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
+        tasks = [asyncio.create_task(loader.load(MediaRequest(f"mxc://example.org/m{n}"))) for n in range(20)]
+        await turns()
+        assert len(browser.requests) == 6
+        tasks[10].cancel()
+        gate.set()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        assert sum(isinstance(result, asyncio.CancelledError) for result in results) == 1
+
+    run(scenario())
+    assert len(browser.requests) == 19
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_what_passes_is_tried_again(loader: MediaLoader, script: Script, browser: Any) -> None:
+    replies = [error(503, "M_UNKNOWN", "busy"), fake.BrowserError("TypeError", "Failed to fetch"), None]
+    script.instead = lambda request: replies.pop(0)
+    media = run(loader.load(MediaRequest(MXC)))
+    assert media.traffic.requests == 3
+    assert loader.counters.retried == 2
+
+
+def test_the_servers_wish_to_wait_is_honoured(loader: MediaLoader, script: Script, no_waiting: list[float]) -> None:
+    replies = [error(429, "M_LIMIT_EXCEEDED", "slow", retry_after_ms=1500), None]
+    script.instead = lambda request: replies.pop(0)
+    run(loader.load(MediaRequest(MXC)))
+    assert 1.5 <= no_waiting[0] <= 1.7
+
+
+def test_what_does_not_pass_is_not_tried_again(loader: MediaLoader, browser: Any) -> None:
+    with pytest.raises(errors.MediaNotFound):
+        run(loader.load(MediaRequest("mxc://example.org/nothing")))
+    assert len(browser.requests) == 1
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_failure_reaches_all_who_wait_and_is_not_kept(loader: MediaLoader, script: Script, browser: Any) -> None:
+    async def scenario() -> None:
+        script.instead = lambda request: error(500, "M_UNKNOWN", "broken")
+        results = await asyncio.gather(*[loader.load(MediaRequest(MXC)) for _ in range(3)], return_exceptions=True)
+        assert [type(result) for result in results] == [errors.ServerFailure] * 3
+        script.instead = None
+        await loader.load(MediaRequest(MXC))
+
+    run(scenario())
+
+
+@pytest.mark.usefixtures("no_waiting")
+def test_a_broken_transfer_is_tried_again(loader: MediaLoader, script: Script) -> None:
+    replies = [fake.Response(200, b"", breaks=fake.BrowserError("TypeError", "network error")), None]
+    script.instead = lambda request: replies.pop(0)
+    assert run(loader.load(MediaRequest(MXC))).size == len(PICTURE)
+
+
+def test_closing_aborts_what_is_on_its_way(loader: MediaLoader, script: Script, browser: Any) -> None:
+    async def scenario() -> None:
+        script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
+        task = asyncio.create_task(loader.load(MediaRequest(MXC)))
+        await turns()
+        loader.close()
+        with pytest.raises(errors.AuthMediaError):
+            await task
+
+    run(scenario())
+    assert len(browser.aborted) == 1
+    assert browser.object_urls == {}

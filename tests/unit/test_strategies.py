@@ -1,0 +1,311 @@
+"""What is particular to each strategy."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from authmedia import errors, strategies
+from authmedia.elements import FAILED, SHOWN, Binding
+from authmedia.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.loader import open_loader
+from authmedia.media import DISK, NETWORK, MediaRequest
+from tests.unit import fake_browser as fake
+from tests.unit.support import MXC, PICTURE, Script, error, run, turns
+
+
+def test_every_strategy_has_its_name_and_tries(script: Script, homeserver: Homeserver) -> None:
+    for name in strategies.NAMES:
+        loader = open_loader(name, homeserver)
+        assert loader.name == name
+        assert run(loader.support()).works
+
+
+def test_an_unknown_strategy_is_refused_by_name(homeserver: Homeserver) -> None:
+    with pytest.raises(ValueError, match="link, opfs, blob"):
+        open_loader("telepathy", homeserver)
+
+
+# --- link
+
+
+def test_all_requests_of_one_turn_are_one_batch(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    script.media = {f"example.org/m{number}": PICTURE for number in range(150)}
+    loader = open_loader("link", homeserver)
+
+    async def scenario() -> None:
+        requests = [MediaRequest(f"mxc://example.org/m{number}") for number in range(150)]
+        medias = await asyncio.gather(*[loader.load(request) for request in requests])
+        assert all(media.request is request for media, request in zip(medias, requests, strict=True))
+        assert all(f"/{request.media_id}?" in media.src for media, request in zip(medias, requests, strict=True))
+        assert sum(media.traffic.requests for media in medias) == 2, "each batch is counted once"
+
+    run(scenario())
+    assert [len(batch) for batch in script.batches] == [100, 50]
+
+
+def test_a_bad_entry_fails_alone(script: Script, homeserver: Homeserver) -> None:
+    loader = open_loader("link", homeserver)
+
+    async def scenario() -> None:
+        wanted = [MXC, "mxc://example.org/missing"]
+        good, bad = await asyncio.gather(*[loader.load(MediaRequest(mxc)) for mxc in wanted], return_exceptions=True)
+        assert good.src.startswith("http://home.test/signed/")
+        assert isinstance(bad, errors.MediaNotFound)
+        assert bad.mxc == "mxc://example.org/missing"
+
+    run(scenario())
+    assert len(script.batches) == 1
+
+
+def test_a_link_is_kept_while_it_lives_and_asked_for_anew_before_it_ends(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    loader = open_loader("link", homeserver)
+
+    async def scenario() -> None:
+        strategy = loader._strategy
+        first = await strategy.open(MediaRequest(MXC), fake_traffic())
+        assert (await strategy.open(MediaRequest(MXC), fake_traffic())).src == first.src
+        browser.clock += script.lifetime_ms - 1000
+        assert (await strategy.open(MediaRequest(MXC), fake_traffic())).src != first.src
+
+    run(scenario())
+    assert len(script.batches) == 2
+
+
+def fake_traffic() -> Any:
+    from authmedia.media import Traffic
+
+    return Traffic()
+
+
+def test_a_homeserver_without_links_is_told_from_one_that_is_down(script: Script, homeserver: Homeserver) -> None:
+    loader = open_loader("link", homeserver)
+    script.instead = lambda request: error(404, "M_UNRECOGNIZED", "Unrecognized request")
+    support = run(loader.support())
+    assert not support.works
+    assert "M_UNRECOGNIZED" in support.words
+    with pytest.raises(errors.LinksUnsupported, match="media_links"):
+        run(loader.load(MediaRequest(MXC)))
+    script.instead = lambda request: fake.BrowserError("TypeError", "Failed to fetch")
+    assert "Failed to fetch" in run(loader.support()).words
+
+
+def test_what_the_browser_measured_is_added_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    loader = open_loader("link", homeserver)
+
+    async def scenario() -> None:
+        media = await loader.load(MediaRequest(MXC))
+        browser.loads[media.src] = fake.Loads(1, 1, 500, True)
+        await loader.observe(media)
+        await loader.observe(media)
+        assert (media.traffic.requests, media.traffic.bytes, media.source) == (2, 500, NETWORK)
+        browser.loads[media.src] = fake.Loads(2, 1, 500, True)
+        again = await loader.load(MediaRequest(MXC))
+        await loader.observe(again)
+        assert (again.traffic.requests, again.traffic.bytes, again.source) == (0, 0, DISK)
+
+    run(scenario())
+
+
+# --- opfs
+
+
+def test_opfs_asks_the_network_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    async def scenario() -> None:
+        for source in (NETWORK, DISK):
+            loader = open_loader("opfs", homeserver)
+            media = await loader.load(MediaRequest(MXC))
+            assert media.source == source
+            assert browser.object_urls[media.src].content == PICTURE
+            assert browser.object_urls[media.src].content_type == "image/png"
+            loader.close()
+
+    run(scenario())
+    assert len(browser.requests) == 1
+    assert browser.object_urls == {}
+
+
+def test_two_tabs_that_want_the_same_fetch_it_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    async def scenario() -> None:
+        tabs = [open_loader("opfs", homeserver) for _ in range(2)]
+        sources = [media.source for media in await asyncio.gather(*[tab.load(MediaRequest(MXC)) for tab in tabs])]
+        assert sorted(sources) == [DISK, NETWORK]
+
+    run(scenario())
+    assert len(browser.requests) == 1
+
+
+def test_no_name_from_outside_and_no_other_account_reaches_a_file(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    other = Homeserver("http://home.test", "@eve:example.org", "other-token")
+
+    async def scenario() -> None:
+        await open_loader("opfs", homeserver).load(MediaRequest(MXC))
+        assert (await open_loader("opfs", other).load(MediaRequest(MXC))).source == NETWORK
+
+    run(scenario())
+    files = [name for name in browser.files if name != "index.json"]
+    assert len(files) == 2
+    assert not any("abc" in name or "/" in name or "ana" in name for name in files)
+
+
+@pytest.mark.parametrize(
+    "damage", [b"", b"something else", b"authmedia/1 image/png 12\ncut", b"authmedia/1 image/png\n"]
+)
+def test_a_damaged_file_is_fetched_again(script: Script, homeserver: Homeserver, browser: Any, damage: bytes) -> None:
+    async def scenario() -> None:
+        await open_loader("opfs", homeserver).load(MediaRequest(MXC))
+        (name,) = [name for name in browser.files if name != "index.json"]
+        browser.files[name] = damage
+        media = await open_loader("opfs", homeserver).load(MediaRequest(MXC))
+        assert media.source == NETWORK
+        assert browser.object_urls[media.src].content == PICTURE
+
+    run(scenario())
+
+
+def test_forget_removes_this_accounts_files_alone(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    other = Homeserver("http://home.test", "@eve:example.org", "other-token")
+
+    async def scenario() -> None:
+        loader = open_loader("opfs", homeserver)
+        await loader.load(MediaRequest(MXC))
+        await open_loader("opfs", other).load(MediaRequest(MXC))
+        await loader.forget()
+        assert (await open_loader("opfs", other).load(MediaRequest(MXC))).source == DISK
+        assert (await open_loader("opfs", homeserver).load(MediaRequest(MXC))).source == NETWORK
+
+    run(scenario())
+
+
+def test_the_store_is_bounded_and_the_least_recently_used_goes_first(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    script.media = {f"example.org/m{number}": bytes(1000) for number in range(4)}
+    loader = open_loader("opfs", homeserver)
+    loader._strategy._store._budget = 3300
+
+    async def visit(number: int) -> str:
+        media = await loader.load(MediaRequest(f"mxc://example.org/m{number}"))
+        loader.release(media)
+        loader._pipeline.forget(media.request.key)
+        browser.clock += 1000
+        return media.source
+
+    async def scenario() -> None:
+        assert [await visit(number) for number in (0, 1, 2, 0, 3)] == [NETWORK, NETWORK, NETWORK, DISK, NETWORK]
+        assert await visit(0) == DISK
+        assert await visit(1) == NETWORK, "the one used longest ago was thrown out"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("refusal", "expected"),
+    [
+        (fake.BrowserError("QuotaExceededError", "The quota has been exceeded."), errors.QuotaExceeded),
+        (fake.BrowserError("SecurityError", "Security error when calling GetDirectory"), errors.StorageRefused),
+    ],
+)
+def test_a_refused_storage_has_its_own_errors(
+    script: Script, homeserver: Homeserver, browser: Any, refusal: Any, expected: type[errors.AuthMediaError]
+) -> None:
+    browser.write_refusal = refusal
+    with pytest.raises(expected, match=refusal.name):
+        run(open_loader("opfs", homeserver).load(MediaRequest(MXC)))
+
+
+def test_support_says_what_the_browser_said(homeserver: Homeserver, browser: Any) -> None:
+    browser.storage_refusal = fake.BrowserError("SecurityError", "Security error when calling GetDirectory")
+    support = run(open_loader("opfs", homeserver).support())
+    assert not support.works
+    assert support.words == "SecurityError: Security error when calling GetDirectory"
+
+
+# --- elements
+
+
+def test_an_element_shows_its_media_and_says_where_it_came_from(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    async def scenario() -> None:
+        element = fake.Element("img", data_mxc=MXC, data_width="96", data_height="96", data_method="crop")
+        binding = Binding(element, open_loader("blob", homeserver))
+        await binding.settled()
+        assert (element.get("data-state"), element.get("data-strategy")) == (SHOWN, "blob")
+        assert element.get("data-source") == NETWORK
+        assert element.src in browser.object_urls
+        binding.close()
+        assert element.src == ""
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("name", strategies.NAMES)
+@pytest.mark.parametrize(
+    ("mxc", "expected"),
+    [
+        ("https://example.org/x.png", errors.MalformedMxc),
+        ("mxc://example.org/missing", errors.MediaNotFound),
+        ("mxc://example.org/garbage", errors.WrongContent),
+    ],
+)
+def test_a_failed_element_has_words_in_its_place(
+    script: Script, homeserver: Homeserver, name: str, mxc: str, expected: type[errors.AuthMediaError]
+) -> None:
+    script.media["example.org/garbage"] = b"<html>"
+
+    async def scenario() -> None:
+        element = fake.Element("img", data_mxc=mxc)
+        element.shows = never
+        binding = Binding(element, open_loader(name, homeserver))
+        await binding.settled()
+        assert type(binding.failure) is expected
+        assert element.get("data-state") == FAILED
+        assert [words.text for words in element.siblings] == [expected.people]
+        assert element.src == ""
+
+    run(scenario())
+
+
+async def never(src: str) -> bool:
+    return False
+
+
+def test_a_link_that_expired_is_renewed_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    def expire(request: Any) -> Any:
+        return error(403, "DEV.AUTHMEDIA.LINK_EXPIRED", "The link has expired") if "batch=1" in request.url else None
+
+    script.instead = expire
+
+    async def scenario() -> None:
+        element = fake.Element("img", data_mxc=MXC)
+        element.shows = lambda src: shown_if("batch=2" in src)
+        binding = Binding(element, open_loader("link", homeserver))
+        await binding.settled()
+        assert binding.state == SHOWN
+
+    run(scenario())
+    assert len(script.batches) == 2
+    assert not any(LINKS_PREFIX in request.url and "secret" in request.url for request in browser.requests)
+
+
+async def shown_if(value: bool) -> bool:
+    return value
+
+
+def test_closing_a_binding_ends_its_load(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    async def scenario() -> None:
+        script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
+        loader = open_loader("blob", homeserver)
+        binding = Binding(fake.Element("img", data_mxc=MXC), loader)
+        await turns()
+        binding.close()
+        await turns()
+        assert loader.counters.aborted == 1
+
+    run(scenario())
+    assert len(browser.aborted) == 1

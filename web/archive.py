@@ -1,0 +1,60 @@
+"""Packs the Python modules that a page needs, and only those, into one archive for its interpreter."""
+
+import ast
+import gzip
+import io
+import tarfile
+from pathlib import Path
+
+
+def modules_of(root: Path, entry: str) -> list[Path]:
+    """The files of a module and of everything below the same root that it imports, directly or not.
+
+    The strategies are imported by name, so whoever imports their package may need each of them.
+    """
+    found: set[Path] = set()
+    wanted = [entry]
+    while wanted:
+        for path in _files(root, wanted.pop()):
+            if path not in found:
+                found.add(path)
+                wanted += _imports(path)
+                if path.parent.name == "strategies" and path.name == "__init__.py":
+                    wanted += [f"authmedia.strategies.{other.stem}" for other in path.parent.glob("*.py")]
+    return sorted(found)
+
+
+def pack(root: Path, files: list[Path]) -> bytes:
+    """A ``.tar.gz`` with those files; equal content gives equal bytes."""
+    folders = sorted({folder for path in files for folder in path.relative_to(root).parents if folder.name})
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for folder in folders:  # each before what is in it: MicroPython makes one level at a time
+            entry = tarfile.TarInfo(folder.as_posix())
+            entry.type = tarfile.DIRTYPE
+            entry.mode = 0o755
+            archive.addfile(entry)
+        for path in files:
+            entry = tarfile.TarInfo(path.relative_to(root).as_posix())
+            content = path.read_bytes()
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return gzip.compress(packed.getvalue(), 9, mtime=0)
+
+
+def _files(root: Path, module: str) -> list[Path]:
+    """A module's file and its packages' ``__init__``; nothing for what does not stand below the root."""
+    place = root.joinpath(*module.split("."))
+    candidates = [place.with_suffix(".py"), place / "__init__.py"]
+    candidates += [folder / "__init__.py" for folder in place.parents if folder != root and root in folder.parents]
+    return [path for path in candidates if path.is_file()]
+
+
+def _imports(path: Path) -> list[str]:
+    names = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return names

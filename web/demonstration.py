@@ -1,0 +1,108 @@
+"""The demonstration: a real homeserver with a sample room, and the site beside it."""
+
+import signal
+import threading
+import webbrowser
+from collections.abc import Callable
+from pathlib import Path
+
+from development.seed import Demo, SeedError, seed
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from development.synapse import HomeserverError, Synapse
+from web import site
+from web.server import SiteServer
+
+Step = Callable[[str, int, int], None]
+
+
+class Demonstration:
+    """Homeserver, room and site, started and stopped together.
+
+    :param state: the folder in which the homeserver keeps its data from one time to the next.
+    :param port: the site's port; 0 takes a free one.
+    :param homeserver_port: the homeserver's port.
+    """
+
+    def __init__(self, state: Path, port: int, homeserver_port: int) -> None:
+        self._state = state
+        self._port = port
+        self.synapse = Synapse(state / "homeserver", homeserver_port)
+        self.site: SiteServer | None = None
+        self.demo: Demo | None = None
+
+    def start(self, step: Step) -> str:
+        """Starts everything; gives the site's address.
+
+        :param step: told what is being done: words, how much of it is done, and out of how much.
+        :raises HomeserverError, SeedError, OSError: with words that say what to do.
+        """
+        step("Building the site", 0, 1)
+        site.build(self._state / "site")
+        step("Starting Synapse", 0, 1)
+        self.synapse.start()
+        self.demo = seed(self.synapse.base_url, self.synapse.register, directory=self._state / "seed", progress=step)
+        account = {
+            "homeserver": self.synapse.base_url,
+            "user": self.demo.user_id,
+            "password": self.demo.password,
+            "room": self.demo.room_id,
+        }
+        self.site = SiteServer(self._state / "site", self._port, account)
+        self.site.start()
+        return self.site.url
+
+    def stop(self) -> None:
+        """Stops what was started, in whatever state it is."""
+        if self.site:
+            self.site.stop()
+        self.synapse.stop()
+
+
+def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> int:
+    """Serves the demonstration until Ctrl-C or SIGTERM; gives the exit status."""
+    console = Console()
+    ended = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    demonstration = Demonstration(state, port, homeserver_port)
+    try:
+        url = _start(demonstration, console)
+        print(f"authmedia: {url}", flush=True)
+        if open_browser:
+            webbrowser.open(url)
+        ended.wait()
+    except (HomeserverError, SeedError) as error:
+        console.print(f"authmedia: {error}", style="red", highlight=False, soft_wrap=True)
+        return 1
+    except OSError as error:
+        words = f"authmedia: port {port} cannot be used ({error.strerror}); choose another with --port."
+        console.print(words, style="red", highlight=False, soft_wrap=True)
+        return 1
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        demonstration.stop()
+    return 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _start(demonstration: Demonstration, console: Console) -> str:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("Starting")
+
+        def step(words: str, done: int, total: int) -> None:
+            progress.update(task, description=words, completed=done, total=total)
+
+        return demonstration.start(step)

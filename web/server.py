@@ -1,0 +1,92 @@
+"""Serves the built site in development, with compression, caching and ranges, by ServeStatic on uvicorn."""
+
+import asyncio
+import json
+import re
+import socket
+import threading
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from servestatic import ServeStaticASGI
+
+Application = Callable[..., Awaitable[None]]
+
+# A name with a hash in it never changes its content.
+_IMMUTABLE = re.compile(r"^/assets/[\w.-]+\.[0-9a-f]{12}[./]").match
+
+
+class SiteServer:
+    """The site on this machine's loopback addresses.
+
+    :param site: the folder that `site.build` made.
+    :param port: where to listen; 0 takes a free one.
+    :param demo: what the pages are told in ``demo.json``: homeserver, account and room.
+    :raises OSError: if the port is taken.
+    """
+
+    def __init__(self, site: Path, port: int, demo: Mapping[str, str] | None = None) -> None:
+        files = ServeStaticASGI(
+            None,
+            root=site,
+            prefix="/",
+            index_file=True,
+            max_age=0,
+            allow_all_origins=False,
+            immutable_file_test=lambda path, url: bool(_IMMUTABLE(url)),
+        )
+        self._sockets = _loopback_sockets(port)
+        self.port = int(self._sockets[0].getsockname()[1])
+        self._server = uvicorn.Server(
+            uvicorn.Config(_with_demo(files, demo or {}), log_level="warning", access_log=False, lifespan="off")
+        )
+        self._thread: threading.Thread | None = None
+
+    @property
+    def url(self) -> str:
+        """The site's address."""
+        return f"http://localhost:{self.port}/"
+
+    def start(self) -> None:
+        """Serves in a thread of its own, until `stop`; returns once connections are taken."""
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends the server and waits for it."""
+        self._server.should_exit = True
+        self._server.force_exit = True
+        if self._thread:
+            self._thread.join()
+        for listener in self._sockets:
+            listener.close()
+
+    def _serve(self) -> None:
+        asyncio.run(self._server.serve(sockets=self._sockets))
+
+
+def _loopback_sockets(port: int) -> list[socket.socket]:
+    """Listening sockets on 127.0.0.1 and, where the machine has it, ::1: browsers try both for ``localhost``."""
+    listener = socket.create_server(("127.0.0.1", port))
+    try:
+        second = socket.create_server(("::1", listener.getsockname()[1]), family=socket.AF_INET6)
+    except OSError:
+        return [listener]
+    return [listener, second]
+
+
+def _with_demo(files: Application, demo: Mapping[str, str]) -> Application:
+    """The files, and the demonstration's account, which is never written into the site's folder."""
+    body = json.dumps(dict(demo)).encode()
+
+    async def application(scope: dict[str, Any], receive: object, send: Callable[..., Awaitable[None]]) -> None:
+        if scope["path"] != "/demo.json":
+            await files(scope, receive, send)
+            return
+        headers = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    return application

@@ -1,0 +1,187 @@
+"""Builds the static site: pages from templates, Python sources as one archive a page, interpreters, compressed twins.
+
+Every URL in it is relative and every asset's name carries the hash of its content, so any static host can serve it
+under any path and let browsers keep it for ever.
+"""
+
+import gzip
+import hashlib
+import re
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import brotli
+import jinja2
+
+from web.archive import modules_of, pack
+
+WEB = Path(__file__).parent
+PYAPP = WEB.parent / "pyapp"
+NODE_MODULES = WEB / "node_modules"
+
+_COMPRESSIBLE = {".html", ".css", ".js", ".mjs", ".json", ".svg", ".wasm"}
+# Brotli at its best takes half a minute for Pyodide's 10 MB; at this level it is a few per cent larger and quick.
+_BROTLI_QUALITY, _BROTLI_QUALITY_LARGE, _LARGE = 11, 6, 1_000_000
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class DemoPage:
+    """One page of the site: its file name, its title, and the line about it in lists of pages."""
+
+    name: str
+    title: str
+    summary: str
+    strategy: bool = True
+
+
+PAGES = (
+    DemoPage("index", "Authenticated Matrix media, without a service worker", "What works in this browser.", False),
+    DemoPage("link", "link: short-lived links", "The homeserver mints links that go straight into the DOM."),
+    DemoPage("opfs", "opfs: a cache on disk", "Fetched once into the origin private file system, shown from there."),
+    DemoPage("blob", "blob: fetch and object URL", "Fetched with the header, shown from memory."),
+)
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python for the browser: the npm package it comes from and the files of it that a page needs."""
+
+    package: str
+    main: str
+    files: tuple[str, ...]
+    script_type: str
+
+
+INTERPRETERS = {
+    "micropython": Interpreter(
+        "@micropython/micropython-webassembly-pyscript",
+        "micropython.mjs",
+        ("micropython.mjs", "micropython.wasm"),
+        "mpy",
+    ),
+    "pyodide": Interpreter(
+        "pyodide",
+        "pyodide.mjs",
+        ("pyodide.mjs", "pyodide.asm.mjs", "pyodide.asm.wasm", "python_stdlib.zip", "pyodide-lock.json"),
+        "py",
+    ),
+}
+
+
+def build(out: Path, progress: Progress = lambda step: None) -> None:
+    """Builds the whole site into a folder, which is emptied first.
+
+    :param progress: told what is being done, a few words at a time.
+    """
+    shutil.rmtree(out, ignore_errors=True)
+    assets = out / "assets"
+    assets.mkdir(parents=True)
+    progress("interpreters")
+    runtime = {
+        "core": _copy_pyscript(assets),
+        "interpreters": {name: _copy_interpreter(entry, assets) for name, entry in INTERPRETERS.items()},
+    }
+    progress("pages")
+    static = {source.name: _copy_hashed(source, assets) for source in sorted((WEB / "static").iterdir())}
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(WEB / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    for page in PAGES:
+        boot = {**runtime, "module": f"pages.{page.name}", "archive": _copy_python(page.name, assets)}
+        html = environment.get_template(f"{page.name}.html").render(page=page, pages=PAGES, static=static, boot=boot)
+        (out / f"{page.name}.html").write_text(html, encoding="utf-8")
+    # `serve` answers this with the demonstration's account; on any other host people sign in by themselves.
+    (out / "demo.json").write_text("{}\n", encoding="utf-8")
+    progress("compressed twins")
+    _compress_all(out)
+
+
+def _copy_pyscript(assets: Path) -> str:
+    """Copies what PyScript's core imports at start, and no more: neither its editor nor its terminal."""
+    dist = NODE_MODULES / "@pyscript/core/dist"
+    wanted, found = ["core.js", _only(dist, "error-*.js")], set[str]()
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found.add(name)
+            wanted += re.findall(r'from\s*"\./([^"]+)"', (dist / name).read_text(encoding="utf-8"))
+    return _copy_folder(dist, sorted(found), assets, "pyscript") + "/core.js"
+
+
+def _copy_interpreter(interpreter: Interpreter, assets: Path) -> dict[str, str]:
+    source = NODE_MODULES / interpreter.package
+    folder = _copy_folder(source, interpreter.files, assets, interpreter.main.split(".")[0])
+    return {"type": interpreter.script_type, "url": f"{folder}/{interpreter.main}"}
+
+
+def _copy_python(page: str, assets: Path) -> str:
+    archive = pack(PYAPP, modules_of(PYAPP, f"pages.{page}"))
+    name = f"{page}.{_hash(archive)}.tar.gz"
+    (assets / name).write_bytes(archive)
+    return f"./assets/{name}"
+
+
+def _copy_hashed(source: Path, assets: Path) -> str:
+    content = source.read_bytes()
+    name = f"{source.stem}.{_hash(content)}{source.suffix}"
+    (assets / name).write_bytes(content)
+    return f"./assets/{name}"
+
+
+def _copy_folder(source: Path, names: tuple[str, ...] | list[str], assets: Path, folder: str) -> str:
+    """Copies files that name each other, under a folder whose name carries the hash of them all."""
+    contents = {name: (source / name).read_bytes() for name in names}
+    # The map of the source is not shipped, so nothing is to ask for it.
+    contents = {name: re.sub(rb"\n//# sourceMappingURL=\S+\s*$", b"\n", content) for name, content in contents.items()}
+    target = assets / f"{folder}.{_hash(b''.join(contents.values()))}"
+    target.mkdir()
+    for name, content in contents.items():
+        (target / name).write_bytes(content)
+    return f"./assets/{target.name}"
+
+
+def _only(folder: Path, pattern: str) -> str:
+    (found,) = folder.glob(pattern)
+    return found.name
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _compress_all(out: Path) -> None:
+    files = [path for path in out.rglob("*") if path.suffix in _COMPRESSIBLE]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(_compress, files))
+
+
+def _compress(path: Path) -> None:
+    """Writes ``.gz`` and ``.br`` beside a file; what was compressed once is taken from the cache."""
+    content = path.read_bytes()
+    cache = WEB / ".cache"
+    cache.mkdir(exist_ok=True)
+    for suffix, compress in ((".gz", _gzip), (".br", _brotli)):
+        kept = cache / (hashlib.sha256(content).hexdigest() + suffix)
+        if not kept.exists():
+            unfinished = kept.with_suffix(f"{suffix}.{path.stat().st_ino}")
+            unfinished.write_bytes(compress(content))
+            unfinished.replace(kept)
+        path.with_name(path.name + suffix).write_bytes(kept.read_bytes())
+
+
+def _gzip(content: bytes) -> bytes:
+    return gzip.compress(content, 9, mtime=0)
+
+
+def _brotli(content: bytes) -> bytes:
+    quality = _BROTLI_QUALITY if len(content) < _LARGE else _BROTLI_QUALITY_LARGE
+    return bytes(brotli.compress(content, quality=quality))
