@@ -1,0 +1,151 @@
+"""What pictures are drawn with: gradients, fractal noise, ridges, light and grain, by Pillow alone.
+
+Everything here is a function of its arguments; chance comes from a ``random.Random`` that the caller seeds.
+"""
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from random import Random
+
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageOps
+
+Colour = tuple[int, int, int]
+Size = tuple[int, int]
+Stops = Sequence[tuple[float, Colour]]
+
+
+def mix(one: Colour, other: Colour, share: float) -> Colour:
+    """A colour between two: the first at 0, the other at 1."""
+    share = min(max(share, 0.0), 1.0)
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+def along(stops: Stops, place: float) -> Colour:
+    """The colour at a place on a scale of colours."""
+    for (start, one), (end, other) in pairwise(stops):
+        if place <= end:
+            return mix(one, other, (place - start) / (end - start))
+    return stops[-1][1]
+
+
+def gradient(size: Size, stops: Stops) -> Image.Image:
+    """Colours from top (0) to bottom (1)."""
+    column = Image.new("RGB", (1, size[1]))
+    column.putdata([along(stops, y / max(size[1] - 1, 1)) for y in range(size[1])])
+    return column.resize(size)
+
+
+def fade(size: Size, stops: Sequence[tuple[float, int]]) -> Image.Image:
+    """A mask whose strength changes from top (0) to bottom (1)."""
+    return gradient(size, [(place, (value, value, value)) for place, value in stops]).getchannel(0)
+
+
+def noise(size: Size, chance: Random, cell: Size, octaves: int = 5, gain: float = 0.5) -> Image.Image:
+    """Fractal noise, grey, over the full range: ``cell`` is the size of its largest features, in pixels."""
+    layers = []
+    for octave in range(octaves):
+        wide, high = (max(2, math.ceil(side * 2**octave / grain) + 1) for side, grain in zip(size, cell, strict=True))
+        if wide > size[0] or high > size[1]:
+            break
+        dots = Image.frombytes("L", (wide, high), chance.randbytes(wide * high))
+        layers.append(dots.resize(size, Image.Resampling.BICUBIC))
+    sum_ = layers.pop()
+    while layers:
+        sum_ = Image.blend(layers.pop(), sum_, gain / (1 + gain))
+    return ImageOps.autocontrast(sum_, cutoff=0.5)
+
+
+def relief(heights: Image.Image, strength: float, step: Size = (2, 2)) -> Image.Image:
+    """Heights, lit from the upper left."""
+    return ImageChops.subtract(ImageChops.offset(heights, *step), heights, scale=1 / strength, offset=128)
+
+
+def ridge(chance: Random, points: int, roughness: float = 0.55) -> list[float]:
+    """The line of a mountain range, between 0 and 1, by midpoint displacement."""
+    line = [chance.random(), chance.random()]
+    spread = 1.0
+    while len(line) < points:
+        spread *= roughness
+        finer = [line[0]]
+        for left, right in pairwise(line):
+            finer += [(left + right) / 2 + (chance.random() - 0.5) * spread, right]
+        line = finer
+    low, high = min(line), max(line)
+    return [(value - low) / (high - low) for value in line]
+
+
+def below(size: Size, line: Sequence[float], top: float, bottom: float) -> Image.Image:
+    """A mask of all that lies below a line, which runs between two heights (0 is the picture's top)."""
+    wide, high = size[0] * 2, size[1] * 2
+    mask = Image.new("L", (wide, high))
+    step = wide / (len(line) - 1)
+    crest = [(index * step, high * (bottom + (top - bottom) * value)) for index, value in enumerate(line)]
+    ImageDraw.Draw(mask).polygon([*crest, (wide, high), (0, high)], fill=255)
+    return mask.reduce(2)
+
+
+def glow(size: Size, centre: tuple[float, float], radius: float, power: float = 2.0) -> Image.Image:
+    """A mask that is full at a centre and falls off to nothing at a radius."""
+    light = ImageOps.invert(Image.radial_gradient("L")).point([round(255 * (v / 255) ** power) for v in range(256)])
+    # In Pillow's gradient the corners, not the edges, are the darkest.
+    side = max(2, round(radius * math.sqrt(2)))
+    mask = Image.new("L", size)
+    mask.paste(
+        light.resize((side, side), Image.Resampling.BICUBIC),
+        (round(centre[0] - side / 2), round(centre[1] - side / 2)),
+    )
+    return mask
+
+
+def scaled(mask: Image.Image, share: float) -> Image.Image:
+    """A mask, weaker or stronger."""
+    return mask.point([min(255, round(value * share)) for value in range(256)])
+
+
+def both(one: Image.Image, other: Image.Image) -> Image.Image:
+    """Where one mask and the other hold."""
+    return ImageChops.multiply(one, other)
+
+
+def lit(shade: Image.Image, dark: Colour, light: Colour, middle: Colour | None = None) -> Image.Image:
+    """A grey picture in colours."""
+    return ImageOps.colorize(shade, dark, light, mid=middle)
+
+
+def spruces(size: Size, chance: Random, feet: Sequence[tuple[float, float, float]]) -> Image.Image:
+    """A mask of spruces, each given by its foot's place and its height, in pixels."""
+    mask = Image.new("L", (size[0] * 2, size[1] * 2))
+    pen = ImageDraw.Draw(mask)
+    for x, y, height in feet:
+        _spruce(pen, chance, x * 2, y * 2, height * 2)
+    return mask.reduce(2)
+
+
+def _spruce(pen: ImageDraw.ImageDraw, chance: Random, x: float, y: float, height: float) -> None:
+    top, width = y - height, height * chance.uniform(0.15, 0.22)
+    pen.line([(x, y), (x, top)], fill=255, width=max(1, round(height / 55)))
+    tiers = max(7, round(height / 9))
+    for tier in range(tiers):
+        share = (tier + 1) / tiers
+        reach = width * share**0.85 * chance.uniform(0.75, 1.15)
+        level = top + height * 0.93 * share
+        droop, thick = reach * chance.uniform(0.25, 0.45), height / tiers
+        for side in (-1, 1):
+            tip = x + side * reach * chance.uniform(0.8, 1.1)
+            pen.polygon([(x, level - thick * 1.6), (tip, level + droop * 0.5), (x, level + thick * 0.3)], fill=255)
+
+
+def grain(picture: Image.Image, chance: Random, strength: float) -> Image.Image:
+    """What a camera's sensor adds to every picture; without it gradients show bands."""
+    dots = Image.frombytes("L", picture.size, chance.randbytes(picture.width * picture.height))
+    dots = dots.filter(ImageFilter.BoxBlur(0.6)).point([round(128 + (v - 128) * strength) for v in range(256)])
+    return ImageChops.add(picture, Image.merge("RGB", [dots] * 3), offset=-128)
+
+
+def vignette(picture: Image.Image, strength: float = 0.35) -> Image.Image:
+    """Darker towards the corners, as lenses draw."""
+    corners = Image.radial_gradient("L").point([round(255 * strength * (v / 255) ** 3) for v in range(256)])
+    picture.paste((0, 0, 0), mask=corners.resize(picture.size, Image.Resampling.BICUBIC))
+    return picture

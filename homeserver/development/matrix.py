@@ -1,0 +1,134 @@
+"""A few calls of Matrix's client-server API, with failures in words that say what to do."""
+
+import time
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+_TIMEOUT_S = 60.0
+# A homeserver that limits its clients is asked again, so often and after so long at most.
+_PATIENCE = 10
+_LONGEST_WAIT_S = 5.0
+_CLIENT = "/_matrix/client/v3"
+
+
+class SeedError(Exception):
+    """The sample room could not be made: one sentence on what is wrong, and one on what to do."""
+
+
+class Refusal(SeedError):
+    """The homeserver answered with a Matrix error."""
+
+    def __init__(self, words: str, errcode: str) -> None:
+        super().__init__(words)
+        self.errcode = errcode
+
+
+class Matrix:
+    """One homeserver, spoken to as whoever's access token comes with a call."""
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url
+        # Proxies from the environment are not asked: the homeserver is on this machine.
+        self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT_S, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._http.close()
+
+    def call(self, method: str, path: str, token: str = "", body: dict[str, Any] | None = None) -> Any:
+        """A call under ``/_matrix/client/v3``; gives the answer's JSON.
+
+        :raises Refusal: if the homeserver answers with a Matrix error.
+        :raises SeedError: if it does not answer.
+        """
+        return self._send(method, _CLIENT + path, token, json=body).json()
+
+    def check(self) -> None:
+        """Returns if a homeserver is there.
+
+        :raises SeedError: if not.
+        """
+        self._send("GET", "/_matrix/client/versions", "")
+
+    def find(self, path: str, token: str = "") -> dict[str, Any] | None:
+        """What stands at a path, or None if nothing does."""
+        try:
+            return dict(self.call("GET", path, token))
+        except Refusal as refusal:
+            if refusal.errcode == "M_NOT_FOUND":
+                return None
+            raise
+
+    def reserve(self, token: str) -> str:
+        """The address, ``mxc://…``, of a media that is yet to be uploaded."""
+        return str(self._send("POST", "/_matrix/media/v1/create", token).json()["content_uri"])
+
+    def upload(self, token: str, mxc: str, name: str, mimetype: str, content: bytes) -> None:
+        """Uploads a reserved media."""
+        path = f"/_matrix/media/v3/upload/{mxc.removeprefix('mxc://')}?filename={segment(name)}"
+        self._send("PUT", path, token, content=content, headers={"Content-Type": mimetype})
+
+    def download(self, token: str, mxc: str) -> bytes:
+        """All of a media."""
+        return self._send("GET", f"/_matrix/client/v1/media/download/{mxc.removeprefix('mxc://')}", token).content
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        token: str,
+        *,
+        json: dict[str, Any] | None = None,
+        content: bytes | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        authorization = {"Authorization": f"Bearer {token}"} if token else {}
+        request = self._http.build_request(
+            method, path, json=json, content=content, headers=authorization | (headers or {})
+        )
+        for _ in range(_PATIENCE):
+            try:
+                answer = self._http.send(request)
+            except httpx.TransportError as error:
+                raise SeedError(
+                    f"The homeserver at {self.base_url} does not answer ({error}). Start it, then seed it again."
+                ) from error
+            if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
+                break
+            time.sleep(_wait_s(answer))
+        if answer.is_error:
+            raise _refusal(method, path, answer)
+        return answer
+
+
+def segment(text: str) -> str:
+    """Text as one segment of a path."""
+    return quote(text, safe="")
+
+
+def _wait_s(answer: httpx.Response) -> float:
+    """How long a homeserver asks to be left alone."""
+    try:
+        return min(float(answer.json()["retry_after_ms"]) / 1000, _LONGEST_WAIT_S)
+    except (ValueError, TypeError, KeyError):
+        return 1.0
+
+
+def _refusal(method: str, path: str, answer: httpx.Response) -> Refusal:
+    try:
+        told = answer.json()
+        errcode, words = str(told["errcode"]), str(told["error"])
+    except (ValueError, TypeError, KeyError):
+        errcode, words = "", f"HTTP status {answer.status_code}"
+    return Refusal(
+        f"The homeserver refused {method} {path.partition('?')[0]}: {words} ({errcode or 'no errcode'}). "
+        "Its log says more; once that is mended, seed it again.",
+        errcode,
+    )

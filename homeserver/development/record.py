@@ -1,0 +1,58 @@
+"""What seeding remembers from one time to the next, in files that only their owner can read."""
+
+import json
+import os
+import secrets
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+_RECORD = "record.json"
+_PASSWORDS = "passwords.json"
+
+
+@dataclass
+class Record:
+    """How far seeding has come. All of it can be found out again from the homeserver, only slower.
+
+    :param user_id: the demonstration's account, once it is made.
+    :param tokens: the access tokens of the accounts made so far, by name.
+    :param reserved: ``mxc://…`` by a media's SHA-256, from just before its upload starts.
+    :param media: the same, once it is uploaded.
+    """
+
+    user_id: str = ""
+    room_id: str = ""
+    complete: bool = False
+    tokens: dict[str, str] = field(default_factory=dict)
+    reserved: dict[str, str] = field(default_factory=dict)
+    media: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, directory: Path) -> "Record":
+        """The record kept in a folder; a new one where there is none, or none that can be read."""
+        try:
+            return cls(**json.loads((directory / _RECORD).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return cls()
+
+    def write(self, directory: Path) -> None:
+        """Keeps the record in a folder."""
+        _write_private(directory / _RECORD, json.dumps(asdict(self), indent=1))
+
+
+def passwords(directory: Path, names: Iterable[str]) -> dict[str, str]:
+    """The accounts' passwords by name: random, made the first time."""
+    path = directory / _PASSWORDS
+    if not path.exists():
+        _write_private(path, json.dumps({name: secrets.token_urlsafe(18) for name in names}, indent=1))
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def _write_private(path: Path, text: str) -> None:
+    """Writes a whole file or none, whatever happens meanwhile."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
+    part.replace(path)

@@ -1,0 +1,298 @@
+"""Fills a homeserver with the sample room, over the client-server API as any client would.
+
+What is there already stays as it is. Every step first looks whether it is done, so that seeding again, after an
+interruption or without its record, ends in the same room and doubles nothing.
+"""
+
+import hashlib
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from development.conversation import ALIAS, CONVERSATION, DEMO, ORGANISER, PEOPLE, ROOM_NAME, ROOM_TOPIC, Line
+from development.matrix import Matrix, Refusal, SeedError, segment
+from development.record import Record, passwords
+from development.samples import PAINTERS, POSTER, ROOM_AVATAR, Sample, avatar_of, prepare, samples
+from development.synapse import HomeserverError
+
+__all__ = ["Demo", "SeedError", "media_of", "seed"]
+
+Progress = Callable[[str, int, int], None]
+
+# Tells, in a message's content, which line of the conversation it is.
+_STEP = "dev.authmedia.line"
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What one needs to sign in and see the sample room."""
+
+    user_id: str
+    password: str
+    room_id: str
+
+
+def _in_silence(words: str, done: int, total: int) -> None:
+    """Tells nobody."""
+
+
+def seed(
+    base_url: str,
+    register: Callable[[str, str], dict[str, Any]],
+    *,
+    directory: Path,
+    progress: Progress = _in_silence,
+) -> Demo:
+    """Makes the sample room, or what is missing of it.
+
+    :param register: makes an account of a name and a password; gives what a login gives.
+    :param directory: where passwords, pictures and the record of what is done are kept.
+    :param progress: told before every step: words, how many of its kind are done, and out of how many.
+    :raises SeedError: with words that say what to do.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with Matrix(base_url) as matrix:
+        return _Seeding(matrix, register, directory, progress).run()
+
+
+def media_of(directory: Path) -> dict[str, Sample]:
+    """The samples by the ``mxc://…`` that a seeded homeserver knows them by."""
+    media = Record.read(directory).media
+    return {media[sample.sha256]: sample for sample in samples(directory) if sample.sha256 in media}
+
+
+class _Seeding:
+    def __init__(
+        self, matrix: Matrix, register: Callable[[str, str], dict[str, Any]], directory: Path, progress: Progress
+    ) -> None:
+        self._matrix = matrix
+        self._register = register
+        self._directory = directory
+        self._progress = progress
+        self._record = Record.read(directory)
+        self._returning = (directory / "passwords.json").exists()
+        self._passwords = passwords(directory, PEOPLE)
+        self._samples: dict[str, Future[Sample]] = {}
+
+    def run(self) -> Demo:
+        self._matrix.check()
+        if not self._is_complete():
+            with ThreadPoolExecutor(PAINTERS) as pool:
+                try:
+                    self._samples = prepare(self._directory, pool)
+                    self._make_everything()
+                except BaseException:
+                    pool.shutdown(cancel_futures=True)
+                    raise
+        return Demo(self._record.user_id, self._passwords[DEMO], self._record.room_id)
+
+    def _is_complete(self) -> bool:
+        record = self._record
+        return record.complete and record.room_id == self._room_at_alias(record.user_id)
+
+    def _make_everything(self) -> None:
+        if not self._record_fits():
+            self._record = Record()
+        for done, person in enumerate(PEOPLE):
+            self._progress("Making accounts", done, len(PEOPLE))
+            self._sign_in(person)
+        room_id = self._room_at_alias(self._record.user_id)
+        members, said = self._read_room(room_id) if room_id else (set(), set())
+        for done, person in enumerate(PEOPLE):
+            self._progress("Drawing avatars", done, len(PEOPLE))
+            self._introduce(person)
+        room_id = room_id or self._make_room()
+        for done, person in enumerate(PEOPLE):
+            self._progress("Filling the room", done, len(PEOPLE))
+            if self._user_id(person) not in members:
+                self._call("POST", f"/join/{segment(room_id)}", person, {})
+        for done, line in enumerate(CONVERSATION):
+            self._progress("Writing messages", done, len(CONVERSATION))
+            if done not in said:
+                self._say(room_id, done, line)
+        self._record.room_id = room_id
+        self._record.complete = True
+        self._keep()
+
+    # --- accounts ----------------------------------------------------------------------------------------------------
+
+    def _record_fits(self) -> bool:
+        """Whether the record is about this homeserver and its tokens still count."""
+        token = self._record.tokens.get(ORGANISER)
+        if not token:
+            return False
+        try:
+            self._matrix.call("GET", "/account/whoami", token)
+        except Refusal:
+            return False
+        return True
+
+    def _sign_in(self, person: str) -> None:
+        if person in self._record.tokens:
+            return
+        session = self._known(person) if self._returning else None
+        session = session or self._new(person)
+        self._record.tokens[person] = session["access_token"]
+        if person == DEMO:
+            self._record.user_id = session["user_id"]
+        self._keep()
+
+    def _known(self, person: str) -> dict[str, Any] | None:
+        """A session of an account that an earlier time may have made, if it did."""
+        body = {
+            "type": "m.login.password",
+            "identifier": {"type": "m.id.user", "user": person},
+            "password": self._passwords[person],
+            "initial_device_display_name": "Seeding",
+        }
+        try:
+            return dict(self._matrix.call("POST", "/login", "", body))
+        except Refusal as refusal:
+            if refusal.errcode == "M_FORBIDDEN":
+                return None
+            raise
+
+    def _new(self, person: str) -> dict[str, Any]:
+        try:
+            return self._register(person, self._passwords[person])
+        except HomeserverError as error:
+            raise SeedError(
+                f"The account {person} could not be made, nor do the passwords in {self._directory} open it: {error} "
+                "Remove both that folder and the homeserver's data, and start afresh."
+            ) from error
+
+    def _introduce(self, person: str) -> None:
+        """Gives an account its name and its avatar."""
+        path = f"/profile/{segment(self._user_id(person))}"
+        profile = self._matrix.find(path) or {}
+        if profile.get("displayname") != PEOPLE[person]:
+            self._call("PUT", f"{path}/displayname", person, {"displayname": PEOPLE[person]})
+        if not profile.get("avatar_url"):
+            avatar = {"avatar_url": self._uploaded(avatar_of(person), person)}
+            self._call("PUT", f"{path}/avatar_url", person, avatar)
+        self._recognise(profile)
+
+    # --- the room ----------------------------------------------------------------------------------------------------
+
+    def _room_at_alias(self, user_id: str) -> str:
+        room = self._matrix.find(f"/directory/room/{segment(f'#{ALIAS}:{_server(user_id)}')}")
+        return room["room_id"] if room else ""
+
+    def _read_room(self, room_id: str) -> tuple[set[str], set[int]]:
+        """Who is in the room, and which lines of the conversation are said."""
+        path = f"/rooms/{segment(room_id)}"
+        state = self._call("GET", f"{path}/state", ORGANISER)
+        messages = self._all_messages(path)
+        for event in state + messages:
+            self._recognise(event["content"])
+        members = {
+            event["state_key"]
+            for event in state
+            if event["type"] == "m.room.member" and event["content"]["membership"] == "join"
+        }
+        return members, {event["content"][_STEP] for event in messages if _STEP in event["content"]}
+
+    def _all_messages(self, path: str) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = []
+        start: str | None = ""
+        while start is not None:
+            page = self._call("GET", f"{path}/messages?dir=b&limit=500" + (start and f"&from={start}"), ORGANISER)
+            messages += page["chunk"]
+            start = page.get("end")
+        return messages
+
+    def _make_room(self) -> str:
+        avatar = self._sample(ROOM_AVATAR)
+        content = {"url": self._uploaded(avatar.name, ORGANISER), "info": _info(avatar)}
+        body = {
+            "preset": "public_chat",
+            "visibility": "public",
+            "room_alias_name": ALIAS,
+            "name": ROOM_NAME,
+            "topic": ROOM_TOPIC,
+            "initial_state": [{"type": "m.room.avatar", "state_key": "", "content": content}],
+        }
+        return str(self._call("POST", "/createRoom", ORGANISER, body)["room_id"])
+
+    def _say(self, room_id: str, number: int, line: Line) -> None:
+        content = self._media_content(line) if line.sample else {"msgtype": "m.text", "body": line.words}
+        # The same transaction sent twice is one message, should the answer to the first get lost.
+        path = f"/rooms/{segment(room_id)}/send/m.room.message/authmedia-{number}"
+        self._call("PUT", path, line.sender, content | {_STEP: number})
+
+    # --- media -------------------------------------------------------------------------------------------------------
+
+    def _media_content(self, line: Line) -> dict[str, Any]:
+        sample = self._sample(line.sample)
+        info = _info(sample)
+        if sample.kind == "video":
+            info["thumbnail_url"] = self._uploaded(POSTER, line.sender)
+            info["thumbnail_info"] = _info(self._sample(POSTER))
+        return {
+            "msgtype": f"m.{sample.kind}",
+            "body": line.words or sample.name,
+            "filename": sample.name,
+            "url": self._uploaded(sample.name, line.sender),
+            "info": info,
+        }
+
+    def _uploaded(self, name: str, person: str) -> str:
+        """The address of a sample on the homeserver, after uploading it if it is not there yet."""
+        sample = self._sample(name)
+        media, token = self._record.media, self._record.tokens[person]
+        while sample.sha256 not in media:
+            mxc = self._reserved(sample, token)
+            try:
+                self._matrix.upload(token, mxc, name, sample.mimetype, sample.path.read_bytes())
+            except Refusal as refusal:
+                if refusal.errcode == "M_NOT_FOUND":  # kept free for a day, not for ever
+                    del self._record.reserved[sample.sha256]
+                    continue
+                if refusal.errcode != "M_CANNOT_OVERWRITE_MEDIA":  # uploaded, but interrupted before it was noted
+                    raise
+            media[sample.sha256] = mxc
+            self._keep()
+        return media[sample.sha256]
+
+    def _reserved(self, sample: Sample, token: str) -> str:
+        if sample.sha256 not in self._record.reserved:
+            self._record.reserved[sample.sha256] = self._matrix.reserve(token)
+            self._keep()
+        return self._record.reserved[sample.sha256]
+
+    def _recognise(self, content: dict[str, Any]) -> None:
+        """Notes which samples the media in an event's content are, by what is really in them."""
+        info = content.get("info") or {}
+        for mxc in (content.get("avatar_url"), content.get("url"), info.get("thumbnail_url")):
+            if mxc and mxc not in self._record.media.values():
+                body = self._matrix.download(self._record.tokens[ORGANISER], mxc)
+                self._record.media[hashlib.sha256(body).hexdigest()] = mxc
+
+    # --- small things ------------------------------------------------------------------------------------------------
+
+    def _call(self, method: str, path: str, person: str, body: dict[str, Any] | None = None) -> Any:
+        return self._matrix.call(method, path, self._record.tokens[person], body)
+
+    def _user_id(self, person: str) -> str:
+        return f"@{person}:{_server(self._record.user_id)}"
+
+    def _sample(self, name: str) -> Sample:
+        return self._samples[name].result()
+
+    def _keep(self) -> None:
+        self._record.write(self._directory)
+
+
+def _server(user_id: str) -> str:
+    return user_id.partition(":")[2]
+
+
+def _info(sample: Sample) -> dict[str, Any]:
+    info: dict[str, Any] = {"mimetype": sample.mimetype, "size": sample.size}
+    if sample.width:
+        info |= {"w": sample.width, "h": sample.height}
+    if sample.duration_ms:
+        info["duration"] = sample.duration_ms
+    return info
