@@ -84,6 +84,11 @@ class Synapse:
         self._extra_config = extra_config or {}
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def process_id(self) -> int | None:
+        """The homeserver's process, while it runs."""
+        return self._process.pid if self._process else None
+
     def __enter__(self) -> "Synapse":
         self.start()
         return self

@@ -107,7 +107,7 @@ class Delivery:
         """
         original = await self._find(request, media)
         if original is None:
-            return  # Synapse has answered: unknown, quarantined, or not uploaded yet
+            return  # Synapse has answered: not uploaded yet
         if media.thumbnail:
             opened = await self._open_thumbnail(original, media.thumbnail)
         else:
@@ -125,9 +125,14 @@ class Delivery:
         return await self._find_remote(request, media.server_name, media.media_id)
 
     async def _find_local(self, request: SynapseRequest, media_id: str) -> _Original | None:
-        info = await self._repository.get_local_media_info(request, media_id, DEFAULT_MAX_TIMEOUT_MS)
-        if info is None:
-            return None
+        info = await self._store.get_local_media(media_id)
+        if info is None or info.quarantined_by:
+            raise NotFoundError("There is no such media here")
+        if info.media_length is None:
+            # Announced, and perhaps being uploaded: Synapse waits a while, and answers where it waited in vain.
+            info = await self._repository.get_local_media_info(request, media_id, DEFAULT_MAX_TIMEOUT_MS)
+            if info is None:
+                return None
         self._repository.mark_recently_accessed(None, media_id)
         return _Original(
             origin=None,
@@ -256,15 +261,15 @@ class Delivery:
 
     async def _answer(self, request: SynapseRequest, opened: _Opened) -> None:
         """Chooses the status and sends the body; the order of the checks is that of RFC 9110, section 13.2.2."""
-        if unchanged(request.getHeader("If-None-Match"), opened.tag):
+        if unchanged(header(request, "If-None-Match"), opened.tag):
             request.setResponseCode(NOT_MODIFIED)
             request.responseHeaders.removeHeader(b"Content-Length")
             finish_request(request)
             return
         span = Span(0, opened.size)
-        if request.method == b"GET" and continues(request.getHeader("If-Range"), opened.tag):
+        if request.method == b"GET" and continues(header(request, "If-Range"), opened.tag):
             try:
-                part = requested_span(request.getHeader("Range"), opened.size)
+                part = requested_span(header(request, "Range"), opened.size)
             except Unsatisfiable:
                 _refuse_range(request, opened.size)
                 return
@@ -295,9 +300,23 @@ def set_media_headers(request: SynapseRequest, opened: _Opened, cache_control: s
         (b"ETag", opened.tag.encode("ascii")),
         (b"Referrer-Policy", b"no-referrer"),
         (b"Timing-Allow-Origin", b"*"),
+        (b"X-Content-Security-Policy", b"sandbox;"),
         (b"X-Content-Type-Options", b"nosniff"),
     ):
         request.setHeader(name, value)
+
+
+def clear_media_headers(request: SynapseRequest) -> None:
+    """Takes back what an error must not carry: nobody may keep it, and it is not as long as the media."""
+    for name in (b"Accept-Ranges", b"Content-Disposition", b"Content-Length", b"Content-Range", b"ETag"):
+        request.responseHeaders.removeHeader(name)
+    request.setHeader(b"Cache-Control", b"no-store")
+
+
+def header(request: SynapseRequest, name: str) -> str | None:
+    """A header of a request. Twisted would decode it as UTF-8, which not every client's header is."""
+    value: bytes | None = request.getHeader(name.encode("ascii"))
+    return None if value is None else value.decode("latin-1")
 
 
 def entity_tag(*parts: object) -> str:
@@ -367,6 +386,7 @@ def _refuse_range(request: SynapseRequest, size: int) -> None:
     request.setResponseCode(REQUESTED_RANGE_NOT_SATISFIABLE)
     request.setHeader(b"Content-Range", f"bytes */{size}".encode())
     request.setHeader(b"Content-Length", b"0")
+    request.setHeader(b"Cache-Control", b"no-store")
     finish_request(request)
 
 

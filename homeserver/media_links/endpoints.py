@@ -26,7 +26,7 @@ from synapse.server import HomeServer
 
 from . import pages
 from .config import MediaLinksConfig
-from .delivery import Delivery
+from .delivery import Delivery, clear_media_headers
 from .sessions import Session, Sessions
 from .signing import (
     MAX_THUMBNAIL_SIDE,
@@ -229,11 +229,11 @@ class SignedServlet(RestServlet):
         try:
             link = await self._admit(request)
             await self._delivery.serve(request, link.media, self._cache_control(link))
-        except SynapseError as error:
+        except Exception as error:
             if request.startedWriting:
                 raise
-            request.setHeader(b"Cache-Control", b"no-store")
-            if not pages.wants_page(request):
+            clear_media_headers(request)
+            if not isinstance(error, SynapseError) or not pages.wants_page(request):
                 raise
             pages.show(request, error.code, error.errcode, self._server_name)
 

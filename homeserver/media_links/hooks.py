@@ -64,9 +64,12 @@ def _answer_preflight(self: OptionsResource, request: SynapseRequest) -> bytes:
 
 
 def _redact(self: SynapseRequest) -> str:
-    """A signed link opens a media for whoever reads it in a log, so its whole query stays out, however it is spelt."""
+    """A signed link opens a media for whoever reads it in a log, so its whole query stays out, however it is spelt.
+
+    Also where the path is spelt so that we do not answer it: a proxy, or a person, could have changed that alone.
+    """
     uri = _get_redacted_uri(self)
-    path, mark, _ = uri.partition("?")
-    if mark and path.startswith(SIGNED_PREFIX):
+    path, mark, query = uri.partition("?")
+    if mark and (path.startswith(SIGNED_PREFIX) or "sig=" in query):
         return f"{path}?<redacted>"
     return uri

@@ -76,8 +76,8 @@ _GONE = (
 
 def wants_page(request: SynapseRequest) -> bool:
     """Whether a person is looking: a browser that opens an address asks for HTML, an ``<img>`` does not."""
-    mode = request.getHeader("Sec-Fetch-Mode")
-    return "text/html" in (request.getHeader("Accept") or "") and mode in (None, "navigate")
+    mode = request.getHeader(b"Sec-Fetch-Mode")
+    return b"text/html" in (request.getHeader(b"Accept") or b"") and mode in (None, b"navigate")
 
 
 def show(request: SynapseRequest, status: int, errcode: str, server: str) -> None:

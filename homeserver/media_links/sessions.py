@@ -88,19 +88,22 @@ class Sessions:
         until_ms, alive = self._known.get(session, (0, False))
         if now_ms < until_ms:
             return alive
-        alive = await self._user_may(session.user_id) and await self._holds(session)
+        alive = await self._user_may(session) and await self._holds(session)
         self._known[session] = (now_ms + _CACHE_MS, alive)
         self._known.move_to_end(session)
         if len(self._known) > _CACHE_SIZE:
             self._known.popitem(last=False)
         return alive
 
-    async def _user_may(self, user_id: str) -> bool:
+    async def _user_may(self, session: Session) -> bool:
         # A suspended user may still read, media included; Synapse's own download asks for the same three things.
-        user = await self._api.get_userinfo_by_id(user_id)
-        if user is None or user.is_deactivated or user.locked:
+        user = await self._api.get_userinfo_by_id(session.user_id)
+        if user is None:
+            # The user that an application service itself acts as is often registered nowhere.
+            return session.anchor is Anchor.APPLICATION_SERVICE
+        if user.is_deactivated or user.locked:
             return False
-        return not await self._account_validity.is_user_expired(user_id)
+        return not await self._account_validity.is_user_expired(session.user_id)
 
     async def _holds(self, session: Session) -> bool:
         if session.anchor is Anchor.DEVICE:
@@ -113,9 +116,15 @@ class Sessions:
     async def _token_holds(self, session: Session) -> bool:
         row = await self._store.db_pool.simple_select_one(
             table="access_tokens",
-            keyvalues={"id": int(session.anchor_id), "user_id": session.user_id},
-            retcols=("valid_until_ms",),
+            keyvalues={"id": int(session.anchor_id)},
+            retcols=("user_id", "puppets_user_id", "valid_until_ms"),
             allow_none=True,
             desc="media_links_token",
         )
-        return row is not None and (row[0] is None or row[0] > self._clock.time_msec())
+        if row is None:
+            return False
+        user_id, puppets_user_id, valid_until_ms = row
+        # The token of an administrator who signed in as somebody else is the administrator's.
+        if session.user_id != (puppets_user_id or user_id):
+            return False
+        return valid_until_ms is None or valid_until_ms > self._clock.time_msec()

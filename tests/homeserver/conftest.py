@@ -1,0 +1,108 @@
+"""Homeservers for the tests: real ones, each started when the first test needs it, and kept for the session."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import trustme
+
+from development.synapse import Federation, Synapse
+from tests.homeserver.support import Account, Mxc, free_port, picture
+
+LOOPBACK = ["127.0.0.1"]
+QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
+
+
+@pytest.fixture(scope="session")
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """As the demonstration has it, but with a storage provider behind its store, and an application service."""
+    directory = tmp_path_factory.mktemp("synapse")
+    bridge = directory / "bridge.yaml"
+    bridge.write_text(
+        '{"id": "bridge", "as_token": "bridge-token", "hs_token": "unused", "sender_localpart": "bridge", "url": null,'
+        ' "rate_limited": false, "namespaces": {"users": [{"regex": "@bridged_.*", "exclusive": true}]}}'
+    )
+    storage = {
+        "module": "file_system",
+        "store_local": True,
+        "store_remote": True,
+        "store_synchronous": True,
+        "config": {"directory": str(directory / "provider")},
+    }
+    extra = {**QUICK, "media_storage_providers": [storage], "app_service_config_files": [str(bridge)]}
+    with Synapse(directory, free_port(), extra_config=extra) as synapse:
+        yield synapse
+
+
+@pytest.fixture(scope="session")
+def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """Its links live for a second or two; its thumbnails come from a fixed list of sizes."""
+    module = {"lifetime": "1s", "bucket": "1s"}
+    extra = {**QUICK, "dynamic_thumbnails": False}
+    directory = tmp_path_factory.mktemp("brief")
+    with Synapse(directory, free_port(), module_config=module, extra_config=extra) as synapse:
+        yield synapse
+
+
+@pytest.fixture(scope="session")
+def proxy_port() -> int:
+    """Where `bound` believes what a reverse proxy says of its clients."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int) -> Iterator[Synapse]:
+    """Its links are bound to the client's address, and few can be asked for."""
+    port = free_port()
+    module = {"bind_ip": True, "batch_limit": 3, "rc_links": {"per_second": 0.01, "burst_count": 4}}
+    extra = {**QUICK, "listeners": [_listener(port, x_forwarded=False), _listener(proxy_port, x_forwarded=True)]}
+    directory = tmp_path_factory.mktemp("bound")
+    with Synapse(directory, port, module_config=module, extra_config=extra) as synapse:
+        yield synapse
+
+
+@pytest.fixture(scope="session")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Synapse, Synapse]]:
+    """Two homeservers that speak to each other: one near, whose links are asked for, and one far."""
+    directory = tmp_path_factory.mktemp("federation")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(directory / "authority.pem")
+    certificate = authority.issue_cert("localhost")
+    certificate.cert_chain_pems[0].write_to_path(directory / "certificate.pem")
+    certificate.private_key_pem.write_to_path(directory / "private.key")
+
+    extra = {**QUICK, "federation": {"max_short_retries": 0}}
+
+    def make(name: str) -> Synapse:
+        files = directory / "certificate.pem", directory / "private.key", directory / "authority.pem"
+        return Synapse(directory / name, free_port(), extra_config=extra, federation=Federation(free_port(), *files))
+
+    with make("near") as near, make("far") as far:
+        yield near, far
+
+
+@pytest.fixture(scope="session")
+def ana(synapse: Synapse) -> Account:
+    """Somebody for the tests that leave a session as it is."""
+    return Account.new(synapse)
+
+
+@pytest.fixture(scope="session")
+def admin(synapse: Synapse) -> Account:
+    return Account.new(synapse, admin=True)
+
+
+@pytest.fixture(scope="session")
+def photo(ana: Account) -> Mxc:
+    return ana.upload(picture(), "image/png", "a photo.png")
+
+
+def _listener(port: int, x_forwarded: bool) -> dict[str, Any]:
+    return {
+        "port": port,
+        "bind_addresses": LOOPBACK,
+        "type": "http",
+        "tls": False,
+        "x_forwarded": x_forwarded,
+        "resources": [{"names": ["client"], "compress": False}],
+    }

@@ -1,0 +1,222 @@
+"""What the tests of the homeserver share: accounts, media, and requests that go over the wire byte for byte."""
+
+import hashlib
+import http.client
+import io
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import count
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import httpx
+from PIL import Image
+
+from development.synapse import Synapse
+
+PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
+PASSWORD = "correct horse battery staple"
+
+T = TypeVar("T")
+_numbers = count(1)
+
+
+def free_port() -> int:
+    """A port that nothing listens on, on neither loopback address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(look: Callable[[], T], seconds: float = 5.0, what: str = "the state") -> T:
+    """Looks again and again until something is there.
+
+    :returns: the first thing seen that is true.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come within {seconds} s")
+        time.sleep(0.05)
+
+
+# --- requests ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def error(self) -> str:
+        return str(httpx.Response(self.status, content=self.body).json()["errcode"])
+
+
+def send(
+    url: str, method: str = "GET", headers: dict[str, str | bytes] | None = None, source: str | None = None
+) -> Answer:
+    """Sends a request whose address is not touched on its way: no library puts it into another form.
+
+    :param source: the address to come from.
+    """
+    parts = urlsplit(url)
+    assert parts.hostname
+    connection = http.client.HTTPConnection(
+        parts.hostname, parts.port, timeout=30, source_address=(source, 0) if source else None
+    )
+    try:
+        connection.request(method, url.partition(parts.netloc)[2], headers=headers or {})
+        answer = connection.getresponse()
+        return Answer(answer.status, {k.lower(): v for k, v in answer.getheaders()}, answer.read())
+    finally:
+        connection.close()
+
+
+# --- accounts and what they have --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Mxc:
+    uri: str
+
+    @property
+    def names(self) -> str:
+        return self.uri.removeprefix("mxc://")
+
+    @property
+    def server_name(self) -> str:
+        return self.names.partition("/")[0]
+
+    @property
+    def media_id(self) -> str:
+        return self.names.partition("/")[2]
+
+
+@dataclass
+class Account:
+    """Somebody signed in."""
+
+    synapse: Synapse
+    user_id: str
+    device_id: str
+    token: str
+    http: httpx.Client = field(repr=False)
+
+    @classmethod
+    def new(cls, synapse: Synapse, admin: bool = False) -> "Account":
+        made = synapse.register(f"user{next(_numbers)}", PASSWORD, admin=admin)
+        return cls._of(synapse, made)
+
+    @classmethod
+    def _of(cls, synapse: Synapse, made: dict[str, Any]) -> "Account":
+        client = httpx.Client(
+            base_url=f"http://127.0.0.1:{synapse.port}",
+            headers={"Authorization": f"Bearer {made['access_token']}"},
+            timeout=30,
+        )
+        return cls(synapse, made["user_id"], made.get("device_id", ""), made["access_token"], client)
+
+    def again(self) -> "Account":
+        """The same user, signed in once more."""
+        answer = self.http.post(
+            "/_matrix/client/v3/login",
+            json={
+                "type": "m.login.password",
+                "identifier": {"type": "m.id.user", "user": self.user_id},
+                "password": PASSWORD,
+            },
+        )
+        return self._of(self.synapse, answer.raise_for_status().json())
+
+    def with_token(self, token: str) -> "Account":
+        return self._of(self.synapse, {"user_id": self.user_id, "access_token": token})
+
+    def upload(self, content: bytes, content_type: str = "application/octet-stream", name: str | None = None) -> Mxc:
+        answer = self.http.post(
+            "/_matrix/media/v3/upload",
+            content=content,
+            headers={"Content-Type": content_type},
+            params={"filename": name} if name else {},
+        )
+        return Mxc(answer.raise_for_status().json()["content_uri"])
+
+    def download(self, mxc: Mxc) -> httpx.Response:
+        """Synapse's own download."""
+        return self.http.get(f"/_matrix/client/v1/media/download/{mxc.names}")
+
+    def thumbnail(self, mxc: Mxc, **wanted: Any) -> httpx.Response:
+        """Synapse's own thumbnail."""
+        return self.http.get(f"/_matrix/client/v1/media/thumbnail/{mxc.names}", params=query(wanted))
+
+    def ask(self, body: Any) -> httpx.Response:
+        return self.http.post(f"{PREFIX}/links", json=body)
+
+    def links(self, *entries: dict[str, Any]) -> list[dict[str, Any]]:
+        answer = self.ask({"media": list(entries)})
+        return list(answer.raise_for_status().json()["links"])
+
+    def link(self, mxc: Mxc, **thumbnail: Any) -> str:
+        """A link's URL."""
+        entry: dict[str, Any] = {"mxc": mxc.uri}
+        (made,) = self.links({**entry, "thumbnail": thumbnail} if thumbnail else entry)
+        return str(made["url"])
+
+    def quarantine(self, mxc: Mxc) -> None:
+        self.http.post(f"/_synapse/admin/v1/media/quarantine/{mxc.names}").raise_for_status()
+
+
+def query(wanted: dict[str, Any]) -> dict[str, str]:
+    return {key: str(value).lower() for key, value in wanted.items()}
+
+
+# --- media ------------------------------------------------------------------------------------------------------------
+
+
+def noise(size: int, seed: str = "noise") -> bytes:
+    """Bytes in which every place looks different, the same each time."""
+    return hashlib.shake_128(seed.encode()).digest(size)
+
+
+@cache
+def picture(width: int = 320, height: int = 200) -> bytes:
+    """A PNG without any symmetry, so that a crop and a scale of it differ."""
+    red = Image.linear_gradient("L").resize((width, height))
+    green = Image.radial_gradient("L").resize((width, height))
+    file = io.BytesIO()
+    Image.merge("RGB", (red, green, red.transpose(Image.Transpose.FLIP_TOP_BOTTOM))).save(file, "PNG")
+    return file.getvalue()
+
+
+@cache
+def animation() -> bytes:
+    frames = [Image.new("RGB", (200, 120), colour) for colour in ("red", "lime", "blue")]
+    file = io.BytesIO()
+    frames[0].save(file, "GIF", save_all=True, append_images=frames[1:], duration=100, loop=0)
+    return file.getvalue()
+
+
+def image(content: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(content))
+
+
+@contextmanager
+def abandoned_download(url: str) -> Iterator[None]:
+    """Begins a download, reads a little of it, and hangs up at the end of the block."""
+    parts = urlsplit(url)
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(30)
+    connection.connect(("127.0.0.1", parts.port))
+    with connection:
+        connection.sendall(f"GET {url.partition(parts.netloc)[2]} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        yield

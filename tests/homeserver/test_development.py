@@ -1,0 +1,55 @@
+"""The homeserver for development: starts, says why it does not, and leaves nothing behind."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from development.synapse import HomeserverError, Synapse
+from tests.homeserver.support import Account, free_port
+
+
+def test_port_that_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(HomeserverError, match=rf"Port {port} cannot be used.*choose another port"):
+            Synapse(tmp_path, port).start()
+
+
+def test_stops_and_starts_again_as_the_same(tmp_path: Path) -> None:
+    first = Synapse(tmp_path, free_port())
+    with first:
+        account = Account.new(first)
+        process_id = first.process_id
+        first.start()  # does nothing
+        assert first.process_id == process_id
+    assert process_id
+    assert first.process_id is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(process_id, 0)
+    first.stop()  # does nothing either
+    with Synapse(tmp_path, free_port()) as second:
+        account.http.base_url = f"http://127.0.0.1:{second.port}"
+        assert account.http.get("/_matrix/client/v3/account/whoami").json()["user_id"] == account.user_id
+
+
+def test_secrets_are_for_their_owner_alone(synapse: Synapse) -> None:
+    for name in ("secrets.json", "homeserver.yaml", "signing.key"):
+        assert stat.S_IMODE((synapse.directory / name).stat().st_mode) == 0o600
+
+
+def test_nobody_from_outside_can_reach_it(synapse: Synapse) -> None:
+    listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    places = [line.split()[1] for line in listening if line.split()[3] == "0A"]
+    ours = [place for place in places if place.endswith(f":{synapse.port:04X}")]
+    assert ours == [f"0100007F:{synapse.port:04X}"]
+
+
+def test_name_that_is_taken(synapse: Synapse, ana: Account) -> None:
+    name = ana.user_id[1:].partition(":")[0]
+    with pytest.raises(HomeserverError, match=r"refused .*/register: .*M_USER_IN_USE"):
+        synapse.register(name, "password")

@@ -1,0 +1,52 @@
+"""What a browser asks before it asks: our answers may be kept, Synapse's own stay as they are."""
+
+import pytest
+
+from development.synapse import Synapse
+from tests.homeserver.support import PREFIX, Account, send
+
+ASKED = {
+    "Origin": "https://app.example",
+    "Access-Control-Request-Method": "POST",
+    "Access-Control-Request-Headers": "authorization,content-type",
+}
+
+
+@pytest.mark.parametrize(
+    "path", ["links", "link/localhost/abc", "link/thumbnail/localhost/abc", "config", "signed/localhost/abc?k=1"]
+)
+def test_our_preflights_may_be_kept(synapse: Synapse, path: str) -> None:
+    answer = send(f"http://127.0.0.1:{synapse.port}{PREFIX}/{path}", "OPTIONS", dict(ASKED))
+    assert answer.status == 204
+    assert answer.headers["access-control-max-age"] == "86400"
+    assert answer.headers["access-control-allow-origin"] == "*"
+    allowed = answer.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"authorization", "content-type", "range", "if-range", "if-none-match"} <= set(allowed)
+    methods = answer.headers["access-control-allow-methods"].split(", ")
+    assert {"GET", "HEAD", "POST"} <= set(methods)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/_matrix/client/versions",
+        "/_matrix/client/v1/media/download/localhost/abc",
+        "/_matrix/media/v3/upload",
+        "/_matrix/client/unstable/dev.other/media",
+        "/_synapse/admin/v1/register",
+        "/",
+    ],
+)
+def test_other_preflights_are_synapses_own(synapse: Synapse, path: str) -> None:
+    answer = send(f"http://127.0.0.1:{synapse.port}{path}", "OPTIONS", dict(ASKED))
+    assert answer.status == 204
+    assert "access-control-max-age" not in answer.headers
+    assert answer.headers["access-control-allow-headers"] == "X-Requested-With, Content-Type, Authorization, Date"
+
+
+def test_synapses_own_media_endpoints_are_as_they_were(ana: Account) -> None:
+    mxc = ana.upload(b"as it was", "text/plain")
+    answer = ana.download(mxc)
+    assert answer.content == b"as it was"
+    assert answer.headers["cache-control"] == "public,max-age=86400,s-maxage=0,proxy-revalidate"
+    assert ana.http.get("/_matrix/client/v1/media/config").json()["m.upload.size"] > 0

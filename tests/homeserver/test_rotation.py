@@ -1,0 +1,53 @@
+"""Changing the secret that signs links, on a homeserver with users who are signed in all along."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from development.synapse import Synapse
+from tests.homeserver.conftest import QUICK
+from tests.homeserver.support import Account, free_port, send
+
+OLD = {"id": "2026-01", "secret": "an old secret, of thirty-two bytes or more"}
+
+
+def test_secret_is_changed_in_three_steps(tmp_path: Path) -> None:
+    (tmp_path / "new.secret").write_text("a new secret, of thirty-two bytes or more\n")
+    new = {"id": "2026-02", "secret_path": str(tmp_path / "new.secret")}
+    port = free_port()
+
+    def homeserver(*keys: dict[str, Any]) -> Synapse:
+        return Synapse(tmp_path / "data", port, module_config={"secrets": list(keys)}, extra_config=QUICK)
+
+    with homeserver(OLD) as synapse:
+        account = Account.new(synapse)
+        mxc = account.upload(b"x", "text/plain")
+        old_link = account.link(mxc)
+        assert "?k=2026-01&" in old_link
+        assert send(old_link).status == 200
+    with homeserver(new, OLD):
+        new_link = account.link(mxc)
+        assert "?k=2026-02&" in new_link
+        assert send(old_link).status == 200
+        assert send(new_link).status == 200
+        assert send(old_link.replace("?k=2026-01&", "?k=2026-02&")).status == 403
+    with homeserver(new):
+        assert send(old_link).status == 403
+        assert send(new_link).status == 200
+        assert account.link(mxc) == new_link
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"secrets": [{"id": "1", "secret": "short"}]}, "media_links: secret '1' is shorter than 32 bytes"),
+        ({"lifetime": "soon"}, "media_links: 'lifetime' must be a duration"),
+    ],
+)
+def test_homeserver_says_what_is_wrong_with_the_configuration(
+    tmp_path: Path, config: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(Exception, match="stopped while starting") as caught:
+        Synapse(tmp_path / "data", free_port(), module_config=config).start()
+    assert words in str(caught.value)

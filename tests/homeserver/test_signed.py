@@ -1,0 +1,275 @@
+"""What a signed link answers: the whole, a part, or that nothing has changed."""
+
+import hashlib
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from development.synapse import Synapse
+from tests.homeserver.support import Account, Answer, Mxc, abandoned_download, noise, picture, send, wait_for
+
+SIZE = 300_000
+CONTENT = noise(SIZE)
+
+# Headers that tell of one answer, not of how a media may be used.
+OF_ONE_ANSWER = {"date", "server", "etag", "cache-control"}
+
+
+@pytest.fixture(scope="module")
+def film(ana: Account) -> Mxc:
+    return ana.upload(CONTENT, "video/mp4", "film.mp4")
+
+
+@pytest.fixture(scope="module")
+def url(ana: Account, film: Mxc) -> str:
+    return ana.link(film)
+
+
+@pytest.fixture(scope="module")
+def whole(url: str) -> Answer:
+    return send(url)
+
+
+# --- the whole --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, 3 * 256 * 1024, 20_000_000])
+def test_whole_media_arrives_without_a_header(ana: Account, size: int) -> None:
+    content = noise(size)
+    answer = send(ana.link(ana.upload(content, "video/mp4")))
+    assert answer.status == 200
+    assert answer.headers["content-length"] == str(size)
+    assert hashlib.sha256(answer.body).digest() == hashlib.sha256(content).digest()
+
+
+@pytest.mark.parametrize(
+    ("content_type", "name"),
+    [
+        ("image/png", "photo.png"),
+        ("text/plain", None),
+        ("text/html", "page.html"),
+        ("image/svg+xml", "drawing.svg"),
+        ("application/pdf", "two words.pdf"),
+        ("video/mp4", "Füße\"';\r\n.mp4"),
+        ("audio/ogg", None),
+    ],
+)
+def test_headers_are_those_of_synapses_own_download(ana: Account, content_type: str, name: str | None) -> None:
+    mxc = ana.upload(picture(), content_type, name)
+    theirs = ana.download(mxc)
+    ours = send(ana.link(mxc))
+    assert (theirs.status_code, ours.status) == (200, 200)
+    assert ours.body == theirs.content
+    expected = {key: value for key, value in theirs.headers.items() if key not in OF_ONE_ANSWER}
+    expected["access-control-expose-headers"] = ours.headers["access-control-expose-headers"]
+    assert {key: ours.headers.get(key) for key in expected} == expected
+
+
+def test_protective_headers_in_words(whole: Answer) -> None:
+    """Beside the comparison with Synapse's own answer: these must be there even if Synapse dropped them."""
+    assert whole.headers["access-control-allow-origin"] == "*"
+    assert whole.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert whole.headers["content-security-policy"].startswith("sandbox; default-src 'none';")
+    assert whole.headers["x-content-type-options"] == "nosniff"
+    assert whole.headers["referrer-policy"] == "no-referrer"
+    assert whole.headers["x-robots-tag"].startswith("noindex")
+    assert whole.headers["accept-ranges"] == "bytes"
+    readable = whole.headers["access-control-expose-headers"].lower().split(", ")
+    assert {"accept-ranges", "content-length", "content-range", "etag"} <= set(readable)
+
+
+def test_may_be_kept_by_the_browser_alone_until_the_link_expires(ana: Account, film: Mxc) -> None:
+    (made,) = ana.links({"mxc": film.uri})
+    answer = send(made["url"])
+    found = re.fullmatch(r"private, max-age=(\d+), immutable", answer.headers["cache-control"])
+    assert found
+    left_s = made["expires_ts"] / 1000 - time.time()
+    assert left_s - 10 < int(found[1]) <= left_s + 2
+    assert 3600 - 5 < left_s <= 7 * 3600 + 5  # an hour's lifetime, and up to six hours' bucket
+
+
+# --- entity tags ------------------------------------------------------------------------------------------------------
+
+
+def test_tag_is_strong_and_the_medias_own(ana: Account, whole: Answer) -> None:
+    assert re.fullmatch(r'"[A-Za-z0-9_-]{16,}"', whole.headers["etag"])
+    other = send(ana.link(ana.upload(noise(SIZE, "other"), "video/mp4")))
+    assert other.headers["etag"] != whole.headers["etag"]
+
+
+@pytest.mark.parametrize("header", ["{tag}", 'W/"other", {tag}', "W/{tag}", '"a","b" , {tag},"c"', "*", " * "])
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_nothing_is_sent_again_that_the_client_has(url: str, whole: Answer, header: str, method: str) -> None:
+    answer = send(url, method, {"If-None-Match": header.format(tag=whole.headers["etag"]), "Range": "bytes=0-1"})
+    assert (answer.status, answer.body) == (304, b"")
+    for name in ("etag", "access-control-allow-origin", "cross-origin-resource-policy"):
+        assert answer.headers[name] == whole.headers[name]
+    assert answer.headers["cache-control"].startswith("private, max-age=")
+
+
+@pytest.mark.parametrize("header", ['"other"', "1", "", "garbage", '"1", W/"2"', b'"\xff\xfe"'])
+def test_everything_is_sent_to_a_client_with_something_else(url: str, header: str | bytes) -> None:
+    answer = send(url, headers={"If-None-Match": header})
+    assert (answer.status, answer.body == CONTENT) == (200, True)
+
+
+# --- ranges -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("header", "start", "end"),
+    [
+        ("bytes=0-0", 0, 1),
+        ("bytes=0-1", 0, 2),
+        ("bytes=0-65535", 0, 65536),
+        ("bytes=1000-199999", 1000, 200_000),
+        ("bytes=299999-299999", SIZE - 1, SIZE),
+        ("bytes=150000-", 150_000, SIZE),
+        ("bytes=0-", 0, SIZE),
+        ("bytes=10-9999999", 10, SIZE),
+        ("bytes=-1", SIZE - 1, SIZE),
+        ("bytes=-100000", SIZE - 100_000, SIZE),
+        ("bytes=-9999999", 0, SIZE),
+        (f"bytes=0-{SIZE - 1}", 0, SIZE),
+        ("Bytes=0-4", 0, 5),
+    ],
+)
+def test_range(url: str, whole: Answer, header: str, start: int, end: int) -> None:
+    answer = send(url, headers={"Range": header})
+    assert answer.status == 206
+    assert answer.headers["content-range"] == f"bytes {start}-{end - 1}/{SIZE}"
+    assert answer.headers["content-length"] == str(end - start)
+    assert answer.body == CONTENT[start:end]
+    own = {"content-range", "content-length", "date", "cache-control"}
+    assert {k: v for k, v in answer.headers.items() if k not in own} == {
+        k: v for k, v in whole.headers.items() if k not in own
+    }
+
+
+@pytest.mark.parametrize("header", [f"bytes={SIZE}-", "bytes=9999999-99999999", "bytes=-0"])
+def test_range_outside_of_the_file(url: str, header: str) -> None:
+    answer = send(url, headers={"Range": header})
+    assert (answer.status, answer.body) == (416, b"")
+    assert answer.headers["content-range"] == f"bytes */{SIZE}"
+    assert answer.headers["content-length"] == "0"
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_refused_range_is_not_kept(url: str) -> None:
+    assert "immutable" not in send(url, headers={"Range": f"bytes={SIZE}-"}).headers["cache-control"]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "bytes=0-1,5-6",
+        "bytes=5-2",
+        "bytes=",
+        "bytes=-",
+        "bytes=a-b",
+        "bytes=1",
+        "bytes=--1",
+        "bytes=0-1;",
+        "items=0-1",
+        "0-1",
+        "",
+        "bytes=0x0-0x1",
+        "bytes=\N{ARABIC-INDIC DIGIT ZERO}-".encode(),
+        b"bytes=\xff-\xfe",
+    ],
+)
+def test_range_that_is_several_or_nonsense_gives_the_whole(url: str, header: str | bytes) -> None:
+    answer = send(url, headers={"Range": header})
+    assert answer.status == 200
+    assert "content-range" not in answer.headers
+    assert answer.body == CONTENT
+
+
+def test_part_only_of_the_file_that_was_begun(url: str, whole: Answer) -> None:
+    matching = send(url, headers={"Range": "bytes=5-9", "If-Range": whole.headers["etag"]})
+    assert (matching.status, matching.body) == (206, CONTENT[5:10])
+
+
+@pytest.mark.parametrize("header", ['"other"', "W/{tag}", "Tue, 15 Nov 2022 12:45:26 GMT", "", b"\xff"])
+def test_whole_where_another_file_was_begun(url: str, whole: Answer, header: str | bytes) -> None:
+    sent = header.format(tag=whole.headers["etag"]) if isinstance(header, str) else header
+    answer = send(url, headers={"Range": "bytes=5-9", "If-Range": sent})
+    assert (answer.status, len(answer.body)) == (200, SIZE)
+
+
+def test_range_of_an_empty_file(ana: Account) -> None:
+    answer = send(ana.link(ana.upload(b"", "text/plain")), headers={"Range": "bytes=0-"})
+    assert answer.status == 416
+    assert answer.headers["content-range"] == "bytes */0"
+
+
+# --- HEAD -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("header", [None, "bytes=0-1", "bytes=-1", f"bytes={SIZE}-"])
+def test_head_has_the_headers_of_get(url: str, whole: Answer, header: str | None) -> None:
+    """A range is defined for GET alone (RFC 9110, section 14.2), so HEAD is about the whole."""
+    answer = send(url, "HEAD", {"Range": header} if header else {})
+    assert (answer.status, answer.body) == (200, b"")
+    varying = {"date", "cache-control"}
+    assert {k: v for k, v in answer.headers.items() if k not in varying} == {
+        k: v for k, v in whole.headers.items() if k not in varying
+    }
+    assert answer.headers["content-length"] == str(SIZE)
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_clients_that_hang_up_leave_no_file_open(synapse: Synapse, ana: Account) -> None:
+    url = ana.link(ana.upload(noise(20_000_000, "abandoned"), "video/mp4"))
+    for _ in range(3):
+        with abandoned_download(url):
+            wait_for(lambda: _open_media(synapse), what="an open media file")
+    wait_for(lambda: not _open_media(synapse), what="all media files closed")
+
+
+def test_connection_serves_on_after_a_long_answer(ana: Account, url: str) -> None:
+    """Whatever an answer left registered with its connection would break the next one."""
+    path = url.partition("127.0.0.1")[2].partition("/")[2]
+    for _ in range(3):
+        assert ana.http.get("/" + path).content == CONTENT
+
+
+def test_media_that_only_the_storage_provider_has(synapse: Synapse, ana: Account) -> None:
+    content = noise(200_000, "provided")
+    mxc = ana.upload(content, "video/mp4")
+    (local,) = synapse.directory.glob(f"media/local_content/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/*")
+    (copy,) = synapse.directory.glob(f"provider/local_content/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/*")
+    local.unlink()
+    part = send(ana.link(mxc), headers={"Range": "bytes=1000-1999"})
+    assert (part.status, part.body) == (206, content[1000:2000])
+    local.unlink()
+    whole = send(ana.link(mxc))
+    assert (whole.status, whole.body) == (200, content)
+    assert copy.exists()
+
+
+def test_media_that_nothing_has_any_more(synapse: Synapse, ana: Account) -> None:
+    mxc = ana.upload(b"lost", "text/plain")
+    for file in synapse.directory.glob(f"*/local_content/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/*"):
+        file.unlink()
+    answer = send(ana.link(mxc))
+    assert (answer.status, answer.error) == (404, "M_NOT_FOUND")
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def _open_media(synapse: Synapse) -> list[str]:
+    """The media files that the homeserver holds open."""
+    store = str(synapse.directory / "media" / "local_content")
+    found = []
+    for entry in Path(f"/proc/{synapse.process_id}/fd").iterdir():
+        try:
+            target = str(entry.readlink())
+        except FileNotFoundError:
+            continue  # closed since
+        if target.startswith(store):
+            found.append(target)
+    return found
