@@ -1,5 +1,6 @@
 """This module's section of ``homeserver.yaml``."""
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from urllib.parse import urlsplit
 from synapse.config._base import Config, ConfigError
 from synapse.config.ratelimiting import RatelimitSettings
 
-from .signing import KEY_ID, Keyring
+from .signing import KEY_ID, Keyring, valid_server_name
 
 _KEYS = frozenset({"secrets", "lifetime", "bucket", "batch_limit", "bind_ip", "base_url", "rc_links"})
 _MIN_SECRET_BYTES = 32
@@ -101,7 +102,7 @@ def _read_secret(key_id: str, path: object) -> str:
         raise ConfigError(f"media_links: the 'secret_path' of secret '{key_id}' must be a string")
     try:
         return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise ConfigError(f"media_links: secret '{key_id}' cannot be read from '{path}': {error}") from error
 
 
@@ -136,9 +137,23 @@ def _base_url(value: object) -> str | None:
         return None
     if not isinstance(value, str):
         raise ConfigError("media_links: 'base_url' must be a string such as 'https://matrix.example.org'")
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/") or parts.query:
+    origin = _origin(value)
+    if origin is None:
         raise ConfigError("media_links: 'base_url' must be an address without a path: 'https://matrix.example.org'")
+    return origin
+
+
+def _origin(url: str) -> str | None:
+    """Scheme, host and port of an address that has nothing else."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # looked at here alone: a port out of range is found out only then
+    except ValueError:
+        return None
+    if parts.scheme not in ("http", "https") or port == 0 or not valid_server_name(parts.netloc):
+        return None
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        return None
     return f"{parts.scheme}://{parts.netloc}"
 
 
@@ -149,6 +164,8 @@ def _rate_limit(value: object) -> RatelimitSettings:
             raise ConfigError("media_links: 'rc_links' has the keys 'per_second' and 'burst_count'")
         limits.update(value)
     for key, number in limits.items():
-        if type(number) not in (int, float) or number <= 0:
+        if type(number) not in (int, float) or not 0 < number < math.inf:
             raise ConfigError(f"media_links: 'rc_links.{key}' must be a number greater than 0")
+    if limits["burst_count"] < 1:
+        raise ConfigError("media_links: 'rc_links.burst_count' must be at least 1")
     return RatelimitSettings("media_links.rc_links", limits["per_second"], int(limits["burst_count"]))

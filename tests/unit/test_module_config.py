@@ -1,0 +1,189 @@
+"""The module's section of `homeserver.yaml`: what is taken, and the words that name what is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from synapse.config._base import ConfigError
+
+from media_links import MediaLinks, MediaLinksConfig
+from media_links.signing import Link, Media
+
+SECRET = "a secret of thirty-two bytes or more"
+SECRETS = [{"id": "1", "secret": SECRET}]
+
+
+def parse(**config: Any) -> MediaLinksConfig:
+    return MediaLinksConfig.parse({"secrets": SECRETS, **config})
+
+
+def complaint(config: Any) -> str:
+    with pytest.raises(ConfigError) as caught:
+        MediaLinksConfig.parse(config)
+    return str(caught.value)
+
+
+def test_defaults() -> None:
+    config = parse()
+    assert config.keyring.signing_id == "1"
+    assert (config.lifetime_ms, config.bucket_ms) == (3_600_000, 21_600_000)
+    assert config.batch_limit == 100
+    assert config.bind_ip is False
+    assert config.base_url is None
+    assert (config.rc_links.per_second, config.rc_links.burst_count) == (20, 200)
+
+
+def test_everything(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    config = parse(
+        secrets=[{"id": "new", "secret_path": str(tmp_path / "secret")}, {"id": "old", "secret": SECRET[::-1]}],
+        lifetime="10m",
+        bucket=90_000,
+        batch_limit=1000,
+        bind_ip=True,
+        base_url="https://matrix.example.org:8448/",
+        rc_links={"per_second": 0.5, "burst_count": 7},
+    )
+    assert config.keyring.signing_id == "new"
+    assert (config.lifetime_ms, config.bucket_ms) == (600_000, 90_000)
+    assert (config.batch_limit, config.bind_ip) == (1000, True)
+    assert config.base_url == "https://matrix.example.org:8448"
+    assert (config.rc_links.per_second, config.rc_links.burst_count) == (0.5, 7)
+
+
+def test_secret_from_a_file_is_the_same_secret(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text(f"  {SECRET}\n\n")
+    link = Link("1", Media("localhost", "abc"), 1, "s")
+    path = {"id": "1", "secret_path": str(tmp_path / "secret")}
+    assert parse(secrets=[path]).keyring.sign(link) == parse().keyring.sign(link)
+
+
+def test_first_secret_signs_and_each_is_its_own() -> None:
+    other = {"id": "2", "secret": SECRET + "!"}
+    one, two = parse(secrets=[*SECRETS, other]).keyring, parse(secrets=[other, *SECRETS]).keyring
+    assert (one.signing_id, two.signing_id) == ("1", "2")
+    link = Link("2", Media("localhost", "abc"), 1, "s")
+    assert one.sign(link) == two.sign(link)
+
+
+def test_no_secret_is_shown() -> None:
+    assert SECRET not in repr(parse())
+
+
+def test_synapse_parses_through_the_module_class() -> None:
+    assert MediaLinks.parse_config({"secrets": SECRETS}).batch_limit == 100
+
+
+@pytest.mark.parametrize("config", [None, {}, {"secrets": None}, {"secrets": []}, {"secrets": ""}])
+def test_missing_secrets_are_told_with_the_command_that_makes_one(config: Any) -> None:
+    words = complaint(config)
+    assert words.startswith("media_links: 'secrets' is missing")
+    assert 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"' in words
+
+
+SECRET_COMPLAINTS: list[tuple[Any, str]] = [
+    ("a string", "'secrets' must be a list of entries"),
+    ({"id": "1", "secret": SECRET}, "'secrets' must be a list of entries"),
+    (["a string"], "every entry of 'secrets' has an 'id' and either"),
+    ([{"id": "1", "secret": SECRET, "extra": 1}], "every entry of 'secrets' has an 'id' and either"),
+    ([{"secret": SECRET}], "the 'id' of a secret must be a string of 1 to 32"),
+    ([{"id": 1, "secret": SECRET}], "(write a number in quotes)"),
+    ([{"id": "", "secret": SECRET}], "the 'id' of a secret must be"),
+    ([{"id": "a b", "secret": SECRET}], "the 'id' of a secret must be"),
+    ([{"id": "a\n", "secret": SECRET}], "the 'id' of a secret must be"),
+    ([{"id": "a" * 33, "secret": SECRET}], "the 'id' of a secret must be"),
+    ([{"id": "1"}], "secret '1' needs either 'secret' or 'secret_path', and not both"),
+    ([{"id": "1", "secret": SECRET, "secret_path": "x"}], "secret '1' needs either"),
+    ([{"id": "1", "secret": 12345}], "secret '1' must be a string (write it in quotes)"),
+    ([{"id": "1", "secret": None}], "secret '1' must be a string"),
+    ([{"id": "1", "secret": "a" * 31}], "secret '1' is shorter than 32 bytes"),
+    ([{"id": "1", "secret_path": 5}], "the 'secret_path' of secret '1' must be a string"),
+    ([*SECRETS, *SECRETS], "two secrets have the id '1'"),
+]
+
+
+@pytest.mark.parametrize(("secrets", "words"), SECRET_COMPLAINTS)
+def test_wrong_secrets(secrets: Any, words: str) -> None:
+    told = complaint({"secrets": secrets})
+    assert told.startswith("media_links: ")
+    assert words in told
+    assert SECRET not in told
+
+
+def test_secret_file_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "none"
+    assert f"secret '1' cannot be read from '{path}'" in complaint({"secrets": [{"id": "1", "secret_path": str(path)}]})
+    path.write_bytes(b"\xff" * 40)
+    assert "secret '1' cannot be read" in complaint({"secrets": [{"id": "1", "secret_path": str(path)}]})
+    path.write_text("short\n")
+    assert "secret '1' is shorter" in complaint({"secrets": [{"id": "1", "secret_path": str(path)}]})
+    assert "cannot be read" in complaint({"secrets": [{"id": "1", "secret_path": "a\0b"}]})
+
+
+WRONG: dict[str, tuple[str, list[Any]]] = {
+    "batch_limit": ("'batch_limit' must be a whole number from 1 to 1000", [0, -1, 1001, "5", 5.0, True, None]),
+    "bind_ip": ("'bind_ip' must be true or false", ["yes", 1, None]),
+    "base_url": ("'base_url' must be a string such as", [5, ["https://a.example"], True]),
+    "rc_links": (
+        "'rc_links' has the keys 'per_second' and 'burst_count'",
+        [5, "5", [], {"persecond": 5}, {"per_second": 1, 2: 3}],
+    ),
+}
+NO_DURATIONS: list[Any] = ["soon", "", "1.5h", None, 1.5, True, []]
+BAD_DURATIONS: list[Any] = [0, "0s", -5, "-1h", "2y"]
+NO_ORIGINS = [
+    "",
+    "matrix.example.org",
+    "//matrix.example.org",
+    "ftp://matrix.example.org",
+    "https://",
+    "https://:8448",
+    "https://matrix.example.org/path",
+    "https://matrix.example.org?query",
+    "https://matrix.example.org#fragment",
+    "https://user:word@matrix.example.org",
+    "https://matrix.example.org:port",
+    "https://matrix.example.org:99999",
+    "https://matrix.example.org:0",
+    "https://[::1",
+    "https://matrix example.org",
+]
+NO_RATES: list[Any] = [0, -1, "5", None, True, float("nan"), float("inf")]
+
+COMPLAINTS: list[tuple[dict[Any, Any], str]] = [
+    ({"lifetme": "1h"}, "unknown key 'lifetme'; the keys are: base_url, batch_limit, bind_ip, bucket, lifetime,"),
+    ({1: 2}, "unknown key '1'"),
+    *(({key: value}, words) for key, (words, values) in WRONG.items() for value in values),
+    *(({"base_url": value}, "'base_url' must be an address without a path") for value in NO_ORIGINS),
+    *(({"rc_links": {"per_second": value}}, "'rc_links.per_second' must be a number") for value in NO_RATES),
+    *(({"rc_links": {"burst_count": value}}, "'rc_links.burst_count' must be a number") for value in NO_RATES),
+    ({"rc_links": {"burst_count": 0.5}}, "'rc_links.burst_count' must be at least 1"),
+]
+for _key in ("lifetime", "bucket"):
+    COMPLAINTS += [({_key: value}, f"'{_key}' must be a duration such as '10m', '1h'") for value in NO_DURATIONS]
+    COMPLAINTS += [({_key: value}, f"'{_key}' must be longer than nothing") for value in BAD_DURATIONS]
+
+
+@pytest.mark.parametrize(("config", "words"), COMPLAINTS)
+def test_wrong_value(config: dict[Any, Any], words: str) -> None:
+    told = complaint({"secrets": SECRETS, **config})
+    assert told.startswith("media_links: ")
+    assert words in told
+
+
+@pytest.mark.parametrize("config", ["a string", ["secrets"], 5])
+def test_no_mapping(config: Any) -> None:
+    assert "'config' must be a mapping of keys to values" in complaint(config)
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (None, None),
+        ("http://localhost:8008", "http://localhost:8008"),
+        ("https://[2001:db8::1]:8448/", "https://[2001:db8::1]:8448"),
+        ("HTTPS://Matrix.Example.org/", "https://Matrix.Example.org"),
+    ],
+)
+def test_base_url(given: str | None, kept: str | None) -> None:
+    assert parse(base_url=given).base_url == kept
