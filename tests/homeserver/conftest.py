@@ -1,6 +1,7 @@
 """Homeservers for the tests: real ones, each started when the first test needs it, and kept for the session."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import pytest
@@ -11,6 +12,23 @@ from tests.homeserver.support import Account, Mxc, free_port, picture
 
 LOOPBACK = ["127.0.0.1"]
 QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
+
+
+@contextmanager
+def running(*homeservers: Synapse) -> Iterator[None]:
+    """Starts and stops homeservers; what went wrong in them, whatever the tests saw of it, fails here at the end."""
+    with ExitStack() as stack:
+        for homeserver in homeservers:
+            stack.enter_context(homeserver)
+        yield
+    assert [line for homeserver in homeservers for line in _errors(homeserver)] == []
+
+
+def _errors(homeserver: Synapse) -> list[str]:
+    lines = homeserver.log_path.read_text().splitlines()
+    bad = [line for line in lines if " ERROR " in line or " CRITICAL " in line or "Traceback" in line]
+    # Synapse says so wherever two of its listeners serve clients.
+    return [line for line in bad if "already registered" not in line]
 
 
 @pytest.fixture(scope="session")
@@ -30,7 +48,8 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
         "config": {"directory": str(directory / "provider")},
     }
     extra = {**QUICK, "media_storage_providers": [storage], "app_service_config_files": [str(bridge)]}
-    with Synapse(directory, free_port(), extra_config=extra) as synapse:
+    synapse = Synapse(directory, free_port(), extra_config=extra)
+    with running(synapse):
         yield synapse
 
 
@@ -40,7 +59,8 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     module = {"lifetime": "1s", "bucket": "1s"}
     extra = {**QUICK, "dynamic_thumbnails": False}
     directory = tmp_path_factory.mktemp("brief")
-    with Synapse(directory, free_port(), module_config=module, extra_config=extra) as synapse:
+    synapse = Synapse(directory, free_port(), module_config=module, extra_config=extra)
+    with running(synapse):
         yield synapse
 
 
@@ -57,7 +77,8 @@ def bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int) -> Iterator
     module = {"bind_ip": True, "batch_limit": 3, "rc_links": {"per_second": 0.01, "burst_count": 4}}
     extra = {**QUICK, "listeners": [_listener(port, x_forwarded=False), _listener(proxy_port, x_forwarded=True)]}
     directory = tmp_path_factory.mktemp("bound")
-    with Synapse(directory, port, module_config=module, extra_config=extra) as synapse:
+    synapse = Synapse(directory, port, module_config=module, extra_config=extra)
+    with running(synapse):
         yield synapse
 
 
@@ -77,7 +98,8 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Synap
         files = directory / "certificate.pem", directory / "private.key", directory / "authority.pem"
         return Synapse(directory / name, free_port(), extra_config=extra, federation=Federation(free_port(), *files))
 
-    with make("near") as near, make("far") as far:
+    near, far = make("near"), make("far")
+    with running(near, far):
         yield near, far
 
 

@@ -4,6 +4,7 @@ import hashlib
 import http.client
 import io
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,12 +15,16 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
+import pytest
 from PIL import Image
 
 from development.synapse import Synapse
 
 PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
 PASSWORD = "correct horse battery staple"
+
+# Linux has all of 127.0.0.0/8 on its loopback device, and shows a process's open files in /proc.
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's loopback addresses or /proc")
 
 T = TypeVar("T")
 _numbers = count(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from development.synapse import HomeserverError, Synapse
-from tests.homeserver.support import Account, free_port
+from tests.homeserver.support import Account, free_port, on_linux
 
 
 def test_port_that_is_taken(tmp_path: Path) -> None:
@@ -42,6 +42,7 @@ def test_secrets_are_for_their_owner_alone(synapse: Synapse) -> None:
         assert stat.S_IMODE((synapse.directory / name).stat().st_mode) == 0o600
 
 
+@on_linux
 def test_nobody_from_outside_can_reach_it(synapse: Synapse) -> None:
     listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
     places = [line.split()[1] for line in listening if line.split()[3] == "0A"]

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from development.synapse import Synapse
-from tests.homeserver.support import PASSWORD, PREFIX, Account, Mxc, picture, send, wait_for
+from tests.homeserver.support import PASSWORD, PREFIX, Account, Mxc, on_linux, picture, send, wait_for
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
 
@@ -388,16 +388,19 @@ def visitor(bound: Synapse) -> Iterator[Account]:
     account.http.close()
 
 
+@on_linux
 def test_link_bound_to_an_address(visitor: Account) -> None:
     url = visitor.link(visitor.upload(b"x", "text/plain"))
     assert send(url).body == b"x"
     assert refused(url, source="127.0.0.2")
 
 
+@on_linux
 def test_links_are_not_bound_unless_configured(ana: Account, photo: Mxc) -> None:
     assert send(ana.link(photo), source="127.0.0.2").status == 200
 
 
+@on_linux
 def test_what_a_client_says_of_its_address_is_not_believed(visitor: Account) -> None:
     mxc = visitor.upload(b"x", "text/plain")
     assert refused(visitor.link(mxc), source="127.0.0.2", headers={"X-Forwarded-For": "127.0.0.1"})
@@ -407,6 +410,7 @@ def test_what_a_client_says_of_its_address_is_not_believed(visitor: Account) -> 
     assert refused(url, source="127.0.0.2", headers={"X-Forwarded-For": "203.0.113.7"})
 
 
+@on_linux
 def test_what_a_reverse_proxy_says_of_its_client_is_believed(visitor: Account, bound: Synapse, proxy_port: int) -> None:
     mxc = visitor.upload(b"x", "text/plain")
     visitor.http.base_url = f"http://127.0.0.1:{proxy_port}"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from development.synapse import Synapse
-from tests.homeserver.support import Account, Mxc, animation, image, picture, send
+from tests.homeserver.support import Account, Mxc, animation, image, picture, send, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def test_tags_of_sizes_differ(ana: Account, photo: Mxc) -> None:
     assert len({send(url).headers["etag"] for url in urls}) == 4
 
 
-def test_crowd_that_asks_for_a_thumbnail_that_is_yet_to_be_made(ana: Account) -> None:
+def test_crowd_that_asks_for_a_thumbnail_has_it_made_once(synapse: Synapse, ana: Account) -> None:
     mxc = ana.upload(picture(1600, 1200), "image/png")
     url = ana.link(mxc, width=777, height=777)
 
@@ -84,6 +84,9 @@ def test_crowd_that_asks_for_a_thumbnail_that_is_yet_to_be_made(ana: Account) ->
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
     assert image(answers[0].content).size == (777, 582)
+    folder = f"{mxc.media_id[:2]}/{mxc.media_id[2:4]}/{mxc.media_id[4:]}/777-777-"
+    log = wait_for(lambda: text if folder in (text := synapse.log_path.read_text()) else "", what="a line in the log")
+    assert len([line for line in log.splitlines() if "Stored thumbnail in file" in line and folder in line]) == 1
 
 
 def test_thumbnail_whose_file_was_cleared_away_is_made_again(synapse: Synapse, ana: Account) -> None:

@@ -97,8 +97,8 @@ def test_parameters_shuffled_doubled_dropped(link: Link, data: st.DataObject) ->
 def test_percent_encoding_of_any_byte(link: Link, data: st.DataObject) -> None:
     url = KEYRING.sign(link)
     place = data.draw(st.integers(1, len(url) - 1))
+    assume("%" not in url[max(0, place - 2) : place + 1])
     encoded = f"{url[:place]}%{ord(url[place]):02X}{url[place + 1 :]}"
-    assume(url[place] != "%")
     assert unquote(encoded) == unquote(url)
     assert verify(KEYRING, encoded) is None
 
