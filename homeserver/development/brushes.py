@@ -53,13 +53,20 @@ def noise(size: Size, chance: Random, cell: Size, octaves: int = 5, gain: float 
         layers.append(dots.resize(size, Image.Resampling.BICUBIC))
     sum_ = layers.pop()
     while layers:
-        sum_ = Image.blend(layers.pop(), sum_, gain / (1 + gain))
+        sum_ = Image.blend(layers.pop(), sum_, gain)
     return ImageOps.autocontrast(sum_, cutoff=0.5)
 
 
+def creased(heights: Image.Image) -> Image.Image:
+    """Noise folded at its middle, which gives it crests and gullies."""
+    return heights.point([max(0, 255 - abs(value - 128) * 2) for value in range(256)])
+
+
 def relief(heights: Image.Image, strength: float, step: Size = (2, 2)) -> Image.Image:
-    """Heights, lit from the upper left."""
-    return ImageChops.subtract(ImageChops.offset(heights, *step), heights, scale=1 / strength, offset=128)
+    """Heights, lit from the side that a step leads away from."""
+    moved = heights.copy()
+    moved.paste(heights, step)
+    return ImageChops.subtract(moved, heights, scale=1 / strength, offset=128)
 
 
 def ridge(chance: Random, points: int, roughness: float = 0.55) -> list[float]:
@@ -76,6 +83,12 @@ def ridge(chance: Random, points: int, roughness: float = 0.55) -> list[float]:
     return [(value - low) / (high - low) for value in line]
 
 
+def peaked(line: Sequence[float], centre: float, least: float = 0.3) -> list[float]:
+    """A line that is high at one place (from 0 to 1) and lower the farther from it."""
+    last = len(line) - 1
+    return [value * max(least, 1 - 1.5 * abs(index / last - centre)) for index, value in enumerate(line)]
+
+
 def below(size: Size, line: Sequence[float], top: float, bottom: float) -> Image.Image:
     """A mask of all that lies below a line, which runs between two heights (0 is the picture's top)."""
     wide, high = size[0] * 2, size[1] * 2
@@ -88,9 +101,9 @@ def below(size: Size, line: Sequence[float], top: float, bottom: float) -> Image
 
 def glow(size: Size, centre: tuple[float, float], radius: float, power: float = 2.0) -> Image.Image:
     """A mask that is full at a centre and falls off to nothing at a radius."""
-    light = ImageOps.invert(Image.radial_gradient("L")).point([round(255 * (v / 255) ** power) for v in range(256)])
-    # In Pillow's gradient the corners, not the edges, are the darkest.
-    side = max(2, round(radius * math.sqrt(2)))
+    # Pillow's gradient is a cone that reaches 255 in the corners of its square, and 181 at the middle of its edges.
+    light = Image.radial_gradient("L").point([round(255 * max(0.0, 1 - v / 181) ** power) for v in range(256)])
+    side = max(2, round(radius * 2))
     mask = Image.new("L", size)
     mask.paste(
         light.resize((side, side), Image.Resampling.BICUBIC),
@@ -125,11 +138,12 @@ def spruces(size: Size, chance: Random, feet: Sequence[tuple[float, float, float
 
 def _spruce(pen: ImageDraw.ImageDraw, chance: Random, x: float, y: float, height: float) -> None:
     top, width = y - height, height * chance.uniform(0.15, 0.22)
-    pen.line([(x, y), (x, top)], fill=255, width=max(1, round(height / 55)))
+    trunk = max(1.0, height / 70)
+    pen.polygon([(x - trunk, y), (x, top), (x + trunk, y)], fill=255)
     tiers = max(7, round(height / 9))
     for tier in range(tiers):
         share = (tier + 1) / tiers
-        reach = width * share**0.85 * chance.uniform(0.75, 1.15)
+        reach = width * share**0.9 * chance.uniform(0.6, 1.2)
         level = top + height * 0.93 * share
         droop, thick = reach * chance.uniform(0.25, 0.45), height / tiers
         for side in (-1, 1):

@@ -43,7 +43,7 @@ ENCODE = (
     *("ffmpeg", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{SIZE[0]}x{SIZE[1]}", "-r", str(RATE), "-i", "-"),
     *("-vf", "scale=out_color_matrix=bt709:out_range=tv", "-pix_fmt", "yuv420p"),
     *("-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709", "-color_range", "tv"),
-    *("-c:v", "libvpx-vp9", "-crf", "34", "-b:v", "0", "-g", str(RATE), "-keyint_min", str(RATE)),
+    *("-c:v", "libvpx-vp9", "-crf", "27", "-b:v", "0", "-g", str(RATE), "-keyint_min", str(RATE)),
     *("-deadline", "good", "-cpu-used", "3", "-row-mt", "1", "-map_metadata", "-1", "-fflags", "+bitexact"),
     *("-movflags", "+faststart"),
 )
@@ -167,7 +167,7 @@ def _draw_clouds(frame: Image.Image, hour: float, t_seconds: float) -> None:
 @cache
 def _clouds() -> Image.Image:
     size = (SIZE[0] + SECONDS * 22 + 2, SIZE[1])
-    puffs = noise(size, Random("clouds"), (430, 110), 6, 0.55)
+    puffs = noise(size, Random("clouds"), (430, 110), 7, 0.48)
     puffs = puffs.point([max(0, min(255, round((value - 138) * 3.1))) for value in range(256)])
     return ImageChops.multiply(puffs, fade(size, [(0, 40), (0.16, 190), (0.45, 235), (0.6, 60), (0.72, 0), (1, 0)]))
 
@@ -222,7 +222,7 @@ def _ranges() -> tuple[tuple[Image.Image, Image.Image, Image.Image], ...]:
     for seed, top, bottom, _, _, _ in _RANGES:
         chance = Random(seed)
         outline = below(SIZE, ridge(chance, 260, 0.52), top, bottom)
-        slopes = noise(SIZE, chance, (150, 190), 5, 0.6).filter(ImageFilter.GaussianBlur(1))
+        slopes = noise(SIZE, chance, (150, 190), 5, 0.45).filter(ImageFilter.GaussianBlur(1))
         mist = fade(SIZE, [(0, 0), (top, 0), (bottom, 120), (1, 190)])
         layers.append((outline, slopes, mist))
     return tuple(layers)
@@ -241,7 +241,7 @@ def _shore() -> tuple[Image.Image, Image.Image]:
         if not 840 < x < 1010:
             feet.append((x, SIZE[1] * (0.79 - 0.09 * line[int(x / SIZE[0] * 129)]) + 12, chance.uniform(26, 74)))
     outline = ImageChops.lighter(outline, spruces(SIZE, chance, sorted(feet, key=lambda foot: foot[2])))
-    return outline, noise(SIZE, chance, (60, 40), 4, 0.7)
+    return outline, noise(SIZE, chance, (60, 40), 4, 0.5)
 
 
 def _draw_hut(frame: Image.Image, hour: float) -> None:

@@ -1,46 +1,72 @@
-"""The sample pictures."""
+"""The sample pictures as files: photographs in JPEG and PNG, an animation, and avatars.
+
+The same Pillow always makes the same bytes.
+"""
 
 import io
 from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from development.brushes import gradient, grain
+from PIL import Image
+
+from development import landscapes, nights, portraits
+from development.brushes import grain
+
+_FRAME_MS = 125
+_ICON_PIXELS = 512
 
 
-def _simple(name: str, size: tuple[int, int], form: str) -> bytes:
-    chance = Random(name)
-    colours = [(i / 3, (chance.randrange(256), chance.randrange(256), chance.randrange(256))) for i in range(4)]
-    file = io.BytesIO()
-    picture = grain(gradient(size, colours), chance, 0.2)
-    if form == "GIF":
-        picture.convert("P").save(file, "GIF", save_all=True, append_images=[picture.rotate(180).convert("P")])
-    else:
-        picture.save(file, form)
-    return file.getvalue()
-
-
-def avatar(name: str) -> bytes:
-    """A person's avatar."""
-    return _simple(name, (512, 512), "PNG")
+def avatar(person: str) -> bytes:
+    """A person's avatar, a PNG."""
+    return _png(portraits.portrait(person))
 
 
 def room_avatar() -> bytes:
-    """The room's avatar."""
-    return avatar("room")
+    """The room's avatar, a PNG: the dome at dusk."""
+    picture = nights.dome()
+    middle, reach = (round(picture.width * 0.56), round(picture.height * 0.66)), round(picture.height * 0.33)
+    square = picture.crop((middle[0] - reach, middle[1] - reach, middle[0] + reach, middle[1] + reach))
+    return _png(square.resize((_ICON_PIXELS, _ICON_PIXELS), Image.Resampling.LANCZOS))
+
+
+def _jpeg(draw: Callable[[], Image.Image], strength: float, quality: int = 90) -> bytes:
+    file = io.BytesIO()
+    grain(draw(), Random("sensor"), strength).save(file, "JPEG", quality=quality)
+    return file.getvalue()
+
+
+def _photograph_png(draw: Callable[[], Image.Image], strength: float) -> bytes:
+    return _png(grain(draw(), Random("sensor"), strength))
+
+
+def _png(picture: Image.Image) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "PNG")
+    return file.getvalue()
+
+
+def _gif() -> bytes:
+    pictures = nights.turning_dome()
+    # One palette for all frames, or colours would flicker.
+    palette = pictures[0].quantize(96)
+    first, *rest = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
+    file = io.BytesIO()
+    first.save(file, "GIF", save_all=True, append_images=rest, duration=_FRAME_MS, loop=0)
+    return file.getvalue()
 
 
 PICTURES: dict[str, Callable[[], bytes]] = {
-    "ridge-morning.jpg": partial(_simple, "1", (2400, 1600), "JPEG"),
-    "fog.jpg": partial(_simple, "2", (1200, 1800), "JPEG"),
-    "lake.jpg": partial(_simple, "3", (1920, 1280), "JPEG"),
-    "meadow.jpg": partial(_simple, "4", (1920, 1280), "JPEG"),
-    "clouds.jpg": partial(_simple, "5", (2048, 1365), "JPEG"),
-    "sunset.jpg": partial(_simple, "6", (1920, 1280), "JPEG"),
-    "dome.jpg": partial(_simple, "7", (1920, 1280), "JPEG"),
-    "moon.png": partial(_simple, "8", (1000, 1000), "PNG"),
-    "saturn.png": partial(_simple, "9", (800, 600), "PNG"),
-    "star-trails.jpg": partial(_simple, "10", (1200, 1600), "JPEG"),
-    "milky-way.png": partial(_simple, "11", (1080, 1620), "PNG"),
-    "dome.gif": partial(_simple, "12", (480, 320), "GIF"),
+    "ridge-morning.jpg": partial(_jpeg, landscapes.ridge_morning, 0.14, 95),
+    "fog.jpg": partial(_jpeg, landscapes.fog, 0.1),
+    "lake.jpg": partial(_jpeg, landscapes.lake, 0.08),
+    "meadow.jpg": partial(_jpeg, landscapes.meadow, 0.08),
+    "clouds.jpg": partial(_jpeg, landscapes.clouds, 0.1),
+    "sunset.jpg": partial(_jpeg, landscapes.sunset, 0.12),
+    "dome.jpg": partial(_jpeg, nights.dome, 0.14),
+    "moon.png": partial(_photograph_png, nights.moon, 0.04),
+    "saturn.png": partial(_photograph_png, nights.saturn, 0.03),
+    "star-trails.jpg": partial(_jpeg, nights.star_trails, 0.14, 85),
+    "milky-way.png": partial(_photograph_png, nights.milky_way, 0.1),
+    "dome.gif": _gif,
 }
