@@ -377,7 +377,8 @@ class FileSender:
             request.write(chunk)
             length -= len(chunk)
             if not await flow.room.wait(_STALLED_S):
-                request.loseConnection()
+                # Not `loseConnection`, which would wait for the client to take what is already written.
+                request.channel.forceAbortClient()
                 return False
         return not flow.stopped
 

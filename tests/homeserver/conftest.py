@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ import trustme
 from development.synapse import Federation, Synapse
 from tests.homeserver.support import Account, Mxc, free_port, picture
 
-LOOPBACK = ["127.0.0.1"]
 QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
 
 
@@ -71,15 +71,39 @@ def proxy_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int) -> Iterator[Synapse]:
+def media_port() -> int:
+    """Where `bound` serves media alone, as a media worker does."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int, media_port: int) -> Iterator[Synapse]:
     """Its links are bound to the client's address, and few can be asked for."""
     port = free_port()
     module = {"bind_ip": True, "batch_limit": 3, "rc_links": {"per_second": 0.01, "burst_count": 4}}
-    extra = {**QUICK, "listeners": [_listener(port, x_forwarded=False), _listener(proxy_port, x_forwarded=True)]}
+    listeners = [
+        _listener(port, "client"),
+        _listener(proxy_port, "client", x_forwarded=True),
+        _listener(media_port, "media"),
+    ]
+    extra = {**QUICK, "listeners": listeners}
     directory = tmp_path_factory.mktemp("bound")
     synapse = Synapse(directory, port, module_config=module, extra_config=extra)
     with running(synapse):
         yield synapse
+
+
+@pytest.fixture(scope="session")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """It gives up soon on clients that take nothing, and on files that are incomplete."""
+    secrets = [{"id": "1", "secret": "a secret of thirty-two bytes or more"}]
+    modules = [{"module": "tests.homeserver.impatient.MediaLinks", "config": {"secrets": secrets}}]
+    extra = {**QUICK, "modules": modules}
+    root = str(Path(__file__).parent.parent.parent)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", root)
+        with Synapse(tmp_path_factory.mktemp("impatient"), free_port(), extra_config=extra) as synapse:
+            yield synapse
 
 
 @pytest.fixture(scope="session")
@@ -119,12 +143,12 @@ def photo(ana: Account) -> Mxc:
     return ana.upload(picture(), "image/png", "a photo.png")
 
 
-def _listener(port: int, x_forwarded: bool) -> dict[str, Any]:
+def _listener(port: int, name: str, *, x_forwarded: bool = False) -> dict[str, Any]:
     return {
         "port": port,
-        "bind_addresses": LOOPBACK,
+        "bind_addresses": ["127.0.0.1"],
         "type": "http",
         "tls": False,
         "x_forwarded": x_forwarded,
-        "resources": [{"names": ["client"], "compress": False}],
+        "resources": [{"names": [name], "compress": False}],
     }

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import count
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -214,7 +215,7 @@ def image(content: bytes) -> Image.Image:
 
 
 @contextmanager
-def abandoned_download(url: str) -> Iterator[None]:
+def abandoned_download(url: str) -> Iterator[socket.socket]:
     """Begins a download, reads a little of it, and hangs up at the end of the block."""
     parts = urlsplit(url)
     connection = socket.socket()
@@ -224,4 +225,39 @@ def abandoned_download(url: str) -> Iterator[None]:
     with connection:
         connection.sendall(f"GET {url.partition(parts.netloc)[2]} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
-        yield
+        yield connection
+
+
+# --- what the homeserver does meanwhile -------------------------------------------------------------------------------
+
+
+def open_media(synapse: Synapse) -> list[int]:
+    """How far the homeserver has read in each media file that it holds open."""
+    store = str(synapse.directory / "media" / "local_content")
+    process = Path(f"/proc/{synapse.process_id}")
+    found = []
+    for entry in (process / "fd").iterdir():
+        try:
+            if str(entry.readlink()).startswith(store):
+                found.append(int((process / "fdinfo" / entry.name).read_text().split()[1]))
+        except FileNotFoundError:
+            continue  # closed since
+    return found
+
+
+def standing_still(synapse: Synapse) -> int:
+    """How far one open file has been read, once that does not change any more."""
+    before = open_media(synapse)
+    time.sleep(0.15)
+    return before[0] if before and before == open_media(synapse) else 0
+
+
+def other_end(connection: socket.socket) -> Callable[[], bool]:
+    """Tells whether the other end, on this machine, still holds the connection open."""
+    ends = f":{connection.getpeername()[1]:04X}", f":{connection.getsockname()[1]:04X}"
+
+    def is_open() -> bool:
+        sockets = [line.split()[1:4] for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        return any((local[-5:], remote[-5:]) == ends and state == "01" for local, remote, state in sockets)
+
+    return is_open

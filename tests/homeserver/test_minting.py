@@ -1,6 +1,7 @@
 """Asking for links: batches, single links, who may, and what is refused."""
 
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -8,7 +9,8 @@ import httpx
 import pytest
 
 from development.synapse import Synapse
-from tests.homeserver.support import PREFIX, Account, Mxc, picture, send, wait_for
+from tests.homeserver.conftest import QUICK
+from tests.homeserver.support import PREFIX, Account, Mxc, free_port, picture, send, wait_for
 
 MISSING = "AAAAAAAAAAAAAAAAAAAAAAAA"
 
@@ -267,6 +269,14 @@ def test_link_leads_to_where_the_client_asked(synapse: Synapse, ana: Account, ph
         assert urlsplit(answer.json()["url"]).netloc == host
     answer = ana.http.get(f"{PREFIX}/link/{photo.names}", headers={"Host": "a b/c?d"})
     assert urlsplit(answer.json()["url"]).netloc == urlsplit(synapse.base_url).netloc
+
+
+def test_base_url_of_the_configuration(tmp_path: Path) -> None:
+    config = {"base_url": "https://matrix.example.org"}
+    with Synapse(tmp_path, free_port(), module_config=config, extra_config=QUICK) as synapse:
+        account = Account.new(synapse)
+        link = account.link(account.upload(b"x"))
+    assert link.startswith(f"https://matrix.example.org{PREFIX}/signed/")
 
 
 def test_expiry_is_told_and_is_the_links_own(ana: Account, photo: Mxc) -> None:

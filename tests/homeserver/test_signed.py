@@ -3,12 +3,23 @@
 import hashlib
 import re
 import time
-from pathlib import Path
 
 import pytest
 
 from development.synapse import Synapse
-from tests.homeserver.support import Account, Answer, Mxc, abandoned_download, noise, on_linux, picture, send, wait_for
+from tests.homeserver.support import (
+    Account,
+    Answer,
+    Mxc,
+    abandoned_download,
+    noise,
+    on_linux,
+    open_media,
+    picture,
+    send,
+    standing_still,
+    wait_for,
+)
 
 SIZE = 300_000
 CONTENT = noise(SIZE)
@@ -230,9 +241,9 @@ def test_clients_that_hang_up_leave_no_file_open(synapse: Synapse, ana: Account)
     url = ana.link(ana.upload(noise(size, "abandoned"), "video/mp4"))
     for _ in range(2):
         with abandoned_download(url):
-            read = wait_for(lambda: _standing_still(synapse), what="a homeserver that waits for its client")
+            read = wait_for(lambda: standing_still(synapse), what="a homeserver that waits for its client")
             assert read < size / 2
-        wait_for(lambda: not _open_media(synapse), what="all media files closed")
+        wait_for(lambda: not open_media(synapse), what="all media files closed")
 
 
 def test_connection_serves_on_after_a_long_answer(ana: Account, url: str) -> None:
@@ -263,24 +274,3 @@ def test_media_that_nothing_has_any_more(synapse: Synapse, ana: Account) -> None
     answer = send(ana.link(mxc))
     assert (answer.status, answer.error) == (404, "M_NOT_FOUND")
     assert answer.headers["cache-control"] == "no-store"
-
-
-def _open_media(synapse: Synapse) -> list[int]:
-    """How far the homeserver has read in each media file that it holds open."""
-    store = str(synapse.directory / "media" / "local_content")
-    process = Path(f"/proc/{synapse.process_id}")
-    found = []
-    for entry in (process / "fd").iterdir():
-        try:
-            if str(entry.readlink()).startswith(store):
-                found.append(int((process / "fdinfo" / entry.name).read_text().split()[1]))
-        except FileNotFoundError:
-            continue  # closed since
-    return found
-
-
-def _standing_still(synapse: Synapse) -> int:
-    """How far one open file has been read, once that does not change any more."""
-    before = _open_media(synapse)
-    time.sleep(0.15)
-    return before[0] if before and before == _open_media(synapse) else 0
