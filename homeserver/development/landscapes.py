@@ -272,17 +272,17 @@ def _stones(picture: Image.Image, chance: Random, size: Size) -> None:
     )
     for x, y in stones:
         reach = (y - 0.84) * size[1] * chance.uniform(0.25, 0.5)
-        outline = Image.new("L", size)
-        box = (
-            x * size[0] - reach * 1.7,
-            y * size[1] - reach * 0.5,
-            x * size[0] + reach * 1.7,
-            y * size[1] + reach * 0.5,
-        )
-        ImageDraw.Draw(outline).ellipse(box, fill=255)
-        picture.paste((16, 36, 46), (8, round(reach * 0.24)), outline)
+        wide, high = round(reach * 3.4), round(reach)
+        left, top = round(x * size[0] - wide / 2), round(y * size[1] - high / 2)
+        outline = Image.new("L", (wide * 2, high * 2))
+        ImageDraw.Draw(outline).ellipse((0, 0, wide * 2 - 1, high * 2 - 1), fill=255)
+        outline = outline.reduce(2)
+        picture.paste((16, 36, 46), (left + 8, top + round(reach * 0.24)), outline)
         tone = mix((86, 90, 92), (132, 122, 110), chance.random())
-        picture.paste(lit(texture, mix(tone, (10, 20, 30), 0.6), mix(tone, (255, 250, 235), 0.3)), mask=outline)
+        corner = chance.randrange(size[0] - wide), chance.randrange(size[1] - high)
+        surface = texture.crop((*corner, corner[0] + wide, corner[1] + high))
+        colours = mix(tone, (10, 20, 30), 0.6), mix(tone, (255, 250, 235), 0.3)
+        picture.paste(lit(surface, *colours), (left, top), outline)
 
 
 def _flowers(picture: Image.Image, chance: Random, size: Size) -> None:

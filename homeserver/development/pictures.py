@@ -13,7 +13,7 @@ from PIL import Image
 from development import landscapes, nights, portraits
 from development.brushes import grain
 
-_FRAME_MS = 125
+_FRAME_MS = 120
 _ICON_PIXELS = 512
 
 
@@ -48,8 +48,13 @@ def _png(picture: Image.Image) -> bytes:
 
 def _gif() -> bytes:
     pictures = nights.turning_dome()
-    # One palette for all frames, or colours would flicker.
-    palette = pictures[0].quantize(96)
+    # One palette for all frames, or colours would flicker. It is taken from a sheet on which the dome is enlarged and
+    # starlight has a strip of its own, or their few pixels would get no colours.
+    wide, high = pictures[0].size
+    sheet = Image.new("RGB", (wide, high * 2), (240, 240, 250))
+    sheet.paste(pictures[0])
+    sheet.paste(pictures[0].crop((280, 170, 360, 290)).resize((wide, high - 24)), (0, high))
+    palette = sheet.quantize(240)
     first, *rest = (picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures)
     file = io.BytesIO()
     first.save(file, "GIF", save_all=True, append_images=rest, duration=_FRAME_MS, loop=0)

@@ -20,8 +20,13 @@ from development.seed import Demo, SeedError, media_of, seed
 from development.synapse import Synapse
 
 _CLIENT = "/_matrix/client/v3"
-# Cheap password hashes and no limit on joins: what takes time in these tests is then what they are about.
-_FAST = {"bcrypt_rounds": 4, "rc_joins_per_room": {"per_second": 1000, "burst_count": 1000}}
+# Cheap password hashes, no thumbnails before anybody asks for one, and no limit on joins: what takes time in these
+# tests is then what they are about.
+_FAST = {
+    "bcrypt_rounds": 4,
+    "thumbnail_sizes": [],
+    "rc_joins_per_room": {"per_second": 1000, "burst_count": 1000},
+}
 
 
 class Homeserver:
