@@ -13,8 +13,7 @@ from random import Random
 
 RATE = 44_100
 SECONDS = 16
-# MP3 is made of whole frames, with some silence in front.
-DURATION_MS = 16_039
+DURATION_MS = SECONDS * 1000
 
 ENCODE = (
     *("ffmpeg", "-y", "-f", "s16le", "-ar", str(RATE), "-ac", "1", "-i", "-"),
