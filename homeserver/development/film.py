@@ -239,7 +239,8 @@ def _shore() -> tuple[Image.Image, Image.Image]:
         x = chance.uniform(0, SIZE[0])
         # A clearing for the hut.
         if not 840 < x < 1010:
-            feet.append((x, SIZE[1] * (0.79 - 0.09 * line[int(x / SIZE[0] * 129)]) + 12, chance.uniform(26, 74)))
+            ground = line[round(x / SIZE[0] * (len(line) - 1))]
+            feet.append((x, SIZE[1] * (0.79 - 0.09 * ground) + 10, chance.uniform(26, 74)))
     outline = ImageChops.lighter(outline, spruces(SIZE, chance, sorted(feet, key=lambda foot: foot[2])))
     return outline, noise(SIZE, chance, (60, 40), 4, 0.5)
 
