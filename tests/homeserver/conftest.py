@@ -55,8 +55,8 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 
 @pytest.fixture(scope="session")
 def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """Its links live for a second or two; its thumbnails come from a fixed list of sizes."""
-    module = {"lifetime": "1s", "bucket": "1s"}
+    """Its links live for two or three seconds; its thumbnails come from a fixed list of sizes."""
+    module = {"lifetime": "2s", "bucket": "1s"}
     extra = {**QUICK, "dynamic_thumbnails": False}
     directory = tmp_path_factory.mktemp("brief")
     synapse = Synapse(directory, free_port(), module_config=module, extra_config=extra)

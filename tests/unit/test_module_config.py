@@ -1,12 +1,16 @@
 """The module's section of `homeserver.yaml`: what is taken, and the words that name what is wrong."""
 
+import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]
 from synapse.config._base import ConfigError
 
 from media_links import MediaLinks, MediaLinksConfig
+from media_links.config import _KEYS
 from media_links.signing import Link, Media
 
 SECRET = "a secret of thirty-two bytes or more"
@@ -68,6 +72,22 @@ def test_first_secret_signs_and_each_is_its_own() -> None:
 
 def test_no_secret_is_shown() -> None:
     assert SECRET not in repr(parse())
+
+
+def test_readme_has_every_key_with_its_default(tmp_path: Path) -> None:
+    """The longest example is taken as it stands, and apart from secrets and address it is what one gets without it."""
+    readme = (Path(__file__).parents[2] / "homeserver" / "README.md").read_text(encoding="utf-8")
+    examples = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)]
+    config = max((example["modules"][0]["config"] for example in examples), key=len)
+    assert set(config) == _KEYS
+    for number, entry in enumerate(config["secrets"]):
+        (tmp_path / str(number)).write_text(SECRET)
+        entry["secret_path"] = str(tmp_path / str(number))
+    written = MediaLinksConfig.parse(config)
+    assert written.keyring.signing_id == "2026-11"
+    assert replace(written, keyring=(default := parse()).keyring, base_url=None) == default
+    for key in _KEYS - {"rc_links"}:
+        assert f"| `{key}` | " in readme
 
 
 def test_synapse_parses_through_the_module_class() -> None:
