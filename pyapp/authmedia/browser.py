@@ -245,18 +245,17 @@ class Loads:
     """What the browser's resource timing says of all loads of one URL so far.
 
     :param entries: how many loads it lists, those that its cache answered included.
-    :param requests: how many of them went to the network.
+    :param requests: how many of them went to the network, as far as it says; from another origin it says so only with
+        ``Timing-Allow-Origin``.
     :param wire: bytes of their bodies that came over the network.
-    :param timed: whether it says so much at all; from another origin that takes ``Timing-Allow-Origin``.
     """
 
-    __slots__ = ("entries", "requests", "timed", "wire")
+    __slots__ = ("entries", "requests", "wire")
 
-    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0, timed: bool = False) -> None:
+    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0) -> None:
         self.entries = entries
         self.requests = requests
         self.wire = wire
-        self.timed = timed
 
 
 def loads_of(url: str) -> Loads:
@@ -265,8 +264,7 @@ def loads_of(url: str) -> Loads:
     loads = Loads(int(found.length))
     for position in range(loads.entries):
         entry = found[position]
-        loads.timed = loads.timed or entry.responseStart > 0
-        if entry.transferSize > 0:
+        if entry.transferSize > 0 or entry.responseStart == 0:
             loads.requests += 1
             # The size of a body that a 304 left in the cache is listed, too, but did not travel.
             loads.wire += int(entry.encodedBodySize) if entry.transferSize >= entry.encodedBodySize else 0
@@ -554,8 +552,11 @@ class Element:
         """Calls ``handler`` at every such event, until the listener is closed."""
         return Listener(self._js, event, handler)
 
-    async def show(self, src: str, good: str) -> bool:
-        """Gives the element a source and waits until it fires ``good`` (true) or ``error`` (false)."""
+    async def show(self, src: str, good: str, crossorigin: str = "") -> bool:
+        """Gives the element a source and waits until it fires ``good`` (true) or ``error`` (false).
+
+        :param crossorigin: the attribute of that name, which must stand before the source does; empty for none.
+        """
         fired = asyncio.Event()
         outcome: list[bool] = []
 
@@ -565,6 +566,10 @@ class Element:
 
         listeners = [self.on(good, lambda: settle(True)), self.on("error", lambda: settle(False))]
         try:
+            if crossorigin:
+                self.set("crossorigin", crossorigin)
+            else:
+                self.unset("crossorigin")
             self._js.src = src
             await fired.wait()
             return outcome[0]

@@ -9,7 +9,7 @@ import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, LinkExpired
-from authmedia.media import Media, MediaRequest
+from authmedia.media import Media, MediaRequest, Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,12 +25,26 @@ _SELECTOR = "img[data-mxc], video[data-mxc], audio[data-mxc]"
 # The event that says there is something to see or hear.
 _SHOWN_EVENT = {"img": "load", "video": "loadeddata", "audio": "loadedmetadata"}
 _KIND = {"img": "image", "video": "video", "audio": "audio"}
+# When a video or audio has transferred more than it had when it was first shown.
+_MORE_EVENTS = ("suspend", "seeked", "ended")
 
 
 class Binding:
     """One element and what it shows, for as long as it is bound."""
 
-    __slots__ = ("_element", "_loader", "_media", "_on_change", "_task", "_words", "failure", "milliseconds", "state")
+    __slots__ = (
+        "_element",
+        "_listeners",
+        "_loader",
+        "_media",
+        "_on_change",
+        "_task",
+        "_words",
+        "failure",
+        "milliseconds",
+        "state",
+        "traffic",
+    )
 
     def __init__(
         self, element: browser.Element, loader: "MediaLoader", on_change: "Callable[[Binding], None] | None" = None
@@ -43,6 +57,9 @@ class Binding:
         self.state = LOADING
         self.milliseconds = 0.0
         self.failure: AuthMediaError | None = None
+        #: What it cost, whether it is shown or has failed; `None` before anything was asked for.
+        self.traffic: Traffic | None = None
+        self._listeners: list[browser.Listener] = []
         self._task = browser.spawn(self._run())
 
     @property
@@ -85,6 +102,8 @@ class Binding:
     def close(self) -> None:
         """Ends a load that is on its way, empties the element and gives its media back."""
         self._task.cancel()
+        for listener in self._listeners:
+            listener.close()
         self._element.unload()
         self._clear_words()
         self._give_back()
@@ -95,21 +114,34 @@ class Binding:
         try:
             media = await self._show()
             self.milliseconds = browser.now_ms() - start
-            await self._loader.observe(media)
             self._element.set("data-strategy", media.strategy)
-            self._element.set("data-source", media.source)
-            self._enter(SHOWN)
+            await self._take_stock(media)
+            if self._element.tag != "img":
+                self._listeners = [self._element.on(event, self._on_more) for event in _MORE_EVENTS]
         except AuthMediaError as error:
             self.milliseconds = browser.now_ms() - start
+            self.traffic = self.traffic or error.traffic
             self._fail(error)
+
+    def _on_more(self) -> None:
+        if self._media:
+            browser.spawn(self._take_stock(self._media))
+
+    async def _take_stock(self, media: Media) -> None:
+        """Notes what the media has cost so far and where it came from."""
+        await self._loader.observe(media)
+        self._element.set("data-source", media.source)
+        self._enter(SHOWN)
 
     async def _show(self) -> Media:
         """Loads until the element shows it; a link that expired meanwhile is worth a second load."""
         request = self._request()
         for last in (False, True):
             media = self._media = await self._loader.load(request)
-            if await self._element.show(media.src, _SHOWN_EVENT[self._element.tag]):
+            self.traffic = media.traffic
+            if await self._element.show(media.src, _SHOWN_EVENT[self._element.tag], media.crossorigin):
                 return media
+            await self._loader.observe(media)
             failure = await self._loader.examine(media, self._element.media_error)
             self._give_back()
             if last or not isinstance(failure, LinkExpired):

@@ -4,6 +4,10 @@ Every error says what happened, to which media, and what to do about it (``str(e
 short sentence for the person in front of the page (``error.people``), which is what stands in the media's place.
 """
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.media import Traffic
+
 
 class AuthMediaError(Exception):
     """The base of all errors of this library.
@@ -19,6 +23,8 @@ class AuthMediaError(Exception):
     temporary = False
 
     def __init__(self, what: str, *, mxc: str = "", words: str = "", retry_after_s: float | None = None) -> None:
+        #: What the load that failed had cost by then (`media.Traffic`), set by the pipeline.
+        self.traffic: Traffic | None = None
         self.what = what
         self.mxc = mxc
         self.words = words

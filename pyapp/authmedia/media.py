@@ -73,7 +73,7 @@ class MediaRequest:
     :param height: the thumbnail's height in pixels of the picture.
     :param method: how the server fits the thumbnail, ``scale`` or ``crop``.
     :param animated: whether an animated thumbnail is welcome.
-    :param kind: ``image``, ``video``, ``audio`` or ``file``: what will show it.
+    :param kind: ``image``, ``video`` or ``audio``: what will show it; ``file``: it will be saved.
     :param content_type: a hint from the event, used where the server names none.
     :param size: a hint from the event, in bytes.
     :raises MalformedMxc: if ``mxc`` is not an ``mxc://`` URI.
@@ -114,7 +114,7 @@ class MediaRequest:
         self.kind = kind
         self.content_type = content_type
         self.size = size
-        self.key = mxc + self.thumbnail_query
+        self.key = mxc + self.thumbnail_query + ("#file" if kind == "file" else "")
 
     @property
     def is_thumbnail(self) -> bool:
@@ -157,9 +157,11 @@ class Media:
     :param source: where the bytes came from: ``network``, ``memory`` or ``disk``.
     :param content_type: the type it is shown with, empty where only the browser will know.
     :param size: bytes that the media keeps of this page's memory or disk; 0 where it keeps none.
+    :param crossorigin: the element's attribute of that name, empty for none.
+        https://developer.mozilla.org/docs/Web/HTML/Attributes/crossorigin
     """
 
-    __slots__ = ("content_type", "request", "size", "source", "src", "strategy", "traffic")
+    __slots__ = ("content_type", "crossorigin", "request", "size", "source", "src", "strategy", "traffic")
 
     def __init__(
         self,
@@ -171,6 +173,7 @@ class Media:
         traffic: Traffic,
         content_type: str = "",
         size: int = 0,
+        crossorigin: str = "",
     ) -> None:
         self.request = request
         self.src = src
@@ -179,6 +182,7 @@ class Media:
         self.traffic = traffic
         self.content_type = content_type
         self.size = size
+        self.crossorigin = crossorigin
 
     def from_memory(self) -> "Media":
         """The same media for another element: nothing more was asked of the network."""
@@ -190,6 +194,7 @@ class Media:
             traffic=Traffic(),
             content_type=self.content_type,
             size=self.size,
+            crossorigin=self.crossorigin,
         )
 
     def __repr__(self) -> str:

@@ -159,8 +159,9 @@ class Pipeline:
         return flight
 
     async def _fly(self, request: MediaRequest, flight: Flight) -> None:
+        traffic = Traffic()
         try:
-            flight.media = await self._open_with_retries(request)
+            flight.media = await self._open_with_retries(request, traffic)
             self.counters.opened += 1
             self._kept[request.key] = Kept(flight.media)
         except asyncio.CancelledError:
@@ -170,6 +171,8 @@ class Pipeline:
             # Whatever it is, it belongs to those who wait: it reaches the page through them.
             self.counters.failed += 1
             flight.failure = error
+            if isinstance(error, AuthMediaError):
+                error.traffic = traffic
         finally:
             if self._flights.get(request.key) is flight:
                 self._flights.pop(request.key)
@@ -199,8 +202,7 @@ class Pipeline:
             self._flights.pop(key)  # whoever asks from now on starts anew
         flight.task.cancel()
 
-    async def _open_with_retries(self, request: MediaRequest) -> Media:
-        traffic = Traffic()
+    async def _open_with_retries(self, request: MediaRequest, traffic: Traffic) -> Media:
         for attempt in range(_TRIES):
             try:
                 return await self._open(request, traffic)

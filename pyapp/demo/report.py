@@ -35,7 +35,7 @@ class Row:
         total = Traffic()
         counted: list[Traffic] = []
         for binding in self.bindings:
-            traffic = binding.media.traffic if binding.media else None
+            traffic = binding.traffic
             if traffic and not any(traffic is other for other in counted):
                 counted.append(traffic)
                 total.requests += traffic.requests

@@ -114,7 +114,7 @@ class RoomPage(Page):
             button.set("data-state", "failed")
             button.find(".size").text = error.people
             return
-        browser.create("a", href=media.src, download=button.get("data-name"), target="_blank", rel="noopener").click()
+        browser.create("a", href=media.src, download=button.get("data-name")).click()
         button.set("data-state", "shown")
         self._loader.release(media)  # it stays within the loader's idle budget while the browser saves it
 

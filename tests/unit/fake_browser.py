@@ -38,8 +38,8 @@ class Blob:
 
 
 class Loads:
-    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0, timed: bool = False) -> None:
-        self.entries, self.requests, self.wire, self.timed = entries, requests, wire, timed
+    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0) -> None:
+        self.entries, self.requests, self.wire = entries, requests, wire
 
 
 class Response:
@@ -224,6 +224,14 @@ class Lock:
         self._lock.release()
 
 
+class Listener:
+    def __init__(self, element: "Element", event: str, handler: Callable[[], object]) -> None:
+        self.element, self.event, self.handler = element, event, handler
+
+    def close(self) -> None:
+        self.element.listeners.remove(self)
+
+
 class Element:
     """As much of an element as a binding touches."""
 
@@ -235,6 +243,8 @@ class Element:
         self.siblings: list[Element] = []
         self.children: list[Element] = []
         self.src = ""
+        self.crossorigin = ""
+        self.listeners: list[Listener] = []
         self.removed = False
         self.shows: Callable[[str], Awaitable[bool]] | None = None
 
@@ -256,8 +266,13 @@ class Element:
     def remove(self) -> None:
         self.removed = True
 
-    async def show(self, src: str, good: str) -> bool:
+    def on(self, event: str, handler: Callable[[], object]) -> "Listener":
+        self.listeners.append(Listener(self, event, handler))
+        return self.listeners[-1]
+
+    async def show(self, src: str, good: str, crossorigin: str = "") -> bool:
         self.src = src
+        self.crossorigin = crossorigin
         await asyncio.sleep(0)
         return await self.shows(src) if self.shows else src not in STATE.undecodable
 

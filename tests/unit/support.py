@@ -4,6 +4,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tests.unit import fake_browser as fake
@@ -63,8 +64,12 @@ def error(status: int, errcode: str, words: str, **more: object) -> Any:
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Runs a coroutine to its end, within five seconds."""
-    return asyncio.run(asyncio.wait_for(work, 5))
+    """Runs a coroutine to its end, within five seconds.
+
+    In a thread of its own, since Playwright, in the same run of pytest, keeps an event loop in this one.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, asyncio.wait_for(work, 5)).result()
 
 
 async def turns(count: int = 20) -> None:

@@ -9,7 +9,7 @@ from authmedia import errors, strategies
 from authmedia.elements import FAILED, SHOWN, Binding
 from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
-from authmedia.media import DISK, NETWORK, MediaRequest
+from authmedia.media import DISK, MEMORY, NETWORK, MediaRequest, Traffic
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run, turns
 
@@ -65,19 +65,13 @@ def test_a_link_is_kept_while_it_lives_and_asked_for_anew_before_it_ends(
 
     async def scenario() -> None:
         strategy = loader._strategy
-        first = await strategy.open(MediaRequest(MXC), fake_traffic())
-        assert (await strategy.open(MediaRequest(MXC), fake_traffic())).src == first.src
+        first = await strategy.open(MediaRequest(MXC), Traffic())
+        assert (await strategy.open(MediaRequest(MXC), Traffic())).src == first.src
         browser.clock += script.lifetime_ms - 1000
-        assert (await strategy.open(MediaRequest(MXC), fake_traffic())).src != first.src
+        assert (await strategy.open(MediaRequest(MXC), Traffic())).src != first.src
 
     run(scenario())
     assert len(script.batches) == 2
-
-
-def fake_traffic() -> Any:
-    from authmedia.media import Traffic
-
-    return Traffic()
 
 
 def test_a_homeserver_without_links_is_told_from_one_that_is_down(script: Script, homeserver: Homeserver) -> None:
@@ -97,14 +91,42 @@ def test_what_the_browser_measured_is_added_once(script: Script, homeserver: Hom
 
     async def scenario() -> None:
         media = await loader.load(MediaRequest(MXC))
-        browser.loads[media.src] = fake.Loads(1, 1, 500, True)
-        await loader.observe(media)
+        browser.loads[media.src] = fake.Loads(1, 1, 500)
         await loader.observe(media)
         assert (media.traffic.requests, media.traffic.bytes, media.source) == (2, 500, NETWORK)
-        browser.loads[media.src] = fake.Loads(2, 1, 500, True)
+        browser.loads[media.src] = fake.Loads(2, 1, 500)
         again = await loader.load(MediaRequest(MXC))
         await loader.observe(again)
         assert (again.traffic.requests, again.traffic.bytes, again.source) == (0, 0, DISK)
+        third = await loader.load(MediaRequest(MXC))
+        await loader.observe(third)
+        assert (third.traffic.requests, third.source) == (0, MEMORY), "nothing was loaded, so it was there already"
+
+    run(scenario())
+
+
+def test_a_video_whose_request_never_ends_counts_as_one(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    loader = open_loader("link", homeserver)
+
+    async def scenario() -> None:
+        media = await loader.load(MediaRequest(MXC, kind="video"))
+        for _ in range(2):
+            await loader.observe(media)
+            assert (media.traffic.requests, media.source) == (2, NETWORK), "the batch, and its own"
+        browser.loads[media.src] = fake.Loads(3, 3, 900)
+        await loader.observe(media)
+        assert (media.traffic.requests, media.traffic.bytes, media.source) == (4, 900, NETWORK)
+
+    run(scenario())
+
+
+def test_a_failed_media_says_what_it_cost(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    async def scenario() -> None:
+        for name, requests in (("blob", 1), ("link", 1)):
+            binding = Binding(fake.Element("img", data_mxc="mxc://example.org/missing"), open_loader(name, homeserver))
+            await binding.settled()
+            assert binding.traffic
+            assert binding.traffic.requests == requests
 
     run(scenario())
 

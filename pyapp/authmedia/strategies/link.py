@@ -9,7 +9,7 @@ import asyncio
 from authmedia import browser
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, ServerFailure, WrongContent
 from authmedia.homeserver import LINKS_PREFIX, ask, refused
-from authmedia.media import DISK, NETWORK, Media, MediaRequest, Support, Traffic
+from authmedia.media import DISK, MEMORY, NETWORK, Media, MediaRequest, Support, Traffic
 from authmedia.strategies.base import Strategy
 
 TYPE_CHECKING = False
@@ -34,7 +34,7 @@ class LinkStrategy(Strategy):
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
         self._mint = Mint(homeserver)
-        self._observed: dict[str, browser.Loads] = {}
+        self._observed: dict[str, _Observed] = {}
 
     async def support(self) -> Support:
         """Asks the homeserver whether it makes links, and how many at a time."""
@@ -48,24 +48,34 @@ class LinkStrategy(Strategy):
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """A link, from those at hand or from the next batch."""
         url = await self._mint.link(request, traffic)
-        return Media(request, url, strategy=self.name, source=NETWORK, traffic=traffic)
+        # With CORS, because without it browsers show no sizes, and Firefox refuses media of types it does not know.
+        return Media(request, url, strategy=self.name, source=NETWORK, traffic=traffic, crossorigin="anonymous")
 
     async def observe(self, media: Media) -> None:
         """Reads from the browser's resource timing what the element's own requests cost."""
-        before = self._observed.get(media.src) or browser.Loads()
-        now = self._observed[media.src] = browser.loads_of(media.src)
-        if now.entries == before.entries:
-            return  # shown from the pictures that this document already has
-        if not now.timed:
-            media.traffic.requests += now.entries - before.entries
-            return
-        media.traffic.requests += now.requests - before.requests
-        media.traffic.bytes += now.wire - before.wire
-        media.source = NETWORK if now.requests > before.requests else DISK
+        known = self._observed.get(media.src) or _Observed()
+        self._observed[media.src] = known
+        before, now = known.loads, browser.loads_of(media.src)
+        if now.entries > before.entries:
+            media.source = NETWORK if now.requests > before.requests else DISK
+            media.traffic.requests += now.requests - before.requests - known.unlisted
+            media.traffic.bytes += now.wire - before.wire
+            known.unlisted = 0
+        elif known.media is media:
+            return  # several elements show it, and the first of them was asked already
+        elif media.request.kind == "image":
+            media.source = MEMORY  # one of the pictures that the browser has decoded already
+        else:
+            # A video's request is listed when it ends, which may be never; until then we count the one that it has.
+            media.traffic.requests += 1
+            known.unlisted = 1
+        known.media = media
+        known.loads = now
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Asks for the link again, since an element never says why it failed."""
         mxc = media.request.mxc
+        media.traffic.requests += 1
         try:
             response = await ask(media.src)
         except AuthMediaError as error:
@@ -79,6 +89,17 @@ class LinkStrategy(Strategy):
     async def forget(self, request: MediaRequest | None) -> None:
         """Throws the links away; the browser's own HTTP cache is the browser's to clear."""
         self._mint.forget(request.key if request else None)
+
+
+class _Observed:
+    """What was seen of one link so far: its loads, the media that was shown by the last, and a request not listed."""
+
+    __slots__ = ("loads", "media", "unlisted")
+
+    def __init__(self) -> None:
+        self.loads = browser.Loads()
+        self.media: Media | None = None
+        self.unlisted = 0
 
 
 class Mint:
@@ -159,6 +180,8 @@ class _Order:
     def entry(self) -> "dict[str, Any]":
         request = self.request
         entry: dict[str, Any] = {"mxc": request.mxc}
+        if request.kind == "file":
+            entry["download"] = True  # to be saved, not shown; from another origin only the server can say so
         if request.is_thumbnail:
             entry["thumbnail"] = {
                 "width": request.width,

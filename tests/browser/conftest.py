@@ -1,0 +1,84 @@
+"""Fixtures of the browser tests: a homeserver with the sample room, the site beside it, and browsers to open it in."""
+
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+
+from development.samples import Sample
+from development.seed import media_of
+from tests.browser.engines import MODES, Mode, opened
+from tests.browser.window import Window
+from web.demonstration import Demonstration
+
+OpenWindow = Callable[[str], Window]
+
+
+def free_port() -> int:
+    """A port that nobody uses at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demonstration")
+
+
+@pytest.fixture(scope="session")
+def demonstration(state: Path) -> Iterator[Demonstration]:
+    """The demonstration as `build.py serve` starts it, on ports that are free."""
+    demonstration = Demonstration(state, 0, free_port())
+    try:
+        demonstration.start(lambda words, done, total: None)
+        yield demonstration
+    finally:
+        demonstration.stop()
+
+
+@pytest.fixture(scope="session")
+def samples(demonstration: Demonstration, state: Path) -> dict[str, Sample]:
+    """The originals of all media in the room, by their ``mxc://``."""
+    return media_of(state / "seed")
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session", params=MODES, ids=lambda mode: mode.name)
+def mode(request: pytest.FixtureRequest) -> Mode:
+    """Each browser, in each way of opening it."""
+    return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where Firefox saves files."""
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="session")
+def browser(mode: Mode, playwright: Playwright, downloads: Path) -> Iterator[BrowserContext]:
+    with opened(replace(mode, downloads=downloads), playwright) as context:
+        yield context
+
+
+@pytest.fixture
+def open_window(browser: BrowserContext, demonstration: Demonstration) -> Iterator[OpenWindow]:
+    """Opens windows, each on an origin of its own, and closes them after the test."""
+    windows: list[Window] = []
+
+    def open_one(site: str = "") -> Window:
+        assert demonstration.site
+        windows.append(Window(browser, site or demonstration.site.url))
+        return windows[-1]
+
+    yield open_one
+    for window in windows:
+        window.close()

@@ -1,0 +1,156 @@
+"""The browsers that the tests run in: found or installed once, then started in the modes that people use.
+
+Playwright's own builds are taken where ``playwright install`` can get them, Debian's packages elsewhere. What was found
+is remembered in ``.state``, so that only the first run looks for it.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+
+_FOUND = Path(__file__).resolve().parents[2] / ".state" / "browsers.json"
+_INSTALL_S = 900
+
+# Debian's packages and where they put the browser.
+_DEBIAN = {
+    "chromium": ("chromium", "/usr/bin/chromium"),
+    "firefox": ("firefox-esr", "/usr/bin/firefox-esr"),
+}
+_CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# A stock Firefox is driven over WebDriver BiDi, which cannot emulate media features.
+_NO_EMULATION = {"color_scheme": "null", "reduced_motion": "null", "forced_colors": "null", "contrast": "null"}
+
+
+@dataclass(frozen=True)
+class Mode:
+    """A browser in one of the ways people open it."""
+
+    name: str
+    browser: str
+    preferences: dict[str, Any] = field(default_factory=dict)
+    downloads: Path | None = None
+
+    @property
+    def private(self) -> bool:
+        """Whether its windows are private ones."""
+        return "private" in self.name
+
+
+CHROMIUM = Mode("chromium", "chromium")
+FIREFOX = Mode("firefox", "firefox")
+FIREFOX_PRIVATE = Mode("firefox-private", "firefox", {"browser.privatebrowsing.autostart": True})
+MODES = (CHROMIUM, FIREFOX, FIREFOX_PRIVATE)
+
+
+def set_up_browsers() -> None:
+    """Finds or installs Chromium and Firefox.
+
+    :raises RuntimeError: with a sentence that says what to do, where one cannot be had.
+    """
+    known = _read_found()
+    if known and all(not path or Path(path).exists() for path in known.values()):
+        return
+    found = {name: _set_up(name) for name in _DEBIAN}
+    _FOUND.parent.mkdir(exist_ok=True)
+    _FOUND.write_text(json.dumps({"playwright": version("playwright"), "browsers": found}), encoding="ascii")
+
+
+@contextmanager
+def opened(mode: Mode, playwright: Playwright) -> Iterator[BrowserContext]:
+    """A browser as a person opens it: with a profile, not as one of Playwright's off-the-record contexts.
+
+    The profile is its own and is removed afterwards.
+    """
+    with tempfile.TemporaryDirectory(prefix="authmedia-profile-", ignore_cleanup_errors=True) as profile:
+        context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""))
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+def _launch(mode: Mode, playwright: Playwright, profile: str, path: str) -> BrowserContext:
+    if mode.browser == "chromium":
+        own: dict[str, Any] = {"executable_path": path} if path else {}
+        return playwright.chromium.launch_persistent_context(profile, args=_CHROMIUM_ARGUMENTS, **own)
+    stock: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
+    # Firefox tells nobody of a download over WebDriver BiDi, so a test has to know where it goes.
+    saving = {"browser.download.folderList": 2, "browser.download.dir": str(mode.downloads)}
+    preferences = {**mode.preferences, **(saving if mode.downloads else {})}
+    return playwright.firefox.launch_persistent_context(profile, firefox_user_prefs=preferences, **stock)
+
+
+def _read_found() -> dict[str, str]:
+    """Browsers and their paths, empty for Playwright's own; nothing where Playwright has changed since."""
+    try:
+        kept = json.loads(_FOUND.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return {}
+    return dict(kept["browsers"]) if kept["playwright"] == version("playwright") else {}
+
+
+def _set_up(name: str) -> str:
+    """The path of a browser that starts; empty for Playwright's own."""
+    package, path = _DEBIAN[name]
+    print(f"Looking for {name}", flush=True)
+    if _quietly([sys.executable, "-m", "playwright", "install", name]) and _starts(name, ""):
+        return ""
+    if not Path(path).exists():
+        _install_package(package)
+    if Path(path).exists() and _starts(name, path):
+        return path
+    raise RuntimeError(
+        f"no {name} could be had for the tests: run '.venv/bin/playwright install --with-deps {name}', "
+        f"or install your system's package ({package} on Debian), and run again."
+    )
+
+
+def _install_package(package: str) -> None:
+    apt = shutil.which("apt-get")
+    if not apt or os.geteuid() != 0:
+        return
+    print(f"Installing {package} (once)", flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    if _quietly([apt, "update", "-qq"], environment):
+        _quietly([apt, "install", "-y", "-qq", "--no-install-recommends", package], environment)
+
+
+def _starts(name: str, path: str) -> bool:
+    mode = next(mode for mode in MODES if mode.browser == name)
+    with sync_playwright() as playwright, tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
+        try:
+            context = _launch(mode, playwright, profile, path)
+            context.pages[0].goto("data:text/html,<h1>here</h1>")
+            context.close()
+        except Exception as error:  # whatever keeps it from starting, the next place is tried
+            print(f"{path or 'The ' + name + ' of Playwright'} does not start: {error}", flush=True)
+            return False
+    return True
+
+
+def _quietly(command: list[str], environment: dict[str, str] | None = None) -> bool:
+    """Runs a command whose failure has another way out; gives whether it succeeded."""
+    try:
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=_INSTALL_S, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return done.returncode == 0

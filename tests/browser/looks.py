@@ -1,0 +1,56 @@
+"""Compares what a browser shows with the originals, by pixels."""
+
+import io
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, ImageChops, ImageOps, ImageSequence, ImageStat
+
+# Small enough that scaling and compression do not show, large enough that every picture is told from every other.
+_GRID = (24, 24)
+# Of 255, on the average of all pixels and colours. Equal pictures stay below 3, different ones are above 20.
+CLOSE = 6.0
+
+Fit = tuple[int, int, str]
+
+
+def full_page(png: bytes) -> Image.Image:
+    """A screenshot as a picture."""
+    return Image.open(io.BytesIO(png)).convert("RGB")
+
+
+def cut(page: Image.Image, box: list[float]) -> Image.Image:
+    """The middle of an element's box: its corners are round, and controls stand at its foot."""
+    x, y, width, height = box
+    edge_x, edge_y = width * 0.2, height * 0.2
+    return page.crop((round(x + edge_x), round(y + edge_y), round(x + width - edge_x), round(y + height - edge_y)))
+
+
+@cache
+def frames(path: Path, fit: Fit | None = None) -> list[Image.Image]:
+    """A picture's frames as an element shows them: whole, or as the homeserver's thumbnail."""
+    with Image.open(path) as picture:
+        return [_shown(frame.convert("RGB"), fit) for frame in ImageSequence.Iterator(picture)]
+
+
+def _shown(picture: Image.Image, fit: Fit | None) -> Image.Image:
+    whole = ImageOps.fit(picture, fit[:2]) if fit and fit[2] == "crop" else picture
+    return cut(whole, [0, 0, *whole.size]).resize(_GRID, Image.Resampling.BOX)
+
+
+def difference(shown: Image.Image, originals: list[Image.Image]) -> float:
+    """How far what is shown is from the nearest frame of its original, from 0 (the same) to 255."""
+    small = shown.resize(_GRID, Image.Resampling.BOX)
+    return min(_mean(ImageChops.difference(small, original)) for original in originals)
+
+
+def _mean(picture: Image.Image) -> float:
+    return sum(ImageStat.Stat(picture).mean) / 3
+
+
+def fit_of(element: dict[str, Any]) -> Fit | None:
+    """The thumbnail that an element asks for."""
+    if "width" not in element:
+        return None
+    return int(element["width"]), int(element["height"]), element.get("method", "scale")

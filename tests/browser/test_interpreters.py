@@ -1,0 +1,64 @@
+"""One source, two interpreters: every module of the library and of the demo is imported by both."""
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.browser.conftest import OpenWindow
+from tests.browser.engines import CHROMIUM
+from web.archive import pack
+from web.server import SiteServer
+from web.site import PYAPP
+
+# Imports them all and says so on the page, which is all that this page does.
+EVERY = """
+from pyscript import document
+names = {names!r}
+for name in names:
+    __import__(name)
+document.documentElement.setAttribute("data-imported", str(len(names)))
+document.documentElement.setAttribute("data-state", "done")
+"""
+
+
+@pytest.fixture(scope="session")
+def names() -> list[str]:
+    """All modules but the pages, which start working when they are imported, as every page's own test sees."""
+    paths = [path.relative_to(PYAPP).with_suffix("") for path in sorted(PYAPP.rglob("*.py"))]
+    return [".".join(path.parts) for path in paths if path.parts[0] != "pages" and path.name != "__init__"]
+
+
+@pytest.fixture(scope="session")
+def site(
+    state: Path, demonstration: object, names: list[str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The built site, whose page `blob` has all of the Python."""
+    out = tmp_path_factory.mktemp("every") / "site"
+    shutil.copytree(state / "site", out)
+    source = out.with_name("pyapp")
+    shutil.copytree(PYAPP, source, ignore=shutil.ignore_patterns("pages", "__pycache__"))
+    (source / "every.py").write_text(EVERY.format(names=names), encoding="utf-8")
+    (out / "assets" / "every.tar.gz").write_bytes(pack(source, sorted(source.rglob("*.py"))))
+    page = (out / "blob.html").read_text(encoding="utf-8")
+    found = re.search(r'id="boot">(.*?)</script>', page)
+    assert found
+    boot = {**json.loads(found[1]), "module": "every", "archive": "./assets/every.tar.gz"}
+    (out / "every.html").write_text(page.replace(found[1], json.dumps(boot)), encoding="utf-8")
+    server = SiteServer(out, 0)
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
+@pytest.mark.parametrize("interpreter", ["micropython", "pyodide"])
+def test_every_module_is_imported(open_window: OpenWindow, site: str, names: list[str], interpreter: str) -> None:
+    window = open_window(site)
+    window.open("every", interpreter=interpreter)
+    assert window.state == "done", window.page.locator("#problem").inner_text()
+    assert window.page.locator("html").get_attribute("data-imported") == str(len(names))
+    assert "authmedia.strategies.opfs" in names

@@ -1,0 +1,241 @@
+"""The pages themselves: what a reload costs, who can use them, what they say when they cannot start."""
+
+import functools
+import http.server
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator
+
+from development.samples import Sample
+from tests.browser.conftest import OpenWindow
+from tests.browser.engines import CHROMIUM, Mode
+from tests.browser.window import Window
+from web.demonstration import Demonstration
+from web.server import SiteServer
+from web.site import PAGES, WEB
+
+AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
+STRATEGIES = ("link", "opfs", "blob")
+
+only_chromium = pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
+
+
+# --- what a reload costs
+
+
+@pytest.mark.parametrize("interpreter", ["micropython", "pyodide"])
+def test_after_a_reload_opfs_asks_for_nothing(open_window: OpenWindow, mode: Mode, interpreter: str) -> None:
+    if mode.private:
+        pytest.skip("opfs does not work in private windows")
+    window = open_window()
+    window.open("opfs", interpreter=interpreter)
+    assert {media["source"] for media in window.media} == {"network"}
+    before = len(window.requests)
+    window.reload()
+    assert {media["source"] for media in window.media} == {"disk"}
+    assert sum(media["requests"] + media["bytes"] for media in window.media) == 0
+    assert not [url for url in window.requests[before:] if "/media/download/" in url or "/media/thumbnail/" in url]
+    assert not [element for element in window.media_elements() if element["source"] != "disk"]
+
+
+def test_loading_again_with_links_is_answered_by_the_browsers_cache(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.open("link")
+    first = sum(media["bytes"] for media in window.media)
+    window.reload()
+    assert sum(media["bytes"] for media in window.media) < first / 10
+
+
+def test_blob_fetches_everything_anew(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.open("blob")
+    first = [media["bytes"] for media in window.media]
+    window.reload()
+    assert [media["bytes"] for media in window.media] == first
+    assert {media["source"] for media in window.media} == {"network"}
+
+
+def test_load_again_and_clear(open_window: OpenWindow, mode: Mode) -> None:
+    if mode.private:
+        pytest.skip("opfs does not work in private windows")
+    window = open_window()
+    window.open("opfs")
+    window.press("#reload")
+    assert {media["source"] for media in window.media} == {"disk"}
+    window.press("#clear")
+    assert {media["source"] for media in window.media} == {"network"}
+
+
+def test_switching_the_interpreter_keeps_the_page(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.open("link")
+    window.page.click(".choice a:has-text('Pyodide')")
+    window.page.wait_for_url("**/link.html?interpreter=pyodide")
+    window.settled()
+    assert window.report["interpreter"] == "cpython"
+    assert window.page.locator(".choice a[aria-current]").inner_text() == "Pyodide"
+    assert "interpreter=pyodide" in (window.page.locator("nav a:has-text('blob')").get_attribute("href") or "")
+
+
+# --- who can use them
+
+
+@only_chromium
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
+def test_axe_finds_nothing_serious(open_window: OpenWindow, name: str, scheme: Any) -> None:
+    window = open_window()
+    window.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    window.open(name)
+    for width in (360, 1280):
+        window.page.set_viewport_size({"width": width, "height": 900})
+        window.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = window.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+        serious = [
+            (violation["id"], node["html"], node["failureSummary"])
+            for violation in found["violations"]
+            if violation["impact"] in ("serious", "critical")
+            for node in violation["nodes"]
+        ]
+        assert serious == []
+
+
+@pytest.mark.parametrize("name", [page.name for page in PAGES])
+def test_a_page_fits_a_phone(open_window: OpenWindow, name: str) -> None:
+    window = open_window()
+    window.page.set_viewport_size({"width": 360, "height": 740})
+    window.open(name)
+    assert window.page.evaluate("() => document.documentElement.scrollWidth") <= 360
+
+
+def test_a_picture_opens_and_closes_by_keyboard(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.open("link")
+    opener = window.page.locator("button.open-picture").first
+    opener.focus()
+    window.page.keyboard.press("Enter")
+    window.page.wait_for_selector("#viewer[open] img[data-state=shown]")
+    window.page.keyboard.press("Escape")
+    window.page.wait_for_selector("#viewer:not([open])", state="attached")
+    assert opener.evaluate("(button) => button === document.activeElement")
+    assert window.page.locator("#viewer img").count() == 0
+
+
+@only_chromium
+def test_the_first_stop_of_the_keyboard_leads_past_the_navigation(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.open("link")
+    window.page.keyboard.press("Tab")
+    assert window.page.evaluate("() => document.activeElement.textContent") == "Skip to the content"
+    window.page.keyboard.press("Enter")
+    assert window.page.evaluate("() => location.hash") == "#main"
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_file_is_saved_under_its_name(
+    open_window: OpenWindow, mode: Mode, samples: dict[str, Sample], downloads: Path, strategy: str
+) -> None:
+    if mode.private and strategy == "opfs":
+        pytest.skip("opfs does not work in private windows")
+    window = open_window()
+    window.open(strategy)
+    button = window.page.locator("button.file").first
+    sample = samples[button.get_attribute("data-file") or ""]
+    assert saved(window, button, mode, downloads / sample.name) == sample.path.read_bytes()
+    assert window.page.url.endswith(f"/{strategy}.html"), "the page stays where it is"
+
+
+def saved(window: Window, button: Locator, mode: Mode, path: Path) -> bytes:
+    """What a browser saves when a button is pressed, under the name that it should have."""
+    if mode.browser == "chromium":
+        with window.page.expect_download() as caught:
+            button.click()
+        assert caught.value.suggested_filename == path.name
+        return caught.value.path().read_bytes()
+    button.click()
+    deadline = time.monotonic() + 20
+    while not path.exists() or not path.stat().st_size:
+        assert time.monotonic() < deadline, f"{path.name} was not saved"
+        window.page.wait_for_timeout(50)
+    content = path.read_bytes()
+    path.unlink()
+    return content
+
+
+# --- signing in
+
+
+def test_on_a_host_of_its_own_the_page_asks_who_you_are(
+    open_window: OpenWindow, demonstration: Demonstration, state: Path
+) -> None:
+    server = SiteServer(state / "site", 0)
+    server.start()
+    try:
+        window = open_window(server.url)
+        page = window.page
+        page.goto(f"{window.origin}/blob.html?homeserver={demonstration.synapse.base_url}")
+        page.wait_for_selector("#sign-in:not([hidden])")
+        assert demonstration.demo
+        page.fill("[name=user]", demonstration.demo.user_id)
+        page.fill("[name=password]", "wrong")
+        page.click("#sign-in button")
+        page.wait_for_selector("#sign-in .problem:has-text('M_FORBIDDEN')")
+        page.fill("[name=password]", demonstration.demo.password)
+        page.click("#sign-in button")
+        window.settled()
+        assert window.state == "done"
+        assert {media["state"] for media in window.media} == {"shown"}
+        assert page.locator("[name=password]").input_value() == ""
+        assert demonstration.demo.password not in page.content()
+        page.click("#account button")
+        page.wait_for_selector("#sign-in:not([hidden])")
+        assert page.evaluate("() => sessionStorage.length") == 0
+    finally:
+        server.stop()
+
+
+# --- where it stands and how it starts
+
+
+@pytest.fixture(scope="session")
+def under_a_path(demonstration: Demonstration, state: Path) -> Iterator[str]:
+    """The built site on a plain static host, some folders down."""
+    (state / "host" / "some").mkdir(parents=True)
+    (state / "host" / "some" / "path").symlink_to(state / "site")
+    handler = functools.partial(_Quiet, directory=str(state / "host"))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://localhost:{server.server_port}/some/path"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_arguments: object) -> None:
+        """Says nothing."""
+
+
+def test_any_static_host_can_serve_it_under_any_path(
+    open_window: OpenWindow, under_a_path: str, demonstration: Demonstration
+) -> None:
+    window = open_window(under_a_path)
+    page = window.page
+    page.goto(f"{window.origin}/link.html?homeserver={demonstration.synapse.base_url}")
+    page.wait_for_selector("#sign-in:not([hidden])")
+    assert not [text for text in window.said if "404" in text]
+
+
+@pytest.mark.parametrize("interpreter", ["micropython", "pyodide"])
+def test_a_page_that_cannot_start_says_so(open_window: OpenWindow, interpreter: str) -> None:
+    window = open_window()
+    window.page.route("**/assets/blob.*.tar.gz", lambda route: route.fulfill(status=404, body="gone"))
+    window.open("blob", interpreter=interpreter)
+    assert window.state == "failed"
+    assert "This page could not start." in window.page.locator("#problem").inner_text()

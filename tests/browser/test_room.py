@@ -1,0 +1,212 @@
+"""The room on every page, in every browser and mode, on both interpreters: all of it is there, and it is right."""
+
+from collections.abc import Iterator
+
+import pytest
+from PIL import Image
+from playwright.sync_api import BrowserContext
+
+from development import film
+from development.samples import Sample
+from tests.browser import looks
+from tests.browser.conftest import OpenWindow
+from tests.browser.engines import Mode
+from tests.browser.window import Window
+from web.demonstration import Demonstration
+
+STRATEGIES = ("link", "opfs", "blob")
+# One column, so that the whole timeline stands on the page rather than in a box of its own.
+PHONE = {"width": 480, "height": 900}
+
+# The document, what its address and its loads are called, and all that outlives the tab.
+EVERYTHING_KEPT = """async () => {
+  const kept = [
+    document.documentElement.outerHTML, document.cookie, JSON.stringify(localStorage), location.href,
+    JSON.stringify(performance.getEntriesByType("resource").map((entry) => entry.name)),
+    JSON.stringify(await caches.keys()),
+  ];
+  const answer = (request) => new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+  for (const { name } of await indexedDB.databases()) {
+    const database = await answer(indexedDB.open(name));
+    for (const store of database.objectStoreNames) {
+      const opened = database.transaction(store).objectStore(store);
+      kept.push(JSON.stringify([name, await answer(opened.getAllKeys()), await answer(opened.getAll())]));
+    }
+    kept.push(name);
+    database.close();
+  }
+  const walk = async (directory) => {
+    for await (const entry of directory.values())
+      if (entry.kind === "directory") await walk(entry);
+      else kept.push(entry.name + (await (await entry.getFile()).text()));
+  };
+  try {
+    await walk(await navigator.storage.getDirectory());
+  } catch (error) {
+    if (error.name !== "SecurityError") throw error;
+  }
+  return kept;
+}"""
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.fixture(scope="module", params=("micropython", "pyodide"))
+def interpreter(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module", params=STRATEGIES)
+def strategy(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def room(
+    browser: BrowserContext, mode: Mode, demonstration: Demonstration, strategy: str, interpreter: str
+) -> Iterator[Window]:
+    """The page of a strategy with everything on it shown, by another strategy where this one cannot work."""
+    assert demonstration.site
+    window = Window(browser, demonstration.site.url)
+    window.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    window.open(strategy, interpreter=interpreter)
+    if refused(mode, strategy):
+        assert window.state == "failed"
+        window.press("#others button:has-text('blob')")
+    assert window.state == "done", window.page.locator("#problem").inner_text()
+    yield window
+    window.close()
+
+
+def refused(mode: Mode, strategy: str) -> bool:
+    """What a private window of Firefox does not have."""
+    return mode.private and strategy == "opfs"
+
+
+def test_everything_is_shown(room: Window, mode: Mode, strategy: str) -> None:
+    served_by = "blob" if refused(mode, strategy) else strategy
+    elements = room.media_elements()
+    assert {element["tag"] for element in elements} == {"img", "video", "audio"}
+    assert len(elements) > 30
+    for element in elements:
+        assert element["state"] == "shown", element["words"]
+        assert element["strategy"] == served_by
+        assert element["source"] == "network", "nothing is known yet on this origin"
+
+
+def test_every_picture_is_the_right_one(room: Window, samples: dict[str, Sample]) -> None:
+    room.page.evaluate("() => Promise.all([...document.images].map((image) => image.decode().catch(() => 0)))")
+    page = looks.full_page(room.page.screenshot(full_page=True))
+    pictures = [element for element in room.media_elements() if element["tag"] == "img"]
+    for element in pictures:
+        fit = looks.fit_of(element)
+        shown = looks.cut(page, element["box"])
+        right = looks.difference(shown, looks.frames(samples[element["mxc"]].path, fit))
+        assert right < looks.CLOSE, element
+        nearest = min(images(samples), key=lambda sample: looks.difference(shown, looks.frames(sample.path, fit)))
+        assert nearest == samples[element["mxc"]]
+
+
+def images(samples: dict[str, Sample]) -> list[Sample]:
+    return [sample for sample in samples.values() if sample.kind in ("avatar", "image")]
+
+
+@pytest.mark.parametrize("tag", ["video", "audio", ".open-picture img:not([data-width])"])
+def test_every_whole_media_arrives_byte_for_byte(room: Window, samples: dict[str, Sample], tag: str) -> None:
+    for element in room.page.locator(f"#timeline {tag}").all():
+        mxc = element.get_attribute("data-mxc") or ""
+        assert room.sha256(f'#timeline {tag}[data-mxc="{mxc}"]') == samples[mxc].sha256
+
+
+def test_the_audio_has_its_length(room: Window, samples: dict[str, Sample]) -> None:
+    mxc, seconds = room.page.eval_on_selector("#timeline audio", "(audio) => [audio.dataset.mxc, audio.duration]")
+    assert seconds == pytest.approx(samples[mxc].duration_ms / 1000, abs=0.2)
+
+
+def test_the_video_seeks_to_its_middle(room: Window) -> None:
+    middle = film.SECONDS / 2
+    position = room.page.eval_on_selector(
+        "#timeline video",
+        """(video, middle) => new Promise((resolve, reject) => {
+          video.controls = false;
+          video.scrollIntoView();
+          video.onerror = () => reject(new Error(video.error.message));
+          video.onseeked = () => requestAnimationFrame(() => requestAnimationFrame(() => resolve(video.currentTime)));
+          video.currentTime = middle;
+        })""",
+        middle,
+    )
+    assert position == pytest.approx(middle, abs=0.05)
+    shown = looks.full_page(room.page.locator("#timeline video").screenshot())
+    right, wrong = (looks.difference(*compared(shown, second)) for second in (middle, middle - 6))
+    assert right < looks.CLOSE
+    assert wrong > right
+
+
+def compared(shown: Image.Image, second: float) -> tuple[Image.Image, list[Image.Image]]:
+    """The middle of what is shown, and of the film as it is at a second."""
+    frame = film.draw_frame(second).convert("RGB")
+    original = looks.cut(frame, [0, 0, *frame.size]).resize((24, 24), Image.Resampling.BOX)
+    return looks.cut(shown, [0, 0, *shown.size]), [original]
+
+
+def test_the_report_says_what_the_page_shows(room: Window, mode: Mode, interpreter: str) -> None:
+    report = room.report
+    assert report["interpreter"] == {"micropython": "micropython", "pyodide": "cpython"}[interpreter]
+    assert report["browser"]["name"].lower() == mode.browser
+    assert set(report["support"]) == set(STRATEGIES)
+    for name, support in report["support"].items():
+        assert support["works"] is not refused(mode, name), support
+        assert bool(support["words"]) is refused(mode, name)
+    elements = room.media_elements()
+    assert {media["mxc"] for media in report["media"]} == {element["mxc"] for element in elements}
+    assert sum(media["elements"] for media in report["media"]) == len(elements)
+    rows = room.page.locator("#measures tr").count()
+    assert rows == len(report["media"])
+    for media in report["media"]:
+        assert media["state"] == "shown"
+        assert media["milliseconds"] > 0
+
+
+def test_what_it_cost_adds_up(room: Window, samples: dict[str, Sample], mode: Mode, strategy: str) -> None:
+    media = room.media
+    requests = sum(entry["requests"] for entry in media)
+    preflights = sum(entry["preflights"] for entry in media)
+    if strategy == "link":
+        assert preflights <= 1
+    else:
+        assert requests == preflights == len(media), "one for each, however many elements show it"
+    for entry in media:
+        sample = samples[entry["mxc"]]
+        if strategy != "link" and "?" not in entry["key"]:
+            assert entry["bytes"] == sample.size
+
+
+def test_nobody_else_is_asked_for_anything(room: Window, demonstration: Demonstration) -> None:
+    assert room.origins_asked() <= {room.origin, demonstration.synapse.base_url}
+
+
+def test_the_access_token_stays_where_it_belongs(room: Window, demonstration: Demonstration) -> None:
+    token = room.token()
+    kept: list[str] = room.page.evaluate(EVERYTHING_KEPT)
+    assert any("pyscript" in text for text in kept), "PyScript keeps something in IndexedDB, so it was read"
+    assert not [text for text in [*kept, *room.requests, *room.said] if token in text]
+    assert token not in demonstration.synapse.log_path.read_text(encoding="utf-8")
+
+
+def test_a_private_window_is_told_plainly_what_fails(open_window: OpenWindow, mode: Mode) -> None:
+    if not mode.private:
+        pytest.skip("only private windows refuse a strategy")
+    window = open_window()
+    window.open("opfs")
+    problem = window.page.locator("#problem")
+    assert "does not work in this browser" in problem.inner_text()
+    assert "Security error when calling GetDirectory" in problem.inner_text()
+    assert window.page.locator("#others button").all_inner_texts() == [
+        "Show the room with link",
+        "Show the room with blob",
+    ]
+    assert window.report["mode"]["guess"] == "private"

@@ -1,0 +1,106 @@
+"""One window of a browser with one page of the site in it, and everything that the page asked for and said."""
+
+import itertools
+import json
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from playwright.sync_api import BrowserContext, Locator, Page
+
+_SETTLED = "['done', 'failed'].includes(document.documentElement.dataset.state)"
+_BYTES_HASH = """async (element) => {
+  const body = await (await fetch(element.currentSrc || element.src)).arrayBuffer();
+  const digest = await crypto.subtle.digest("SHA-256", body);
+  return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+}"""
+
+_numbers = itertools.count(1)
+
+
+class Window:
+    """A page of the site, on an origin that no other window has: nothing kept by one is found by another.
+
+    :param site: the address of the site, on ``localhost``; ``*.localhost`` leads to the same place.
+    """
+
+    def __init__(self, context: BrowserContext, site: str) -> None:
+        self.page: Page = context.new_page()
+        self.origin = site.rstrip("/").replace("//localhost", f"//w{next(_numbers)}.localhost")
+        self.requests: list[str] = []
+        self.said: list[str] = []
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+
+    def open(self, name: str, **query: str) -> None:
+        """Opens a page of the site and waits until it is done or has failed."""
+        parameters = f"?{urlencode(query)}" if query else ""
+        self.page.goto(f"{self.origin}/{name}.html{parameters}")
+        self.settled()
+
+    def settled(self, timeout_s: float = 60) -> None:
+        """Waits until the page is done or has failed."""
+        self.page.wait_for_function(_SETTLED, timeout=timeout_s * 1000)
+
+    def reload(self) -> None:
+        """Loads the page again and waits until it is done or has failed."""
+        self.page.reload()
+        self.settled()
+
+    def press(self, selector: str) -> None:
+        """Presses a button that sets the page to work, and waits until that is done."""
+        self.page.eval_on_selector("html", "(html) => { html.dataset.state = 'pressed'; }")
+        self.page.click(selector)
+        self.settled()
+
+    @property
+    def state(self) -> str:
+        """``done`` or ``failed``."""
+        return self.page.locator("html").get_attribute("data-state") or ""
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """What the page reports in JSON."""
+        return dict(json.loads(self.page.locator("#report").text_content() or "{}"))
+
+    @property
+    def media(self) -> list[dict[str, Any]]:
+        """What the page reports of each media."""
+        return list(self.report["media"])
+
+    @property
+    def elements(self) -> list[Locator]:
+        """All media elements of the timeline."""
+        return self.page.locator("#timeline [data-mxc]").all()
+
+    def media_elements(self) -> list[dict[str, Any]]:
+        """Attributes of all media elements of the timeline and where on the whole page they stand."""
+        return list(
+            self.page.evaluate(
+                """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => {
+                  const { x, y, width, height } = element.getBoundingClientRect();
+                  const words = element.nextElementSibling;
+                  return { tag: element.localName, ...element.dataset, src: element.src,
+                    box: [x + scrollX, y + scrollY, width, height],
+                    words: words?.classList.contains("media-failed") ? words.textContent : "" };
+                })"""
+            )
+        )
+
+    def sha256(self, selector: str) -> str:
+        """The hash of the bytes that an element's source leads to, read inside the page."""
+        return str(self.page.eval_on_selector(selector, _BYTES_HASH))
+
+    def origins_asked(self) -> set[str]:
+        """All origins that this page asked anything of; what stays inside the browser is left out."""
+        asked = {urlsplit(url) for url in self.requests}
+        return {f"{parts.scheme}://{parts.netloc}" for parts in asked if parts.scheme not in ("blob", "data", "about")}
+
+    def token(self) -> str:
+        """The access token, from where the page keeps it while the tab lives."""
+        kept = self.page.evaluate("() => sessionStorage.getItem('authmedia.session')")
+        return str(json.loads(kept)["token"])
+
+    def close(self) -> None:
+        """Closes the window."""
+        self.page.close()

@@ -1,0 +1,79 @@
+"""A relay between a browser and a homeserver, whose connections a test can cut."""
+
+import asyncio
+import threading
+
+
+class Relay:
+    """Passes every connection on to a port of this machine, until it is cut.
+
+    >>> with Relay(8008) as relay:
+    ...     httpx.get(relay.url)
+
+    :param port: where connections are passed on to.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._target = port
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+        self.port = 0
+
+    def __enter__(self) -> "Relay":
+        self._thread.start()
+        self.open()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.cut()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    @property
+    def url(self) -> str:
+        """The address to use in the place of the homeserver's own."""
+        return f"http://localhost:{self.port}"
+
+    def open(self) -> None:
+        """Takes connections, at the same port as before."""
+        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+
+    def cut(self) -> None:
+        """Ends all connections in the middle of what they do, and takes no more."""
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
+
+    async def _open(self) -> None:
+        self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def _cut(self) -> None:
+        if self._server:
+            self._server.close()
+            self._server = None
+        for writer in list(self._writers):
+            writer.transport.abort()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._target)
+        self._writers |= {writer, there_writer}
+        try:
+            await asyncio.gather(_pump(reader, there_writer), _pump(there_reader, writer))
+        finally:
+            self._writers -= {writer, there_writer}
+            writer.close()
+            there_writer.close()
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        while chunk := await reader.read(65536):
+            writer.write(chunk)
+            await writer.drain()
+    except ConnectionError:
+        writer.transport.abort()
+        return
+    if writer.can_write_eof():
+        writer.write_eof()
