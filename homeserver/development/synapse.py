@@ -237,6 +237,9 @@ class Synapse:
             "url_preview_enabled": False,
             "max_upload_size": "200M",
             "dynamic_thumbnails": True,
+            "thumbnail_sizes": [],  # made on demand, of whatever size is asked for
+            # The passwords are long, random and of use on this machine alone: nobody has to be slowed down guessing.
+            "bcrypt_rounds": 4,
             "trusted_key_servers": [],
             "suppress_key_server_warning": True,
             **_no_rate_limits(),
@@ -309,6 +312,7 @@ def _no_rate_limits() -> dict[str, Any]:
         "rc_message": _NO_LIMIT,
         "rc_registration": _NO_LIMIT,
         "rc_joins": {"local": _NO_LIMIT, "remote": _NO_LIMIT},
+        "rc_joins_per_room": _NO_LIMIT,
         "rc_invites": {"per_room": _NO_LIMIT, "per_user": _NO_LIMIT, "per_issuer": _NO_LIMIT},
         "rc_login": {"address": _NO_LIMIT, "account": _NO_LIMIT, "failed_attempts": _NO_LIMIT},
         "rc_media_create": _NO_LIMIT,

@@ -115,6 +115,8 @@ class Delivery:
         with opened.file:
             if not request._disconnected:
                 set_media_headers(request, opened, cache_control)
+                if media.download:
+                    _have_it_saved(request)
                 await self._answer(request, opened)
 
     # --- finding -----------------------------------------------------------------------------------------------------
@@ -304,6 +306,12 @@ def set_media_headers(request: SynapseRequest, opened: _Opened, cache_control: s
         (b"X-Content-Type-Options", b"nosniff"),
     ):
         request.setHeader(name, value)
+
+
+def _have_it_saved(request: SynapseRequest) -> None:
+    """A browser then saves the file under its name; to a link from another origin no page can say so."""
+    (disposition,) = request.responseHeaders.getRawHeaders(b"Content-Disposition") or [b"inline"]
+    request.setHeader(b"Content-Disposition", disposition.replace(b"inline", b"attachment", 1))
 
 
 def clear_media_headers(request: SynapseRequest) -> None:

@@ -7,6 +7,7 @@ Errors are Matrix errors (https://spec.matrix.org/v1.16/client-server-api/#stand
 # mypy: allow-untyped-calls
 
 import re
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -291,12 +292,14 @@ def _wish(entry: object) -> Media | SynapseError:
     media = parse_mxc(mxc)
     if media is None:
         return SynapseError(400, "'mxc' must look like mxc://serverName/mediaId", Codes.INVALID_PARAM)
-    if entry.get("thumbnail") is None:
-        return media
+    download = entry.get("download", False)
+    if not isinstance(download, bool):
+        return SynapseError(400, "'download' must be true or false", Codes.BAD_JSON)
     try:
-        return Media(media.server_name, media.media_id, _thumbnail(entry["thumbnail"]))
+        thumbnail = None if entry.get("thumbnail") is None else _thumbnail(entry["thumbnail"])
     except SynapseError as error:
         return error
+    return replace(media, thumbnail=thumbnail, download=download)
 
 
 def _named(server_name: str, media_id: str) -> Media:

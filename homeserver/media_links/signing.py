@@ -17,7 +17,7 @@ import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import quote, unquote
 
 from cryptography.exceptions import InvalidTag
@@ -42,7 +42,7 @@ _MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _QUERY = re.compile(
     rf"k=(?P<key>{KEY_ID})&e=(?P<expires>[1-9][0-9]{{0,15}})&s=(?P<session>[A-Za-z0-9_-]{{1,1024}})"
     r"(?:&w=(?P<width>[1-9][0-9]{0,3})&h=(?P<height>[1-9][0-9]{0,3})&m=(?P<method>crop|scale)(?P<animated>&a=1)?)?"
-    r"&sig=[A-Za-z0-9_-]{43}"
+    r"(?P<download>&d=1)?&sig=[A-Za-z0-9_-]{43}"
 )
 
 
@@ -72,11 +72,12 @@ class Thumbnail:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One media, or one thumbnail of it."""
+    """One media, or one thumbnail of it; to be shown, or to be saved as a file."""
 
     server_name: str
     media_id: str
     thumbnail: Thumbnail | None = None
+    download: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ def _canonical(link: Link, address: str | None) -> bytes:
     media = link.media
     shape = media.thumbnail
     thumbnail = [shape.width, shape.height, shape.method, shape.animated] if shape else None
-    names = [media.server_name, media.media_id, thumbnail]
+    names = [media.server_name, media.media_id, thumbnail, media.download]
     parts = [_VERSION, link.key_id, *names, link.expires_ms, link.session, address]
     return json.dumps(parts, separators=(",", ":")).encode("ascii")
 
@@ -204,7 +205,7 @@ def _unsigned(link: Link) -> str:
     query = f"k={link.key_id}&e={link.expires_ms}&s={link.session}"
     if shape:
         query += f"&w={shape.width}&h={shape.height}&m={shape.method}" + ("&a=1" if shape.animated else "")
-    return f"{path}?{query}"
+    return f"{path}?{query}" + ("&d=1" if media.download else "")
 
 
 def _read(uri: bytes) -> Link:
@@ -222,7 +223,7 @@ def _read(uri: bytes) -> Link:
     if values["width"]:
         size = int(values["width"]), int(values["height"])
         thumbnail = Thumbnail(*size, values["method"], values["animated"] is not None)
-    media = Media(media.server_name, media.media_id, thumbnail)
+    media = replace(media, thumbnail=thumbnail, download=values["download"] is not None)
     return Link(values["key"], media, int(values["expires"]), values["session"])
 
 

@@ -114,7 +114,11 @@ class RoomPage(Page):
             button.set("data-state", "failed")
             button.find(".size").text = error.people
             return
-        browser.create("a", href=media.src, download=button.get("data-name")).click()
+        save = browser.create("a", href=media.src, download=button.get("data-name"))
+        if not media.src.startswith("blob:"):
+            save.set("target", "_blank")  # so that whatever the homeserver answers never takes the place of this page
+            save.set("rel", "noopener")
+        save.click()
         button.set("data-state", "shown")
         self._loader.release(media)  # it stays within the loader's idle budget while the browser saves it
 

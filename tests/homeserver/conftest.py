@@ -12,6 +12,14 @@ from development.synapse import Federation, Synapse
 from tests.homeserver.support import Account, Mxc, free_port, picture
 
 QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
+# Synapse's own list.
+FIXED_SIZES = [
+    {"width": 32, "height": 32, "method": "crop"},
+    {"width": 96, "height": 96, "method": "crop"},
+    {"width": 320, "height": 240, "method": "scale"},
+    {"width": 640, "height": 480, "method": "scale"},
+    {"width": 800, "height": 600, "method": "scale"},
+]
 
 
 @contextmanager
@@ -57,7 +65,7 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     """Its links live for two or three seconds; its thumbnails come from a fixed list of sizes."""
     module = {"lifetime": "2s", "bucket": "1s"}
-    extra = {**QUICK, "dynamic_thumbnails": False}
+    extra = {**QUICK, "dynamic_thumbnails": False, "thumbnail_sizes": FIXED_SIZES}
     directory = tmp_path_factory.mktemp("brief")
     synapse = Synapse(directory, free_port(), module_config=module, extra_config=extra)
     with running(synapse):

@@ -176,6 +176,11 @@ class Account:
         (made,) = self.links({**entry, "thumbnail": thumbnail} if thumbnail else entry)
         return str(made["url"])
 
+    def download_link(self, mxc: Mxc) -> str:
+        """The URL of a link to be saved."""
+        (made,) = self.links({"mxc": mxc.uri, "download": True})
+        return str(made["url"])
+
     def quarantine(self, mxc: Mxc) -> None:
         self.http.post(f"/_synapse/admin/v1/media/quarantine/{mxc.names}").raise_for_status()
 

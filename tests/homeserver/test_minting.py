@@ -125,6 +125,11 @@ def test_malformed_thumbnail(ana: Account, photo: Mxc, thumbnail: Any, errcode: 
     assert link["errcode"] == errcode
 
 
+def test_malformed_download(ana: Account, photo: Mxc) -> None:
+    (link,) = ana.links({"mxc": photo.uri, "download": "yes"})
+    assert link["errcode"] == "M_BAD_JSON"
+
+
 def test_largest_batch_and_one_more(ana: Account, photo: Mxc) -> None:
     entry = {"mxc": photo.uri}
     assert len(ana.links(*[entry] * 100)) == 100

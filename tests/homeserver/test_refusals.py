@@ -78,6 +78,7 @@ ALTERED: dict[str, Change] = {
     "method dropped": lambda p, q, o: (p, q.replace("&m=crop", "")),
     "animated dropped": lambda p, q, o: (p, q.replace("&a=1", "")),
     "animated off": lambda p, q, o: (p, q.replace("&a=1", "&a=0")),
+    "to be saved": lambda p, q, o: (p, q.replace("&sig=", "&d=1&sig=")),
     "method": lambda p, q, o: (p, q.replace("m=crop", "m=scale")),
     "method unknown": lambda p, q, o: (p, q.replace("m=crop", "m=other")),
     "width": lambda p, q, o: (p, q.replace("w=64", "w=65")),

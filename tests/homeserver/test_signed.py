@@ -56,6 +56,22 @@ def test_whole_media_arrives_without_a_header(ana: Account, size: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("content_type", "name", "disposition"),
+    [
+        ("image/png", "inline.png", "attachment; filename=inline.png"),
+        ("text/plain", None, "attachment"),
+        ("text/html", "page.html", "attachment; filename=page.html"),
+    ],
+)
+def test_what_is_to_be_saved_says_so(ana: Account, content_type: str, name: str | None, disposition: str) -> None:
+    mxc = ana.upload(picture(), content_type, name)
+    answer = send(ana.download_link(mxc))
+    assert (answer.status, answer.body) == (200, picture())
+    assert answer.headers["content-disposition"] == disposition
+    assert send(ana.download_link(mxc), "HEAD").headers["content-disposition"] == disposition
+
+
+@pytest.mark.parametrize(
     ("content_type", "name"),
     [
         ("image/png", "photo.png"),
