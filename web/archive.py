@@ -2,9 +2,11 @@
 
 import ast
 import gzip
+import importlib.util
 import io
 import tarfile
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 
 
 def modules_of(root: Path, entry: str) -> list[Path]:
@@ -24,9 +26,18 @@ def modules_of(root: Path, entry: str) -> list[Path]:
     return sorted(found)
 
 
-def pack(root: Path, files: list[Path]) -> bytes:
-    """A ``.tar.gz`` with those files; equal content gives equal bytes."""
-    folders = sorted({folder for path in files for folder in path.relative_to(root).parents if folder.name})
+def installed_files(package: str) -> dict[str, Path]:
+    """The modules of an installed package, by where they belong in an archive."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"{package} is not installed")
+    folder = Path(spec.origin).parent
+    return {f"{package}/{path.relative_to(folder).as_posix()}": path for path in sorted(folder.rglob("*.py"))}
+
+
+def pack(files: Mapping[str, Path]) -> bytes:
+    """A ``.tar.gz`` with those files, each under its name; equal content gives equal bytes."""
+    folders = sorted({folder for name in files for folder in PurePosixPath(name).parents if folder.name})
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for folder in folders:  # each before what is in it: MicroPython makes one level at a time
@@ -34,8 +45,8 @@ def pack(root: Path, files: list[Path]) -> bytes:
             entry.type = tarfile.DIRTYPE
             entry.mode = 0o755
             archive.addfile(entry)
-        for path in files:
-            entry = tarfile.TarInfo(path.relative_to(root).as_posix())
+        for name, path in sorted(files.items()):
+            entry = tarfile.TarInfo(name)
             content = path.read_bytes()
             entry.size = len(content)
             archive.addfile(entry, io.BytesIO(content))

@@ -16,7 +16,7 @@ from pathlib import Path
 import brotli
 import jinja2
 
-from web.archive import modules_of, pack
+from web.archive import installed_files, modules_of, pack
 
 WEB = Path(__file__).parent
 PYAPP = WEB.parent / "pyapp"
@@ -31,19 +31,56 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class DemoPage:
-    """One page of the site: its file name, its title, and the line about it in lists of pages."""
+    """One page of the site: its file name, its title, and the line about it in lists of pages.
+
+    :param kind: ``strategy`` or ``baseline`` where it shows the room by the strategy that it is named after.
+    :param packages: what its Python needs beside our own, by the name of an installed distribution's package.
+    """
 
     name: str
     title: str
     summary: str
-    strategy: bool = True
+    kind: str = ""
+    packages: tuple[str, ...] = ()
+
+    @property
+    def module(self) -> str:
+        """The page's name as Python writes it, and its strategy's."""
+        return self.name.replace("-", "_")
 
 
 PAGES = (
-    DemoPage("index", "Authenticated Matrix media, without a service worker", "What works in this browser.", False),
-    DemoPage("link", "link: short-lived links", "The homeserver mints links that go straight into the DOM."),
-    DemoPage("opfs", "opfs: a cache on disk", "Fetched once into the origin private file system, shown from there."),
-    DemoPage("blob", "blob: fetch and object URL", "Fetched with the header, shown from memory."),
+    DemoPage("index", "Authenticated Matrix media, without a service worker", "What works in this browser."),
+    DemoPage(
+        "auto", "auto: what is best here", "For each media the best strategy that works, with its reason.", "strategy"
+    ),
+    DemoPage(
+        "link", "link: short-lived links", "The homeserver mints links that go straight into the DOM.", "strategy"
+    ),
+    DemoPage(
+        "opfs",
+        "opfs: a cache on disk",
+        "Fetched once into the origin private file system, shown from there.",
+        "strategy",
+    ),
+    DemoPage("blob", "blob: fetch and object URL", "Fetched with the header, shown from memory.", "strategy"),
+    DemoPage(
+        "service-worker", "service_worker: a worker adds the header", "What today's web clients ship.", "baseline"
+    ),
+    DemoPage("cookie", "cookie: the header becomes a cookie", "An endpoint sets it, elements send it.", "baseline"),
+    DemoPage(
+        "signed-query",
+        "signed_query: a timed hash in the address",
+        "The page proves its token to the server.",
+        "baseline",
+    ),
+    DemoPage(
+        "blocking",
+        "blocking: urllib, and bytes in Python",
+        "What a Python programmer writes first.",
+        "baseline",
+        ("pyodide_http",),
+    ),
 )
 
 
@@ -88,6 +125,8 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     }
     progress("pages")
     static = {source.name: _copy_hashed(source, assets) for source in sorted((WEB / "static").iterdir())}
+    # A worker serves what stands beside it and below, so it stands at the top, under a name that never changes.
+    shutil.copyfile(WEB / "worker" / "service-worker.js", out / "service-worker.js")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(WEB / "templates"),
         autoescape=True,
@@ -96,7 +135,7 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
         lstrip_blocks=True,
     )
     for page in PAGES:
-        boot = {**runtime, "module": f"pages.{page.name}", "archive": _copy_python(page.name, assets)}
+        boot = {**runtime, "module": f"pages.{page.module}", "archive": _copy_python(page, assets)}
         html = environment.get_template(f"{page.name}.html").render(page=page, pages=PAGES, static=static, boot=boot)
         (out / f"{page.name}.html").write_text(html, encoding="utf-8")
     # `serve` answers this with the demonstration's account; on any other host people sign in by themselves.
@@ -123,9 +162,12 @@ def _copy_interpreter(interpreter: Interpreter, assets: Path) -> dict[str, str]:
     return {"type": interpreter.script_type, "url": f"{folder}/{interpreter.main}"}
 
 
-def _copy_python(page: str, assets: Path) -> str:
-    archive = pack(PYAPP, modules_of(PYAPP, f"pages.{page}"))
-    name = f"{page}.{_hash(archive)}.tar.gz"
+def _copy_python(page: DemoPage, assets: Path) -> str:
+    files = {path.relative_to(PYAPP).as_posix(): path for path in modules_of(PYAPP, f"pages.{page.module}")}
+    for package in page.packages:
+        files |= installed_files(package)
+    archive = pack(files)
+    name = f"{page.name}.{_hash(archive)}.tar.gz"
     (assets / name).write_bytes(archive)
     return f"./assets/{name}"
 

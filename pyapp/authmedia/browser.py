@@ -51,7 +51,10 @@ async def _settled(promise: "Any") -> "Any":
 
 
 async def _attempt(function: "Any", this: "Any", *arguments: object) -> "Any":
-    """Calls what may throw, inside a promise: MicroPython cannot catch what a plain call throws."""
+    """Calls what may throw, inside a promise: MicroPython cannot catch what a plain call throws.
+
+    The function gets one argument more than it is given, the promise's own value.
+    """
     return await _settled(window.Promise.resolve(True).then(function.bind(this, *arguments)))
 
 
@@ -121,6 +124,11 @@ def has_service_worker() -> bool:
     return not ffi.is_none(getattr(window.navigator, "serviceWorker", None))
 
 
+def random_name() -> str:
+    """A name that nobody can guess. https://developer.mozilla.org/docs/Web/API/Crypto/randomUUID"""
+    return str(window.crypto.randomUUID())
+
+
 def spawn(work: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
     """Starts a coroutine as a task of its own; what it raises reaches `on_unhandled`."""
     return asyncio.create_task(work)
@@ -169,6 +177,11 @@ def text_blob(text: str, content_type: str) -> Blob:
     return Blob(window.Blob.new(ffi.to_js([text]), ffi.to_js({"type": content_type})))
 
 
+def bytes_blob(content: bytes, content_type: str) -> Blob:
+    """A blob from bytes that did pass through Python, as only the baseline `blocking` has them."""
+    return Blob(window.Blob.new(ffi.to_js([ffi.to_js(content)]), ffi.to_js({"type": content_type})))
+
+
 def revoke_object_url(url: str) -> None:
     """https://developer.mozilla.org/docs/Web/API/URL/revokeObjectURL_static"""
     window.URL.revokeObjectURL(url)
@@ -214,13 +227,19 @@ class Response:
 
 
 async def fetch(
-    url: str, *, method: str = "GET", headers: "dict[str, str] | None" = None, body: str | None = None
+    url: str,
+    *,
+    method: str = "GET",
+    headers: "dict[str, str] | None" = None,
+    body: str | None = None,
+    credentials: str = "omit",
 ) -> Response:
-    """Asks for a URL, with no cookies, no referrer, and past the browser's HTTP cache.
+    """Asks for a URL, with no referrer and past the browser's HTTP cache.
 
     The cache is left out because it would keep one person's media readable on disk after their logout; what is to be
     kept, a strategy keeps on purpose. https://developer.mozilla.org/docs/Web/API/Window/fetch
 
+    :param credentials: ``omit``, or ``include`` to send and to take cookies.
     :raises BrowserError: if no answer came.
     """
     controller = window.AbortController.new()
@@ -228,7 +247,7 @@ async def fetch(
         "method": method,
         "headers": headers or {},
         "cache": "no-store",
-        "credentials": "omit",
+        "credentials": credentials,
         "referrerPolicy": "no-referrer",
         "signal": controller.signal,
     }
@@ -239,6 +258,17 @@ async def fetch(
     except asyncio.CancelledError:
         controller.abort()
         raise
+
+
+async def hmac_sha256(key: str, text: str) -> str:
+    """An HMAC as base64url, without padding. https://developer.mozilla.org/docs/Web/API/SubtleCrypto/sign"""
+    encoder = window.TextEncoder.new()
+    algorithm = ffi.to_js({"name": "HMAC", "hash": "SHA-256"})
+    subtle = window.crypto.subtle
+    imported = await _settled(subtle.importKey("raw", encoder.encode(key), algorithm, False, ffi.to_js(["sign"])))
+    signed = window.Uint8Array.new(await _settled(subtle.sign("HMAC", imported, encoder.encode(text))))
+    characters = window.btoa(window.String.fromCharCode.apply(None, signed))
+    return str(characters).replace("+", "-").replace("/", "_").replace("=", "")
 
 
 class Loads:
@@ -416,6 +446,64 @@ class Lock:
     def _let_go(self) -> None:
         self._held.resolve(True)
         self._open.abort()
+        _release(self._proxy)
+
+
+# --- the baseline's service worker ---------------------------------------------------------------------------------
+
+
+class MediaWorker:
+    """The service worker of this site, and this page's answers to what it asks.
+
+    https://developer.mozilla.org/docs/Web/API/Service_Worker_API
+
+    :param script: its address, relative to the page.
+    :param headers_for: called with the name of a session; gives the headers that its requests carry.
+    :param on_answer: called with an address that the worker answered, and how many bytes its answer announced.
+    """
+
+    __slots__ = ("_proxy", "_registration", "_script")
+
+    def __init__(
+        self, script: str, headers_for: "Callable[[str], dict[str, str]]", on_answer: "Callable[[str, int], None]"
+    ) -> None:
+        def answer(event: "Any") -> None:
+            if event.ports.length:
+                event.ports[0].postMessage(ffi.to_js(headers_for(str(event.data))))
+            else:
+                on_answer(str(event.data.url), int(event.data.length))
+
+        self._script = script
+        self._registration: Any = None
+        self._proxy = ffi.create_proxy(answer)
+        if has_service_worker():
+            window.navigator.serviceWorker.addEventListener("message", self._proxy)
+
+    async def register(self, patience_s: float) -> None:
+        """Registers the worker and waits until it controls this page.
+
+        :raises BrowserError: in the browser's words, where it has no service workers or refuses this one.
+        """
+        if not has_service_worker():
+            raise BrowserError("NotSupportedError", "navigator.serviceWorker is missing in this window")
+        container = window.navigator.serviceWorker
+        scope = ffi.to_js({"scope": "./"})
+        self._registration = await _attempt(container.register, container, self._script, scope)
+        deadline = now_ms() + patience_s * 1000
+        while ffi.is_none(container.controller):
+            if now_ms() > deadline:
+                raise BrowserError("NotControlled", "no service worker controls this page, as after a hard reload")
+            await asyncio.sleep(0.02)
+
+    async def unregister(self) -> None:
+        """Takes the worker away; the page goes on to be controlled until it is left."""
+        if self._registration is not None:
+            await _settled(self._registration.unregister())
+
+    def close(self) -> None:
+        """Stops answering."""
+        if has_service_worker():
+            window.navigator.serviceWorker.removeEventListener("message", self._proxy)
         _release(self._proxy)
 
 

@@ -8,7 +8,7 @@ failed, readable words follow the element.
 import asyncio
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, LinkExpired
+from authmedia.errors import AuthMediaError
 from authmedia.media import Media, MediaRequest, Traffic
 
 TYPE_CHECKING = False
@@ -115,6 +115,8 @@ class Binding:
             media = await self._show()
             self.milliseconds = browser.now_ms() - start
             self._element.set("data-strategy", media.strategy)
+            if media.reason:
+                self._element.set("data-reason", media.reason)
             await self._take_stock(media)
             if self._element.tag != "img":
                 self._listeners = [self._element.on(event, self._on_more) for event in _MORE_EVENTS]
@@ -134,7 +136,7 @@ class Binding:
         self._enter(SHOWN)
 
     async def _show(self) -> Media:
-        """Loads until the element shows it; a link that expired meanwhile is worth a second load."""
+        """Loads until the element shows it; what was replaced meanwhile, as a link that expired, is worth a second."""
         request = self._request()
         for last in (False, True):
             media = self._media = await self._loader.load(request)
@@ -144,7 +146,7 @@ class Binding:
             await self._loader.observe(media)
             failure = await self._loader.examine(media, self._element.media_error)
             self._give_back()
-            if last or not isinstance(failure, LinkExpired):
+            if last or not failure.again:
                 raise failure
         raise AuthMediaError("No load was tried", mxc=request.mxc)
 

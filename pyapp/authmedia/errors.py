@@ -20,7 +20,10 @@ class AuthMediaError(Exception):
 
     advice = "Report this: it should have had an error class of its own."
     people = "This media could not be loaded."
+    #: Whether a later try of the same request may go well.
     temporary = False
+    #: Whether loading anew at once is worth it: what had failed was replaced.
+    again = False
 
     def __init__(self, what: str, *, mxc: str = "", words: str = "", retry_after_s: float | None = None) -> None:
         #: What the load that failed had cost by then (`media.Traffic`), set by the pipeline.
@@ -74,6 +77,7 @@ class LinkExpired(AuthMediaError):
 
     advice = "Load the media again: the loader then asks the homeserver for a new link."
     people = "The link to this media has expired."
+    again = True
 
 
 class HomeserverUnreachable(AuthMediaError):
@@ -126,6 +130,14 @@ class QuotaExceeded(AuthMediaError):
 
     advice = "Lower the store's budget, call forget(), or ask for persistent storage."
     people = "There is no room left on this device to keep this media."
+
+
+class Degraded(AuthMediaError):
+    """What served this media no longer works, and something else will."""
+
+    advice = "Load the media again: the loader then takes the next strategy that works."
+    people = "This media is being loaded in another way."
+    again = True
 
 
 class StrategyUnsupported(AuthMediaError):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 LINKS_PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
-_MEDIA_PREFIX = "/_matrix/client/v1/media"
+MEDIA_PREFIX = "/_matrix/client/v1/media"
 
 # What a browser remembers of a preflight whose answer names no Access-Control-Max-Age, and what ours name; Chromium
 # caps it at two hours. https://fetch.spec.whatwg.org/#concept-cache
@@ -90,21 +90,23 @@ class Homeserver:
         body: "dict[str, Any] | None" = None,
         *,
         traffic: Traffic | None = None,
+        credentials: str = "omit",
     ) -> "dict[str, Any]":
         """Calls a JSON endpoint with this session's token.
 
         :param path: from the root of the homeserver, such as ``/_matrix/client/v3/sync``.
         :param traffic: where the request and its preflight are counted, if they are some media's.
+        :param credentials: ``include`` where the answer is to set a cookie.
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await _json_object(await self._call(method, path, body, traffic))
+        return await _json_object(await self._call(method, path, body, traffic, credentials))
 
     async def call_list(self, method: str, path: str) -> "list[dict[str, Any]]":
         """Calls a JSON endpoint that answers with a list of objects.
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        answer = _parsed(await (await self._call(method, path, None, None)).text())
+        answer = _parsed(await (await self._call(method, path, None, None, "omit")).text())
         return [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else []
 
     async def fetch_media(self, request: MediaRequest, traffic: Traffic) -> browser.Response:
@@ -114,26 +116,33 @@ class Homeserver:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        form = "thumbnail" if request.is_thumbnail else "download"
-        path = f"{_MEDIA_PREFIX}/{form}/{request.server_name}/{request.media_id}{request.thumbnail_query}"
         try:
-            return await self._ask(path, traffic, self._headers())
+            return await self._ask(media_path(request), traffic, self.headers())
         except AuthMediaError as error:
             failure = error
         raise failure.about(request.mxc)
 
     async def _call(
-        self, method: str, path: str, body: "dict[str, Any] | None", traffic: Traffic | None
+        self, method: str, path: str, body: "dict[str, Any] | None", traffic: Traffic | None, credentials: str
     ) -> browser.Response:
-        headers = self._headers()
+        headers = self.headers()
         text = None
         if body is not None:
             headers["Content-Type"] = "application/json"
             text = json.dumps(body)
-        return await self._ask(path, traffic, headers, method=method, body=text)
+        return await self._ask(path, traffic, headers, method=method, body=text, credentials=credentials)
 
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
+        """What a request of this session carries. It is for `browser` alone: never a URL, an element or a log."""
         return {"Authorization": f"Bearer {self._access_token}"}
+
+    async def prove(self, text: str) -> str:
+        """An HMAC-SHA256 of a text whose key is the access token, as base64url: proof of it, without saying it."""
+        return await browser.hmac_sha256(self._access_token, text)
+
+    def count_preflight(self, url: str, traffic: Traffic) -> None:
+        """Counts the preflight of a request with this session's header, whoever makes it."""
+        traffic.preflights += self._preflights.count(url, self.headers())
 
     async def _ask(
         self,
@@ -143,12 +152,19 @@ class Homeserver:
         *,
         method: str = "GET",
         body: str | None = None,
+        credentials: str = "omit",
     ) -> browser.Response:
         url = self.base_url + path
         if traffic:
             traffic.requests += 1
             traffic.preflights += self._preflights.count(url, headers)
-        return await ask(url, method=method, headers=headers, body=body)
+        return await ask(url, method=method, headers=headers, body=body, credentials=credentials)
+
+
+def media_path(request: MediaRequest) -> str:
+    """Where the client-server API has a media or its thumbnail, from the root of the homeserver."""
+    form = "thumbnail" if request.is_thumbnail else "download"
+    return f"{MEDIA_PREFIX}/{form}/{request.server_name}/{request.media_id}{request.thumbnail_query}"
 
 
 async def log_in(base_url: str, user: str, password: str) -> "tuple[str, str]":
@@ -171,7 +187,12 @@ async def log_in(base_url: str, user: str, password: str) -> "tuple[str, str]":
 
 
 async def ask(
-    url: str, *, method: str = "GET", headers: "dict[str, str] | None" = None, body: str | None = None
+    url: str,
+    *,
+    method: str = "GET",
+    headers: "dict[str, str] | None" = None,
+    body: str | None = None,
+    credentials: str = "omit",
 ) -> browser.Response:
     """A request whose failures are errors of ours, whatever the interpreter.
 
@@ -179,7 +200,7 @@ async def ask(
     """
     failure: AuthMediaError
     try:
-        response = await browser.fetch(url, method=method, headers=headers, body=body)
+        response = await browser.fetch(url, method=method, headers=headers, body=body, credentials=credentials)
         if response.status < 400:
             return response
         failure = await refusal(response)

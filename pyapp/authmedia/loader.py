@@ -4,6 +4,7 @@ from authmedia import strategies
 from authmedia.errors import AuthMediaError
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Counters, Pipeline
+from authmedia.strategies import AUTO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,11 +13,13 @@ if TYPE_CHECKING:
 
 
 def open_loader(name: str, homeserver: "Homeserver") -> "MediaLoader":
-    """A loader with the strategy of that name (``link``, ``opfs`` or ``blob``) for one session.
+    """A loader with the strategy of that name for one session: ``auto``, ``link``, ``opfs``, ``blob`` or a baseline.
 
     :raises ValueError: if there is no strategy of that name.
     """
-    return MediaLoader(strategies.create(name, homeserver))
+    if name != AUTO:
+        return MediaLoader(strategies.create(name, homeserver))
+    return MediaLoader(strategies.choosing(homeserver, [open_loader(other, homeserver) for other in strategies.NAMES]))
 
 
 class MediaLoader:
@@ -83,3 +86,4 @@ class MediaLoader:
     def close(self) -> None:
         """Aborts what is on its way and releases all that elements were given; what is on disk stays."""
         self._pipeline.close()
+        self._strategy.close()

@@ -159,9 +159,10 @@ class Media:
     :param size: bytes that the media keeps of this page's memory or disk; 0 where it keeps none.
     :param crossorigin: the element's attribute of that name, empty for none.
         https://developer.mozilla.org/docs/Web/HTML/Attributes/crossorigin
+    :param reason: why this strategy and no other, where there was a choice.
     """
 
-    __slots__ = ("content_type", "crossorigin", "request", "size", "source", "src", "strategy", "traffic")
+    __slots__ = ("content_type", "crossorigin", "reason", "request", "size", "source", "src", "strategy", "traffic")
 
     def __init__(
         self,
@@ -174,6 +175,7 @@ class Media:
         content_type: str = "",
         size: int = 0,
         crossorigin: str = "",
+        reason: str = "",
     ) -> None:
         self.request = request
         self.src = src
@@ -183,6 +185,7 @@ class Media:
         self.content_type = content_type
         self.size = size
         self.crossorigin = crossorigin
+        self.reason = reason
 
     def from_memory(self) -> "Media":
         """The same media for another element: nothing more was asked of the network."""
@@ -195,6 +198,7 @@ class Media:
             content_type=self.content_type,
             size=self.size,
             crossorigin=self.crossorigin,
+            reason=self.reason,
         )
 
     def __repr__(self) -> str:

@@ -44,9 +44,12 @@ class Page:
         await self.try_all(session)
 
     async def try_all(self, session: Session) -> None:
-        """Tries every strategy and writes on the page what each had to say."""
-        for name in strategies.NAMES:
-            support = await open_loader(name, session.homeserver).support()
+        """Tries the strategies, and this page's own, and writes on the page what each had to say."""
+        own = (self.name,) if self.name in strategies.BASELINES + (strategies.AUTO,) else ()
+        for name in strategies.NAMES + own:
+            loader = open_loader(name, session.homeserver)
+            support = await loader.support()
+            loader.close()
             self.support[name] = support
             self.report.tell_support(name, support)
             self._show_support(name, support)

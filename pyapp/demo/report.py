@@ -69,6 +69,8 @@ class Row:
         cells["source"].text = binding.media.source if binding.media else ""
         if binding.failure:
             self.line.set("title", str(binding.failure))
+        elif binding.media and binding.media.reason:
+            self.line.set("title", binding.media.reason)
 
     def as_json(self) -> "dict[str, Any]":
         """This row of the report."""
@@ -87,6 +89,7 @@ class Row:
             "preflights": traffic.preflights,
             "bytes": traffic.bytes,
             "source": binding.media.source if binding.media else None,
+            "reason": binding.media.reason if binding.media else "",
             "words": str(binding.failure) if binding.failure else "",
             "error": type(binding.failure).__name__ if binding.failure else None,
         }
@@ -135,6 +138,16 @@ class Report:
         if not self._stale:
             self._stale = True
             browser.spawn(self._write_soon())
+
+    @property
+    def reasons(self) -> "dict[str, int]":
+        """Why media were loaded as they were, where there was a choice, and how many each reason holds for."""
+        counted: dict[str, int] = {}
+        for row in self._rows.values():
+            reason = row.first.media.reason if row.first.media else ""
+            if reason:
+                counted[reason] = counted.get(reason, 0) + 1
+        return counted
 
     def write(self) -> None:
         """Writes summary and JSON now."""

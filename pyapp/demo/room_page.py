@@ -52,6 +52,16 @@ class RoomPage(Page):
         self._loader = open_loader(strategy, session.homeserver)
         self._binder = bind(self._chat, self._loader, self.report.changed)
         await self._binder.settled()
+        self._show_choices()
+
+    def _show_choices(self) -> None:
+        """Lists what `auto` chose, and why, where the page has a place for it."""
+        for place in self.root.find_all("#choices"):
+            place.clear()
+            for reason, count in self.report.reasons.items():
+                item = browser.create("li")
+                item.text = f"{count} media by {reason}"
+                place.append(item)
 
     async def _again(self, session: Session, *, cleared: bool) -> None:
         """Loads the room again, as after a reload of the page or as for the first time."""

@@ -2,7 +2,6 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,13 +58,13 @@ def mode(request: pytest.FixtureRequest) -> Mode:
 
 @pytest.fixture(scope="session")
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where Firefox saves files."""
+    """Where browsers save files."""
     return tmp_path_factory.mktemp("downloads")
 
 
 @pytest.fixture(scope="session")
 def browser(mode: Mode, playwright: Playwright, downloads: Path) -> Iterator[BrowserContext]:
-    with opened(replace(mode, downloads=downloads), playwright) as context:
+    with opened(mode, playwright, downloads) as context:
         yield context
 
 

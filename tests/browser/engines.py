@@ -47,7 +47,6 @@ class Mode:
     name: str
     browser: str
     preferences: dict[str, Any] = field(default_factory=dict)
-    downloads: Path | None = None
 
     @property
     def private(self) -> bool:
@@ -75,28 +74,33 @@ def set_up_browsers() -> None:
 
 
 @contextmanager
-def opened(mode: Mode, playwright: Playwright) -> Iterator[BrowserContext]:
+def opened(mode: Mode, playwright: Playwright, downloads: Path | None = None) -> Iterator[BrowserContext]:
     """A browser as a person opens it: with a profile, not as one of Playwright's off-the-record contexts.
 
     The profile is its own and is removed afterwards.
+
+    :param downloads: where it saves files.
     """
     with tempfile.TemporaryDirectory(prefix="authmedia-profile-", ignore_cleanup_errors=True) as profile:
-        context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""))
+        context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""), downloads)
         try:
             yield context
         finally:
             context.close()
 
 
-def _launch(mode: Mode, playwright: Playwright, profile: str, path: str) -> BrowserContext:
+def _launch(
+    mode: Mode, playwright: Playwright, profile: str, path: str, downloads: Path | None = None
+) -> BrowserContext:
     if mode.browser == "chromium":
         own: dict[str, Any] = {"executable_path": path} if path else {}
-        return playwright.chromium.launch_persistent_context(profile, args=_CHROMIUM_ARGUMENTS, **own)
+        return playwright.chromium.launch_persistent_context(
+            profile, args=_CHROMIUM_ARGUMENTS, downloads_path=downloads, **own
+        )
     stock: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
-    # Firefox tells nobody of a download over WebDriver BiDi, so a test has to know where it goes.
-    saving = {"browser.download.folderList": 2, "browser.download.dir": str(mode.downloads)}
-    preferences = {**mode.preferences, **(saving if mode.downloads else {})}
-    return playwright.firefox.launch_persistent_context(profile, firefox_user_prefs=preferences, **stock)
+    return playwright.firefox.launch_persistent_context(
+        profile, firefox_user_prefs=mode.preferences, downloads_path=downloads, **stock
+    )
 
 
 def _read_found() -> dict[str, str]:

@@ -42,7 +42,8 @@ def site(
     source = out.with_name("pyapp")
     shutil.copytree(PYAPP, source, ignore=shutil.ignore_patterns("pages", "__pycache__"))
     (source / "every.py").write_text(EVERY.format(names=names), encoding="utf-8")
-    (out / "assets" / "every.tar.gz").write_bytes(pack(source, sorted(source.rglob("*.py"))))
+    files = {path.relative_to(source).as_posix(): path for path in source.rglob("*.py")}
+    (out / "assets" / "every.tar.gz").write_bytes(pack(files))
     page = (out / "blob.html").read_text(encoding="utf-8")
     found = re.search(r'id="boot">(.*?)</script>', page)
     assert found

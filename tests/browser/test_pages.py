@@ -151,7 +151,10 @@ def test_a_file_is_saved_under_its_name(
 
 
 def saved(window: Window, button: Locator, mode: Mode, path: Path) -> bytes:
-    """What a browser saves when a button is pressed, under the name that it should have."""
+    """What a browser saves when a button is pressed, under the name that it should have.
+
+    A stock Firefox tells nobody of a download over WebDriver BiDi, so there we look where it goes.
+    """
     if mode.browser == "chromium":
         with window.page.expect_download() as caught:
             button.click()

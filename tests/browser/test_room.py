@@ -148,9 +148,7 @@ def test_the_video_seeks_to_its_middle(room: Window) -> None:
 
 def compared(shown: Image.Image, second: float) -> tuple[Image.Image, list[Image.Image]]:
     """The middle of what is shown, and of the film as it is at a second."""
-    frame = film.draw_frame(second).convert("RGB")
-    original = looks.cut(frame, [0, 0, *frame.size]).resize((24, 24), Image.Resampling.BOX)
-    return looks.cut(shown, [0, 0, *shown.size]), [original]
+    return looks.cut(shown, [0, 0, *shown.size]), [looks.as_shown(film.draw_frame(second))]
 
 
 def test_the_report_says_what_the_page_shows(room: Window, mode: Mode, interpreter: str) -> None:

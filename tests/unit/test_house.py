@@ -13,7 +13,18 @@ LIBRARY = ROOT / "pyapp" / "authmedia"
 SOURCES = sorted(path for path in (ROOT / "pyapp").rglob("*.py"))
 
 # From the outside in: a module may import what stands to its right, never what stands to its left.
-LAYERS = ("pages", "demo", "elements", "loader", "pipeline", "strategies", "store", "homeserver", "browser")
+LAYERS = (
+    "pages",
+    "demo",
+    "elements",
+    "loader",
+    "pipeline",
+    "strategies",
+    "transfers",
+    "store",
+    "homeserver",
+    "browser",
+)
 JAVASCRIPT = {"js", "jsffi", "pyodide", "pyscript"}
 # What CPython has and MicroPython lacks.
 MISSING = {"typing", "dataclasses", "enum", "contextlib", "urllib", "weakref", "__future__"}

@@ -1,13 +1,20 @@
-"""The strategies, one file each. A new one is a new file and a line in `NAMES`."""
+"""The strategies, one file each. A new one is a new file and a name in `NAMES` or `BASELINES`."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from authmedia.homeserver import Homeserver
+    from authmedia.loader import MediaLoader
     from authmedia.strategies.base import Strategy
 
 # Each name is a module of this package with its class as `STRATEGY`. They are imported when asked for, so that a page
 # pays only for what it uses.
 NAMES = ("link", "opfs", "blob")
+# What else was proposed, built to be compared with.
+BASELINES = ("service_worker", "cookie", "signed_query", "blocking")
+# Chooses among `NAMES` for each request.
+AUTO = "auto"
 
 
 def create(name: str, homeserver: "Homeserver") -> "Strategy":
@@ -15,8 +22,17 @@ def create(name: str, homeserver: "Homeserver") -> "Strategy":
 
     :raises ValueError: if there is none of that name.
     """
-    if name not in NAMES:
-        raise ValueError(f"There is no strategy {name!r}; there are: {', '.join(NAMES)}")
-    module = __import__("authmedia.strategies." + name, None, None, ("STRATEGY",))
-    strategy: Strategy = module.STRATEGY(homeserver)
+    if name not in NAMES + BASELINES:
+        raise ValueError(f"There is no strategy {name!r}; there are: {', '.join((AUTO,) + NAMES + BASELINES)}")
+    strategy: Strategy = _module(name).STRATEGY(homeserver)
     return strategy
+
+
+def choosing(homeserver: "Homeserver", loaders: "list[MediaLoader]") -> "Strategy":
+    """The strategy `auto`, which chooses among loaders."""
+    strategy: Strategy = _module(AUTO).STRATEGY(homeserver, loaders)
+    return strategy
+
+
+def _module(name: str) -> "Any":
+    return __import__("authmedia.strategies." + name, None, None, ("STRATEGY",))

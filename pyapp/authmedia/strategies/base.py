@@ -45,5 +45,8 @@ class Strategy:
         """
         return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=media.request.mxc, words=words)
 
+    def close(self) -> None:
+        """Lets go of what the strategy itself holds: the session ends, or the page does without it."""
+
     async def forget(self, request: MediaRequest | None) -> None:
         """Drops what is kept of one media, or of all, beyond what elements show at this moment."""

@@ -8,9 +8,10 @@ import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, ServerFailure, WrongContent
-from authmedia.homeserver import LINKS_PREFIX, ask, refused
-from authmedia.media import DISK, MEMORY, NETWORK, Media, MediaRequest, Support, Traffic
+from authmedia.homeserver import LINKS_PREFIX, refused
+from authmedia.media import NETWORK, Media, MediaRequest, Support, Traffic
 from authmedia.strategies.base import Strategy
+from authmedia.transfers import Transfers, examine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class LinkStrategy(Strategy):
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
         self._mint = Mint(homeserver)
-        self._observed: dict[str, _Observed] = {}
+        self._transfers = Transfers()
 
     async def support(self) -> Support:
         """Asks the homeserver whether it makes links, and how many at a time."""
@@ -53,53 +54,20 @@ class LinkStrategy(Strategy):
 
     async def observe(self, media: Media) -> None:
         """Reads from the browser's resource timing what the element's own requests cost."""
-        known = self._observed.get(media.src) or _Observed()
-        self._observed[media.src] = known
-        before, now = known.loads, browser.loads_of(media.src)
-        if now.entries > before.entries:
-            media.source = NETWORK if now.requests > before.requests else DISK
-            media.traffic.requests += now.requests - before.requests - known.unlisted
-            media.traffic.bytes += now.wire - before.wire
-            known.unlisted = 0
-        elif known.media is media:
-            return  # several elements show it, and the first of them was asked already
-        elif media.request.kind == "image":
-            media.source = MEMORY  # one of the pictures that the browser has decoded already
-        else:
-            # A video's request is listed when it ends, which may be never; until then we count the one that it has.
-            media.traffic.requests += 1
-            known.unlisted = 1
-        known.media = media
-        known.loads = now
+        self._transfers.observe(media)
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Asks for the link again, since an element never says why it failed."""
-        mxc = media.request.mxc
-        media.traffic.requests += 1
-        try:
-            response = await ask(media.src)
-        except AuthMediaError as error:
+        failure = await examine(media, words)
+        if not isinstance(failure, WrongContent):
             self._mint.forget(media.request.key)
-            if isinstance(error, Forbidden):
-                return LinkExpired("The homeserver no longer takes this link", mxc=mxc, words=error.words)
-            return error.about(mxc)
-        response.abort()
-        return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=mxc, words=words)
+        if isinstance(failure, Forbidden):
+            return LinkExpired("The homeserver no longer takes this link", mxc=failure.mxc, words=failure.words)
+        return failure
 
     async def forget(self, request: MediaRequest | None) -> None:
         """Throws the links away; the browser's own HTTP cache is the browser's to clear."""
         self._mint.forget(request.key if request else None)
-
-
-class _Observed:
-    """What was seen of one link so far: its loads, the media that was shown by the last, and a request not listed."""
-
-    __slots__ = ("loads", "media", "unlisted")
-
-    def __init__(self) -> None:
-        self.loads = browser.Loads()
-        self.media: Media | None = None
-        self.unlisted = 0
 
 
 class Mint:

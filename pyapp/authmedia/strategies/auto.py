@@ -1,0 +1,147 @@
+"""`auto`: for each media the best strategy that works here and now, with its reason; it degrades, but never silently.
+
+You would want it in an application: it takes links where the homeserver makes them, the disk where it does not, and
+memory where there is no disk; and when one of them fails while the page is open, it goes on with the next.
+"""
+
+from authmedia.errors import (
+    AuthMediaError,
+    Degraded,
+    LinksUnsupported,
+    QuotaExceeded,
+    StorageRefused,
+    StrategyUnsupported,
+)
+from authmedia.media import Media, MediaRequest, Support, Traffic
+from authmedia.strategies.base import Strategy
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.homeserver import Homeserver
+    from authmedia.loader import MediaLoader
+
+# What tells of the strategy rather than of the media: another one may do better.
+_OF_THE_STRATEGY = (LinksUnsupported, StorageRefused, QuotaExceeded, StrategyUnsupported)
+
+_WHY = {
+    "link": "the homeserver makes links: nothing is fetched twice, and it shows while it arrives",
+    "opfs": "kept on disk, so that it is fetched once",
+    "blob": "fetched into memory, which works everywhere",
+}
+_WHY_LARGE = {
+    "link": "a long media plays and seeks before it is complete",
+    "opfs": "too large for memory, so it is streamed to disk",
+    "blob": "there is nothing left but memory",
+}
+_LARGE_KINDS = ("video", "audio", "file")
+_LARGE_BYTES = 5_000_000
+
+
+class AutoStrategy(Strategy):
+    """Chooses among loaders, the first that works first.
+
+    :param loaders: in the order of preference; each is closed with this strategy.
+    """
+
+    name = "auto"
+    transfers = False  # the loaders limit what they transfer themselves
+
+    def __init__(self, homeserver: "Homeserver", loaders: "list[MediaLoader]") -> None:
+        super().__init__(homeserver)
+        self._loaders = loaders
+        self._served: dict[str, tuple[MediaLoader, Media]] = {}
+        #: Why a strategy is no longer, or never was, taken: its name and the words of who refused.
+        self.refused: dict[str, str] = {}
+
+    async def support(self) -> Support:
+        """Tries each strategy; one that works is enough."""
+        for loader in self._loaders:
+            support = await loader.support()
+            if not support.works:
+                self.refused[loader.name] = support.words
+        refusals = [f"{name}: {words}" for name, words in self.refused.items()]
+        works = len(refusals) < len(self._loaders)
+        return Support(works, "" if works else "; ".join(refusals))
+
+    async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
+        """Loads by the first strategy that does not refuse, and says why it was that one."""
+        for loader in self._loaders:
+            if loader.name in self.refused:
+                continue
+            try:
+                media = await loader.load(request)
+            except _OF_THE_STRATEGY as error:
+                self.refused[loader.name] = error.words or error.what
+                _add(traffic, error.traffic)
+                continue
+            return self._told(loader, media, traffic)
+        words = "; ".join(f"{name}: {words}" for name, words in self.refused.items())
+        raise StrategyUnsupported("No strategy is left that works here", mxc=request.mxc, words=words)
+
+    def release(self, media: Media) -> None:
+        """Gives back what the chosen loader gave."""
+        loader, inner = self._served.pop(media.src)
+        loader.release(inner)
+
+    async def observe(self, media: Media) -> None:
+        """Asks the strategy that served it."""
+        loader, inner = self._served.get(media.src, (None, media))
+        if loader:
+            await loader.observe(inner)
+            media.source = inner.source
+
+    async def examine(self, media: Media, words: str) -> AuthMediaError:
+        """Asks the strategy that served it; where the strategy itself is at fault, the next one takes its place."""
+        loader, inner = self._served[media.src]
+        failure = await loader.examine(inner, words)
+        if not isinstance(failure, _OF_THE_STRATEGY):
+            return failure
+        self.refused[loader.name] = failure.words or failure.what
+        return Degraded(failure.what, mxc=failure.mxc, words=failure.words)
+
+    async def forget(self, request: MediaRequest | None) -> None:
+        """Drops what each strategy keeps, and gives each another chance."""
+        for loader in self._loaders:
+            try:
+                await loader.forget(request)
+            except _OF_THE_STRATEGY:
+                continue  # it keeps nothing where it cannot work
+        if request is None:
+            self.refused = {}
+
+    def close(self) -> None:
+        """Closes every loader."""
+        for loader in self._loaders:
+            loader.close()
+
+    def _told(self, loader: "MediaLoader", inner: Media, traffic: Traffic) -> Media:
+        _add(inner.traffic, traffic)  # what the refusals before it had cost
+        media = Media(
+            inner.request,
+            inner.src,
+            strategy=inner.strategy,
+            source=inner.source,
+            traffic=inner.traffic,
+            content_type=inner.content_type,
+            size=inner.size,
+            crossorigin=inner.crossorigin,
+            reason=self._reason(loader.name, inner.request),
+        )
+        self._served[media.src] = (loader, inner)
+        return media
+
+    def _reason(self, name: str, request: MediaRequest) -> str:
+        large = request.kind in _LARGE_KINDS or (request.size or 0) > _LARGE_BYTES
+        why = (_WHY_LARGE if large else _WHY).get(name, "")
+        others = [f"{other} does not work here ({words})" for other, words in self.refused.items()]
+        return "; ".join([f"{name}: {why}"] + others)
+
+
+def _add(to: Traffic, more: Traffic | None) -> None:
+    if more:
+        to.requests += more.requests
+        to.preflights += more.preflights
+        to.bytes += more.bytes
+
+
+STRATEGY = AutoStrategy

@@ -1,0 +1,97 @@
+"""`cookie`: a baseline: an endpoint turns the header into a cookie, which elements then send by themselves (MSC4250).
+
+It needs no work per media. But a browser sends the cookie only where it takes the homeserver for the same site, or
+still allows cookies of third parties; one cookie stands for the whole session; and any page can make use of it.
+"""
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError, StrategyUnsupported
+from authmedia.homeserver import LINKS_PREFIX, percent_encoded
+from authmedia.media import NETWORK, Media, MediaRequest, Support, Traffic
+from authmedia.strategies.base import Strategy
+from authmedia.transfers import Transfers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from authmedia.homeserver import Homeserver
+
+_COOKIE = LINKS_PREFIX + "/cookie"
+# From the strictest to the most permissive; the first with which a picture shows is kept.
+_ATTRIBUTES: "tuple[dict[str, Any], ...]" = (
+    {"same_site": "Lax"},
+    {"same_site": "None"},
+    {"same_site": "None", "partitioned": True},
+)
+_RENEW_BEFORE_MS = 60_000
+
+
+class CookieStrategy(Strategy):
+    """Has a cookie set, and gives elements the media's address without any secret in it.
+
+    https://github.com/matrix-org/matrix-spec-proposals/pull/4250
+    """
+
+    name = "cookie"
+    transfers = False
+
+    def __init__(self, homeserver: "Homeserver") -> None:
+        super().__init__(homeserver)
+        self._transfers = Transfers()
+        self._attributes: dict[str, Any] | None = None
+        self._until_ms = 0.0
+
+    async def support(self) -> Support:
+        """Has the cookie set and shows this account's own avatar by it: no page is told whether a cookie is sent."""
+        try:
+            avatar = await self._avatar()
+            for attributes in _ATTRIBUTES:
+                await self._set(attributes, Traffic())
+                if not avatar or await browser.decodes(self._url(avatar) + "&try=" + browser.random_name()):
+                    self._attributes = attributes
+                    return Support(True)
+        except AuthMediaError as error:
+            return Support(False, error.words or error.what)
+        return Support(
+            False, "the browser does not send the cookie back, whether SameSite is Lax or None, or Partitioned"
+        )
+
+    async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
+        """The media's address; the cookie goes with it."""
+        if self._attributes is None:
+            await self._choose(request.mxc)
+        if browser.clock_ms() > self._until_ms:
+            await self._set(self._attributes or {}, traffic)
+        return Media(request, self._url(request), strategy=self.name, source=NETWORK, traffic=traffic)
+
+    async def observe(self, media: Media) -> None:
+        """Reads from the browser's resource timing what the element's own requests cost."""
+        self._transfers.observe(media)
+
+    async def forget(self, request: MediaRequest | None) -> None:
+        """Has the cookie cleared."""
+        if request is None and self._until_ms:
+            await self.homeserver.call("DELETE", _COOKIE, credentials="include")
+            self._until_ms = 0.0
+
+    async def _choose(self, mxc: str) -> None:
+        support = await self.support()
+        if not support.works:
+            raise StrategyUnsupported("Elements do not send the cookie", mxc=mxc, words=support.words)
+
+    async def _set(self, attributes: "dict[str, Any]", traffic: Traffic) -> None:
+        answer = await self.homeserver.call("POST", _COOKIE, attributes, traffic=traffic, credentials="include")
+        self._until_ms = browser.clock_ms() + float(answer.get("expires_in_ms", 0)) - _RENEW_BEFORE_MS
+
+    async def _avatar(self) -> MediaRequest | None:
+        path = f"/_matrix/client/v3/profile/{percent_encoded(self.homeserver.user_id)}/avatar_url"
+        mxc = (await self.homeserver.call("GET", path)).get("avatar_url")
+        return MediaRequest(mxc, width=32, height=32) if mxc else None
+
+    def _url(self, request: MediaRequest) -> str:
+        path = f"{_COOKIE}/{request.server_name}/{request.media_id}{request.thumbnail_query}"
+        return self.homeserver.base_url + path
+
+
+STRATEGY = CookieStrategy

@@ -1,0 +1,72 @@
+"""What elements transfer by themselves: what it cost, and why it failed, which no element says.
+
+Every strategy whose ``src`` leads to the network, rather than to an object URL, needs both.
+"""
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError, WrongContent
+from authmedia.homeserver import ask
+from authmedia.media import DISK, MEMORY, NETWORK, Media
+
+
+class Transfers:
+    """Reads from the browser's resource timing what the loads of elements cost.
+
+    https://developer.mozilla.org/docs/Web/API/PerformanceResourceTiming
+    """
+
+    __slots__ = ("_seen",)
+
+    def __init__(self) -> None:
+        self._seen: dict[str, _Seen] = {}
+
+    def observe(self, media: Media) -> None:
+        """Completes ``traffic`` and ``source`` of a media that an element has shown."""
+        seen = self._seen.get(media.src) or _Seen()
+        self._seen[media.src] = seen
+        before, now = seen.loads, browser.loads_of(media.src)
+        if now.entries > before.entries:
+            media.source = NETWORK if now.requests > before.requests else DISK
+            media.traffic.requests += now.requests - before.requests - seen.unlisted
+            media.traffic.bytes += now.wire - before.wire
+            seen.unlisted = 0
+        elif seen.media is media:
+            return  # several elements show it, and the first of them was asked already
+        elif media.request.kind == "image":
+            media.source = MEMORY  # one of the pictures that the browser has decoded already
+        else:
+            # A video's request is listed when it ends, which may be never; until then we count the one that it has.
+            media.traffic.requests += 1
+            seen.unlisted = 1
+        seen.media = media
+        seen.loads = now
+
+    def forget(self) -> None:
+        """Starts afresh; what the browser lists stays."""
+        self._seen = {}
+
+
+class _Seen:
+    """What was seen of one URL so far: its loads, the media that was shown by the last, and a request not listed."""
+
+    __slots__ = ("loads", "media", "unlisted")
+
+    def __init__(self) -> None:
+        self.loads = browser.Loads()
+        self.media: Media | None = None
+        self.unlisted = 0
+
+
+async def examine(media: Media, words: str) -> AuthMediaError:
+    """Finds out why an element did not show a media, by asking for the same URL again.
+
+    :param words: what the element itself had to say, often nothing.
+    """
+    mxc = media.request.mxc
+    media.traffic.requests += 1
+    try:
+        response = await ask(media.src)
+    except AuthMediaError as error:
+        return error.about(mxc)
+    response.abort()
+    return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=mxc, words=words)
