@@ -4,6 +4,8 @@ Only what the library asks of a browser is here. Tests look at what is left over
 """
 
 import asyncio
+import hmac
+from base64 import urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
@@ -90,8 +92,11 @@ class Response:
 
 
 class Request:
-    def __init__(self, method: str, url: str, headers: dict[str, str], body: str | None) -> None:
+    def __init__(
+        self, method: str, url: str, headers: dict[str, str], body: str | None, credentials: str = "omit"
+    ) -> None:
         self.method, self.url, self.headers, self.body = method, url, headers, body
+        self.credentials = credentials
 
 
 Server = Callable[[Request], "Response | BrowserError"]
@@ -114,6 +119,9 @@ class State:
         self.locks: dict[str, asyncio.Lock] = {}
         self.clock = 1_800_000_000_000.0
         self.undecodable: set[str] = set()
+        self.names = 0
+        self.workers: list[MediaWorker] = []
+        self.worker_refusal: BrowserError | None = None
 
 
 STATE = State()
@@ -149,9 +157,14 @@ def spawn(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
 
 
 async def fetch(
-    url: str, *, method: str = "GET", headers: dict[str, str] | None = None, body: str | None = None
+    url: str,
+    *,
+    method: str = "GET",
+    headers: dict[str, str] | None = None,
+    body: str | None = None,
+    credentials: str = "omit",
 ) -> Response:
-    request = Request(method, url, headers or {}, body)
+    request = Request(method, url, headers or {}, body, credentials)
     STATE.requests.append(request)
     await asyncio.sleep(0)
     answer = STATE.server(request)
@@ -166,6 +179,32 @@ def loads_of(url: str) -> Loads:
 
 def text_blob(text: str, content_type: str) -> Blob:
     return Blob(text.encode(), content_type)
+
+
+def random_name() -> str:
+    STATE.names += 1
+    return f"name-{STATE.names}"
+
+
+async def hmac_sha256(key: str, text: str) -> str:
+    digest = hmac.digest(key.encode(), text.encode(), "sha256")
+    return urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+class MediaWorker:
+    def __init__(
+        self, script: str, headers_for: Callable[[str], dict[str, str]], on_answer: Callable[[str, int], None]
+    ) -> None:
+        self.script, self.headers_for, self.on_answer = script, headers_for, on_answer
+        self.closed = False
+        STATE.workers.append(self)
+
+    async def register(self, patience_s: float) -> None:
+        if STATE.worker_refusal:
+            raise STATE.worker_refusal
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def revoke_object_url(url: str) -> None:

@@ -1,0 +1,126 @@
+"""`auto` takes what works, says why, and goes on with the next when that ends."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from authmedia import errors
+from authmedia.elements import SHOWN, Binding
+from authmedia.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.loader import MediaLoader, open_loader
+from authmedia.media import Media, MediaRequest
+from tests.unit import fake_browser as fake
+from tests.unit.support import MXC, PICTURE, Script, error, run
+
+QUOTA = fake.BrowserError("QuotaExceededError", "The quota has been exceeded.")
+SECURITY = fake.BrowserError("SecurityError", "Security error when calling GetDirectory")
+
+
+@pytest.fixture
+def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
+    return open_loader("auto", homeserver)
+
+
+def no_links(request: Any) -> Any:
+    """A homeserver that has never heard of links."""
+    return error(404, "M_UNRECOGNIZED", "Unrecognized request") if LINKS_PREFIX in request.url else None
+
+
+def load(loader: MediaLoader, **request: Any) -> Media:
+    media: Media = run(loader.load(MediaRequest(MXC, **request)))
+    return media
+
+
+def test_links_are_taken_where_there_are_some(loader: MediaLoader) -> None:
+    media = load(loader, kind="video")
+    assert media.strategy == "link"
+    assert media.reason == "link: a long media plays and seeks before it is complete"
+    assert media.crossorigin == "anonymous"
+
+
+def test_without_links_the_disk_is_taken_and_without_a_disk_memory(
+    loader: MediaLoader, script: Script, browser: Any
+) -> None:
+    script.instead = no_links
+    media = load(loader)
+    assert media.strategy == "opfs"
+    assert "link does not work here (M_UNRECOGNIZED: Unrecognized request)" in media.reason
+    assert media.traffic.requests == 2, "the question for a link was asked in vain"
+    browser.storage_refusal = SECURITY
+    other = open_loader("auto", Homeserver("http://home.test", "@eve:example.org", "other"))
+    media = load(other)
+    assert media.strategy == "blob"
+    assert "SecurityError" in media.reason
+    assert browser.object_urls[media.src].content == PICTURE
+
+
+def test_a_disk_that_fills_is_left_alone_until_it_is_cleared(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.instead = no_links
+    browser.write_refusal = QUOTA
+    media = load(loader)
+    assert (media.strategy, "QuotaExceededError" in media.reason) == ("blob", True)
+    browser.write_refusal = None
+    run(loader.forget())
+    assert load(loader).strategy == "opfs"
+
+
+def test_a_link_endpoint_that_vanishes_is_replaced_while_elements_wait(
+    loader: MediaLoader, script: Script, browser: Any
+) -> None:
+    async def scenario() -> None:
+        element = fake.Element("img", data_mxc=MXC)
+        shown = []
+
+        async def shows(src: str) -> bool:
+            if "/signed/" in src:
+                script.instead = lambda request: (
+                    no_links(request)
+                    or (error(404, "M_UNRECOGNIZED", "Unrecognized request") if "/signed/" in request.url else None)
+                )
+                return False
+            shown.append(src)
+            return True
+
+        element.shows = shows
+        binding = Binding(element, loader)
+        await binding.settled()
+        assert binding.state == SHOWN
+        assert element.get("data-strategy") == "opfs"
+        assert "link does not work here" in element.get("data-reason")
+        binding.close()
+
+    run(scenario())
+
+
+def test_what_is_wrong_with_the_media_is_no_reason_to_change(loader: MediaLoader, script: Script) -> None:
+    with pytest.raises(errors.MediaNotFound):
+        run(loader.load(MediaRequest("mxc://example.org/missing")))
+    assert load(loader).strategy == "link"
+
+
+def test_where_nothing_works_each_says_why(loader: MediaLoader, browser: Any) -> None:
+    auto = loader._strategy
+    auto.refused = {"link": "M_UNRECOGNIZED", "opfs": "SecurityError", "blob": "none"}
+    with pytest.raises(errors.StrategyUnsupported, match="link: M_UNRECOGNIZED; opfs: SecurityError; blob: none"):
+        run(loader.load(MediaRequest(MXC)))
+
+
+def test_support_is_that_of_any(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.instead = no_links
+    browser.storage_refusal = SECURITY
+    assert run(loader.support()).works, "there is still blob"
+    assert load(loader).strategy == "blob"
+
+
+def test_everything_is_released(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.instead = no_links
+
+    async def scenario() -> None:
+        medias = await asyncio.gather(*[loader.load(MediaRequest(MXC)) for _ in range(3)])
+        for media in medias:
+            loader.release(media)
+        loader.close()
+
+    run(scenario())
+    assert browser.object_urls == {}

@@ -1,0 +1,155 @@
+"""The baselines: what they ask of the homeserver, and what they keep to themselves."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from authmedia import errors
+from authmedia.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.loader import open_loader
+from authmedia.media import MediaRequest
+from tests.unit import fake_browser as fake
+from tests.unit.support import MXC, Script, answer, error, run
+
+AVATAR = "mxc://example.org/avatar"
+
+
+# --- service_worker
+
+
+def test_the_worker_is_told_the_header_of_its_own_session_alone(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    loader = open_loader("service_worker", homeserver)
+    media = run(loader.load(MediaRequest(MXC, width=96, height=96, method="crop")))
+    (worker,) = browser.workers
+    handle = parse_qs(urlsplit(media.src).query)["authmedia-session"][0]
+    assert worker.headers_for(handle) == {"Authorization": "Bearer secret-token"}
+    assert worker.headers_for("another") == {}
+    assert "secret-token" not in media.src
+    assert media.src.startswith("http://home.test/_matrix/client/v1/media/thumbnail/example.org/abc?width=96")
+    worker.on_answer(media.src, 500)
+    worker.on_answer("http://home.test/elsewhere", 500)
+    assert media.traffic.bytes == 500
+    loader.close()
+    assert worker.closed
+
+
+def test_where_there_is_no_worker_the_browsers_words_are_kept(homeserver: Homeserver, browser: Any) -> None:
+    browser.worker_refusal = fake.BrowserError("SecurityError", "The operation is insecure.")
+    loader = open_loader("service_worker", homeserver)
+    support = run(loader.support())
+    assert (support.works, support.words) == (False, "SecurityError: The operation is insecure.")
+    with pytest.raises(errors.StrategyUnsupported, match="The operation is insecure"):
+        run(loader.load(MediaRequest(MXC)))
+
+
+# --- cookie
+
+
+class CookieServer:
+    """A homeserver that sets cookies, in front of a browser that takes only some of them."""
+
+    def __init__(self, browser: Any, taken: dict[str, Any] | None) -> None:
+        self._browser = browser
+        self._taken = taken
+        self.asked: list[dict[str, Any]] = []
+
+    def __call__(self, request: Any) -> Any:
+        if "avatar_url" in request.url:
+            return answer({"avatar_url": AVATAR})
+        if request.url.endswith("/cookie"):
+            assert request.credentials == "include"
+            if request.method == "POST":
+                self.asked.append(json.loads(request.body))
+            return answer({"expires_in_ms": 600_000})
+        return None
+
+    async def decodes(self, url: str) -> bool:
+        return bool(self.asked) and self.asked[-1] == self._taken
+
+
+@pytest.mark.parametrize(
+    ("taken", "tries"),
+    [
+        ({"same_site": "Lax"}, 1),
+        ({"same_site": "None"}, 2),
+        ({"same_site": "None", "partitioned": True}, 3),
+    ],
+)
+def test_the_strictest_cookie_that_comes_back_is_kept(
+    script: Script,
+    homeserver: Homeserver,
+    browser: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    taken: dict[str, Any],
+    tries: int,
+) -> None:
+    server = script.instead = CookieServer(browser, taken)
+    monkeypatch.setattr(fake, "decodes", server.decodes)
+    loader = open_loader("cookie", homeserver)
+    media = run(loader.load(MediaRequest(MXC)))
+    assert len(server.asked) == tries
+    assert media.src == f"http://home.test{LINKS_PREFIX}/cookie/example.org/abc"
+    browser.clock += 600_000
+    run(loader.load(MediaRequest("mxc://example.org/other")))
+    assert server.asked[tries:] == [taken], "renewed as it was, once its time was over"
+    run(loader.forget())
+    assert browser.requests[-1].method == "DELETE"
+
+
+def test_a_cookie_that_never_comes_back_is_told(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = script.instead = CookieServer(browser, None)
+    monkeypatch.setattr(fake, "decodes", server.decodes)
+    support = run(open_loader("cookie", homeserver).support())
+    assert not support.works
+    assert "does not send the cookie back" in support.words
+
+
+# --- signed_query
+
+
+def test_the_proof_is_a_timed_hash_that_stays_the_same_for_half_a_window(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    server_ahead = 3_600_000
+    offer = {"token_id": "t1", "window_ms": 300_000, "now_ms": browser.clock + server_ahead}
+    script.instead = lambda request: (
+        answer({"signed_query": offer}) if request.url.endswith(LINKS_PREFIX + "/config") else None
+    )
+    loader = open_loader("signed_query", homeserver)
+    first = run(loader.load(MediaRequest(MXC, width=96, height=96)))
+    values = parse_qs(urlsplit(first.src).query)
+    moment = int(values["time"][0])
+    assert 0 <= browser.clock + server_ahead - moment < 150_000, "by the server's clock, not by ours"
+    assert values["h"] == [run(fake.hmac_sha256("secret-token", str(moment)))]
+    assert values["token_id"] == ["t1"]
+    assert values["width"] == ["96"]
+    second = run(loader.load(MediaRequest("mxc://example.org/other")))
+    assert parse_qs(urlsplit(second.src).query)["h"] == values["h"]
+    assert len(browser.requests) == 1, "asked once, whatever the number of media"
+    browser.clock += 150_000
+    third = run(loader.load(MediaRequest("mxc://example.org/third")))
+    assert parse_qs(urlsplit(third.src).query)["h"] != values["h"]
+    assert "secret-token" not in first.src + second.src + third.src
+
+
+def test_a_homeserver_that_takes_no_signed_queries_is_told(script: Script, homeserver: Homeserver) -> None:
+    loader = open_loader("signed_query", homeserver)
+    assert run(loader.support()).words == "signed_query is off"
+    script.instead = lambda request: error(404, "M_UNRECOGNIZED", "Unrecognized request")
+    assert "M_UNRECOGNIZED" in run(open_loader("signed_query", homeserver).support()).words
+
+
+# --- blocking
+
+
+def test_blocking_says_which_interpreter_it_wants(homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.implementation.name", "micropython")
+    support = run(open_loader("blocking", homeserver).support())
+    assert not support.works
+    assert "?interpreter=pyodide" in support.words
