@@ -11,8 +11,11 @@ The parts, from the inside out:
 - ``config``: this module's section of ``homeserver.yaml``.
 - ``sessions``: the session a link belongs to, and whether it still lives.
 - ``delivery``: sends one media to somebody who may have it, however that was established.
+- ``requests`` and ``serving``: what endpoints have in common, before and after somebody is known.
 - ``endpoints``: the HTTP interface. ``pages``: what a person sees who opens a dead link.
-- ``hooks``: the three places where Synapse has to be told about all this.
+- ``cookie`` and ``signed_query``: two other ways to media that were proposed, to be compared with links; off unless
+  configured.
+- ``hooks``: the places where Synapse has to be told about all this.
 """
 
 from synapse.module_api import JsonDict, ModuleApi

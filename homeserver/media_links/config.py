@@ -13,7 +13,20 @@ from synapse.config.ratelimiting import RatelimitSettings
 
 from .signing import KEY_ID, Keyring, valid_server_name
 
-_KEYS = frozenset({"secrets", "lifetime", "bucket", "batch_limit", "bind_ip", "base_url", "rc_links"})
+_KEYS = frozenset(
+    {
+        "secrets",
+        "lifetime",
+        "bucket",
+        "batch_limit",
+        "bind_ip",
+        "base_url",
+        "rc_links",
+        "cookie",
+        "signed_query",
+        "signed_query_window",
+    }
+)
 _MIN_SECRET_BYTES = 32
 _MAX_LIFETIME_MS = 365 * 24 * 3600 * 1000
 _MAX_BATCH = 1000
@@ -31,6 +44,9 @@ class MediaLinksConfig:
     bind_ip: bool
     base_url: str | None
     rc_links: RatelimitSettings
+    cookie: bool
+    signed_query: bool
+    signed_query_window_ms: int
 
     @classmethod
     def parse(cls, config: Mapping[str, Any] | None) -> "MediaLinksConfig":
@@ -52,6 +68,9 @@ class MediaLinksConfig:
             bind_ip=_switch(config, "bind_ip"),
             base_url=_base_url(config.get("base_url")),
             rc_links=_rate_limit(config.get("rc_links")),
+            cookie=_switch(config, "cookie"),
+            signed_query=_switch(config, "signed_query"),
+            signed_query_window_ms=_duration(config, "signed_query_window", "5m"),
         )
 
 

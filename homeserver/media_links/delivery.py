@@ -1,7 +1,7 @@
 """Sends one media to somebody who may have it.
 
-How that somebody proved it is not this file's business: ``endpoints`` checks a signed link and then calls ``serve``,
-and any other proof can be put in front of it just so. What Synapse's own download does for safety is done here with
+How that somebody proved it is not this file's business: ``serving`` has a proof checked and then calls ``serve``, and
+any other proof can be put in front of it just so. What Synapse's own download does for safety is done here with
 Synapse's own functions; what it lacks (ranges, a real entity tag) is added.
 """
 
@@ -11,6 +11,7 @@ Synapse's own functions; what it lacks (ranges, a real entity tag) is added.
 import hashlib
 import os
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -49,6 +50,10 @@ _STALLED_S = 90.0
 # How long, and how often, we look whether another process has finished fetching a file that is still incomplete.
 _ARRIVAL_TRIES = 40
 _ARRIVAL_STEP = Duration(milliseconds=250)
+
+
+# Headers to set and, where there is no value, to take away.
+Headers = Mapping[bytes, bytes | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +104,11 @@ class Delivery:
         self._arrivals = Linearizer("media_links_arrivals", self._clock)
         self._sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
 
-    async def serve(self, request: SynapseRequest, media: Media, cache_control: str) -> None:
+    async def serve(self, request: SynapseRequest, media: Media, headers: Headers) -> None:
         """Answers a GET or HEAD with a media or a thumbnail: 200, 206, 304 or 416.
 
-        :param cache_control: how long, and by whom, the answer may be kept.
+        :param headers: what depends on how somebody proved that they may have it: above all ``Cache-Control``, how
+            long the answer may be kept. They stand in the place of what is set here.
         :raises SynapseError: for what Synapse's own download refuses too.
         """
         original = await self._find(request, media)
@@ -114,7 +120,7 @@ class Delivery:
             opened = await self._open_original(original)
         with opened.file:
             if not request._disconnected:
-                set_media_headers(request, opened, cache_control)
+                set_media_headers(request, opened, headers)
                 if media.download:
                     _have_it_saved(request)
                 await self._answer(request, opened)
@@ -289,7 +295,7 @@ class Delivery:
         finish_request(request)
 
 
-def set_media_headers(request: SynapseRequest, opened: _Opened, cache_control: str) -> None:
+def set_media_headers(request: SynapseRequest, opened: _Opened, headers: Headers) -> None:
     """The headers that every answer with a media carries, whatever its status."""
     add_file_headers(request, opened.content_type, opened.size, opened.name)
     set_cors_headers(request)
@@ -297,7 +303,6 @@ def set_media_headers(request: SynapseRequest, opened: _Opened, cache_control: s
     for name, value in (
         (b"Accept-Ranges", b"bytes"),
         (b"Access-Control-Expose-Headers", _READABLE_HEADERS),
-        (b"Cache-Control", cache_control.encode("ascii")),
         (b"Content-Security-Policy", _SANDBOX),
         (b"ETag", opened.tag.encode("ascii")),
         (b"Referrer-Policy", b"no-referrer"),
@@ -306,6 +311,10 @@ def set_media_headers(request: SynapseRequest, opened: _Opened, cache_control: s
         (b"X-Content-Type-Options", b"nosniff"),
     ):
         request.setHeader(name, value)
+    for name, changed in headers.items():
+        request.responseHeaders.removeHeader(name)
+        if changed is not None:
+            request.setHeader(name, changed)
 
 
 def _have_it_saved(request: SynapseRequest) -> None:

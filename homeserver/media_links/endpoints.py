@@ -6,70 +6,38 @@ Errors are Matrix errors (https://spec.matrix.org/v1.16/client-server-api/#stand
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
 
-import re
 from dataclasses import replace
-from ipaddress import ip_address
-from typing import Any
 
 from synapse.api.errors import Codes, NotFoundError, SynapseError
 from synapse.api.ratelimiting import Ratelimiter
-from synapse.http.server import HttpServer, set_corp_headers, set_cors_headers
-from synapse.http.servlet import (
-    RestServlet,
-    parse_boolean,
-    parse_integer,
-    parse_json_object_from_request,
-    parse_string,
-)
+from synapse.http.server import HttpServer
+from synapse.http.servlet import RestServlet, parse_json_object_from_request
 from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
-from . import pages
 from .config import MediaLinksConfig
-from .delivery import Delivery, clear_media_headers
+from .cookie import CookieMediaServlet, CookieServlet
+from .delivery import Delivery
+from .requests import NAMES, Authenticator, asked_thumbnail, client_address, named, path, thumbnail_of
+from .serving import Grant, MediaServlet
 from .sessions import Session, Sessions
-from .signing import (
-    MAX_THUMBNAIL_SIDE,
-    METHODS,
-    PREFIX,
-    Link,
-    LinkExpired,
-    LinkRefused,
-    Media,
-    Thumbnail,
-    expiry,
-    parse_media,
-    parse_mxc,
-    valid_server_name,
-)
+from .signed_query import QueryOffer, QueryServlet
+from .signing import Link, LinkExpired, LinkRefused, Media, expiry, parse_mxc, valid_server_name
 
 LINK_EXPIRED = "DEV.AUTHMEDIA.LINK_EXPIRED"
 
-_NAMES = "(?P<server_name>[^/]*)/(?P<media_id>[^/]*)"
-
-
-def _path(rest: str) -> list[re.Pattern[str]]:
-    return [re.compile(f"^{re.escape(PREFIX)}/{rest}$")]
-
 
 class Minter:
-    """Makes links for whoever asks with an access token."""
+    """Makes links for whoever has shown an access token."""
 
     def __init__(self, hs: HomeServer, config: MediaLinksConfig) -> None:
-        self._auth = hs.get_auth()
         self._clock = hs.get_clock()
         self._store = hs.get_datastores().main
         self._is_mine = hs.is_mine_server_name
         self._public_url = (hs.config.server.public_baseurl or "").rstrip("/")
         self._limit = Ratelimiter(self._store, self._clock, config.rc_links)
         self._config = config
-
-    async def authenticate(self, request: SynapseRequest) -> Requester:
-        """Who asks; and prepares the answer, which nobody may keep."""
-        request.setHeader(b"Cache-Control", b"no-store")
-        request.setHeader(b"Timing-Allow-Origin", b"*")
-        return await self._auth.get_user_by_req(request, allow_guest=True)
 
     async def mint(
         self, request: SynapseRequest, requester: Requester, wanted: list[Media | SynapseError]
@@ -127,15 +95,16 @@ class Minter:
 class LinksServlet(RestServlet):
     """``POST links``: many links in one request."""
 
-    PATTERNS = _path("links")
+    PATTERNS = path("links")
 
-    def __init__(self, minter: Minter, config: MediaLinksConfig) -> None:
+    def __init__(self, authenticator: Authenticator, minter: Minter, config: MediaLinksConfig) -> None:
+        self._authenticator = authenticator
         self._minter = minter
         self._most = config.batch_limit
 
     async def on_POST(self, request: SynapseRequest) -> tuple[int, JsonDict]:
         """Answers in the order of the wishes; a bad one fails alone."""
-        requester = await self._minter.authenticate(request)
+        requester = await self._authenticator.authenticate(request)
         entries = parse_json_object_from_request(request).get("media")
         if not isinstance(entries, list):
             raise SynapseError(400, "'media' must be a list", Codes.BAD_JSON)
@@ -147,15 +116,16 @@ class LinksServlet(RestServlet):
 class LinkServlet(RestServlet):
     """``GET link/{serverName}/{mediaId}``: one link."""
 
-    PATTERNS = _path("link/" + _NAMES)
+    PATTERNS = path("link/" + NAMES)
 
-    def __init__(self, minter: Minter) -> None:
+    def __init__(self, authenticator: Authenticator, minter: Minter) -> None:
+        self._authenticator = authenticator
         self._minter = minter
 
     async def on_GET(self, request: SynapseRequest, server_name: str, media_id: str) -> tuple[int, JsonDict]:
         """Answers with one link, or with the error that a batch would carry in its place."""
-        requester = await self._minter.authenticate(request)
-        return await self._one(request, requester, _named(server_name, media_id))
+        requester = await self._authenticator.authenticate(request)
+        return await self._one(request, requester, named(server_name, media_id))
 
     async def _one(self, request: SynapseRequest, requester: Requester, media: Media) -> tuple[int, JsonDict]:
         (entry,) = await self._minter.mint(request, requester, [media])
@@ -169,76 +139,52 @@ class ThumbnailLinkServlet(LinkServlet):
     neither can be taken for the other, whatever a server or a media is called.
     """
 
-    PATTERNS = _path("link/thumbnail/" + _NAMES)
+    PATTERNS = path("link/thumbnail/" + NAMES)
 
     async def on_GET(self, request: SynapseRequest, server_name: str, media_id: str) -> tuple[int, JsonDict]:
         """Answers with one link, or with the error that a batch would carry in its place."""
-        requester = await self._minter.authenticate(request)
-        media = _named(server_name, media_id)
-        thumbnail = _thumbnail(
-            {
-                "width": parse_integer(request, "width", required=True),
-                "height": parse_integer(request, "height", required=True),
-                "method": parse_string(request, "method", default="scale"),
-                "animated": parse_boolean(request, "animated", default=False),
-            }
-        )
-        return await self._one(request, requester, Media(media.server_name, media.media_id, thumbnail))
+        requester = await self._authenticator.authenticate(request)
+        media = named(server_name, media_id)
+        return await self._one(request, requester, replace(media, thumbnail=asked_thumbnail(request)))
 
 
 class ConfigServlet(RestServlet):
     """``GET config``: what this server offers."""
 
-    PATTERNS = _path("config")
+    PATTERNS = path("config")
 
-    def __init__(self, minter: Minter, config: MediaLinksConfig) -> None:
-        self._minter = minter
+    def __init__(self, hs: HomeServer, authenticator: Authenticator, config: MediaLinksConfig) -> None:
+        self._authenticator = authenticator
+        self._query_offer = QueryOffer(hs, config) if config.signed_query else None
         self._offer: JsonDict = {
             "batch_limit": config.batch_limit,
             "lifetime_ms": config.lifetime_ms,
             "bucket_ms": config.bucket_ms,
             "bind_ip": config.bind_ip,
-            "baselines": {"cookie": False, "signed_query": False},
+            "baselines": {"cookie": config.cookie, "signed_query": config.signed_query},
         }
 
     async def on_GET(self, request: SynapseRequest) -> tuple[int, JsonDict]:
         """Answers to any signed-in client."""
-        await self._minter.authenticate(request)
-        return 200, self._offer
+        requester = await self._authenticator.authenticate(request)
+        if self._query_offer is None:
+            return 200, self._offer
+        return 200, {**self._offer, "signed_query": self._query_offer.to(requester)}
 
 
-class SignedServlet(RestServlet):
+class SignedServlet(MediaServlet):
     """``GET signed/{serverName}/{mediaId}?…``: the media behind a link, for whoever holds the link."""
 
-    PATTERNS = _path("signed/" + _NAMES)
+    PATTERNS = path("signed/" + NAMES)
 
-    def __init__(self, hs: HomeServer, config: MediaLinksConfig) -> None:
+    def __init__(self, hs: HomeServer, delivery: Delivery, sessions: Sessions, config: MediaLinksConfig) -> None:
+        super().__init__(hs, delivery)
         self._clock = hs.get_clock()
-        self._sessions = Sessions(hs)
-        self._delivery = Delivery(hs)
-        self._server_name = hs.hostname
+        self._sessions = sessions
         self._keyring = config.keyring
         self._bind_ip = config.bind_ip
 
-    async def on_GET(self, request: SynapseRequest, server_name: str, media_id: str) -> None:
-        """Answers GET and HEAD; a failure is a Matrix error, or a page where a person is looking."""
-        set_cors_headers(request)
-        set_corp_headers(request)
-        request.setHeader(b"Referrer-Policy", b"no-referrer")
-        request.setHeader(b"Timing-Allow-Origin", b"*")
-        request.setHeader(b"X-Content-Type-Options", b"nosniff")
-        try:
-            link = await self._admit(request)
-            await self._delivery.serve(request, link.media, self._cache_control(link))
-        except Exception as error:
-            if request.startedWriting:
-                raise
-            clear_media_headers(request)
-            if not isinstance(error, SynapseError) or not pages.wants_page(request):
-                raise
-            pages.show(request, error.code, error.errcode, self._server_name)
-
-    async def _admit(self, request: SynapseRequest) -> Link:
+    async def _admit(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
         """Checks the link, never the path's own names: those are signed, and compared, as part of it."""
         address = client_address(request) if self._bind_ip else None
         try:
@@ -250,36 +196,33 @@ class SignedServlet(RestServlet):
             raise SynapseError(403, "This is not a link that can be used here", Codes.FORBIDDEN) from None
         if not await self._sessions.is_alive(session):
             raise SynapseError(403, "The session that this link belongs to has ended", Codes.FORBIDDEN)
-        return link
-
-    def _cache_control(self, link: Link) -> str:
         left_s = max(0, link.expires_ms - self._clock.time_msec()) // 1000
-        return f"private, max-age={left_s}, immutable"
+        return Grant(link.media, {b"Cache-Control": f"private, max-age={left_s}, immutable".encode()})
 
 
 def register(hs: HomeServer, config: MediaLinksConfig, http_server: HttpServer) -> None:
     """Adds the endpoints that this process can serve."""
+    authenticator = Authenticator(hs)
     minter = Minter(hs, config)
-    LinksServlet(minter, config).register(http_server)
-    LinkServlet(minter).register(http_server)
-    ThumbnailLinkServlet(minter).register(http_server)
-    ConfigServlet(minter, config).register(http_server)
+    LinksServlet(authenticator, minter, config).register(http_server)
+    LinkServlet(authenticator, minter).register(http_server)
+    ThumbnailLinkServlet(authenticator, minter).register(http_server)
+    ConfigServlet(hs, authenticator, config).register(http_server)
+    if config.cookie:
+        CookieServlet(hs, authenticator, config).register(http_server)
     if hs.config.media.can_load_media_repo:
-        SignedServlet(hs, config).register(http_server)
+        _register_media(hs, config, http_server)
 
 
-def client_address(request: SynapseRequest) -> str:
-    """The client's address as Synapse sees it, which believes ``X-Forwarded-For`` only where it is told to.
-
-    An IPv4 client of a dual-stack socket is the same client as on a plain one.
-    """
-    text: str = request.getClientAddress().host
-    try:
-        address = ip_address(text)
-    except ValueError:
-        return text
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
+def _register_media(hs: HomeServer, config: MediaLinksConfig, http_server: HttpServer) -> None:
+    """Adds what sends media, by whichever proof."""
+    delivery = Delivery(hs)
+    sessions = Sessions(hs)
+    SignedServlet(hs, delivery, sessions, config).register(http_server)
+    if config.cookie:
+        CookieMediaServlet(hs, delivery, sessions, config.keyring).register(http_server)
+    if config.signed_query:
+        QueryServlet(hs, delivery, sessions, config).register(http_server)
 
 
 def _wish(entry: object) -> Media | SynapseError:
@@ -296,31 +239,7 @@ def _wish(entry: object) -> Media | SynapseError:
     if not isinstance(download, bool):
         return SynapseError(400, "'download' must be true or false", Codes.BAD_JSON)
     try:
-        thumbnail = None if entry.get("thumbnail") is None else _thumbnail(entry["thumbnail"])
+        thumbnail = None if entry.get("thumbnail") is None else thumbnail_of(entry["thumbnail"])
     except SynapseError as error:
         return error
     return replace(media, thumbnail=thumbnail, download=download)
-
-
-def _named(server_name: str, media_id: str) -> Media:
-    media = parse_media(server_name, media_id)
-    if media is None:
-        raise SynapseError(400, "This is not the name of a media", Codes.INVALID_PARAM)
-    return media
-
-
-def _thumbnail(wanted: Any) -> Thumbnail:
-    if not isinstance(wanted, dict):
-        raise SynapseError(400, "'thumbnail' must be an object", Codes.BAD_JSON)
-    sides = wanted.get("width"), wanted.get("height")
-    if not all(type(side) is int and 1 <= side <= MAX_THUMBNAIL_SIDE for side in sides):
-        raise SynapseError(
-            400, f"'width' and 'height' must be whole numbers from 1 to {MAX_THUMBNAIL_SIDE}", Codes.INVALID_PARAM
-        )
-    method = wanted.get("method", "scale")
-    if method not in METHODS:
-        raise SynapseError(400, "'method' must be 'crop' or 'scale'", Codes.INVALID_PARAM)
-    animated = wanted.get("animated", False)
-    if not isinstance(animated, bool):
-        raise SynapseError(400, "'animated' must be true or false", Codes.INVALID_PARAM)
-    return Thumbnail(wanted["width"], wanted["height"], method, animated)

@@ -1,8 +1,9 @@
-"""The three places where Synapse has to be told about this module, because its module API has no words for them.
+"""The places where Synapse has to be told about this module, because its module API has no words for them.
 
 1. Endpoints under ``/_matrix/client``: a module can only add resources beside that path, not below it.
 2. Preflights: Synapse answers ``OPTIONS`` before any endpoint is looked up, without ``Access-Control-Max-Age``.
 3. Logs: Synapse writes every request's address into its log, and takes out only the secrets it knows of.
+4. Where there are cookies: Synapse lets pages of all origins read its answers, and none of them send cookies.
 
 Everything here is in the way of nobody else: what is not about our own paths goes to Synapse's own code untouched.
 """
@@ -11,13 +12,16 @@ Everything here is in the way of nobody else: what is not about our own paths go
 # mypy: allow-untyped-calls
 
 import synapse.rest
+from synapse.http import server
 from synapse.http.server import HttpServer, OptionsResource
 from synapse.http.site import SynapseRequest
 from synapse.rest.client import media
 from synapse.server import HomeServer
 
 from .config import MediaLinksConfig
+from .cookie import COOKIE_PATH, allow_credentials
 from .endpoints import register
+from .signed_query import QUERY_PREFIX
 from .signing import PREFIX, SIGNED_PREFIX
 
 # The longest that any browser keeps the answer to a preflight (https://fetch.spec.whatwg.org/#http-access-control-max-age).
@@ -26,6 +30,7 @@ _PREFLIGHT_S = 86400
 _register_media = media.register_servlets
 _render_options = OptionsResource.render_OPTIONS
 _get_redacted_uri = SynapseRequest.get_redacted_uri
+_set_cors_headers = server.set_cors_headers
 
 
 def install(hs: HomeServer, config: MediaLinksConfig) -> None:
@@ -34,6 +39,8 @@ def install(hs: HomeServer, config: MediaLinksConfig) -> None:
     # mypy cannot see that a function that replaces a method is its equal.
     OptionsResource.render_OPTIONS = _answer_preflight  # type: ignore[method-assign]
     SynapseRequest.get_redacted_uri = _redact  # type: ignore[method-assign]
+    if config.cookie:
+        server.set_cors_headers = _share
 
 
 def _add_endpoints(hs: HomeServer, config: MediaLinksConfig) -> None:
@@ -63,13 +70,20 @@ def _answer_preflight(self: OptionsResource, request: SynapseRequest) -> bytes:
     return body
 
 
+def _share(request: SynapseRequest) -> None:
+    """What Synapse calls for each of its answers, preflights and errors included, that pages may read."""
+    _set_cors_headers(request)
+    if request.path == COOKIE_PATH.encode():
+        allow_credentials(request)
+
+
 def _redact(self: SynapseRequest) -> str:
-    """A signed link opens a media for whoever reads it in a log, so its whole query stays out, however it is spelt.
+    """A signed link or query opens media for whoever reads it in a log, so it stays out whole, however it is spelt.
 
     Also where the path is spelt so that we do not answer it: a proxy, or a person, could have changed that alone.
     """
     uri = _get_redacted_uri(self)
     path, mark, query = uri.partition("?")
-    if mark and (path.startswith(SIGNED_PREFIX) or "sig=" in query):
+    if mark and (path.startswith((SIGNED_PREFIX, QUERY_PREFIX)) or "sig=" in query or "token_id=" in query):
         return f"{path}?<redacted>"
     return uri

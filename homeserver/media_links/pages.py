@@ -1,4 +1,4 @@
-"""What a person sees who opens a link that no longer works."""
+"""What a person sees who opens a link, or another address of a media, that does not work for them."""
 
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
@@ -9,6 +9,9 @@ from html import escape
 
 from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
+
+# The error of a cookie that came along from a page of another site.
+OTHER_SITE = "DEV.AUTHMEDIA.OTHER_SITE"
 
 _STYLE = """
 :root { color-scheme: light dark; --paper: #f6f7f9; --card: #fff; --ink: #1c2128; --soft: #56606d; --line: #d9dee5;
@@ -66,6 +69,13 @@ _REFUSED = (
     "Open the chat and look at it there. If somebody sent you this link, ask them for the file itself, or to invite "
     "you to the room.",
 )
+_NOT_HERE = (
+    "This opens in your chat only",
+    "It is the address of a picture or a file in a Matrix chat. It works in a browser in which that chat is open and "
+    "signed in, and neither in another one nor from a link on another website.",
+    "Open the chat and look at it there. If somebody sent you this address, ask them for the file itself, or to invite "
+    "you to the room.",
+)
 _GONE = (
     "This file is not available",
     "The link is good, but the homeserver cannot give out the file behind it: it may have been removed, or the server "
@@ -102,8 +112,10 @@ def show(request: SynapseRequest, status: int, errcode: str, server: str) -> Non
 
 def page(status: int, errcode: str, server: str) -> str:
     """The page's HTML."""
-    if errcode.endswith("LINK_EXPIRED"):
+    if errcode.endswith("_EXPIRED"):
         words = _EXPIRED
+    elif status == 401 or errcode == OTHER_SITE:
+        words = _NOT_HERE
     elif status == 403:
         words = _REFUSED
     else:

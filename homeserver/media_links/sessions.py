@@ -54,10 +54,22 @@ class Session:
             return cls(user_id, Anchor.APPLICATION_SERVICE, requester.app_service_id)
         raise SynapseError(403, "This session has no device, so it cannot have links to media", Codes.FORBIDDEN)
 
+    @property
+    def parts(self) -> list[str]:
+        """What ``from_parts`` makes the session of again."""
+        return [self.anchor, self.user_id, self.anchor_id]
+
+    @classmethod
+    def from_parts(cls, anchor: str, user_id: str, anchor_id: str) -> "Session":
+        """The session that ``parts`` were of.
+
+        :raises ValueError: if there is no such kind of anchor.
+        """
+        return cls(str(user_id), Anchor(anchor), str(anchor_id))
+
     def seal(self, keyring: Keyring) -> str:
         """The handle that stands for this session in its links."""
-        text = json.dumps([self.anchor, self.user_id, self.anchor_id], separators=(",", ":")).encode()
-        return keyring.seal(text.ljust(-(-len(text) // _PADDING) * _PADDING))
+        return keyring.seal(padded(self.parts))
 
     @classmethod
     def unseal(cls, keyring: Keyring, key_id: str, handle: str) -> "Session":
@@ -67,9 +79,15 @@ class Session:
         """
         try:
             anchor, user_id, anchor_id = json.loads(keyring.open(key_id, handle))
-            return cls(str(user_id), Anchor(anchor), str(anchor_id))
+            return cls.from_parts(anchor, user_id, anchor_id)
         except ValueError as error:
             raise LinkAltered from error
+
+
+def padded(value: object) -> bytes:
+    """JSON with room behind it, to be sealed."""
+    text = json.dumps(value, separators=(",", ":")).encode()
+    return text.ljust(-(-len(text) // _PADDING) * _PADDING)
 
 
 class Sessions:

@@ -136,19 +136,34 @@ class Keyring:
     def __repr__(self) -> str:
         return f"Keyring({list(self._keys)})"
 
-    def seal(self, session: bytes) -> str:
-        """Hides a session in an opaque handle, the same each time."""
-        return _encode(self._keys[self.signing_id].session.encrypt(session, None))
+    def seal(self, session: bytes, purpose: str | None = None) -> str:
+        """Hides a session in an opaque handle, the same each time.
 
-    def open(self, key_id: str, handle: str) -> bytes:
+        :param purpose: what else it is sealed for than a link; what was sealed for one purpose opens for no other.
+        """
+        return _encode(self._keys[self.signing_id].session.encrypt(session, _associated(purpose)))
+
+    def open(self, key_id: str, handle: str, purpose: str | None = None) -> bytes:
         """Gets a session back out of its handle.
 
-        :raises LinkAltered: if the handle is not one that ``seal`` made with this key.
+        :raises LinkAltered: if the handle is not one that ``seal`` made with this key, for this purpose.
         """
         try:
-            return self._keys[key_id].session.decrypt(_decode(handle), None)
+            return self._keys[key_id].session.decrypt(_decode(handle), _associated(purpose))
         except (KeyError, InvalidTag, ValueError, Base64Error) as error:
             raise LinkAltered from error
+
+    def seal_token(self, content: bytes, purpose: str) -> str:
+        """A handle with its key's id before it, for where it stands alone."""
+        return f"{self.signing_id}.{self.seal(content, purpose)}"
+
+    def open_token(self, token: str, purpose: str) -> bytes:
+        """Gets back what ``seal_token`` has hidden.
+
+        :raises LinkAltered:
+        """
+        key_id, _, handle = token.partition(".")
+        return self.open(key_id, handle, purpose)
 
     def sign(self, link: Link, address: str | None = None) -> str:
         """Writes a link down and signs it.
@@ -182,6 +197,10 @@ class _Key:
     def __init__(self, secret: bytes) -> None:
         self.signature = _derive(secret, b"media_links signature", 32)
         self.session = AESSIV(_derive(secret, b"media_links session", 64))
+
+
+def _associated(purpose: str | None) -> list[bytes] | None:
+    return None if purpose is None else [purpose.encode("ascii")]
 
 
 def _derive(secret: bytes, purpose: bytes, length: int) -> bytes:

@@ -12,6 +12,10 @@ from development.synapse import Federation, Synapse
 from tests.homeserver.support import Account, Mxc, free_port, picture
 
 QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
+BASELINE_SECRETS = {
+    "new": "a new secret, of thirty-two bytes or more",
+    "old": "an old secret, of thirty-two bytes or more",
+}
 # Synapse's own list.
 FIXED_SIZES = [
     {"width": 32, "height": 32, "method": "crop"},
@@ -43,11 +47,6 @@ def _errors(homeserver: Synapse) -> list[str]:
 def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     """As the demonstration has it, but with a storage provider behind its store, and an application service."""
     directory = tmp_path_factory.mktemp("synapse")
-    bridge = directory / "bridge.yaml"
-    bridge.write_text(
-        '{"id": "bridge", "as_token": "bridge-token", "hs_token": "unused", "sender_localpart": "bridge", "url": null,'
-        ' "rate_limited": false, "namespaces": {"users": [{"regex": "@bridged_.*", "exclusive": true}]}}'
-    )
     storage = {
         "module": "file_system",
         "store_local": True,
@@ -55,7 +54,7 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
         "store_synchronous": True,
         "config": {"directory": str(directory / "provider")},
     }
-    extra = {**QUICK, "media_storage_providers": [storage], "app_service_config_files": [str(bridge)]}
+    extra = {**QUICK, "media_storage_providers": [storage], "app_service_config_files": [_bridge(directory)]}
     synapse = Synapse(directory, free_port(), extra_config=extra)
     with running(synapse):
         yield synapse
@@ -70,6 +69,26 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     synapse = Synapse(directory, free_port(), module_config=module, extra_config=extra)
     with running(synapse):
         yield synapse
+
+
+@pytest.fixture(scope="session")
+def baselines(tmp_path_factory: pytest.TempPathFactory, secure_port: int) -> Iterator[Synapse]:
+    """It has the baselines too, and secrets that the tests know, in the middle of changing them."""
+    port = free_port()
+    secrets = [{"id": key_id, "secret": secret} for key_id, secret in BASELINE_SECRETS.items()]
+    module = {"secrets": secrets, "cookie": True, "signed_query": True, "signed_query_window": "1m"}
+    directory = tmp_path_factory.mktemp("baselines")
+    listeners = [_listener(port, "client"), _listener(secure_port, "client", x_forwarded=True)]
+    extra = {**QUICK, "listeners": listeners, "app_service_config_files": [_bridge(directory)]}
+    synapse = Synapse(directory, port, module_config=module, extra_config=extra)
+    with running(synapse):
+        yield synapse
+
+
+@pytest.fixture(scope="session")
+def secure_port() -> int:
+    """Where `baselines` believes a reverse proxy that says it has spoken TLS with its client."""
+    return free_port()
 
 
 @pytest.fixture(scope="session")
@@ -149,6 +168,16 @@ def admin(synapse: Synapse) -> Account:
 @pytest.fixture(scope="session")
 def photo(ana: Account) -> Mxc:
     return ana.upload(picture(), "image/png", "a photo.png")
+
+
+def _bridge(directory: Path) -> str:
+    """An application service, whose token is `bridge-token`."""
+    path = directory / "bridge.yaml"
+    path.write_text(
+        '{"id": "bridge", "as_token": "bridge-token", "hs_token": "unused", "sender_localpart": "bridge", "url": null,'
+        ' "rate_limited": false, "namespaces": {"users": [{"regex": "@bridged_.*", "exclusive": true}]}}'
+    )
+    return str(path)
 
 
 def _listener(port: int, name: str, *, x_forwarded: bool = False) -> dict[str, Any]:

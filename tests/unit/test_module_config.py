@@ -35,6 +35,8 @@ def test_defaults() -> None:
     assert config.bind_ip is False
     assert config.base_url is None
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (20, 200)
+    assert (config.cookie, config.signed_query) == (False, False)
+    assert config.signed_query_window_ms == 300_000
 
 
 def test_everything(tmp_path: Path) -> None:
@@ -47,12 +49,25 @@ def test_everything(tmp_path: Path) -> None:
         bind_ip=True,
         base_url="https://matrix.example.org:8448/",
         rc_links={"per_second": 0.5, "burst_count": 7},
+        cookie=True,
+        signed_query=True,
+        signed_query_window="90s",
     )
     assert config.keyring.signing_id == "new"
     assert (config.lifetime_ms, config.bucket_ms) == (600_000, 90_000)
     assert (config.batch_limit, config.bind_ip) == (1000, True)
     assert config.base_url == "https://matrix.example.org:8448"
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (0.5, 7)
+    assert (config.cookie, config.signed_query) == (True, True)
+    assert config.signed_query_window_ms == 90_000
+
+
+@pytest.mark.parametrize("key", ["cookie", "signed_query"])
+def test_baselines_are_switched_on_each_by_itself(key: str) -> None:
+    assert {name: getattr(parse(**{key: True}), name) for name in ("cookie", "signed_query")} == {
+        "cookie": key == "cookie",
+        "signed_query": key == "signed_query",
+    }
 
 
 def test_secret_from_a_file_is_the_same_secret(tmp_path: Path) -> None:
@@ -143,6 +158,8 @@ def test_secret_file_that_cannot_be_read(tmp_path: Path) -> None:
 WRONG: dict[str, tuple[str, list[Any]]] = {
     "batch_limit": ("'batch_limit' must be a whole number from 1 to 1000", [0, -1, 1001, "5", 5.0, True, None]),
     "bind_ip": ("'bind_ip' must be true or false", ["yes", 1, None]),
+    "cookie": ("'cookie' must be true or false", ["yes", 1, None]),
+    "signed_query": ("'signed_query' must be true or false", ["yes", 1, None]),
     "base_url": ("'base_url' must be a string such as", [5, ["https://a.example"], True]),
     "rc_links": (
         "'rc_links' has the keys 'per_second' and 'burst_count'",
@@ -171,7 +188,7 @@ NO_ORIGINS = [
 NO_RATES: list[Any] = [0, -1, "5", None, True, float("nan"), float("inf")]
 
 COMPLAINTS: list[tuple[dict[Any, Any], str]] = [
-    ({"lifetme": "1h"}, "unknown key 'lifetme'; the keys are: base_url, batch_limit, bind_ip, bucket, lifetime,"),
+    ({"lifetme": "1h"}, "unknown key 'lifetme'; the keys are: base_url, batch_limit, bind_ip, bucket, cookie,"),
     ({1: 2}, "unknown key '1'"),
     *(({key: value}, words) for key, (words, values) in WRONG.items() for value in values),
     *(({"base_url": value}, "'base_url' must be an address without a path") for value in NO_ORIGINS),
@@ -179,7 +196,7 @@ COMPLAINTS: list[tuple[dict[Any, Any], str]] = [
     *(({"rc_links": {"burst_count": value}}, "'rc_links.burst_count' must be a number") for value in NO_RATES),
     ({"rc_links": {"burst_count": 0.5}}, "'rc_links.burst_count' must be at least 1"),
 ]
-for _key in ("lifetime", "bucket"):
+for _key in ("lifetime", "bucket", "signed_query_window"):
     COMPLAINTS += [({_key: value}, f"'{_key}' must be a duration such as '10m', '1h'") for value in NO_DURATIONS]
     COMPLAINTS += [({_key: value}, f"'{_key}' must be longer than nothing") for value in BAD_DURATIONS]
 

@@ -1,0 +1,113 @@
+"""What the endpoints read out of a request in the same way: who asks, from where, and for which media."""
+
+# Twisted has no annotations on its requests.
+# mypy: allow-untyped-calls
+
+import re
+from ipaddress import ip_address
+from typing import Any
+
+from synapse.api.errors import Codes, SynapseError
+from synapse.http.servlet import parse_boolean, parse_integer, parse_string
+from synapse.http.site import SynapseRequest
+from synapse.module_api import Requester
+from synapse.server import HomeServer
+
+from .signing import MAX_THUMBNAIL_SIDE, METHODS, PREFIX, Media, Thumbnail, parse_media
+
+NAMES = "(?P<server_name>[^/]*)/(?P<media_id>[^/]*)"
+
+_THUMBNAIL_PARAMETERS = (b"width", b"height", b"method", b"animated")
+
+
+def path(rest: str) -> list[re.Pattern[str]]:
+    """The ``PATTERNS`` of a servlet, for a path under our prefix."""
+    return [re.compile(f"^{re.escape(PREFIX)}/{rest}$")]
+
+
+def named(server_name: str, media_id: str) -> Media:
+    """The media that a path names.
+
+    :raises SynapseError:
+    """
+    media = parse_media(server_name, media_id)
+    if media is None:
+        raise SynapseError(400, "This is not the name of a media", Codes.INVALID_PARAM)
+    return media
+
+
+def thumbnail_of(wanted: Any) -> Thumbnail:
+    """Reads a thumbnail's parameters, as they stand in a batch.
+
+    :raises SynapseError:
+    """
+    if not isinstance(wanted, dict):
+        raise SynapseError(400, "'thumbnail' must be an object", Codes.BAD_JSON)
+    sides = wanted.get("width"), wanted.get("height")
+    if not all(type(side) is int and 1 <= side <= MAX_THUMBNAIL_SIDE for side in sides):
+        raise SynapseError(
+            400, f"'width' and 'height' must be whole numbers from 1 to {MAX_THUMBNAIL_SIDE}", Codes.INVALID_PARAM
+        )
+    method = wanted.get("method", "scale")
+    if method not in METHODS:
+        raise SynapseError(400, "'method' must be 'crop' or 'scale'", Codes.INVALID_PARAM)
+    animated = wanted.get("animated", False)
+    if not isinstance(animated, bool):
+        raise SynapseError(400, "'animated' must be true or false", Codes.INVALID_PARAM)
+    return Thumbnail(wanted["width"], wanted["height"], method, animated)
+
+
+def asked_thumbnail(request: SynapseRequest) -> Thumbnail:
+    """Reads a thumbnail's parameters out of the query, named as at Matrix's own thumbnail endpoint.
+
+    :raises SynapseError:
+    """
+    return thumbnail_of(
+        {
+            "width": parse_integer(request, "width", required=True),
+            "height": parse_integer(request, "height", required=True),
+            "method": parse_string(request, "method", default="scale"),
+            "animated": parse_boolean(request, "animated", default=False),
+        }
+    )
+
+
+def asked_media(request: SynapseRequest, server_name: str, media_id: str) -> Media:
+    """The media that a path names, or a thumbnail of it where the query has a thumbnail's parameters.
+
+    :raises SynapseError:
+    """
+    media = named(server_name, media_id)
+    if not any(parameter in request.args for parameter in _THUMBNAIL_PARAMETERS):
+        return media
+    return Media(media.server_name, media.media_id, asked_thumbnail(request))
+
+
+class Authenticator:
+    """Knows clients by their access tokens, as Synapse does."""
+
+    def __init__(self, hs: HomeServer) -> None:
+        self._auth = hs.get_auth()
+
+    async def authenticate(self, request: SynapseRequest) -> Requester:
+        """Who asks; and prepares the answer, which nobody may keep.
+
+        :raises SynapseError: without a good access token.
+        """
+        request.setHeader(b"Cache-Control", b"no-store")
+        request.setHeader(b"Timing-Allow-Origin", b"*")
+        return await self._auth.get_user_by_req(request, allow_guest=True)
+
+
+def client_address(request: SynapseRequest) -> str:
+    """The client's address as Synapse sees it, which believes ``X-Forwarded-For`` only where it is told to.
+
+    An IPv4 client of a dual-stack socket is the same client as on a plain one.
+    """
+    text: str = request.getClientAddress().host
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return text
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
