@@ -81,6 +81,7 @@ PAGES = (
         "baseline",
         ("pyodide_http",),
     ),
+    DemoPage("compare", "Every strategy, side by side", "Runs them all in this browser: who works, and at what cost."),
 )
 
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
+# How often a frame is looked at: seldom enough not to be in the way of what is measured in it.
+_LOOK_S = 0.1
+
 
 class BrowserError(Exception):
     """What the browser said when it refused: the exception's ``name`` and ``words``, as the browser wrote them."""
@@ -103,6 +106,13 @@ def query_string(parameters: "list[tuple[str, str]]") -> str:
     return "?" + text if text else ""
 
 
+def drop_query(name: str) -> None:
+    """Takes a parameter out of the page's address, so that a reload is not told it again."""
+    address = window.URL.new(window.location.href)
+    address.searchParams.delete(name)
+    window.history.replaceState(None, "", address.href)
+
+
 def reload() -> None:
     """Loads the page again."""
     window.location.reload()
@@ -112,6 +122,11 @@ def time_of_day(clock: float) -> str:
     """Hours and minutes of a time in milliseconds since 1970, as written where the reader lives."""
     moment = window.Date.new(float(clock))
     return str(moment.toLocaleTimeString(ffi.to_js([]), ffi.to_js({"hour": "2-digit", "minute": "2-digit"})))
+
+
+def iso_time(clock: float) -> str:
+    """A time in milliseconds since 1970 as ISO 8601 writes it, in UTC."""
+    return str(window.Date.new(float(clock)).toISOString())
 
 
 def user_agent() -> str:
@@ -127,6 +142,17 @@ def has_service_worker() -> bool:
 def random_name() -> str:
     """A name that nobody can guess. https://developer.mozilla.org/docs/Web/API/Crypto/randomUUID"""
     return str(window.crypto.randomUUID())
+
+
+async def copy_text(text: str) -> None:
+    """Puts a text on the clipboard. https://developer.mozilla.org/docs/Web/API/Clipboard/writeText
+
+    :raises BrowserError: in the browser's words, where there is no clipboard for pages or it is refused.
+    """
+    clipboard: Any = getattr(window.navigator, "clipboard", None)
+    if ffi.is_none(clipboard):
+        raise BrowserError("NotSupportedError", "navigator.clipboard is missing in this window")
+    await _attempt(clipboard.writeText, clipboard, text)
 
 
 def spawn(work: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
@@ -258,6 +284,19 @@ async def fetch(
     except asyncio.CancelledError:
         controller.abort()
         raise
+
+
+async def evict(url: str) -> None:
+    """Has the browser's HTTP cache let go of what it keeps of a URL, which must refuse whoever has no header.
+
+    No page can empty that cache. But an answer to a request that goes past it takes the place of the one it has, and a
+    refusal is not kept. https://fetch.spec.whatwg.org/#concept-request-cache-mode
+
+    :raises BrowserError: if no answer came.
+    """
+    for credentials in ("omit", "include"):  # Firefox keeps answers to either apart
+        options = {"cache": "reload", "mode": "no-cors", "credentials": credentials, "referrerPolicy": "no-referrer"}
+        await _settled(window.fetch(url, ffi.to_js(options)))
 
 
 async def hmac_sha256(key: str, text: str) -> str:
@@ -452,6 +491,9 @@ class Lock:
 # --- the baseline's service worker ---------------------------------------------------------------------------------
 
 
+_WORKER_SCOPE = "./"
+
+
 class MediaWorker:
     """The service worker of this site, and this page's answers to what it asks.
 
@@ -462,7 +504,7 @@ class MediaWorker:
     :param on_answer: called with an address that the worker answered, and how many bytes its answer announced.
     """
 
-    __slots__ = ("_proxy", "_registration", "_script")
+    __slots__ = ("_proxy", "_script")
 
     def __init__(
         self, script: str, headers_for: "Callable[[str], dict[str, str]]", on_answer: "Callable[[str, int], None]"
@@ -474,7 +516,6 @@ class MediaWorker:
                 on_answer(str(event.data.url), int(event.data.length))
 
         self._script = script
-        self._registration: Any = None
         self._proxy = ffi.create_proxy(answer)
         if has_service_worker():
             window.navigator.serviceWorker.addEventListener("message", self._proxy)
@@ -487,8 +528,7 @@ class MediaWorker:
         if not has_service_worker():
             raise BrowserError("NotSupportedError", "navigator.serviceWorker is missing in this window")
         container = window.navigator.serviceWorker
-        scope = ffi.to_js({"scope": "./"})
-        self._registration = await _attempt(container.register, container, self._script, scope)
+        await _attempt(container.register, container, self._script, ffi.to_js({"scope": _WORKER_SCOPE}))
         deadline = now_ms() + patience_s * 1000
         while ffi.is_none(container.controller):
             if now_ms() > deadline:
@@ -496,15 +536,97 @@ class MediaWorker:
             await asyncio.sleep(0.02)
 
     async def unregister(self) -> None:
-        """Takes the worker away; the page goes on to be controlled until it is left."""
-        if self._registration is not None:
-            await _settled(self._registration.unregister())
+        """Takes the worker away, whichever page registered it; who is controlled stays so until the page is left.
+
+        :raises BrowserError: in the browser's words, where it refuses.
+        """
+        if not has_service_worker():
+            return
+        container = window.navigator.serviceWorker
+        registration = await _attempt(container.getRegistration, container, _WORKER_SCOPE)
+        if not ffi.is_none(registration):
+            await _settled(registration.unregister())
 
     def close(self) -> None:
         """Stops answering."""
         if has_service_worker():
             window.navigator.serviceWorker.removeEventListener("message", self._proxy)
         _release(self._proxy)
+
+
+# --- another page of this site, inside this one ----------------------------------------------------------------------
+
+
+class Frame:
+    """An ``<iframe>`` with another page of this site in it, which tells on ``<html data-state>`` how far it is.
+
+    https://developer.mozilla.org/docs/Web/HTML/Element/iframe
+
+    :param element: the ``<iframe>``, in the page or about to be.
+    """
+
+    __slots__ = ("_element", "_js", "_open")
+
+    def __init__(self, element: "Element") -> None:
+        self._element = element
+        self._js = element._js
+        self._open = True
+
+    def open(self, url: str) -> None:
+        """Loads a page into the frame."""
+        self._js.src = url
+
+    async def reload(self) -> None:
+        """Loads its page again, as the browser's own button does.
+
+        :raises BrowserError: if what is in the frame is no page of ours, such as the browser's words for a failure.
+        """
+        html = self._html()
+        if html is None:
+            raise BrowserError("NotFoundError", "the frame shows no page of this site")
+        html.removeAttribute("data-state")  # so that nobody takes the page that is leaving for the one that comes
+        place = self._js.contentWindow.location
+        await _attempt(place.reload, place)
+
+    async def settled(self, states: "tuple[str, ...]", patience_s: float) -> str:
+        """Waits until the page is in one of some states; gives it, or an empty text if it never was in time.
+
+        :param patience_s: seconds until it is given up; once the frame is closed, at once.
+        """
+        deadline = now_ms() + patience_s * 1000
+        while self._open and now_ms() < deadline:
+            if self.state in states:
+                return self.state
+            await asyncio.sleep(_LOOK_S)
+        return ""
+
+    @property
+    def state(self) -> str:
+        """What stands on ``<html data-state>``, empty while there is no page of ours."""
+        html = self._html()
+        value = None if html is None else html.getAttribute("data-state")
+        return "" if ffi.is_none(value) else str(value)
+
+    def text(self, selector: str) -> str:
+        """The text of the first element that matches, empty if there is none."""
+        html = self._html()
+        found: Any = None if html is None else html.querySelector(selector)
+        return "" if ffi.is_none(found) else str(found.textContent)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody closed it yet."""
+        return self._open
+
+    def close(self) -> None:
+        """Takes the frame, and all that its page was doing, away."""
+        self._open = False
+        self._element.remove()
+
+    def _html(self) -> "Any":
+        document = self._js.contentDocument
+        html = None if ffi.is_none(document) else document.documentElement
+        return None if ffi.is_none(html) else html
 
 
 # --- the document ----------------------------------------------------------------------------------------------------
@@ -628,6 +750,40 @@ class Element:
         """Moves the keyboard to the element."""
         self._js.focus()
 
+    def select(self) -> None:
+        """Selects the text of a form field."""
+        self._js.select()
+
+    @property
+    def duration(self) -> float:
+        """How long a video or audio is, in seconds; not a number while that is unknown."""
+        return float(self._js.duration)
+
+    @property
+    def position(self) -> float:
+        """Where a video or audio is, in seconds."""
+        return float(self._js.currentTime)
+
+    async def seek(self, position: float, patience_s: float) -> bool:
+        """Moves a video or audio and waits for the picture there; gives whether the browser said that it is done.
+
+        https://developer.mozilla.org/docs/Web/API/HTMLMediaElement/seeked_event
+
+        :param position: seconds from the beginning.
+        :param patience_s: seconds until it is given up.
+        """
+        fired = asyncio.Event()
+        listeners = [self.on("seeked", fired.set), self.on("error", fired.set)]
+        try:
+            self._js.currentTime = position
+            await asyncio.wait_for(fired.wait(), patience_s)
+            return not self.media_error
+        except asyncio.TimeoutError:  # noqa: UP041  (MicroPython's own)
+            return False
+        finally:
+            for listener in listeners:
+                listener.close()
+
     def show_dialog(self) -> None:
         """Opens a ``<dialog>`` on top of the page. https://developer.mozilla.org/docs/Web/API/HTMLDialogElement"""
         self._js.showModal()
@@ -680,6 +836,14 @@ def root() -> Element:
 def create(tag: str, **attributes: str) -> Element:
     """A new element; ``class_`` and ``data_mxc`` stand for ``class`` and ``data-mxc``."""
     element = Element(document.createElement(tag))
+    for name, value in attributes.items():
+        element.set(name.strip("_").replace("_", "-"), value)
+    return element
+
+
+def create_svg(tag: str, **attributes: str) -> Element:
+    """A new element of a picture; ``class_`` and ``text_anchor`` stand for ``class`` and ``text-anchor``."""
+    element = Element(document.createElementNS("http://www.w3.org/2000/svg", tag))
     for name, value in attributes.items():
         element.set(name.strip("_").replace("_", "-"), value)
     return element

@@ -42,6 +42,7 @@ class Binding:
         "_words",
         "failure",
         "milliseconds",
+        "started_ms",
         "state",
         "traffic",
     )
@@ -55,6 +56,8 @@ class Binding:
         self._media: Media | None = None
         self._words: browser.Element | None = None
         self.state = LOADING
+        #: When it was asked for, on the clock of `browser.now_ms`, and how long it took from then on.
+        self.started_ms = browser.now_ms()
         self.milliseconds = 0.0
         self.failure: AuthMediaError | None = None
         #: What it cost, whether it is shown or has failed; `None` before anything was asked for.
@@ -109,7 +112,7 @@ class Binding:
         self._give_back()
 
     async def _run(self) -> None:
-        start = browser.now_ms()
+        start = self.started_ms = browser.now_ms()
         self._enter(LOADING)
         try:
             media = await self._show()

@@ -1,120 +1,29 @@
-"""What the page measured: a live table for people, and the same as JSON for scripts."""
+"""What a page reports to scripts, as JSON."""
 
-import asyncio
 import json
 
 from authmedia import browser
-from authmedia.elements import FAILED, LOADING, SHOWN, Binding
-from authmedia.media import Support, Traffic
-from demo.timeline import readable_bytes
+from authmedia.media import Support
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
-class Row:
-    """One media: everything all its elements had to do with it."""
-
-    __slots__ = ("_cells", "bindings", "key", "line")
-
-    def __init__(self, key: str, line: browser.Element) -> None:
-        self.key = key
-        self.line = line
-        self.bindings: list[Binding] = []
-        self._cells = {name: line.find("." + name) for name in ("name", "state", "ms", "requests", "bytes", "source")}
-
-    @property
-    def first(self) -> Binding:
-        """The element that asked first: the others were served by its load."""
-        return self.bindings[0]
-
-    @property
-    def traffic(self) -> Traffic:
-        """What all elements of this media cost together; those that shared a load share its count."""
-        total = Traffic()
-        counted: list[Traffic] = []
-        for binding in self.bindings:
-            traffic = binding.traffic
-            if traffic and not any(traffic is other for other in counted):
-                counted.append(traffic)
-                total.requests += traffic.requests
-                total.preflights += traffic.preflights
-                total.bytes += traffic.bytes
-        return total
-
-    @property
-    def state(self) -> str:
-        """``loading`` while any element is, ``failed`` if any has, else ``shown``."""
-        states = [binding.state for binding in self.bindings]
-        for state in (LOADING, FAILED):
-            if state in states:
-                return state
-        return SHOWN
-
-    def update(self) -> None:
-        """Writes the row anew."""
-        binding = self.first
-        state = self.state
-        self.line.set("data-state", state)
-        cells = self._cells
-        cells["name"].text = binding.label or binding.mxc
-        cells["state"].text = state
-        if state == LOADING:
-            return
-        traffic = self.traffic
-        cells["ms"].text = f"{binding.milliseconds:.0f}"
-        cells["requests"].text = str(traffic.requests) + (f" + {traffic.preflights}" if traffic.preflights else "")
-        cells["bytes"].text = readable_bytes(traffic.bytes)
-        cells["source"].text = binding.media.source if binding.media else ""
-        if binding.failure:
-            self.line.set("title", str(binding.failure))
-        elif binding.media and binding.media.reason:
-            self.line.set("title", binding.media.reason)
-
-    def as_json(self) -> "dict[str, Any]":
-        """This row of the report."""
-        binding = self.first
-        traffic = self.traffic
-        return {
-            "mxc": binding.mxc,
-            "key": self.key,
-            "name": binding.label,
-            "kind": binding.kind,
-            "elements": len(self.bindings),
-            "state": self.state,
-            "strategy": binding.strategy,
-            "milliseconds": round(binding.milliseconds, 1),
-            "requests": traffic.requests,
-            "preflights": traffic.preflights,
-            "bytes": traffic.bytes,
-            "source": binding.media.source if binding.media else None,
-            "reason": binding.media.reason if binding.media else "",
-            "words": str(binding.failure) if binding.failure else "",
-            "error": type(binding.failure).__name__ if binding.failure else None,
-        }
-
-
 class Report:
-    """The table, the summary above it and the JSON of one page."""
+    """The JSON of one page.
 
-    __slots__ = ("_about", "_json", "_progress", "_rows", "_stale", "_start_ms", "_summary", "_table")
+    :param about: what it says beside the list of media.
+    """
+
+    __slots__ = ("_about", "_json", "media")
 
     def __init__(self, page: browser.Element, about: "dict[str, Any]") -> None:
         self._about = about
         self._json = page.find("#report")
-        self._table = page.find("#measures")
-        self._summary = page.find("#summary")
-        self._progress = page.find("#progress")
-        self._rows: dict[str, Row] = {}
-        self._stale = False
-        self._start_ms = browser.now_ms()
-
-    def restart(self) -> None:
-        """Empties the table for another run."""
-        self._rows = {}
-        self._table.clear()
-        self._start_ms = browser.now_ms()
+        #: Gives the list of media; a page that shows some puts its own in here.
+        self.media: Callable[[], list[dict[str, Any]]] = list
 
     def tell(self, name: str, value: object) -> None:
         """Adds a field to the JSON, outside the list of media."""
@@ -126,54 +35,10 @@ class Report:
         self._about["support"][name] = {"works": support.works, "words": support.words}
         self.write()
 
-    def changed(self, binding: Binding) -> None:
-        """Takes note of an element's new state; the page is written once for all changes of a turn."""
-        row = self._rows.get(binding.key)
-        if not row:
-            row = self._rows[binding.key] = Row(binding.key, browser.instance("measure"))
-            self._table.append(row.line)
-        if binding not in row.bindings:
-            row.bindings.append(binding)
-        row.update()
-        if not self._stale:
-            self._stale = True
-            browser.spawn(self._write_soon())
-
-    @property
-    def reasons(self) -> "dict[str, int]":
-        """Why media were loaded as they were, where there was a choice, and how many each reason holds for."""
-        counted: dict[str, int] = {}
-        for row in self._rows.values():
-            reason = row.first.media.reason if row.first.media else ""
-            if reason:
-                counted[reason] = counted.get(reason, 0) + 1
-        return counted
-
     def write(self) -> None:
-        """Writes summary and JSON now."""
-        self._stale = False
-        rows = list(self._rows.values())
-        self._json.text = json.dumps(dict(self._about, media=[row.as_json() for row in rows]))
-        if rows:
-            self._summarise(rows)
+        """Writes the JSON now."""
+        self._json.text = json.dumps(self.content())
 
-    async def _write_soon(self) -> None:
-        await asyncio.sleep(0)
-        if self._stale:
-            self.write()
-
-    def _summarise(self, rows: list[Row]) -> None:
-        states = [row.state for row in rows]
-        settled = len(rows) - states.count(LOADING)
-        requests = sum(row.traffic.requests for row in rows)
-        preflights = sum(row.traffic.preflights for row in rows)
-        size = sum(row.traffic.bytes for row in rows)
-        failed = f", {states.count(FAILED)} failed" if FAILED in states else ""
-        self._progress.set("max", str(len(rows)))
-        self._progress.set("value", str(settled))
-        self._summary.find(".shown").text = f"{states.count(SHOWN)} of {len(rows)} shown{failed}"
-        if settled == len(rows):
-            self._summary.find(".time").text = f"{(browser.now_ms() - self._start_ms) / 1000:.2f} s"
-        self._summary.find(".requests").text = f"{requests} requests"
-        self._summary.find(".preflights").text = f"{preflights} preflights"
-        self._summary.find(".bytes").text = readable_bytes(size)
+    def content(self) -> "dict[str, Any]":
+        """All that the JSON says."""
+        return dict(self._about, media=self.media())

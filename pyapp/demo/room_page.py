@@ -1,11 +1,14 @@
 """A page that shows the room through one strategy, with its measures beside it."""
 
+import asyncio
+
 from authmedia import browser
 from authmedia.elements import Binder, bind
 from authmedia.errors import AuthMediaError, StrategyUnsupported
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.media import MediaRequest
 from demo import timeline
+from demo.measures import Measures
 from demo.page import Page
 from demo.room import read_room
 from demo.session import Session
@@ -16,6 +19,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_SEEK_PATIENCE_S = 10.0
+_LISTED_AFTER_S = 0.5
+
+
 class RoomPage(Page):
     """The timeline, its media loaded by the strategy that the page is named after.
 
@@ -24,6 +31,7 @@ class RoomPage(Page):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
+        self._measures = Measures(self.root, self.report)
         self._chat = self.root.find("#timeline")
         self._viewer = self.root.find("#viewer")
         self._loader: MediaLoader | None = None
@@ -32,6 +40,8 @@ class RoomPage(Page):
 
     async def work(self, session: Session) -> None:
         """Tries the strategies, draws the room and shows its media, or says why not and offers what works."""
+        if browser.query("fresh"):
+            await self._forget_all(session)
         await self.try_all(session)
         room = await read_room(session.homeserver, session.room)
         timeline.draw_heading(room, self.root.find("#room"))
@@ -42,15 +52,41 @@ class RoomPage(Page):
             words = self.support[self.name].words
             raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
         await self._load(self.name, session)
+        if browser.query("measure") == "video":
+            await self._measure_video()
+
+    async def _forget_all(self, session: Session) -> None:
+        """Drops what an earlier visit kept, as the button does; a reload then finds what this visit keeps."""
+        loader = open_loader(self.name, session.homeserver)
+        try:
+            await loader.forget()
+        except AuthMediaError:
+            pass  # whoever refuses will say so again when it is tried
+        finally:
+            loader.close()
+        browser.drop_query("fresh")
+
+    async def _measure_video(self) -> None:
+        """Seeks to the middle of the first video on show, and reports how long that took and where it led."""
+        for video in self._chat.find_all("video[data-state=shown]")[:1]:
+            target = video.duration / 2
+            start = browser.now_ms()
+            done = await video.seek(target, _SEEK_PATIENCE_S)
+            milliseconds = browser.now_ms() - start
+            # What the seek transferred is listed a moment after it.
+            await asyncio.sleep(_LISTED_AFTER_S)
+            outcome = {"seek_ms": round(milliseconds, 1), "done": done}
+            outcome.update({"target": round(target, 2), "position": round(video.position, 2)})
+            self.report.tell("video", outcome)
 
     async def _load(self, strategy: str, session: Session) -> None:
         """Shows all media of the room by one strategy; whatever was shown before is let go first."""
         self._let_go()
-        self.report.restart()
+        self._measures.restart()
         self.report.tell("shown_by", strategy)
         self.root.find("#measures-panel").hidden = False
         self._loader = open_loader(strategy, session.homeserver)
-        self._binder = bind(self._chat, self._loader, self.report.changed)
+        self._binder = bind(self._chat, self._loader, self._measures.changed)
         await self._binder.settled()
         self._show_choices()
 
@@ -58,7 +94,7 @@ class RoomPage(Page):
         """Lists what `auto` chose, and why, where the page has a place for it."""
         for place in self.root.find_all("#choices"):
             place.clear()
-            for reason, count in self.report.reasons.items():
+            for reason, count in self._measures.reasons.items():
                 item = browser.create("li")
                 item.text = f"{count} media by {reason}"
                 place.append(item)

@@ -16,13 +16,17 @@ _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Session:
-    """A homeserver to talk to and the room to show."""
+    """A homeserver to talk to and the room to show.
 
-    __slots__ = ("homeserver", "room")
+    :param renewable: whether it is the demonstration's account, which signs in again without a person.
+    """
 
-    def __init__(self, homeserver: Homeserver, room: str) -> None:
+    __slots__ = ("homeserver", "renewable", "room")
+
+    def __init__(self, homeserver: Homeserver, room: str, renewable: bool) -> None:
         self.homeserver = homeserver
         self.room = room
+        self.renewable = renewable
 
 
 async def open_session() -> Session:
@@ -32,17 +36,29 @@ async def open_session() -> Session:
     """
     demo = await _demo()
     address = (browser.query("homeserver") or str(demo.get("homeserver") or "")).rstrip("/")
-    remembered = await _remembered(address)
+    remembered = await remembered_session(address)
     if remembered:
         return remembered
     if demo.get("user") and address and _may_know_the_demo(address, str(demo.get("homeserver"))):
-        return await _sign_in(address, str(demo["user"]), str(demo["password"]), str(demo["room"]))
+        return await _sign_in(address, str(demo["user"]), str(demo["password"]), str(demo["room"]), renewable=True)
     return await _ask_person(address)
 
 
 async def forget_session() -> None:
     """Signs this tab out of the page; the homeserver is told by `sign_out`."""
     await browser.forget(_REMEMBERED)
+
+
+async def set_aside() -> str:
+    """Takes the tab's session out of its memory, as in a new tab; gives it for `bring_back`."""
+    kept = await browser.recall(_REMEMBERED)
+    await forget_session()
+    return kept
+
+
+async def bring_back(kept: str) -> None:
+    """Has the tab remember the session again that was set aside."""
+    await browser.remember(_REMEMBERED, kept)
 
 
 async def sign_out(homeserver: Homeserver) -> None:
@@ -61,7 +77,11 @@ async def _demo() -> "dict[str, Any]":
     return demo if isinstance(demo, dict) else {}
 
 
-async def _remembered(address: str) -> Session | None:
+async def remembered_session(address: str = "") -> Session | None:
+    """The session that this tab remembers, if the homeserver still knows it.
+
+    :param address: whose session it has to be; empty for any homeserver's.
+    """
     text = await browser.recall(_REMEMBERED)
     kept = json.loads(text) if text else {}
     if not kept or (address and kept["address"] != address):
@@ -72,7 +92,7 @@ async def _remembered(address: str) -> Session | None:
     except AuthMediaError:
         await forget_session()
         return None
-    return Session(homeserver, kept["room"])
+    return Session(homeserver, kept["room"], bool(kept.get("renewable")))
 
 
 def _may_know_the_demo(address: str, own: str) -> bool:
@@ -81,13 +101,13 @@ def _may_know_the_demo(address: str, own: str) -> bool:
     return address == own or host.rsplit(":", 1)[0] in _LOOPBACK or host in _LOOPBACK
 
 
-async def _sign_in(address: str, user: str, password: str, room: str) -> Session:
+async def _sign_in(address: str, user: str, password: str, room: str, *, renewable: bool) -> Session:
     user_id, token = await log_in(address, user, password)
     homeserver = Homeserver(address, user_id, token)
     room_id = await _room_id(homeserver, room)
-    kept = {"address": address, "user": user_id, "token": token, "room": room_id}
+    kept = {"address": address, "user": user_id, "token": token, "room": room_id, "renewable": renewable}
     await browser.remember(_REMEMBERED, json.dumps(kept))
-    return Session(homeserver, room_id)
+    return Session(homeserver, room_id, renewable)
 
 
 async def _room_id(homeserver: Homeserver, room: str) -> str:
@@ -118,9 +138,9 @@ async def _ask_person(address: str) -> Session:
         while True:
             await submitted.wait()
             submitted.clear()
-            values = {name: field.value.strip() for name, field in fields.items()}
+            values = [fields[name].value.strip() for name in ("homeserver", "user", "password", "room")]
             try:
-                session = await _sign_in(values["homeserver"], values["user"], values["password"], values["room"])
+                session = await _sign_in(*values, renewable=False)
             except AuthMediaError as error:
                 problem.text = f"{error.what}. {error.words}"
                 continue

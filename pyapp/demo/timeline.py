@@ -1,9 +1,14 @@
 """Draws a room's messages from the page's templates; what is media in them is left to a binding."""
 
 from authmedia import browser
+from authmedia.errors import MalformedMxc
+from authmedia.media import MediaRequest
 from demo.room import Message, Person, Room
 
+#: What the label of a person's picture begins with.
+AVATAR_LABEL = "Avatar of "
 _AVATAR_PIXELS = 96
+_SHOWN_KINDS = ("image", "video", "audio")
 # A picture larger than this is shown as the homeserver's thumbnail, as chat clients do; a click shows all of it.
 _WHOLE_PICTURE_BYTES = 1_500_000
 _THUMBNAIL = (800, 600)
@@ -16,6 +21,22 @@ def draw(room: Room, into: browser.Element) -> None:
     for message in room.messages:
         into.append(_item(message, follows=message.sender.user_id == previous))
         previous = message.sender.user_id
+
+
+def requests(room: Room) -> "list[MediaRequest]":
+    """What the media elements of a drawn room ask for, each once; what has no valid address is left out."""
+    found: dict[str, MediaRequest] = {}
+    for message in room.messages:
+        wanted = [(message.sender.avatar, "image", (_AVATAR_PIXELS, _AVATAR_PIXELS), "crop")]
+        if message.kind in _SHOWN_KINDS:
+            wanted.append((message.mxc, message.kind, _thumbnail(message), "scale"))
+        for mxc, kind, (width, height), method in wanted:
+            try:
+                request = MediaRequest(mxc, width=width, height=height, method=method, kind=kind)
+            except MalformedMxc:
+                continue
+            found[request.key] = request
+    return list(found.values())
 
 
 def draw_heading(room: Room, into: browser.Element) -> None:
@@ -52,7 +73,7 @@ def _avatar(place: browser.Element, person: Person, wanted: bool) -> None:
     image.set("data-width", str(_AVATAR_PIXELS))
     image.set("data-height", str(_AVATAR_PIXELS))
     image.set("data-method", "crop")
-    image.set("data-label", f"Avatar of {person.name}")
+    image.set("data-label", AVATAR_LABEL + person.name)
 
 
 def _media(message: Message) -> browser.Element:
@@ -69,11 +90,17 @@ def _media(message: Message) -> browser.Element:
     if message.kind != "audio" and message.wide and message.high:
         element.set("width", str(message.wide))
         element.set("height", str(message.high))
-    if message.kind == "image" and message.size > _WHOLE_PICTURE_BYTES:
-        element.set("data-width", str(_THUMBNAIL[0]))
-        element.set("data-height", str(_THUMBNAIL[1]))
+    width, height = _thumbnail(message)
+    if width:
+        element.set("data-width", str(width))
+        element.set("data-height", str(height))
     figure.find("figcaption").text = _caption(message, name)
     return figure
+
+
+def _thumbnail(message: Message) -> "tuple[int, int]":
+    """The size of the thumbnail that stands for a picture; zeros where it is shown whole."""
+    return _THUMBNAIL if message.kind == "image" and message.size > _WHOLE_PICTURE_BYTES else (0, 0)
 
 
 def _file(button: browser.Element, message: Message, name: str) -> None:

@@ -70,10 +70,10 @@ class CookieStrategy(Strategy):
         self._transfers.observe(media)
 
     async def forget(self, request: MediaRequest | None) -> None:
-        """Has the cookie cleared."""
-        if request is None and self._until_ms:
-            await self.homeserver.call("DELETE", _COOKIE, credentials="include")
+        """Has the cookie cleared, whichever page had it set."""
+        if request is None:
             self._until_ms = 0.0
+            await self.homeserver.call("DELETE", _COOKIE, credentials="include")
 
     async def _choose(self, mxc: str) -> None:
         support = await self.support()

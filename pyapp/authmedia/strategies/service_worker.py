@@ -69,7 +69,17 @@ class ServiceWorkerStrategy(Strategy):
         return await examine(media, words)
 
     async def forget(self, request: MediaRequest | None) -> None:
-        """The worker keeps nothing; what the browser's own cache has is the browser's to clear."""
+        """Takes the worker away with everything else; it keeps no media, and the browser's own cache is not ours."""
+        if request:
+            return
+        try:
+            await self._worker.unregister()
+        except browser.BrowserError as error:
+            failure = StrategyUnsupported("The service worker could not be taken away", words=error.words)
+        else:
+            self._registered = False
+            return
+        raise failure
 
     def close(self) -> None:
         """Stops answering the worker, which then has no header to add."""

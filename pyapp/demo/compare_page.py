@@ -1,0 +1,191 @@
+"""The page that runs every strategy over the same room in this browser and sets side by side what each costs."""
+
+import asyncio
+import json
+from collections import OrderedDict
+
+from authmedia import browser, strategies
+from authmedia.browser import BrowserError
+from demo import charts, http_cache
+from demo.comparison import (
+    COLUMNS,
+    FAILS,
+    NOT_RUN,
+    WORKS,
+    circumstances,
+    cost,
+    headline,
+    markdown,
+    not_run,
+    shuffled,
+    verdict,
+    verdict_words,
+)
+from demo.page import Page
+from demo.room import read_room
+from demo.session import Session, bring_back, set_aside
+from demo.trial import Trial
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+STRATEGIES = strategies.NAMES + (strategies.AUTO,) + strategies.BASELINES
+_TICK_S = 0.5
+_WORKS = {WORKS: "yes", FAILS: "no", NOT_RUN: "unknown"}
+
+
+class ComparePage(Page):
+    """Runs the strategies one after another, in random order, and shows the outcomes as they come."""
+
+    def __init__(self) -> None:
+        super().__init__("compare")
+        self._outcomes: OrderedDict[str, dict[str, Any]] = OrderedDict()
+        self._cacheable: list[str] = []
+        self._trial: Trial | None = None
+        self._stopped = False
+        self._started_ms = 0.0
+
+    async def work(self, session: Session) -> None:
+        """Runs at once where the address asks for it, else when somebody presses the button."""
+        await self.try_all(session)
+        self._mind_buttons(session)
+        self.root.find("#reused-session").hidden = session.renewable
+        if browser.query("run"):
+            await self._compare(session)
+
+    async def _on_start(self, session: Session) -> None:
+        self.enter("running")
+        await self._compare(session)
+        self.enter("done")
+
+    async def _compare(self, session: Session) -> None:
+        """Runs all strategies; where each can have a session of its own, the tab's is set aside meanwhile."""
+        order = self._begin()
+        room = await read_room(session.homeserver, session.room)
+        self._cacheable = http_cache.addresses(room, session.homeserver)
+        kept = await set_aside() if session.renewable else ""
+        try:
+            for number, name in enumerate(order):
+                if not self._stopped:
+                    await self._run_one(number, name, session)
+        finally:
+            if kept:
+                await bring_back(kept)
+            self._end()
+
+    def _begin(self) -> "list[str]":
+        seed_text = browser.query("seed")
+        seed = int(seed_text) if seed_text.isdigit() else int(browser.random_name()[:6], 16)
+        order = shuffled(STRATEGIES, seed)
+        self._outcomes = OrderedDict([(name, not_run("stopped before its turn")) for name in STRATEGIES])
+        self._stopped = False
+        self._started_ms = browser.now_ms()
+        for name, value in (("seed", seed), ("order", order), ("date", browser.iso_time(browser.clock_ms()))):
+            self.report.tell(name, value)
+        self.report.tell("strategies", self._outcomes)
+        self._show_controls(running=True)
+        browser.spawn(self._tick())
+        return order
+
+    async def _run_one(self, number: int, name: str, session: Session) -> None:
+        def tell(step: str) -> None:
+            self.root.find("#step").text = f"{number + 1} of {len(STRATEGIES)}: {name}, {step}"
+
+        self.root.find("#done").set("value", str(number))
+        self._trial = Trial(name, session, self._cacheable, tell)
+        self._outcomes[name] = await self._trial.run(self.root.find("#stage"))
+        self._trial = None
+        self._show_outcomes(
+            OrderedDict([(ran, found) for ran, found in self._outcomes.items() if verdict(found) != NOT_RUN])
+        )
+
+    def _stop(self) -> None:
+        self._stopped = True
+        if self._trial:
+            self._trial.stop()
+
+    def _end(self) -> None:
+        self._show_controls(running=False)
+        self._show_outcomes(self._outcomes)
+
+    async def _tick(self) -> None:
+        """Says how long it has been running, while it is."""
+        elapsed = self.root.find("#elapsed")
+        while not self.root.find("#progress-panel").hidden:
+            elapsed.text = f"{(browser.now_ms() - self._started_ms) / 1000:.0f} s"
+            await asyncio.sleep(_TICK_S)
+
+    # --- the page
+
+    def _show_controls(self, *, running: bool) -> None:
+        self.root.find("#start").hidden = running
+        self.root.find("#progress-panel").hidden = not running
+
+    def _show_outcomes(self, outcomes: "OrderedDict[str, dict[str, Any]]") -> None:
+        self.report.tell("strategies", self._outcomes)
+        self.root.find("#results").hidden = False
+        self.root.find("#headline").text = headline(outcomes)
+        self.root.find("#circumstances").text = circumstances(self.report.content())
+        costs = self.root.find("#costs")
+        costs.clear()
+        for name, found in outcomes.items():
+            item = browser.create("li")
+            item.text = cost(name, found)
+            costs.append(item)
+        self._show_table(outcomes)
+        charts.draw_bars(outcomes, self.root.find("#bars"))
+        charts.draw_waterfalls(outcomes, self.root.find("#waterfalls"))
+
+    def _show_table(self, outcomes: "OrderedDict[str, dict[str, Any]]") -> None:
+        table = self.root.find("#outcomes")
+        table.clear()
+        best = [column.best(outcomes) for column in COLUMNS]
+        for name, found in outcomes.items():
+            row = browser.instance("outcome")
+            row.set("data-works", _WORKS[verdict(found)])
+            row.find(".name").text = name
+            row.find(".verdict").text = verdict(found)
+            row.find(".words").text = verdict_words(found)
+            for column, names in zip(COLUMNS, best):
+                row.append(_cell(column.text(found), name in names))
+            table.append(row)
+
+    def _mind_buttons(self, session: Session) -> None:
+        self.root.find("#start").on("click", lambda: self.start(self._on_start(session)))
+        self.root.find("#stop").on("click", self._stop)
+        self.root.find("#copy").on("click", lambda: self.start(self._copy()))
+        self.root.find("#download").on("click", self._download)
+
+    async def _copy(self) -> None:
+        """Copies the table as Markdown; where the browser does not let it, the text is there to be copied by hand."""
+        text = markdown(self.report.content())
+        field = self.root.find("#markdown")
+        said = self.root.find("#copied")
+        try:
+            await browser.copy_text(text)
+        except BrowserError as error:
+            said.text = f"The browser does not let this page use the clipboard ({error.words}). Here it is:"
+            field.value = text
+            self.root.find("#markdown-label").hidden = False
+            field.select()
+            return
+        said.text = "Copied."
+
+    def _download(self) -> None:
+        url = browser.text_blob(json.dumps(self.report.content()), "application/json").object_url()
+        browser.create("a", href=url, download="authmedia-comparison.json").click()
+        browser.revoke_object_url(url)
+
+
+def _cell(text: str, best: bool) -> browser.Element:
+    cell = browser.create("td")
+    figure = browser.create("span", class_="figure")
+    figure.text = text
+    cell.append(figure)
+    if best:
+        cell.set("data-best", "yes")
+        mark = browser.create("span", class_="best")
+        mark.text = " best"
+        cell.append(mark)
+    return cell

@@ -1,0 +1,287 @@
+"""What the comparison of all strategies says: one outcome per strategy, their figures, and the same in words.
+
+An outcome is a dictionary, as it stands in the page's report: ``support`` (``works``: true, false, or null where it was
+not run; ``words``), ``note``, ``first`` and ``reload`` (a visit each, or null), ``video`` and ``media`` of the first
+visit. Outcomes come by the names of their strategies, in an ``OrderedDict``, since MicroPython's own keep no order.
+"""
+
+from demo.timeline import AVATAR_LABEL, readable_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    Outcome = dict[str, Any]
+
+WORKS, FAILS, NOT_RUN = "works", "fails", "not run"
+_MEDIA_FIELDS = ("name", "state", "strategy", "source", "start", "milliseconds", "requests", "preflights", "bytes")
+# A seek counts as right when the picture is at most this far from where it was to be.
+_RIGHT_WITHIN_S = 0.5
+
+
+def shuffled(names: "tuple[str, ...]", seed: int) -> "list[str]":
+    """The names in an order that the seed alone determines, on every interpreter (MicroPython has no ``shuffle``)."""
+    order = list(names)
+    for last in range(len(order) - 1, 0, -1):
+        seed = (seed * 1103515245 + 12345) % 2**31
+        other = (seed >> 8) % (last + 1)
+        order[last], order[other] = order[other], order[last]
+    return order
+
+
+# --- outcomes, from the reports of strategies' own pages
+
+
+def not_run(words: str) -> "Outcome":
+    """The outcome of a strategy that was not run, and why."""
+    support = {"works": None, "words": words}
+    return {"support": support, "note": "", "first": None, "reload": None, "video": None, "media": []}
+
+
+def outcome(name: str, state: str, report: "dict[str, Any]") -> "Outcome":
+    """The outcome of a first visit.
+
+    :param name: the strategy.
+    :param state: how its page ended: ``done``, ``failed``, or empty where it did not end in time.
+    :param report: what its page reported.
+    """
+    found = not_run("")
+    support = report.get("support", {}).get(name)
+    problem = str(report.get("problem", ""))
+    if state != "done" and (not support or support["works"]):
+        found["support"] = {"works": False, "words": problem or "its page did not come to an end in time"}
+        return found
+    found["support"] = support
+    if support["works"]:
+        found["first"] = visit(report)
+        found["video"] = _video(report)
+        found["media"] = [_media(media) for media in report["media"]]
+    return found
+
+
+def visit(report: "dict[str, Any]") -> "dict[str, Any]":
+    """The figures of one visit: media on show, milliseconds from the beginning of loading to the first and last of
+    them, and what all of them cost."""
+    media = report["media"]
+    shown = sorted(each["start"] + each["milliseconds"] for each in media if each["state"] == "shown")
+    figures: dict[str, Any] = {"media": len(media), "shown": len(shown)}
+    figures["first_ms"] = round(shown[0], 1) if shown else None
+    figures["last_ms"] = round(shown[-1], 1) if shown else None
+    for name in ("requests", "preflights", "bytes"):
+        figures[name] = sum(each[name] for each in media)
+    figures["video"] = _video(report)
+    figures["chosen"] = _chosen(media)
+    return figures
+
+
+def _video(report: "dict[str, Any]") -> "dict[str, Any] | None":
+    shown = [each for each in report["media"] if each["kind"] == "video" and each["state"] == "shown"]
+    seek = report.get("video")
+    if not shown:
+        return None
+    measured: dict[str, Any] = {"first_frame_ms": round(shown[0]["start"] + shown[0]["milliseconds"], 1)}
+    if seek:
+        right = bool(seek["done"]) and abs(seek["position"] - seek["target"]) <= _RIGHT_WITHIN_S
+        measured.update({"seek_ms": seek["seek_ms"], "position": seek["position"], "target": seek["target"]})
+        measured["right"] = right
+    return measured
+
+
+def _media(media: "dict[str, Any]") -> "dict[str, Any]":
+    kept = {name: media[name] for name in _MEDIA_FIELDS}
+    kept["kind"] = "avatar" if media["name"].startswith(AVATAR_LABEL) else media["kind"]
+    return kept
+
+
+def _chosen(media: "list[dict[str, Any]]") -> "dict[str, int]":
+    """How many media each strategy served: more than one only where `auto` chose."""
+    counted: dict[str, int] = {}
+    for each in media:
+        counted[each["strategy"]] = counted.get(each["strategy"], 0) + 1
+    return counted
+
+
+# --- figures, as columns of a table
+
+
+def readable_ms(milliseconds: float) -> str:
+    """A duration as the table writes it."""
+    return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
+
+
+class Column:
+    """One figure of every strategy; less is better.
+
+    :param group: what it belongs to, for a heading above it.
+    :param title: what it is called below that.
+    :param value: reads it from an outcome; `None` where there is none.
+    :param readable: writes it for people.
+    """
+
+    __slots__ = ("_readable", "group", "title", "value")
+
+    def __init__(
+        self, group: str, title: str, value: "Callable[[Outcome], float | None]", readable: "Callable[[Any], str]"
+    ) -> None:
+        self.group = group
+        self.title = title
+        self.value = value
+        self._readable = readable
+
+    def text(self, found: "Outcome") -> str:
+        """The figure for people, or a dash."""
+        value = self.value(found)
+        return "-" if value is None else self._readable(value)
+
+    def best(self, outcomes: "dict[str, Outcome]") -> "list[str]":
+        """The strategies with the least of it, as people read it; none where all have the same."""
+        values = {name: self.value(found) for name, found in outcomes.items()}
+        known = {name: value for name, value in values.items() if value is not None}
+        if not known:
+            return []
+        least = self._readable(min(known.values()))
+        names = [name for name, value in known.items() if self._readable(value) == least]
+        return names if len(names) < len(known) else []
+
+
+def _figure(visit: str, name: str) -> "Callable[[Outcome], float | None]":
+    return lambda found: found[visit][name] if found[visit] else None
+
+
+def _first_frame(found: "Outcome") -> float | None:
+    return found["video"]["first_frame_ms"] if found["video"] else None
+
+
+def _right_seek(found: "Outcome") -> float | None:
+    video = found["video"]
+    return video["seek_ms"] if video and video.get("right") else None
+
+
+class _SeekColumn(Column):
+    """The seek, which has words of its own where it led elsewhere."""
+
+    __slots__ = ()
+
+    def text(self, found: "Outcome") -> str:
+        video = found["video"]
+        if not video or "right" not in video or video["right"]:
+            return super().text(found)
+        return f"fails: led to {video['position']:.1f} s, not {video['target']:.1f} s"
+
+
+FIRST, RELOAD, VIDEO = "First visit", "After a reload", "Film"
+COLUMNS = (
+    Column(FIRST, "first media", _figure("first", "first_ms"), readable_ms),
+    Column(FIRST, "last media", _figure("first", "last_ms"), readable_ms),
+    Column(FIRST, "requests", _figure("first", "requests"), str),
+    Column(FIRST, "preflights", _figure("first", "preflights"), str),
+    Column(FIRST, "bytes", _figure("first", "bytes"), readable_bytes),
+    Column(RELOAD, "last media", _figure("reload", "last_ms"), readable_ms),
+    Column(RELOAD, "requests", _figure("reload", "requests"), str),
+    Column(RELOAD, "bytes", _figure("reload", "bytes"), readable_bytes),
+    Column(VIDEO, "first frame", _first_frame, readable_ms),
+    _SeekColumn(VIDEO, "seek", _right_seek, readable_ms),
+)
+
+
+# --- the same in words
+
+
+def verdict(found: "Outcome") -> str:
+    """`WORKS`, `FAILS` or `NOT_RUN`."""
+    works = found["support"]["works"]
+    return NOT_RUN if works is None else WORKS if works else FAILS
+
+
+def verdict_words(found: "Outcome") -> str:
+    """What is to be added to the verdict: whose words, and what did not load; often nothing."""
+    first = found["first"]
+    missing = first["media"] - first["shown"] if first else 0
+    told = f"{missing} of {first['media']} media not shown" if missing else str(found["support"]["words"])
+    return "; ".join([words for words in (told, found["note"]) if words])
+
+
+def headline(outcomes: "dict[str, Outcome]") -> str:
+    """Which strategies work here, in one sentence."""
+    working = _named(outcomes, WORKS)
+    run = working + _named(outcomes, FAILS)
+    if not run:
+        return "No strategy was run."
+    works = "works" if len(run) == 1 else "work"
+    if len(working) == len(run):
+        sentence = f"All {len(run)} strategies that were run work in this window."
+        return sentence if len(run) > 1 else f"{run[0]}, the one strategy that was run, works in this window."
+    return f"{len(working)} of {len(run)} strategies {works} in this window: {_listed(working) or 'none'}."
+
+
+def cost(name: str, found: "Outcome") -> str:
+    """One strategy in a sentence: what it costs here, or why it was no use."""
+    state = verdict(found)
+    if state == FAILS:
+        return f"{name} does not work here: {found['support']['words']}"
+    if state == NOT_RUN:
+        return f"{name} was not run: {found['support']['words']}"
+    first, again = found["first"], found["reload"]
+    if not first["shown"]:
+        return f"{name} can be used here, but none of {first['media']} media is on show."
+    chosen = [f"{other} for {count}" for other, count in sorted(first["chosen"].items()) if other != name]
+    choice = f", having chosen {_listed(chosen)}" if chosen else ""
+    everything = "all" if first["shown"] == first["media"] else f"{first['shown']} of"
+    sentence = (
+        f"{name} works{choice}: {everything} {first['media']} media on show after {readable_ms(first['last_ms'])}, "
+        f"for {_counted(first['requests'], 'request')}, {_counted(first['preflights'], 'preflight')} "
+        f"and {readable_bytes(first['bytes'])}"
+    )
+    if not again or again["last_ms"] is None:
+        return sentence + "."
+    return (
+        f"{sentence}; after a reload {readable_ms(again['last_ms'])}, "
+        f"{_counted(again['requests'], 'request')} and {readable_bytes(again['bytes'])}."
+    )
+
+
+def markdown(report: "dict[str, Any]") -> str:
+    """The table as Markdown, with where and when it was measured, to be pasted and cited.
+
+    :param report: the page's report, with ``strategies``.
+    """
+    outcomes = report["strategies"]
+    titles = [f"{column.group}: {column.title}" for column in COLUMNS]
+    lines = [f"**{headline(outcomes)}**", "", circumstances(report), ""]
+    lines += [_line(["Strategy", "Here"] + titles), _line(["---"] * (len(titles) + 2))]
+    best = [column.best(outcomes) for column in COLUMNS]
+    for name, found in outcomes.items():
+        words = verdict_words(found)
+        cells = [f"`{name}`", verdict(found) + (f": {words}" if words else "")]
+        for column, names in zip(COLUMNS, best):
+            cells.append(f"**{column.text(found)}**" if name in names else column.text(found))
+        lines.append(_line(cells))
+    return "\n".join(lines) + "\n"
+
+
+def circumstances(report: "dict[str, Any]") -> str:
+    """Where, when and in which order it was measured."""
+    about = report["browser"]
+    window = "a private window" if report["mode"]["guess"] == "private" else "a window that may be private or not"
+    return (
+        f"Measured in {about['name']} {about['version']}, in {window}, on {report['date']}, with Python by "
+        f"{report['interpreter']} and the homeserver {report['homeserver']}, one run of each in the order "
+        f"{', '.join(report['order'])} (seed {report['seed']})."
+    )
+
+
+def _line(cells: "list[str]") -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _named(outcomes: "dict[str, Outcome]", state: str) -> "list[str]":
+    return [name for name, found in outcomes.items() if verdict(found) == state]
+
+
+def _listed(names: "list[str]") -> str:
+    return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"

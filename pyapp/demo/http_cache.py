@@ -1,0 +1,34 @@
+"""Empties the browser's HTTP cache of a room's media, as far as a page can, so that a first visit is one."""
+
+import asyncio
+
+from authmedia import browser
+from authmedia.browser import BrowserError
+from authmedia.homeserver import LINKS_PREFIX, Homeserver, media_path
+from authmedia.media import MediaRequest
+from demo import timeline
+from demo.room import Room
+
+
+def addresses(room: Room, homeserver: Homeserver) -> "list[str]":
+    """The addresses of a room's media that are the same in every session: the specification's, and those by cookie."""
+    paths: list[str] = []
+    for request in timeline.requests(room):
+        paths += [media_path(request), _by_cookie(request)]
+    return [homeserver.base_url + path for path in paths]
+
+
+async def empty(urls: "list[str]") -> None:
+    """Has the cache let go of those addresses; where the network fails, the strategy will say so itself."""
+    await asyncio.gather(*[_evict(url) for url in urls])
+
+
+async def _evict(url: str) -> None:
+    try:
+        await browser.evict(url)
+    except BrowserError:
+        return
+
+
+def _by_cookie(request: MediaRequest) -> str:
+    return f"{LINKS_PREFIX}/cookie/{request.server_name}/{request.media_id}{request.thumbnail_query}"

@@ -1,0 +1,175 @@
+"""What a strategy's page measures of each media: a live table for people, and its part of the report."""
+
+import asyncio
+
+from authmedia import browser
+from authmedia.elements import FAILED, LOADING, SHOWN, Binding
+from authmedia.media import Traffic
+from demo.report import Report
+from demo.timeline import readable_bytes
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Row:
+    """One media: everything all its elements had to do with it."""
+
+    __slots__ = ("_cells", "bindings", "key", "line")
+
+    def __init__(self, key: str, line: browser.Element) -> None:
+        self.key = key
+        self.line = line
+        self.bindings: list[Binding] = []
+        self._cells = {name: line.find("." + name) for name in ("name", "state", "ms", "requests", "bytes", "source")}
+
+    @property
+    def first(self) -> Binding:
+        """The element that asked first: the others were served by its load."""
+        return self.bindings[0]
+
+    @property
+    def traffic(self) -> Traffic:
+        """What all elements of this media cost together; those that shared a load share its count."""
+        total = Traffic()
+        counted: list[Traffic] = []
+        for binding in self.bindings:
+            traffic = binding.traffic
+            if traffic and not any(traffic is other for other in counted):
+                counted.append(traffic)
+                total.requests += traffic.requests
+                total.preflights += traffic.preflights
+                total.bytes += traffic.bytes
+        return total
+
+    @property
+    def state(self) -> str:
+        """``loading`` while any element is, ``failed`` if any has, else ``shown``."""
+        states = [binding.state for binding in self.bindings]
+        for state in (LOADING, FAILED):
+            if state in states:
+                return state
+        return SHOWN
+
+    def update(self) -> None:
+        """Writes the row anew."""
+        binding = self.first
+        state = self.state
+        self.line.set("data-state", state)
+        cells = self._cells
+        cells["name"].text = binding.label or binding.mxc
+        cells["state"].text = state
+        if state == LOADING:
+            return
+        traffic = self.traffic
+        cells["ms"].text = f"{binding.milliseconds:.0f}"
+        cells["requests"].text = str(traffic.requests) + (f" + {traffic.preflights}" if traffic.preflights else "")
+        cells["bytes"].text = readable_bytes(traffic.bytes)
+        cells["source"].text = binding.media.source if binding.media else ""
+        if binding.failure:
+            self.line.set("title", str(binding.failure))
+        elif binding.media and binding.media.reason:
+            self.line.set("title", binding.media.reason)
+
+    def as_json(self, start_ms: float) -> "dict[str, Any]":
+        """This row of the report.
+
+        :param start_ms: when the page began to load, on the clock of `browser.now_ms`.
+        """
+        binding = self.first
+        traffic = self.traffic
+        return {
+            "mxc": binding.mxc,
+            "key": self.key,
+            "name": binding.label,
+            "kind": binding.kind,
+            "elements": len(self.bindings),
+            "state": self.state,
+            "strategy": binding.strategy,
+            "start": round(binding.started_ms - start_ms, 1),
+            "milliseconds": round(binding.milliseconds, 1),
+            "requests": traffic.requests,
+            "preflights": traffic.preflights,
+            "bytes": traffic.bytes,
+            "source": binding.media.source if binding.media else None,
+            "reason": binding.media.reason if binding.media else "",
+            "words": str(binding.failure) if binding.failure else "",
+            "error": type(binding.failure).__name__ if binding.failure else None,
+        }
+
+
+class Measures:
+    """The table of a room's media, the summary above it and their part of the report."""
+
+    __slots__ = ("_progress", "_report", "_rows", "_stale", "_start_ms", "_summary", "_table")
+
+    def __init__(self, page: browser.Element, report: Report) -> None:
+        self._report = report
+        report.media = self._media
+        self._table = page.find("#measures")
+        self._summary = page.find("#summary")
+        self._progress = page.find("#progress")
+        self._rows: dict[str, Row] = {}
+        self._stale = False
+        self._start_ms = browser.now_ms()
+
+    def restart(self) -> None:
+        """Empties the table for another run."""
+        self._rows = {}
+        self._table.clear()
+        self._start_ms = browser.now_ms()
+
+    def changed(self, binding: Binding) -> None:
+        """Takes note of an element's new state; the page is written once for all changes of a turn."""
+        row = self._rows.get(binding.key)
+        if not row:
+            row = self._rows[binding.key] = Row(binding.key, browser.instance("measure"))
+            self._table.append(row.line)
+        if binding not in row.bindings:
+            row.bindings.append(binding)
+        row.update()
+        if not self._stale:
+            self._stale = True
+            browser.spawn(self._write_soon())
+
+    @property
+    def reasons(self) -> "dict[str, int]":
+        """Why media were loaded as they were, where there was a choice, and how many each reason holds for."""
+        counted: dict[str, int] = {}
+        for row in self._rows.values():
+            reason = row.first.media.reason if row.first.media else ""
+            if reason:
+                counted[reason] = counted.get(reason, 0) + 1
+        return counted
+
+    def write(self) -> None:
+        """Writes summary and JSON now."""
+        self._stale = False
+        self._report.write()
+        if self._rows:
+            self._summarise(list(self._rows.values()))
+
+    def _media(self) -> "list[dict[str, Any]]":
+        return [row.as_json(self._start_ms) for row in self._rows.values()]
+
+    async def _write_soon(self) -> None:
+        await asyncio.sleep(0)
+        if self._stale:
+            self.write()
+
+    def _summarise(self, rows: list[Row]) -> None:
+        states = [row.state for row in rows]
+        settled = len(rows) - states.count(LOADING)
+        requests = sum(row.traffic.requests for row in rows)
+        preflights = sum(row.traffic.preflights for row in rows)
+        size = sum(row.traffic.bytes for row in rows)
+        failed = f", {states.count(FAILED)} failed" if FAILED in states else ""
+        self._progress.set("max", str(len(rows)))
+        self._progress.set("value", str(settled))
+        self._summary.find(".shown").text = f"{states.count(SHOWN)} of {len(rows)} shown{failed}"
+        if settled == len(rows):
+            self._summary.find(".time").text = f"{(browser.now_ms() - self._start_ms) / 1000:.2f} s"
+        self._summary.find(".requests").text = f"{requests} requests"
+        self._summary.find(".preflights").text = f"{preflights} preflights"
+        self._summary.find(".bytes").text = readable_bytes(size)
