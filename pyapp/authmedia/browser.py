@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _LOOK_S = 0.1
 
 
+# The end of any blob. A fraction, since large integers wrap on MicroPython; not infinity, of which WebKit makes 0.
+_END = 9007199254740991.0
+
+
 class BrowserError(Exception):
     """What the browser said when it refused: the exception's ``name`` and ``words``, as the browser wrote them."""
 
@@ -187,7 +191,7 @@ class Blob:
 
     def slice(self, start: int, content_type: str) -> "Blob":
         """From byte ``start`` to the end, with a content type of our choice; copies nothing."""
-        return Blob(self._js.slice(start, float("inf"), content_type))
+        return Blob(self._js.slice(start, _END, content_type))
 
     async def first_line(self, longest: int) -> str:
         """The text before the first newline, of at most ``longest`` bytes."""
@@ -292,11 +296,11 @@ async def evict(url: str) -> None:
     No page can empty that cache. But an answer to a request that goes past it takes the place of the one it has, and a
     refusal is not kept. https://fetch.spec.whatwg.org/#concept-request-cache-mode
 
-    :raises BrowserError: if no answer came.
+    Whether an answer came does not matter to anybody: a request that fails has passed the cache by, too.
     """
     for credentials in ("omit", "include"):  # Firefox keeps answers to either apart
         options = {"cache": "reload", "mode": "no-cors", "credentials": credentials, "referrerPolicy": "no-referrer"}
-        await _settled(window.fetch(url, ffi.to_js(options)))
+        await window.fetch(url, ffi.to_js(options)).catch(window.Boolean)
 
 
 async def hmac_sha256(key: str, text: str) -> str:
@@ -576,7 +580,7 @@ class Frame:
         """Loads a page into the frame."""
         self._js.src = url
 
-    async def reload(self) -> None:
+    def reload(self) -> None:
         """Loads its page again, as the browser's own button does.
 
         :raises BrowserError: if what is in the frame is no page of ours, such as the browser's words for a failure.
@@ -585,8 +589,8 @@ class Frame:
         if html is None:
             raise BrowserError("NotFoundError", "the frame shows no page of this site")
         html.removeAttribute("data-state")  # so that nobody takes the page that is leaving for the one that comes
-        place = self._js.contentWindow.location
-        await _attempt(place.reload, place)
+        # Not by `_attempt`, whose one argument more makes Firefox leave caches and workers out.
+        self._js.contentWindow.location.reload()
 
     async def settled(self, states: "tuple[str, ...]", patience_s: float) -> str:
         """Waits until the page is in one of some states; gives it, or an empty text if it never was in time.

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     Outcome = dict[str, Any]
 
 WORKS, FAILS, NOT_RUN = "works", "fails", "not run"
-_MEDIA_FIELDS = ("name", "state", "strategy", "source", "start", "milliseconds", "requests", "preflights", "bytes")
+_TIMES = ("start", "milliseconds")
+_COSTS = ("requests", "preflights", "bytes")
+_MEDIA_FIELDS = ("name", "state", "words", "strategy", "source") + _TIMES + _COSTS
 # A seek counts as right when the picture is at most this far from where it was to be.
 _RIGHT_WITHIN_S = 0.5
 
@@ -48,16 +50,27 @@ def outcome(name: str, state: str, report: "dict[str, Any]") -> "Outcome":
     """
     found = not_run("")
     support = report.get("support", {}).get(name)
-    problem = str(report.get("problem", ""))
-    if state != "done" and (not support or support["works"]):
-        found["support"] = {"works": False, "words": problem or "its page did not come to an end in time"}
+    if not support or (support["works"] and state != "done"):
+        found["support"] = {"works": False, "words": problem(report)}
         return found
     found["support"] = support
     if support["works"]:
         found["first"] = visit(report)
-        found["video"] = _video(report)
+        found["video"] = found["first"]["video"]
         found["media"] = [_media(media) for media in report["media"]]
+        if not found["first"]["shown"]:
+            found["support"] = {"works": False, "words": _first_words(found["media"])}
     return found
+
+
+def problem(report: "dict[str, Any]") -> str:
+    """What a page that failed, or did not end, says of that."""
+    return str(report.get("problem") or "its page did not come to an end in time")
+
+
+def _first_words(media: "list[dict[str, Any]]") -> str:
+    words = [str(each["words"]) for each in media if each["words"]]
+    return words[0] if words else "no media was shown"
 
 
 def visit(report: "dict[str, Any]") -> "dict[str, Any]":
@@ -68,11 +81,19 @@ def visit(report: "dict[str, Any]") -> "dict[str, Any]":
     figures: dict[str, Any] = {"media": len(media), "shown": len(shown)}
     figures["first_ms"] = round(shown[0], 1) if shown else None
     figures["last_ms"] = round(shown[-1], 1) if shown else None
-    for name in ("requests", "preflights", "bytes"):
+    for name in _COSTS:
         figures[name] = sum(each[name] for each in media)
+    figures["bytes_known"] = _bytes_known(media)
     figures["video"] = _video(report)
     figures["chosen"] = _chosen(media)
     return figures
+
+
+def _bytes_known(media: "list[dict[str, Any]]") -> str:
+    """``all``, ``part`` or ``none``: browsers hide the sizes of some transfers, and of those still on their way."""
+    shown = [each for each in media if each["state"] == "shown"]
+    hidden = [each for each in shown if each["source"] == "network" and each["requests"] and not each["bytes"]]
+    return "all" if not hidden else "none" if len(hidden) == len(shown) else "part"
 
 
 def _video(report: "dict[str, Any]") -> "dict[str, Any] | None":
@@ -158,6 +179,26 @@ def _right_seek(found: "Outcome") -> float | None:
     return video["seek_ms"] if video and video.get("right") else None
 
 
+class _BytesColumn(Column):
+    """Bytes, as far as the browser tells them: what is not whole is no best value."""
+
+    __slots__ = ("_visit",)
+
+    def __init__(self, group: str, visit: str) -> None:
+        super().__init__(group, "bytes", self._whole, readable_bytes)
+        self._visit = visit
+
+    def text(self, found: "Outcome") -> str:
+        figures = found[self._visit]
+        if not figures or figures["bytes_known"] == "all":
+            return super().text(found)
+        return "not told" if figures["bytes_known"] == "none" else "≥ " + readable_bytes(figures["bytes"])
+
+    def _whole(self, found: "Outcome") -> float | None:
+        figures = found[self._visit]
+        return figures["bytes"] if figures and figures["bytes_known"] == "all" else None
+
+
 class _SeekColumn(Column):
     """The seek, which has words of its own where it led elsewhere."""
 
@@ -176,10 +217,10 @@ COLUMNS = (
     Column(FIRST, "last media", _figure("first", "last_ms"), readable_ms),
     Column(FIRST, "requests", _figure("first", "requests"), str),
     Column(FIRST, "preflights", _figure("first", "preflights"), str),
-    Column(FIRST, "bytes", _figure("first", "bytes"), readable_bytes),
+    _BytesColumn(FIRST, "first"),
     Column(RELOAD, "last media", _figure("reload", "last_ms"), readable_ms),
     Column(RELOAD, "requests", _figure("reload", "requests"), str),
-    Column(RELOAD, "bytes", _figure("reload", "bytes"), readable_bytes),
+    _BytesColumn(RELOAD, "reload"),
     Column(VIDEO, "first frame", _first_frame, readable_ms),
     _SeekColumn(VIDEO, "seek", _right_seek, readable_ms),
 )
@@ -198,7 +239,9 @@ def verdict_words(found: "Outcome") -> str:
     """What is to be added to the verdict: whose words, and what did not load; often nothing."""
     first = found["first"]
     missing = first["media"] - first["shown"] if first else 0
-    told = f"{missing} of {first['media']} media not shown" if missing else str(found["support"]["words"])
+    told = str(found["support"]["words"])
+    if missing and verdict(found) == WORKS:
+        told = f"{missing} of {first['media']} media not shown: {_first_words(found['media'])}"
     return "; ".join([words for words in (told, found["note"]) if words])
 
 
@@ -223,22 +266,26 @@ def cost(name: str, found: "Outcome") -> str:
     if state == NOT_RUN:
         return f"{name} was not run: {found['support']['words']}"
     first, again = found["first"], found["reload"]
-    if not first["shown"]:
-        return f"{name} can be used here, but none of {first['media']} media is on show."
     chosen = [f"{other} for {count}" for other, count in sorted(first["chosen"].items()) if other != name]
     choice = f", having chosen {_listed(chosen)}" if chosen else ""
     everything = "all" if first["shown"] == first["media"] else f"{first['shown']} of"
     sentence = (
         f"{name} works{choice}: {everything} {first['media']} media on show after {readable_ms(first['last_ms'])}, "
         f"for {_counted(first['requests'], 'request')}, {_counted(first['preflights'], 'preflight')} "
-        f"and {readable_bytes(first['bytes'])}"
+        f"and {_bytes(first)}"
     )
     if not again or again["last_ms"] is None:
-        return sentence + "."
+        return sentence + (f"; {found['note']}." if found["note"] else ".")
     return (
         f"{sentence}; after a reload {readable_ms(again['last_ms'])}, "
-        f"{_counted(again['requests'], 'request')} and {readable_bytes(again['bytes'])}."
+        f"{_counted(again['requests'], 'request')} and {_bytes(again)}."
     )
+
+
+def _bytes(figures: "dict[str, Any]") -> str:
+    if figures["bytes_known"] == "none":
+        return "bytes that pages are not told"
+    return ("at least " if figures["bytes_known"] == "part" else "") + readable_bytes(figures["bytes"])
 
 
 def markdown(report: "dict[str, Any]") -> str:

@@ -3,7 +3,6 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.browser import BrowserError
 from authmedia.homeserver import LINKS_PREFIX, Homeserver, media_path
 from authmedia.media import MediaRequest
 from demo import timeline
@@ -19,15 +18,8 @@ def addresses(room: Room, homeserver: Homeserver) -> "list[str]":
 
 
 async def empty(urls: "list[str]") -> None:
-    """Has the cache let go of those addresses; where the network fails, the strategy will say so itself."""
-    await asyncio.gather(*[_evict(url) for url in urls])
-
-
-async def _evict(url: str) -> None:
-    try:
-        await browser.evict(url)
-    except BrowserError:
-        return
+    """Has the cache let go of those addresses."""
+    await asyncio.gather(*[browser.evict(url) for url in urls])
 
 
 def _by_cookie(request: MediaRequest) -> str:

@@ -55,7 +55,7 @@ class Trial:
             self._frame.close()
             await self._tidy()
         if self.name in _PYODIDE_ONLY and browser.query("interpreter") != "pyodide":
-            found["note"] = _PYODIDE_NOTE
+            found["note"] = "; ".join([note for note in (_PYODIDE_NOTE, found["note"]) if note])
         return found
 
     def stop(self) -> None:
@@ -71,10 +71,12 @@ class Trial:
         found = comparison.outcome(self.name, state, report)
         if found["first"]:
             self._on_step("after a reload")
-            await self._frame.reload()
+            self._frame.reload()
             state, report = await self._ended()
             if state == "done":
                 found["reload"] = comparison.visit(report)
+            elif self._frame.is_open:
+                found["note"] = "fails after a reload: " + comparison.problem(report)
         return found
 
     async def _ended(self) -> "tuple[str, dict[str, Any]]":

@@ -1,0 +1,183 @@
+"""The comparison in the browser: it comes to an end in every mode, and says what is so."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.browser.conftest import OpenWindow
+from tests.browser.engines import CHROMIUM, Mode
+from tests.browser.test_pages import AXE
+from tests.browser.window import Window
+
+STRATEGIES = ["link", "opfs", "blob", "auto", "service_worker", "cookie", "signed_query", "blocking"]
+# These depend on what the homeserver has switched on, and on which sites the browser takes for one.
+BY_THE_HOMESERVER = ("cookie", "signed_query")
+RUN_S = 150
+REFUSED = "() => { navigator.clipboard.writeText = async () => { throw new DOMException('no', 'NotAllowedError'); }; }"
+
+pytestmark = pytest.mark.timeout(240)
+only_chromium = pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
+
+
+def compared(window: Window, **query: str) -> dict[str, Any]:
+    """What the page reports after a run of all strategies."""
+    parameters = "".join(f"&{name}={value}" for name, value in query.items())
+    window.page.goto(f"{window.origin}/compare.html?run=1{parameters}")
+    window.settled(RUN_S)
+    assert window.state == "done", window.report.get("problem")
+    return window.report
+
+
+def test_every_strategy_has_a_verdict_and_its_cost(open_window: OpenWindow, mode: Mode) -> None:
+    window = open_window()
+    report = compared(window, seed="7")
+    outcomes = report["strategies"]
+    assert sorted(outcomes) == sorted(STRATEGIES) == sorted(report["order"])
+    assert report["media"] == []
+    for name, found in outcomes.items():
+        assert found["support"]["works"] in (True, False)
+        assert found["support"]["works"] or found["support"]["words"]
+        if name not in BY_THE_HOMESERVER:
+            assert found["support"]["works"] is not (mode.private and name == "opfs"), name
+        if found["support"]["works"]:
+            check_figures(found)
+    check_costs(outcomes, mode)
+    check_page(window, outcomes)
+    check_nothing_is_left(window)
+
+
+def check_figures(found: dict[str, Any]) -> None:
+    for visit in (found["first"], found["reload"]):
+        assert visit["shown"] == visit["media"] > 30
+        assert 0 < visit["first_ms"] <= visit["last_ms"]
+    assert len(found["media"]) == found["first"]["media"]
+    assert {media["kind"] for media in found["media"]} == {"avatar", "image", "video", "audio"}
+    assert found["video"]["first_frame_ms"] > 0
+    assert found["video"]["seek_ms"] > 0
+    assert found["video"]["target"] > 1
+
+
+def check_costs(outcomes: dict[str, dict[str, Any]], mode: Mode) -> None:
+    link, blob = outcomes["link"], outcomes["blob"]
+    assert link["first"]["preflights"] == 1
+    assert blob["first"]["preflights"] == blob["first"]["media"]
+    assert link["reload"]["bytes"] < link["first"]["bytes"] / 2, "the browser's cache answers after a reload"
+    assert blob["reload"]["bytes"] == blob["first"]["bytes"]
+    assert all(found["video"]["right"] for found in (link, blob, outcomes["auto"]))
+    assert outcomes["auto"]["first"]["chosen"] == {"link": link["first"]["media"]}
+    assert "Pyodide" in outcomes["blocking"]["note"]
+    if mode.private:
+        assert outcomes["opfs"]["support"]["words"].startswith("SecurityError")
+    else:
+        assert outcomes["opfs"]["first"]["requests"] > 30
+        assert (outcomes["opfs"]["reload"]["requests"], outcomes["opfs"]["reload"]["bytes"]) == (0, 0)
+
+
+def check_page(window: Window, outcomes: dict[str, dict[str, Any]]) -> None:
+    page = window.page
+    working = [name for name in STRATEGIES if outcomes[name]["support"]["works"]]
+    assert page.locator("#outcomes tr .name").all_inner_texts() == STRATEGIES
+    assert page.locator("#outcomes tr[data-works=yes]").count() == len(working)
+    assert page.locator("#outcomes td[data-best]").count() >= 5
+    assert page.locator("#costs li").count() == len(STRATEGIES)
+    assert page.locator("#bars .visit").count() == 2 * len(working)
+    assert page.locator("#waterfalls svg").count() == len(working)
+    lines = sum(len(found["media"]) for found in outcomes.values())
+    assert page.locator("#waterfalls .media-line").count() == lines
+    assert page.locator("iframe").count() == 0
+
+
+def check_nothing_is_left(window: Window) -> None:
+    registrations = "async () => (await navigator.serviceWorker.getRegistrations()).length"
+    assert window.page.evaluate(registrations) == 0
+    window.open("link")
+    assert window.state == "done", "the tab has its own session again"
+
+
+def test_no_order_makes_one_strategy_profit_from_another(open_window: OpenWindow, mode: Mode) -> None:
+    """Both ask for the same addresses, and Synapse lets browsers keep what they get."""
+    if mode.browser != "chromium":
+        pytest.skip("a film out of the cache is told from one out of the network by its seek, which differs here alone")
+    seeks = []
+    window = open_window()
+    for first in ("blocking", "service_worker"):
+        seed = next(seed for seed in map(str, range(1000)) if first_of(seed) == first)
+        seeks.append(compared(window, seed=seed)["strategies"]["service_worker"]["video"]["right"])
+    assert seeks == [False, False]
+
+
+def first_of(seed: str) -> str:
+    """Which of the two strategies with plain addresses comes first by a seed."""
+    from demo.comparison import shuffled
+
+    order = shuffled(tuple(STRATEGIES), int(seed))
+    return min("blocking", "service_worker", key=order.index)
+
+
+@only_chromium
+def test_on_pyodide_too(open_window: OpenWindow) -> None:
+    report = compared(open_window(), interpreter="pyodide")
+    assert report["interpreter"] == "cpython"
+    assert report["strategies"]["link"]["support"]["works"]
+    assert report["strategies"]["blocking"]["note"] == ""
+
+
+def test_it_starts_by_a_button_and_stops_by_another(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.open("compare")
+    assert window.state == "done"
+    assert "strategies" not in window.report
+    window.page.click("#start")
+    window.page.wait_for_selector("#outcomes tr", timeout=60_000)
+    window.page.click("#stop")
+    window.settled()
+    outcomes = window.report["strategies"]
+    states = [found["support"]["works"] for found in outcomes.values()]
+    assert sum(state is not None for state in states) in (1, 2), "what is there is kept"
+    assert (
+        "stopped" in next(found for found in outcomes.values() if found["support"]["works"] is None)["support"]["words"]
+    )
+    assert window.page.locator("#start").is_visible()
+    assert window.page.locator("iframe").count() == 0
+    copied_by_hand(window)
+
+
+def copied_by_hand(window: Window) -> None:
+    """Where the clipboard is refused, the Markdown is there to be copied, with a row for each strategy."""
+    page = window.page
+    page.evaluate(REFUSED)
+    page.click("#copy")
+    page.wait_for_selector("#markdown:visible")
+    assert "NotAllowedError" in page.locator("#copied").inner_text()
+    rows = [line for line in page.locator("#markdown").input_value().splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == STRATEGIES
+
+
+@only_chromium
+def test_the_report_is_downloaded_as_json(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.page.goto(f"{window.origin}/compare.html?run=1")
+    window.page.wait_for_selector("#outcomes tr", timeout=60_000)
+    window.page.click("#stop")
+    window.settled()
+    with window.page.expect_download() as caught:
+        window.page.click("#download")
+    assert caught.value.suggested_filename == "authmedia-comparison.json"
+    assert json.loads(caught.value.path().read_bytes()) == window.report
+
+
+@only_chromium
+def test_after_a_run_everybody_can_use_it(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.page.emulate_media(reduced_motion="reduce")
+    compared(window)
+    for scheme in ("light", "dark"):
+        window.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        for width in (360, 1280):
+            window.page.set_viewport_size({"width": width, "height": 900})
+            assert window.page.evaluate("() => document.documentElement.scrollWidth") <= width
+            window.page.evaluate(AXE.read_text(encoding="utf-8"))
+            found = window.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+            bad = [(violation["id"], node["html"]) for violation in found["violations"] for node in violation["nodes"]]
+            assert bad == []
