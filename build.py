@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The one entry to authmedia: sets up what is missing, then serves, builds or tests.
+"""The one entry to authmedia: sets up what is missing, then serves, builds, tests or compares.
 
     python3 build.py serve [--port N] [--homeserver-port N] [--no-open]
     python3 build.py build [--out DIR]
     python3 build.py test [pytest arguments]
+    python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N]
 
 The set-up uses Python's standard library alone. What a command does once everything is there stands in `web/`,
 `homeserver/development/` and `tests/`; here it is only called.
@@ -51,7 +52,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="build.py", description="Serves, builds or tests authmedia.")
+    parser = argparse.ArgumentParser(prog="build.py", description="Serves, builds, tests or compares authmedia.")
     commands = parser.add_subparsers(required=True, metavar="command")
     serve_parser = commands.add_parser("serve", help="start a homeserver with a sample room and serve the pages")
     serve_parser.add_argument("--port", type=int, default=8000, help="the site's port (default: 8000)")
@@ -65,6 +66,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "test", help="run all tests, or those that pytest's arguments choose", add_help=False
     )
     test_parser.set_defaults(command=test)
+    compare_parser = commands.add_parser("compare", help="run every strategy in every browser and mode found")
+    compare_parser.add_argument("--out", type=Path, default=ROOT / "comparison", help="where to (default: comparison)")
+    compare_parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
+    compare_parser.add_argument("--mode", action="append", default=[], help="only this mode; may be given again")
+    compare_parser.add_argument("--seed", type=int, help="of the order of turns (default: drawn)")
+    compare_parser.set_defaults(command=compare)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command is not test:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -104,6 +111,16 @@ def test(options: argparse.Namespace) -> int:
     except RuntimeError as error:
         raise Stop(str(error)) from error
     return subprocess.call([sys.executable, "-m", "pytest", *options.rest], cwd=ROOT)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Runs the comparison: minutes for each mode, on a machine that does nothing else meanwhile."""
+    from tests.compare.command import run
+
+    try:
+        return run(STATE / "comparison", options.out, runs=options.runs, modes=options.mode, seed=options.seed)
+    except RuntimeError as error:
+        raise Stop(str(error)) from error
 
 
 # --- the set-up, by the standard library alone -----------------------------------------------------------------------

@@ -1,7 +1,14 @@
-"""A relay between a browser and a homeserver, whose connections a test can cut."""
+"""Ports of this machine, and a relay between a browser and a homeserver whose connections a test can cut."""
 
 import asyncio
+import socket
 import threading
+
+
+def free_port() -> int:
+    """A port that nobody uses at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
 
 
 class Relay:

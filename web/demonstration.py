@@ -6,10 +6,10 @@ import webbrowser
 from collections.abc import Callable
 from pathlib import Path
 
-from development.seed import Demo, SeedError, seed
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from development.seed import Demo, SeedError, seed
 from development.synapse import HomeserverError, Synapse
 from web import site
 from web.server import SiteServer
@@ -28,7 +28,8 @@ class Demonstration:
     def __init__(self, state: Path, port: int, homeserver_port: int) -> None:
         self._state = state
         self._port = port
-        self.synapse = Synapse(state / "homeserver", homeserver_port)
+        baselines = {"cookie": True, "signed_query": True}  # off by default; here they are to be compared with
+        self.synapse = Synapse(state / "homeserver", homeserver_port, module_config=baselines)
         self.site: SiteServer | None = None
         self.demo: Demo | None = None
 

@@ -18,39 +18,28 @@ Application = Callable[..., Awaitable[None]]
 _IMMUTABLE = re.compile(r"^/assets/[\w.-]+\.[0-9a-f]{12}[./]").match
 
 
-class SiteServer:
-    """The site on this machine's loopback addresses.
+class Server:
+    """An ASGI application on this machine's loopback addresses, in a thread of its own.
 
-    :param site: the folder that `site.build` made.
     :param port: where to listen; 0 takes a free one.
-    :param demo: what the pages are told in ``demo.json``: homeserver, account and room.
     :raises OSError: if the port is taken.
     """
 
-    def __init__(self, site: Path, port: int, demo: Mapping[str, str] | None = None) -> None:
-        files = ServeStaticASGI(
-            None,
-            root=site,
-            prefix="/",
-            index_file=True,
-            max_age=0,
-            allow_all_origins=False,
-            immutable_file_test=lambda path, url: bool(_IMMUTABLE(url)),
-        )
+    def __init__(self, application: Application, port: int) -> None:
         self._sockets = _loopback_sockets(port)
         self.port = int(self._sockets[0].getsockname()[1])
         self._server = uvicorn.Server(
-            uvicorn.Config(_with_demo(files, demo or {}), log_level="warning", access_log=False, lifespan="off")
+            uvicorn.Config(application, interface="asgi3", log_level="warning", access_log=False, lifespan="off")
         )
         self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
-        """The site's address."""
+        """Its address."""
         return f"http://localhost:{self.port}/"
 
     def start(self) -> None:
-        """Serves in a thread of its own, until `stop`; returns once connections are taken."""
+        """Serves until `stop`; connections are taken, if not answered, as soon as the object is made."""
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
@@ -65,6 +54,33 @@ class SiteServer:
 
     def _serve(self) -> None:
         asyncio.run(self._server.serve(sockets=self._sockets))
+
+
+class SiteServer(Server):
+    """The site, with the demonstration's account beside it.
+
+    :param site: the folder that `site.build` made.
+    :param port: where to listen; 0 takes a free one.
+    :param demo: what the pages are told in ``demo.json``: homeserver, account and room.
+    :raises OSError: if the port is taken.
+    """
+
+    def __init__(self, site: Path, port: int, demo: Mapping[str, str] | None = None) -> None:
+        super().__init__(site_application(site, demo or {}), port)
+
+
+def site_application(site: Path, demo: Mapping[str, str]) -> Application:
+    """What answers for the site's files and for ``demo.json``."""
+    files = ServeStaticASGI(
+        None,
+        root=site,
+        prefix="/",
+        index_file=True,
+        max_age=0,
+        allow_all_origins=False,
+        immutable_file_test=lambda path, url: bool(_IMMUTABLE(url)),
+    )
+    return _with_demo(files, demo)
 
 
 def _loopback_sockets(port: int) -> list[socket.socket]:

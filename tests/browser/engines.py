@@ -47,6 +47,7 @@ class Mode:
     name: str
     browser: str
     preferences: dict[str, Any] = field(default_factory=dict)
+    off_the_record: bool = False
 
     @property
     def private(self) -> bool:
@@ -58,6 +59,15 @@ CHROMIUM = Mode("chromium", "chromium")
 FIREFOX = Mode("firefox", "firefox")
 FIREFOX_PRIVATE = Mode("firefox-private", "firefox", {"browser.privatebrowsing.autostart": True})
 MODES = (CHROMIUM, FIREFOX, FIREFOX_PRIVATE)
+
+CHROMIUM_OFF_THE_RECORD = Mode("chromium-off-the-record", "chromium", off_the_record=True)
+# As in Tor Browser, and in the private windows of older versions.
+FIREFOX_PRIVATE_NO_WORKER = Mode(
+    "firefox-private-no-service-worker",
+    "firefox",
+    {**FIREFOX_PRIVATE.preferences, "dom.serviceWorkers.enabled": False},
+)
+ALL_MODES = (CHROMIUM, CHROMIUM_OFF_THE_RECORD, FIREFOX, FIREFOX_PRIVATE, FIREFOX_PRIVATE_NO_WORKER)
 
 
 def set_up_browsers() -> None:
@@ -75,9 +85,7 @@ def set_up_browsers() -> None:
 
 @contextmanager
 def opened(mode: Mode, playwright: Playwright, downloads: Path | None = None) -> Iterator[BrowserContext]:
-    """A browser as a person opens it: with a profile, not as one of Playwright's off-the-record contexts.
-
-    The profile is its own and is removed afterwards.
+    """A browser in some mode, with a profile of its own that is removed afterwards.
 
     :param downloads: where it saves files.
     """
@@ -87,6 +95,8 @@ def opened(mode: Mode, playwright: Playwright, downloads: Path | None = None) ->
             yield context
         finally:
             context.close()
+            if mode.off_the_record and context.browser:
+                context.browser.close()
 
 
 def _launch(
@@ -94,6 +104,8 @@ def _launch(
 ) -> BrowserContext:
     if mode.browser == "chromium":
         own: dict[str, Any] = {"executable_path": path} if path else {}
+        if mode.off_the_record:  # what Playwright calls a context is, in Chromium, an incognito window's profile
+            return playwright.chromium.launch(args=_CHROMIUM_ARGUMENTS, **own).new_context()
         return playwright.chromium.launch_persistent_context(
             profile, args=_CHROMIUM_ARGUMENTS, downloads_path=downloads, **own
         )
@@ -119,7 +131,7 @@ def _set_up(name: str) -> str:
     if _quietly([sys.executable, "-m", "playwright", "install", name]) and _starts(name, ""):
         return ""
     if not Path(path).exists():
-        _install_package(package)
+        install_package(package)
     if Path(path).exists() and _starts(name, path):
         return path
     raise RuntimeError(
@@ -128,7 +140,8 @@ def _set_up(name: str) -> str:
     )
 
 
-def _install_package(package: str) -> None:
+def install_package(package: str) -> None:
+    """Installs a package of Debian's, where that is possible."""
     apt = shutil.which("apt-get")
     if not apt or os.geteuid() != 0:
         return

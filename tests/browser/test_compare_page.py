@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.conftest import OpenWindow
 from tests.browser.engines import CHROMIUM, Mode
 from tests.browser.test_pages import AXE
 from tests.browser.window import Window
+from tests.conftest import OpenWindow
 
 STRATEGIES = ["link", "opfs", "blob", "auto", "service_worker", "cookie", "signed_query", "blocking"]
 # These depend on what the homeserver has switched on, and on which sites the browser takes for one.

@@ -11,10 +11,10 @@ from PIL import Image
 from playwright.sync_api import Playwright
 
 from development.synapse import Synapse
-from tests.browser.conftest import OpenWindow, free_port
 from tests.browser.engines import CHROMIUM, FIREFOX, Mode, opened
 from tests.browser.window import Window
-from tests.relay import Relay
+from tests.conftest import OpenWindow
+from tests.relay import Relay, free_port
 from web.demonstration import Demonstration
 from web.server import SiteServer
 

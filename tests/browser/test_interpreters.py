@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.conftest import OpenWindow
 from tests.browser.engines import CHROMIUM
+from tests.conftest import OpenWindow
 from web.archive import pack
 from web.server import SiteServer
 from web.site import PYAPP

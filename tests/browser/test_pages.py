@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Locator
 
 from development.samples import Sample
-from tests.browser.conftest import OpenWindow
 from tests.browser.engines import CHROMIUM, Mode
 from tests.browser.window import Window
+from tests.conftest import OpenWindow
 from web.demonstration import Demonstration
 from web.server import SiteServer
 from web.site import PAGES, WEB

@@ -9,9 +9,9 @@ from playwright.sync_api import BrowserContext
 from development import film
 from development.samples import Sample
 from tests.browser import looks
-from tests.browser.conftest import OpenWindow
 from tests.browser.engines import Mode
-from tests.browser.window import Window
+from tests.browser.window import SEEK, Window
+from tests.conftest import OpenWindow
 from web.demonstration import Demonstration
 
 STRATEGIES = ("link", "opfs", "blob")
@@ -128,17 +128,7 @@ def test_the_audio_has_its_length(room: Window, samples: dict[str, Sample]) -> N
 
 def test_the_video_seeks_to_its_middle(room: Window) -> None:
     middle = film.SECONDS / 2
-    position = room.page.eval_on_selector(
-        "#timeline video",
-        """(video, middle) => new Promise((resolve, reject) => {
-          video.controls = false;
-          video.scrollIntoView();
-          video.onerror = () => reject(new Error(video.error.message));
-          video.onseeked = () => requestAnimationFrame(() => requestAnimationFrame(() => resolve(video.currentTime)));
-          video.currentTime = middle;
-        })""",
-        middle,
-    )
+    position = room.page.evaluate(SEEK, ["#timeline video", middle])
     assert position == pytest.approx(middle, abs=0.05)
     shown = looks.full_page(room.page.locator("#timeline video").screenshot())
     right, wrong = (looks.difference(*compared(shown, second)) for second in (middle, middle - 6))

@@ -14,6 +14,16 @@ _BYTES_HASH = """async (element) => {
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }"""
 
+# Seeks a video; gives the position where it came to stand, once there is a picture of it.
+SEEK = """([selector, position]) => new Promise((resolve, reject) => {
+  const video = document.querySelector(selector);
+  video.controls = false;
+  video.scrollIntoView();
+  video.onerror = () => reject(new Error(video.error.message));
+  video.onseeked = () => requestAnimationFrame(() => requestAnimationFrame(() => resolve(video.currentTime)));
+  video.currentTime = position;
+})"""
+
 _numbers = itertools.count(1)
 
 

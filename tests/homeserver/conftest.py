@@ -9,7 +9,8 @@ import pytest
 import trustme
 
 from development.synapse import Federation, Synapse
-from tests.homeserver.support import Account, Mxc, free_port, picture
+from tests.homeserver.support import Account, Mxc, picture
+from tests.relay import free_port
 
 QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
 BASELINE_SECRETS = {

@@ -31,13 +31,6 @@ T = TypeVar("T")
 _numbers = count(1)
 
 
-def free_port() -> int:
-    """A port that nothing listens on, on neither loopback address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def wait_for(look: Callable[[], T], seconds: float = 5.0, what: str = "the state") -> T:
     """Looks again and again until something is there.
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from development.synapse import HomeserverError, Synapse
-from tests.homeserver.support import Account, free_port, on_linux
+from tests.homeserver.support import Account, on_linux
+from tests.relay import free_port
 
 
 def test_port_that_is_taken(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from development.synapse import Synapse
 from tests.homeserver.conftest import QUICK
-from tests.homeserver.support import PREFIX, Account, Mxc, free_port, picture, send, wait_for
+from tests.homeserver.support import PREFIX, Account, Mxc, picture, send, wait_for
+from tests.relay import free_port
 
 MISSING = "AAAAAAAAAAAAAAAAAAAAAAAA"
 

@@ -7,7 +7,8 @@ import pytest
 
 from development.synapse import Synapse
 from tests.homeserver.conftest import QUICK
-from tests.homeserver.support import Account, free_port, send
+from tests.homeserver.support import Account, send
+from tests.relay import free_port
 
 OLD = {"id": "2026-01", "secret": "an old secret, of thirty-two bytes or more"}
 

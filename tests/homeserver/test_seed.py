@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import socket
 import stat
 from collections import Counter
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from development.conversation import CONVERSATION, PEOPLE
 from development.matrix import Matrix
 from development.seed import Demo, SeedError, media_of, seed
 from development.synapse import Synapse
+from tests.relay import free_port
 
 _CLIENT = "/_matrix/client/v3"
 # Cheap password hashes, no thumbnails before anybody asks for one, and no limit on joins: what takes time in these
@@ -34,7 +34,7 @@ class Homeserver:
 
     def __init__(self, directory: Path) -> None:
         self.seed_directory = directory / "seed"
-        self.synapse = Synapse(directory / "homeserver", _free_port(), extra_config=_FAST)
+        self.synapse = Synapse(directory / "homeserver", free_port(), extra_config=_FAST)
         self.steps: list[tuple[str, int]] = []
 
     def seed(self, stop_at: tuple[str, int] | None = None) -> Demo:
@@ -85,12 +85,6 @@ class Room:
 
     def fingerprint(self) -> list[str]:
         return sorted(event["event_id"] for event in self.state + self.events)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="module")
@@ -284,7 +278,7 @@ def test_a_homeserver_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) 
         raise AssertionError("nobody is there to register with")
 
     with pytest.raises(SeedError, match=r"does not answer .*Start it"):
-        seed(f"http://localhost:{_free_port()}", register, directory=tmp_path)
+        seed(f"http://localhost:{free_port()}", register, directory=tmp_path)
 
 
 def test_lost_passwords_are_told_with_what_to_do(homeserver: Homeserver, demo: Demo, tmp_path: Path) -> None:

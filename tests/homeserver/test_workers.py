@@ -4,7 +4,8 @@ from pathlib import Path
 
 from development.synapse import Synapse
 from tests.homeserver.conftest import QUICK
-from tests.homeserver.support import PREFIX, Account, free_port, send
+from tests.homeserver.support import PREFIX, Account, send
+from tests.relay import free_port
 
 
 def test_listener_for_media_alone_serves_and_mints(bound: Synapse, media_port: int) -> None:

@@ -1,5 +1,6 @@
 """The baselines: what they ask of the homeserver, and what they keep to themselves."""
 
+import asyncio
 import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -136,6 +137,28 @@ def test_the_proof_is_a_timed_hash_that_stays_the_same_for_half_a_window(
     third = run(loader.load(MediaRequest("mxc://example.org/third")))
     assert parse_qs(urlsplit(third.src).query)["h"] != values["h"]
     assert "secret-token" not in first.src + second.src + third.src
+
+
+@pytest.mark.parametrize("name", ["cookie", "signed_query"])
+def test_all_who_ask_at_once_are_served_by_one_question(
+    script: Script, homeserver: Homeserver, browser: Any, name: str
+) -> None:
+    offer = {"token_id": "t1", "window_ms": 300_000, "now_ms": browser.clock}
+
+    def usual(request: Any) -> Any:
+        if "avatar_url" in request.url:
+            return answer({"avatar_url": AVATAR})
+        return answer({"signed_query": offer, "expires_in_ms": 600_000})
+
+    script.instead = usual
+    loader = open_loader(name, homeserver)
+
+    async def scenario() -> None:
+        requests = [MediaRequest(f"mxc://example.org/m{number}") for number in range(20)]
+        await asyncio.gather(*[loader.load(request) for request in requests])
+
+    run(scenario())
+    assert len(browser.requests) == {"cookie": 2, "signed_query": 1}[name]
 
 
 def test_a_homeserver_that_takes_no_signed_queries_is_told(script: Script, homeserver: Homeserver) -> None:

@@ -4,6 +4,8 @@ It needs no work per media. But a browser sends the cookie only where it takes t
 still allows cookies of third parties; one cookie stands for the whole session; and any page can make use of it.
 """
 
+import asyncio
+
 from authmedia import browser
 from authmedia.errors import AuthMediaError, StrategyUnsupported
 from authmedia.homeserver import LINKS_PREFIX, percent_encoded
@@ -41,28 +43,23 @@ class CookieStrategy(Strategy):
         self._transfers = Transfers()
         self._attributes: dict[str, Any] | None = None
         self._until_ms = 0.0
+        self._once = asyncio.Lock()
 
     async def support(self) -> Support:
         """Has the cookie set and shows this account's own avatar by it: no page is told whether a cookie is sent."""
         try:
-            avatar = await self._avatar()
-            for attributes in _ATTRIBUTES:
-                await self._set(attributes, Traffic())
-                if not avatar or await browser.decodes(self._url(avatar) + "&try=" + browser.random_name()):
-                    self._attributes = attributes
-                    return Support(True)
+            await self._choose(Traffic())
         except AuthMediaError as error:
             return Support(False, error.words or error.what)
-        return Support(
-            False, "the browser does not send the cookie back, whether SameSite is Lax or None, or Partitioned"
-        )
+        return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """The media's address; the cookie goes with it."""
-        if self._attributes is None:
-            await self._choose(request.mxc)
-        if browser.clock_ms() > self._until_ms:
-            await self._set(self._attributes or {}, traffic)
+        async with self._once:  # all who ask at the same time are served by one cookie
+            if self._attributes is None:
+                await self._choose(traffic)
+            elif browser.clock_ms() > self._until_ms:
+                await self._set(self._attributes, traffic)
         return Media(request, self._url(request), strategy=self.name, source=NETWORK, traffic=traffic)
 
     async def observe(self, media: Media) -> None:
@@ -75,10 +72,15 @@ class CookieStrategy(Strategy):
             self._until_ms = 0.0
             await self.homeserver.call("DELETE", _COOKIE, credentials="include")
 
-    async def _choose(self, mxc: str) -> None:
-        support = await self.support()
-        if not support.works:
-            raise StrategyUnsupported("Elements do not send the cookie", mxc=mxc, words=support.words)
+    async def _choose(self, traffic: Traffic) -> None:
+        avatar = await self._avatar()
+        for attributes in _ATTRIBUTES:
+            await self._set(attributes, traffic)
+            if not avatar or await browser.decodes(self._url(avatar) + "&try=" + browser.random_name()):
+                self._attributes = attributes
+                return
+        words = "the browser does not send the cookie back, whether SameSite is Lax or None, or Partitioned"
+        raise StrategyUnsupported("Elements do not send the cookie", words=words)
 
     async def _set(self, attributes: "dict[str, Any]", traffic: Traffic) -> None:
         answer = await self.homeserver.call("POST", _COOKIE, attributes, traffic=traffic, credentials="include")

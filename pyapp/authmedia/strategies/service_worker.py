@@ -4,6 +4,8 @@ It needs no change of any server, and elements load as if media were public. Whe
 windows, a page after a hard reload, a browser that blocks them) nothing loads.
 """
 
+import asyncio
+
 from authmedia import browser
 from authmedia.errors import AuthMediaError, StrategyUnsupported
 from authmedia.homeserver import MEDIA_PREFIX, ask, media_path
@@ -34,6 +36,7 @@ class ServiceWorkerStrategy(Strategy):
         self._open: dict[str, Media] = {}
         self._transfers = Transfers()
         self._registered = False
+        self._once = asyncio.Lock()
 
     async def support(self) -> Support:
         """Registers the worker and has it make an authenticated request."""
@@ -86,10 +89,10 @@ class ServiceWorkerStrategy(Strategy):
         self._worker.close()
 
     async def _register(self) -> None:
-        if self._registered:
-            return
         try:
-            await self._worker.register(_PATIENCE_S)
+            async with self._once:  # all who ask at the same time wait for one registration
+                if not self._registered:
+                    await self._worker.register(_PATIENCE_S)
         except browser.BrowserError as error:
             failure = StrategyUnsupported("There is no service worker in this window", words=error.words)
         else:

@@ -4,6 +4,8 @@ Proposed as token id + time + h(token + time): no round trip for links, nothing 
 and the time, not the media: for as long as the window is open, one query opens whatever that session may read.
 """
 
+import asyncio
+
 from authmedia import browser
 from authmedia.errors import AuthMediaError, StrategyUnsupported
 from authmedia.homeserver import LINKS_PREFIX
@@ -29,6 +31,7 @@ class SignedQueryStrategy(Strategy):
         self._window_ms = 0
         self._ahead_ms = 0.0
         self._proof = ("", 0)
+        self._once = asyncio.Lock()
 
     async def support(self) -> Support:
         """Asks the homeserver whether it takes such queries, and computes one."""
@@ -55,8 +58,9 @@ class SignedQueryStrategy(Strategy):
         return await examine(media, words)
 
     async def _query(self, traffic: Traffic) -> str:
-        if not self._token_id:
-            await self._learn(traffic)
+        async with self._once:  # all who ask at the same time are answered by one question
+            if not self._token_id:
+                await self._learn(traffic)
         # One proof for half a window, so that the browser's cache knows the address again for as long.
         step = self._window_ms // 2
         now_ms = browser.clock_ms() + self._ahead_ms

@@ -1,6 +1,5 @@
-"""Fixtures of the browser tests: a homeserver with the sample room, the site beside it, and browsers to open it in."""
+"""Fixtures of the tests in browsers: a homeserver with the sample room, the site beside it, and browsers."""
 
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,15 +10,10 @@ from development.samples import Sample
 from development.seed import media_of
 from tests.browser.engines import MODES, Mode, opened
 from tests.browser.window import Window
+from tests.relay import free_port
 from web.demonstration import Demonstration
 
 OpenWindow = Callable[[str], Window]
-
-
-def free_port() -> int:
-    """A port that nobody uses at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

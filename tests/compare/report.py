@@ -1,0 +1,146 @@
+"""Tells people what a comparison found: a page that stands by itself, and the table in the README."""
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import jinja2
+
+from tests.compare.results import FAILS, NOT_RUN, PLACES, STRATEGIES, WORKS, Cell, Measure, Results, verdict
+
+HERE = Path(__file__).parent
+LATEST = HERE / "latest.json"
+MARKS = ("<!-- comparison -->\n", "<!-- /comparison -->\n")
+
+# The one distance that is always there in the wild: a client on one site, the homeserver on another.
+USUAL = "cross-site"
+COSTS = ("time to the first media", "time to the last media", "requests", "preflights", "bytes")
+WHENS = ("first visit", "after a reload")
+_SIGNS = {WORKS: "✓", FAILS: "✗", NOT_RUN: "-"}
+
+
+def page(results: Results) -> str:
+    """The report as HTML, with nothing outside of it."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    return environment.get_template("report.html").render(
+        about=results.about,
+        answer=answer(results),
+        modes=modes(results),
+        places=PLACES,
+        strategies=STRATEGIES,
+        usual=USUAL,
+        whens=WHENS,
+        costs=COSTS,
+        verdict_of=lambda mode, place, strategy: _shown(results, mode, place, strategy),
+        cost_of=lambda mode, place, strategy, name: _cost(results, mode, place, strategy, name),
+        words=_words(results),
+    )
+
+
+def answer(results: Results) -> list[str]:
+    """Which strategy works where, and what it costs, in a sentence for each strategy."""
+    sentences = []
+    for strategy in STRATEGIES:
+        good: list[str] = []
+        bad: list[str] = []
+        for mode in modes(results):
+            outcome = _shown(results, mode, USUAL, strategy)[0]
+            (good if outcome == WORKS else bad).append(mode if outcome in (WORKS, FAILS) else f"{mode} ({outcome})")
+        where = "works everywhere" if not bad else f"works in {', '.join(good) or 'none'}; not in {', '.join(bad)}"
+        first, again = (_typical(results, strategy, when) for when in WHENS)
+        cost = f": {first} for a first visit, {again} after a reload" if first and again else ""
+        sentences.append(f"{strategy} {where}{cost}.")
+    return sentences
+
+
+def readme_table(results: Results) -> str:
+    """The table that stands in the README: from another site, by mode, and what a visit costs."""
+    shown = modes(results)
+    lines = [
+        f"| {' | '.join(['', *shown, 'first visit', 'after a reload'])} |",
+        f"|{'---|' * (len(shown) + 3)}",
+    ]
+    for strategy in STRATEGIES:
+        verdicts = [_shown(results, mode, USUAL, strategy)[0] for mode in shown]
+        costs = [_typical(results, strategy, when) or "-" for when in WHENS]
+        lines.append(f"| `{strategy}` | {' | '.join([*verdicts, *costs])} |")
+    return "\n".join(lines) + "\n"
+
+
+def write_readme(readme: Path, results: Results) -> None:
+    """Puts the table between its marks."""
+    before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
+    _, _, after = rest.partition(MARKS[1])
+    readme.write_text(before + MARKS[0] + readme_table(results) + MARKS[1] + after, encoding="utf-8")
+
+
+def modes(results: Results) -> list[str]:
+    """The modes in the order in which they were run."""
+    return list(dict.fromkeys(cell.setting.mode for cell in results.cells))
+
+
+def _shown(results: Results, mode: str, place: str, strategy: str) -> tuple[str, str, str]:
+    """Verdict, sign and words for a strategy, by the interpreter that does best: `blocking` has no choice of one."""
+    best = (NOT_RUN, _SIGNS[NOT_RUN], "")
+    for interpreter in ("micropython", "pyodide"):
+        cells = _cells(results, mode, place, strategy, interpreter)
+        outcome, words = verdict(cells)
+        if outcome != NOT_RUN:
+            return outcome, _SIGNS.get(outcome, "◐"), words
+        best = (outcome, _SIGNS[NOT_RUN], words or best[2])
+    return best
+
+
+def _cells(results: Results, mode: str, place: str, strategy: str, interpreter: str) -> list[Cell]:
+    wanted = (mode, place, strategy, interpreter)
+    return [
+        cell
+        for cell in results.cells
+        if (cell.setting.mode, cell.setting.homeserver, cell.setting.strategy, cell.setting.interpreter) == wanted
+    ]
+
+
+def _measures(results: Results, place: str, strategy: str, name: str) -> list[Measure]:
+    return [
+        measure
+        for measure in results.measures
+        if (measure.setting.homeserver, measure.setting.strategy, measure.name) == (place, strategy, name)
+    ]
+
+
+def _typical(results: Results, strategy: str, when: str) -> str:
+    """Requests, preflights and bytes from another site, the median of all browsers."""
+    counts = []
+    for name in ("requests", "preflights", "bytes"):
+        values = [measure.median for measure in _measures(results, USUAL, strategy, f"{when}: {name}")]
+        if not values:
+            return ""
+        counts.append(median(values))
+    return f"{counts[0]:.0f} + {counts[1]:.0f} requests, {_megabytes(counts[2])}"
+
+
+def _cost(results: Results, mode: str, place: str, strategy: str, name: str) -> str:
+    """A median with its spread."""
+    for measure in _measures(results, place, strategy, name):
+        if measure.setting.mode == mode:
+            low, high = min(measure.values), max(measure.values)
+            form = _megabytes if measure.unit == "bytes" else "{:.0f}".format
+            spread = f" ({form(low)} to {form(high)})" if low != high else ""
+            return form(measure.median) + spread
+    return "-"
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _words(results: Results) -> list[dict[str, Any]]:
+    """What browsers and homeserver said, each with where it was said."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for cell in results.cells:
+        if cell.words and cell.media != "encrypted":
+            where = f"{cell.setting.mode}, {cell.setting.homeserver}, {cell.setting.interpreter}: {cell.media}"
+            said.setdefault((cell.setting.strategy, cell.words), []).append(where)
+    return [{"strategy": strategy, "words": words, "where": where} for (strategy, words), where in said.items()]

@@ -1,0 +1,66 @@
+"""A small comparison, to see that the large one can be believed."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Playwright
+
+from tests.browser.engines import CHROMIUM
+from tests.compare import report
+from tests.compare.browsers import by_playwright
+from tests.compare.results import Results
+from tests.compare.runner import Grounds, compare
+from web.demonstration import Demonstration
+
+STRATEGIES = ("link", "blob", "blocking")
+
+
+@pytest.fixture(scope="module")
+def results(demonstration: Demonstration, state: Path, playwright: Playwright) -> Results:
+    with ExitStack() as stack:
+        place = Grounds(demonstration, state, stack)
+        browsers = [by_playwright(CHROMIUM, playwright)]
+        return compare(
+            place, browsers, places=("cross-site",), strategies=STRATEGIES, runs=2, progress=lambda words: None
+        )
+
+
+def values(results: Results, strategy: str, name: str) -> list[float]:
+    (found,) = [m.values for m in results.measures if (m.setting.strategy, m.name) == (strategy, name)]
+    return found
+
+
+def test_every_cell_has_its_verdict(results: Results) -> None:
+    assert len(results.cells) == len(STRATEGIES) * 2 * 5
+    for cell in results.cells:
+        setting = cell.setting
+        assert (setting.engine, setting.mode, setting.homeserver) == ("chromium", "chromium", "cross-site")
+        assert setting.version
+        if cell.media == "encrypted":
+            assert (cell.verdict, bool(cell.words)) == ("not run", True)
+        elif (setting.strategy, setting.interpreter) == ("blocking", "micropython"):
+            assert (cell.verdict, "urllib" in cell.words) == ("not run", True)
+        else:
+            assert (cell.verdict, cell.words) == ("works", "")
+
+
+def test_what_the_gateway_counted_is_what_strategies_should_cost(results: Results) -> None:
+    media = int(values(results, "blob", "first visit: requests")[0]) - 1  # and the question whether there are links
+    assert 30 < media < 50
+    assert values(results, "blob", "first visit: preflights") == [media + 1] * 2
+    assert values(results, "blob", "after a reload: bytes") == values(results, "blob", "first visit: bytes")
+    assert values(results, "link", "first visit: requests")[0] == pytest.approx(media + 2, abs=1)
+    assert values(results, "link", "first visit: preflights") == [2, 2]
+    assert values(results, "link", "after a reload: bytes")[0] < values(results, "link", "first visit: bytes")[0] / 10
+
+
+def test_it_can_be_written_read_and_told(results: Results, tmp_path: Path) -> None:
+    results.about["missing"] = {"webkit": "there is none"}
+    results.write(tmp_path / "results.json")
+    again = Results.read(tmp_path / "results.json")
+    assert again == results
+    page = report.page(again)
+    assert "link works everywhere" in page
+    assert "not run: there is none" in page
+    assert "src=" not in page, "it stands by itself"

@@ -1,0 +1,42 @@
+"""What the README says of the comparison is what the comparison found."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.compare import report
+from tests.compare.results import Cell, Results, Setting, verdict
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "link")
+
+
+def test_the_readmes_table_is_that_of_the_latest_results() -> None:
+    _, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition(report.MARKS[0])
+    table, mark, _ = rest.partition(report.MARKS[1])
+    assert mark
+    assert table == report.readme_table(Results.read(report.LATEST))
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ({"image": "works", "video": "works", "encrypted": "not run"}, ("works", "")),
+        ({"image": "works", "video": "fails"}, ("no video", "video's words")),
+        ({"image": "fails", "video": "fails"}, ("fails", "image's words")),
+        ({"image": "not run", "video": "not run"}, ("not run", "image's words")),
+        ({}, ("not run", "")),
+    ],
+)
+def test_a_verdict_on_all_media_names_those_that_fail(verdicts: dict[str, str], expected: tuple[str, str]) -> None:
+    cells = [
+        Cell(SETTING, media, outcome, "" if outcome == "works" else f"{media}'s words")
+        for media, outcome in verdicts.items()
+    ]
+    assert verdict(cells) == expected
+
+
+def test_the_readme_names_what_a_stranger_types() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for command in ("python3 build.py serve", "python3 build.py test", "python3 build.py compare"):
+        assert command in text
