@@ -5,11 +5,12 @@ is dealt with here and nowhere else:
 
 - a rejected promise raises `BrowserError` on both, with the name and the words that the browser gave;
 - a call that *throws* cannot be caught from MicroPython, so whatever may throw runs inside a promise (`_attempt`);
-- integers of 2^31 and more wrap on their way into MicroPython, so clocks are read as fractions and sizes as text;
+- integers of 2^31 and more wrap on their way into MicroPython, so clocks and sizes are read as text;
 - a Python function handed to the browser is held by whoever registered it, and let go by `close()`.
 """
 
 import asyncio
+import json
 
 from pyscript import document, ffi, window
 
@@ -74,14 +75,18 @@ def _release(proxy: "Any") -> None:
 # --- clocks, page and tasks ------------------------------------------------------------------------------------------
 
 
+# As text, since Firefox rounds it, and a whole number of this size wraps on its way into MicroPython.
+_PAGE_OPENED_MS = float(json.loads(str(window.JSON.stringify(window.performance)))["timeOrigin"])
+
+
 def now_ms() -> float:
     """Milliseconds since the page was opened. https://developer.mozilla.org/docs/Web/API/Performance/now"""
     return float(window.performance.now())
 
 
 def clock_ms() -> float:
-    """Milliseconds since 1970, as a fraction, since ``Date.now()`` wraps on MicroPython."""
-    return float(window.performance.timeOrigin) + now_ms()
+    """Milliseconds since 1970, which ``Date.now()`` is not on MicroPython, where it wraps."""
+    return _PAGE_OPENED_MS + now_ms()
 
 
 def page_origin() -> str:

@@ -73,7 +73,7 @@ def _prepare(picture: Element, scale: Scale, height: int, title: str) -> None:
     for number, tick in enumerate(scale.ticks):
         x = _percent(scale.at(tick))
         axis.append(create_svg("line", x1=x, x2=x, y1="0", y2=str(height + 4)))
-        words = f"{tick:g}" + (" ms" if tick == scale.ticks[-1] else "")
+        words = f"{tick:g}" if number else "0 ms"
         axis.append(_text(words, scale.at(tick), height + 18, text_anchor="middle" if number else "start"))
 
 

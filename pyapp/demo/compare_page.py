@@ -186,6 +186,6 @@ def _cell(text: str, best: bool) -> browser.Element:
     if best:
         cell.set("data-best", "yes")
         mark = browser.create("span", class_="best")
-        mark.text = " best"
+        mark.text = "best"
         cell.append(mark)
     return cell

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Outcome = dict[str, Any]
 
 WORKS, FAILS, NOT_RUN = "works", "fails", "not run"
+_PYTHONS = {"micropython": "MicroPython", "cpython": "Pyodide"}
 _TIMES = ("start", "milliseconds")
 _COSTS = ("requests", "preflights", "bytes")
 _MEDIA_FIELDS = ("name", "state", "words", "strategy", "source") + _TIMES + _COSTS
@@ -310,10 +311,11 @@ def markdown(report: "dict[str, Any]") -> str:
 def circumstances(report: "dict[str, Any]") -> str:
     """Where, when and in which order it was measured."""
     about = report["browser"]
+    python = _PYTHONS.get(report["interpreter"], report["interpreter"])
     window = "a private window" if report["mode"]["guess"] == "private" else "a window that may be private or not"
     return (
-        f"Measured in {about['name']} {about['version']}, in {window}, on {report['date']}, with Python by "
-        f"{report['interpreter']} and the homeserver {report['homeserver']}, one run of each in the order "
+        f"Measured in {about['name']} {about['version']}, in {window}, on {report['date']}, with "
+        f"{python} and the homeserver {report['homeserver']}, one run of each in the order "
         f"{', '.join(report['order'])} (seed {report['seed']})."
     )
 

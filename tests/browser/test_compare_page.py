@@ -1,6 +1,7 @@
 """The comparison in the browser: it comes to an end in every mode, and says what is so."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -35,6 +36,7 @@ def test_every_strategy_has_a_verdict_and_its_cost(open_window: OpenWindow, mode
     outcomes = report["strategies"]
     assert sorted(outcomes) == sorted(STRATEGIES) == sorted(report["order"])
     assert report["media"] == []
+    assert abs(datetime.fromisoformat(report["date"]) - datetime.now(UTC)) < timedelta(minutes=5)
     for name, found in outcomes.items():
         assert found["support"]["works"] in (True, False)
         assert found["support"]["works"] or found["support"]["words"]
