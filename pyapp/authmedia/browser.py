@@ -10,6 +10,7 @@ is dealt with here and nowhere else:
 """
 
 import asyncio
+import binascii
 import json
 
 from pyscript import document, ffi, window
@@ -315,8 +316,10 @@ async def hmac_sha256(key: str, text: str) -> str:
     subtle = window.crypto.subtle
     imported = await _settled(subtle.importKey("raw", encoder.encode(key), algorithm, False, ffi.to_js(["sign"])))
     signed = window.Uint8Array.new(await _settled(subtle.sign("HMAC", imported, encoder.encode(text))))
-    characters = window.btoa(window.String.fromCharCode.apply(None, signed))
-    return str(characters).replace("+", "-").replace("/", "_").replace("=", "")
+    # Byte by byte: a string with a NUL in it does not come into MicroPython whole.
+    digest = bytes([int(signed[position]) for position in range(int(signed.length))])
+    encoded = binascii.b2a_base64(digest).decode().strip()
+    return encoded.replace("+", "-").replace("/", "_").replace("=", "")
 
 
 class Loads:

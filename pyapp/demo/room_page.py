@@ -45,6 +45,7 @@ class RoomPage(Page):
         await self.try_all(session)
         room = await read_room(session.homeserver, session.room)
         timeline.draw_heading(room, self.root.find("#room"))
+        self.root.find(".waiting").hidden = True
         timeline.draw(room, self._chat)
         self._mind_buttons(session)
         if not self.support[self.name].works:

@@ -1,8 +1,10 @@
 """One source, two interpreters: every module of the library and of the demo is imported by both."""
 
+import hmac
 import json
 import re
 import shutil
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,15 +16,26 @@ from web.archive import pack
 from web.server import SiteServer
 from web.site import PYAPP
 
-# Imports them all and says so on the page, which is all that this page does.
+# Imports them all, computes what WebCrypto is for, and says so on the page, which is all that this page does.
 EVERY = """
-from pyscript import document
+import asyncio
+import json
+from authmedia import browser
 names = {names!r}
 for name in names:
     __import__(name)
-document.documentElement.setAttribute("data-imported", str(len(names)))
-document.documentElement.setAttribute("data-state", "done")
+async def main():
+    page = browser.root()
+    digests = []
+    for number in range({count}):
+        digests.append(await browser.hmac_sha256("a key", str(number)))
+    page.find("#report").text = json.dumps(digests)
+    page.set("data-imported", str(len(names)))
+    page.set("data-state", "done")
+asyncio.create_task(main())
 """
+# Enough that some have a byte of every value in them, zero included.
+DIGESTS = 100
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +54,7 @@ def site(
     shutil.copytree(state / "site", out)
     source = out.with_name("pyapp")
     shutil.copytree(PYAPP, source, ignore=shutil.ignore_patterns("pages", "__pycache__"))
-    (source / "every.py").write_text(EVERY.format(names=names), encoding="utf-8")
+    (source / "every.py").write_text(EVERY.format(names=names, count=DIGESTS), encoding="utf-8")
     files = {path.relative_to(source).as_posix(): path for path in source.rglob("*.py")}
     (out / "assets" / "every.tar.gz").write_bytes(pack(files))
     page = (out / "blob.html").read_text(encoding="utf-8")
@@ -63,3 +76,10 @@ def test_every_module_is_imported(open_window: OpenWindow, site: str, names: lis
     assert window.state == "done", window.page.locator("#problem").inner_text()
     assert window.page.locator("html").get_attribute("data-imported") == str(len(names))
     assert "authmedia.strategies.opfs" in names
+    digests = json.loads(window.page.locator("#report").text_content() or "[]")
+    assert digests == [hmac_sha256("a key", str(number)) for number in range(DIGESTS)]
+
+
+def hmac_sha256(key: str, text: str) -> str:
+    digest = hmac.digest(key.encode(), text.encode(), "sha256")
+    return urlsafe_b64encode(digest).decode().rstrip("=")
