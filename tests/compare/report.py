@@ -48,7 +48,11 @@ def answer(results: Results) -> list[str]:
         for mode in modes(results):
             outcome = _shown(results, mode, USUAL, strategy)[0]
             (good if outcome == WORKS else bad).append(mode if outcome in (WORKS, FAILS) else f"{mode} ({outcome})")
-        where = "works everywhere" if not bad else f"works in {', '.join(good) or 'none'}; not in {', '.join(bad)}"
+        where = "works everywhere"
+        if bad:
+            where = (
+                f"works in {', '.join(good)}; not in {', '.join(bad)}" if good else f"works in none: {', '.join(bad)}"
+            )
         first, again = (_typical(results, strategy, when) for when in WHENS)
         cost = f": {first} for a first visit, {again} after a reload" if first and again else ""
         sentences.append(f"{strategy} {where}{cost}.")

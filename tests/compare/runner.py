@@ -35,8 +35,8 @@ class Grounds:
     """The sites and homeservers of a comparison.
 
     Each strategy has a site of its own, so that none finds what another has kept: all on ``localhost``, on ports of
-    their own. Behind each, on the same origin, stands the homeserver; beside them a gateway that is the same site under
-    the name ``localhost`` and another site under 127.0.0.1.
+    their own. Behind each, on the same origin, stands the homeserver; beside each a gateway to the same homeserver that
+    is the same site under the name ``localhost`` and another site under 127.0.0.1.
     """
 
     def __init__(self, demonstration: Demonstration, state: Path, stack: ExitStack) -> None:
@@ -45,16 +45,17 @@ class Grounds:
         homeserver = demonstration.synapse.base_url
         account = {"user": demo.user_id, "password": demo.password, "room": demo.room_id}
         self.samples: dict[str, Sample] = media_of(state / "seed")
-        self._common = stack.enter_context(Gateway(homeserver))
+        self._beside: dict[str, Gateway] = {}
         self._own: dict[str, Gateway] = {}
         for strategy in STRATEGIES:
+            self._beside[strategy] = stack.enter_context(Gateway(homeserver))
             # The address that the page is told is replaced by its parameter; this one lets it know the account.
-            told = {**account, "homeserver": self._common.address()}
+            told = {**account, "homeserver": self._beside[strategy].address()}
             self._own[strategy] = stack.enter_context(Gateway(homeserver, state / "site", told))
 
     def gateway(self, place: str, strategy: str) -> Gateway:
         """Where the requests of a strategy come by."""
-        return self._own[strategy] if place == "same-origin" else self._common
+        return (self._own if place == "same-origin" else self._beside)[strategy]
 
     def page(self, setting: Setting, **parameters: str) -> str:
         """The address of a strategy's page, which speaks to the homeserver at some distance."""
