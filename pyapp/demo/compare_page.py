@@ -35,11 +35,18 @@ _TICK_S = 0.5
 _WORKS = {WORKS: "yes", FAILS: "no", NOT_RUN: "unknown"}
 
 
+def chosen() -> "tuple[str, ...]":
+    """The strategies that the page's address names in ``only``, or all of them."""
+    named = browser.query("only").split(",")
+    return tuple([name for name in STRATEGIES if name in named]) or STRATEGIES
+
+
 class ComparePage(Page):
     """Runs the strategies one after another, in random order, and shows the outcomes as they come."""
 
     def __init__(self) -> None:
         super().__init__("compare")
+        self._strategies = chosen()
         self._outcomes: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._cacheable: list[str] = []
         self._trial: Trial | None = None
@@ -77,20 +84,21 @@ class ComparePage(Page):
     def _begin(self) -> "list[str]":
         seed_text = browser.query("seed")
         seed = int(seed_text) if seed_text.isdigit() else int(browser.random_name()[:6], 16)
-        order = shuffled(STRATEGIES, seed)
-        self._outcomes = OrderedDict([(name, not_run("stopped before its turn")) for name in STRATEGIES])
+        order = shuffled(self._strategies, seed)
+        self._outcomes = OrderedDict([(name, not_run("stopped before its turn")) for name in self._strategies])
         self._stopped = False
         self._started_ms = browser.now_ms()
         for name, value in (("seed", seed), ("order", order), ("date", browser.iso_time(browser.clock_ms()))):
             self.report.tell(name, value)
         self.report.tell("strategies", self._outcomes)
+        self.root.find("#done").set("max", str(len(self._strategies)))
         self._show_controls(running=True)
         browser.spawn(self._tick())
         return order
 
     async def _run_one(self, number: int, name: str, session: Session) -> None:
         def tell(step: str) -> None:
-            self.root.find("#step").text = f"{number + 1} of {len(STRATEGIES)}: {name}, {step}"
+            self.root.find("#step").text = f"{number + 1} of {len(self._strategies)}: {name}, {step}"
 
         self.root.find("#done").set("value", str(number))
         self._trial = Trial(name, session, self._cacheable, tell)
@@ -124,6 +132,7 @@ class ComparePage(Page):
 
     def _show_outcomes(self, outcomes: "OrderedDict[str, dict[str, Any]]") -> None:
         self.report.tell("strategies", self._outcomes)
+        self.root.find("#done").set("max", str(len(self._strategies)))
         self.root.find("#results").hidden = False
         self.root.find("#headline").text = headline(outcomes)
         self.root.find("#circumstances").text = circumstances(self.report.content())

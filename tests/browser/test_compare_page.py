@@ -104,18 +104,15 @@ def test_no_strategy_profits_from_what_another_has_loaded(open_window: OpenWindo
     In Chromium a film from the network then cannot be sought, and one from the browser's cache can.
     """
     window = open_window()
-    for seed, order in (("85", ["blocking", "service_worker"]), ("106", ["service_worker", "blocking"])):
-        window.page.goto(f"{window.origin}/compare.html?run=1&seed={seed}")
-        window.page.wait_for_selector("#outcomes tr:nth-child(2)", timeout=60_000)
-        window.page.click("#stop")
-        window.settled()
-        assert window.report["order"][:2] == order
-        assert window.report["strategies"]["service_worker"]["video"]["right"] is False
+    for seed, order in (("0", ["blocking", "service_worker"]), ("2", ["service_worker", "blocking"])):
+        report = compared(window, seed=seed, only="service_worker,blocking")
+        assert report["order"] == order
+        assert report["strategies"]["service_worker"]["video"]["right"] is False
 
 
 @only_chromium
 def test_on_pyodide_too(open_window: OpenWindow) -> None:
-    report = compared(open_window(), interpreter="pyodide")
+    report = compared(open_window(), interpreter="pyodide", only="link,blocking")
     assert report["interpreter"] == "cpython"
     assert report["strategies"]["link"]["support"]["works"]
     assert report["strategies"]["blocking"]["note"] == ""
@@ -169,7 +166,7 @@ def test_the_report_is_downloaded_as_json(open_window: OpenWindow) -> None:
 def test_after_a_run_everybody_can_use_it(open_window: OpenWindow) -> None:
     window = open_window()
     window.page.emulate_media(reduced_motion="reduce")
-    compared(window)
+    compared(window, only="link,opfs")
     for scheme in ("light", "dark"):
         window.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         for width in (360, 1280):
