@@ -13,7 +13,7 @@ from tests.compare.results import Results
 from tests.compare.runner import Grounds, compare
 from web.demonstration import Demonstration
 
-STRATEGIES = ("link", "blob", "blocking")
+STRATEGIES = ("link", "blob")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,6 @@ def test_every_cell_has_its_verdict(results: Results) -> None:
         assert setting.version
         if cell.media == "encrypted":
             assert (cell.verdict, bool(cell.words)) == ("not run", True)
-        elif (setting.strategy, setting.interpreter) == ("blocking", "micropython"):
-            assert (cell.verdict, "urllib" in cell.words) == ("not run", True)
         else:
             assert (cell.verdict, cell.words) == ("works", "")
 
