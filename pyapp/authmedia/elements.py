@@ -9,7 +9,8 @@ import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError
-from authmedia.media import Media, MediaRequest, Traffic
+from authmedia.media import Media, MediaRequest
+from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

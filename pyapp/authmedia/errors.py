@@ -6,7 +6,7 @@ short sentence for the person in front of the page (``error.people``), which is 
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.media import Traffic
+    from authmedia.traffic import Traffic
 
 
 class AuthMediaError(Exception):

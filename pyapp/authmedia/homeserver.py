@@ -13,7 +13,8 @@ from authmedia.errors import (
     ServerFailure,
     SessionExpired,
 )
-from authmedia.media import MediaRequest, Traffic
+from authmedia.media import MediaRequest
+from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """The values that travel: what is wanted, what the DOM gets, and whether a strategy works here."""
 
 from authmedia.errors import MalformedMxc
+from authmedia.traffic import Traffic
 
 NETWORK = "network"
 MEMORY = "memory"
@@ -131,21 +132,6 @@ class MediaRequest:
 
     def __repr__(self) -> str:
         return f"MediaRequest({self.key!r}, kind={self.kind!r})"
-
-
-class Traffic:
-    """What a media cost so far, as far as the page can tell.
-
-    ``preflights`` are counted by the Fetch standard's rules (see ``homeserver.Preflights``), since no page is shown
-    them; ``bytes`` is the size of the bodies that came over the network.
-    """
-
-    __slots__ = ("bytes", "preflights", "requests")
-
-    def __init__(self) -> None:
-        self.requests = 0
-        self.preflights = 0
-        self.bytes = 0
 
 
 class Media:

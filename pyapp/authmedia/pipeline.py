@@ -4,7 +4,8 @@ import asyncio
 import random
 
 from authmedia.errors import AuthMediaError
-from authmedia.media import Media, MediaRequest, Traffic
+from authmedia.media import Media, MediaRequest
+from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import asyncio
 
 from authmedia import browser
 from authmedia.elements import FAILED, LOADING, SHOWN, Binding
-from authmedia.media import Traffic
+from authmedia.traffic import Traffic
 from demo.report import Report
 from demo.timeline import readable_bytes
 

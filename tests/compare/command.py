@@ -2,6 +2,7 @@
 
 import random
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -21,6 +22,7 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None
     console = Console()
     with ExitStack() as stack:
         status = stack.enter_context(console.status("Starting"))
+        tell = status.update if console.is_terminal else partial(console.print, highlight=False)
         playwright = stack.enter_context(sync_playwright())
         found, missing = browsers.find(playwright, stack)
         unknown = set(modes) - {browser.mode for browser in found}
@@ -29,9 +31,9 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None
             console.print(f"authmedia: there is no mode {', '.join(sorted(unknown))} here; there are: {known}")
             return 1
         chosen = [browser for browser in found if not modes or browser.mode in modes]
-        place = stack.enter_context(grounds(state, free_port(), status.update))
+        place = stack.enter_context(grounds(state, free_port(), tell))
         drawn = random.randrange(10**6) if seed is None else seed
-        results = compare(place, chosen, runs=runs, seed=drawn, progress=status.update)
+        results = compare(place, chosen, runs=runs, seed=drawn, progress=tell)
     results.about["missing"] = missing
     out.mkdir(parents=True, exist_ok=True)
     results.write(out / "results.json")

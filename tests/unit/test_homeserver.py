@@ -6,7 +6,8 @@ import pytest
 
 from authmedia import errors
 from authmedia.homeserver import Homeserver, Preflights, percent_encoded
-from authmedia.media import MediaRequest, Traffic
+from authmedia.media import MediaRequest
+from authmedia.traffic import Traffic
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, Script, answer, error, run
 

@@ -9,7 +9,8 @@ from authmedia import errors, strategies
 from authmedia.elements import FAILED, SHOWN, Binding
 from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
-from authmedia.media import DISK, MEMORY, NETWORK, MediaRequest, Traffic
+from authmedia.media import DISK, MEMORY, NETWORK, MediaRequest
+from authmedia.traffic import Traffic
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run, turns
 

@@ -12,8 +12,9 @@ from authmedia.errors import (
     StorageRefused,
     StrategyUnsupported,
 )
-from authmedia.media import Media, MediaRequest, Support, Traffic
+from authmedia.media import Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
+from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

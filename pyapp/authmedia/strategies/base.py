@@ -1,7 +1,8 @@
 """What a strategy is: whether it works here, one request into one ``src``, and forgetting."""
 
 from authmedia.errors import AuthMediaError, WrongContent
-from authmedia.media import Media, MediaRequest, Support, Traffic
+from authmedia.media import Media, MediaRequest, Support
+from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

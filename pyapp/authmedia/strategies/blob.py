@@ -6,8 +6,9 @@ must arrive whole before its first byte can be shown, it sits in memory, and a r
 
 from authmedia import browser
 from authmedia.errors import HomeserverUnreachable
-from authmedia.media import NETWORK, Media, MediaRequest, Support, Traffic, safe_content_type
+from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
 from authmedia.strategies.base import Strategy
+from authmedia.traffic import Traffic
 
 _PROBE = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 

@@ -11,8 +11,9 @@ import sys
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, RateLimited
 from authmedia.homeserver import media_path, refused
-from authmedia.media import NETWORK, Media, MediaRequest, Support, Traffic, safe_content_type
+from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
 from authmedia.strategies.base import Strategy
+from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,9 +12,10 @@ from authmedia.errors import (
     ServerFailure,
     StorageRefused,
 )
-from authmedia.media import DISK, NETWORK, Media, MediaRequest, Support, Traffic, safe_content_type
+from authmedia.media import DISK, NETWORK, Media, MediaRequest, Support, safe_content_type
 from authmedia.store import FileStore
 from authmedia.strategies.base import Strategy
+from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

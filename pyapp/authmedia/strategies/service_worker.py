@@ -9,8 +9,9 @@ import asyncio
 from authmedia import browser
 from authmedia.errors import AuthMediaError, StrategyUnsupported
 from authmedia.homeserver import MEDIA_PREFIX, ask, media_path
-from authmedia.media import NETWORK, Media, MediaRequest, Support, Traffic
+from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
+from authmedia.traffic import Traffic
 from authmedia.transfers import Transfers, examine
 
 TYPE_CHECKING = False
