@@ -5,7 +5,8 @@ not run; ``words``), ``note``, ``first`` and ``reload`` (a visit each, or null),
 visit. Outcomes come by the names of their strategies, in an ``OrderedDict``, since MicroPython's own keep no order.
 """
 
-from demo.timeline import AVATAR_LABEL, readable_bytes
+from demo.timeline import AVATAR_LABEL
+from demo.words import counted, readable_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -272,14 +273,14 @@ def cost(name: str, found: "Outcome") -> str:
     everything = "all" if first["shown"] == first["media"] else f"{first['shown']} of"
     sentence = (
         f"{name} works{choice}: {everything} {first['media']} media on show after {readable_ms(first['last_ms'])}, "
-        f"for {_counted(first['requests'], 'request')}, {_counted(first['preflights'], 'preflight')} "
+        f"for {counted(first['requests'], 'request')}, {counted(first['preflights'], 'preflight')} "
         f"and {_bytes(first)}"
     )
     if not again or again["last_ms"] is None:
         return sentence + (f"; {found['note']}." if found["note"] else ".")
     return (
         f"{sentence}; after a reload {readable_ms(again['last_ms'])}, "
-        f"{_counted(again['requests'], 'request')} and {_bytes(again)}."
+        f"{counted(again['requests'], 'request')} and {_bytes(again)}."
     )
 
 
@@ -330,7 +331,3 @@ def _named(outcomes: "dict[str, Outcome]", state: str) -> "list[str]":
 
 def _listed(names: "list[str]") -> str:
     return ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else "".join(names)
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

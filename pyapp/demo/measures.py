@@ -6,7 +6,7 @@ from authmedia import browser
 from authmedia.elements import FAILED, LOADING, SHOWN, Binding
 from authmedia.traffic import Traffic
 from demo.report import Report
-from demo.timeline import readable_bytes
+from demo.words import counted, readable_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -170,6 +170,6 @@ class Measures:
         self._summary.find(".shown").text = f"{states.count(SHOWN)} of {len(rows)} shown{failed}"
         if settled == len(rows):
             self._summary.find(".time").text = f"{(browser.now_ms() - self._start_ms) / 1000:.2f} s"
-        self._summary.find(".requests").text = f"{requests} requests"
-        self._summary.find(".preflights").text = f"{preflights} preflights"
+        self._summary.find(".requests").text = counted(requests, "request")
+        self._summary.find(".preflights").text = counted(preflights, "preflight")
         self._summary.find(".bytes").text = readable_bytes(size)

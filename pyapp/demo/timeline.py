@@ -4,6 +4,7 @@ from authmedia import browser
 from authmedia.errors import MalformedMxc
 from authmedia.media import MediaRequest
 from demo.room import Message, Person, Room
+from demo.words import readable_bytes
 
 #: What the label of a person's picture begins with.
 AVATAR_LABEL = "Avatar of "
@@ -117,12 +118,3 @@ def _caption(message: Message, name: str) -> str:
     seconds = message.spoken_ms // 1000
     length = f", {seconds // 60}:{seconds % 60:02d}" if seconds else ""
     return f"{name}{length}, {readable_bytes(message.size)}" if message.size else name
-
-
-def readable_bytes(size: int) -> str:
-    """A size as people write it."""
-    if size >= 1_000_000:
-        return f"{size / 1_000_000:.1f} MB"
-    if size >= 1000:
-        return f"{size / 1000:.0f} kB"
-    return f"{size} B"
