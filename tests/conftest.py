@@ -9,9 +9,11 @@ from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from development.samples import Sample
 from development.seed import media_of
 from tests.browser.engines import MODES, Mode, opened
+from tests.browser.rooms import Account
 from tests.browser.window import Window
 from tests.relay import free_port
 from web.demonstration import Demonstration
+from web.server import SiteServer
 
 OpenWindow = Callable[[str], Window]
 
@@ -75,3 +77,18 @@ def open_window(browser: BrowserContext, demonstration: Demonstration) -> Iterat
     yield open_one
     for window in windows:
         window.close()
+
+
+@pytest.fixture
+def site_for(state: Path) -> Iterator[Callable[[Account], str]]:
+    """The built site, told of another account than the demonstration's."""
+    servers: list[SiteServer] = []
+
+    def serve(account: Account) -> str:
+        servers.append(SiteServer(state / "site", 0, account))
+        servers[-1].start()
+        return servers[-1].url
+
+    yield serve
+    for server in servers:
+        server.stop()

@@ -1,68 +1,23 @@
 """What goes wrong in real life: each has its own words in the media's place, and leaves every other media alone."""
 
-import io
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from PIL import Image
 from playwright.sync_api import Playwright
 
 from development.synapse import Synapse
 from tests.browser.engines import CHROMIUM, FIREFOX, Mode, opened
+from tests.browser.rooms import Account, Room, picture
 from tests.browser.window import Window
 from tests.conftest import OpenWindow
 from tests.relay import Relay, free_port
 from web.demonstration import Demonstration
-from web.server import SiteServer
 
 STRATEGIES = ("link", "opfs", "blob")
-PASSWORD = "a password for tests"
-
 SIGNED_OUT = "You are signed out. Sign in again to see this media."
 UNREACHABLE = "The server cannot be reached."
-
-Account = dict[str, str]
-
-
-class Room:
-    """A room of one person, made over the client-server API."""
-
-    def __init__(self, synapse: Synapse, user: str) -> None:
-        session = synapse.register(user, PASSWORD)
-        headers = {"Authorization": f"Bearer {session['access_token']}"}
-        self._client = httpx.Client(base_url=synapse.base_url, headers=headers)
-        room = self._client.post("/_matrix/client/v3/createRoom", json={"name": f"The room of {user}"}).json()
-        self.account = {
-            "homeserver": synapse.base_url,
-            "user": session["user_id"],
-            "password": PASSWORD,
-            "room": str(room["room_id"]),
-        }
-
-    def upload(self, content: bytes, content_type: str) -> str:
-        """Uploads a media; gives its ``mxc://``."""
-        headers = {"Content-Type": content_type}
-        answer = self._client.post("/_matrix/media/v3/upload", content=content, headers=headers)
-        return str(answer.json()["content_uri"])
-
-    def say(self, name: str, mxc: str, kind: str = "m.image", **info: object) -> None:
-        """Sends a message with a media."""
-        path = f"/_matrix/client/v3/rooms/{self.account['room']}/send/m.room.message/{name}"
-        content = {"msgtype": kind, "body": name, "url": mxc, "info": info}
-        self._client.put(path, json=content).raise_for_status()
-
-    def close(self) -> None:
-        self._client.close()
-
-
-def picture(red: int) -> bytes:
-    """A PNG of one colour."""
-    buffer = io.BytesIO()
-    Image.new("RGB", (64, 48), (red, 90, 160)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="session")
@@ -78,21 +33,6 @@ def room(demonstration: Demonstration) -> Iterator[Room]:
     room.say("also-good", room.upload(picture(30), "image/png"))
     yield room
     room.close()
-
-
-@pytest.fixture
-def site_for(state: Path) -> Iterator[Callable[[Account], str]]:
-    """The built site, told of another account than the demonstration's."""
-    servers: list[SiteServer] = []
-
-    def serve(account: Account) -> str:
-        servers.append(SiteServer(state / "site", 0, account))
-        servers[-1].start()
-        return servers[-1].url
-
-    yield serve
-    for server in servers:
-        server.stop()
 
 
 def outcomes(window: Window) -> dict[str, str]:

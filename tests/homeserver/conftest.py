@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import trustme
 
 from development.synapse import Federation, Synapse
-from tests.homeserver.support import Account, Mxc, picture
+from tests.homeserver.support import Account, Mxc, certificate_files, picture
 from tests.relay import free_port
 
 QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
@@ -138,16 +137,10 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Synapse, Synapse]]:
     """Two homeservers that speak to each other: one near, whose links are asked for, and one far."""
     directory = tmp_path_factory.mktemp("federation")
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(directory / "authority.pem")
-    certificate = authority.issue_cert("localhost")
-    certificate.cert_chain_pems[0].write_to_path(directory / "certificate.pem")
-    certificate.private_key_pem.write_to_path(directory / "private.key")
-
+    files = certificate_files(directory)
     extra = {**QUICK, "federation": {"max_short_retries": 0}}
 
     def make(name: str) -> Synapse:
-        files = directory / "certificate.pem", directory / "private.key", directory / "authority.pem"
         return Synapse(directory / name, free_port(), extra_config=extra, federation=Federation(free_port(), *files))
 
     near, far = make("near"), make("far")

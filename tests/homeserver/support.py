@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import trustme
 from PIL import Image
 
 from development.synapse import Synapse
@@ -180,6 +181,17 @@ class Account:
 
 def query(wanted: dict[str, Any]) -> dict[str, str]:
     return {key: str(value).lower() for key, value in wanted.items()}
+
+
+def certificate_files(directory: Path) -> tuple[Path, Path, Path]:
+    """A certificate for ``localhost``, its private key, and the certificate of who signed it."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    files = directory / "certificate.pem", directory / "private.key", directory / "authority.pem"
+    pems = certificate.cert_chain_pems[0], certificate.private_key_pem, authority.cert_pem
+    for file, pem in zip(files, pems, strict=True):
+        pem.write_to_path(file)
+    return files
 
 
 # --- media ------------------------------------------------------------------------------------------------------------
