@@ -17,7 +17,7 @@ from selenium.common.exceptions import WebDriverException
 from development.samples import Sample
 from development.seed import media_of
 from tests.compare import proofs
-from tests.compare.browsers import Browser
+from tests.compare.browsers import Browser, Started
 from tests.compare.gateway import Gateway, Traffic
 from tests.compare.results import PLACES, STRATEGIES, Results, Setting
 from tests.compare.tabs import Tab, Unsettled, report, settle
@@ -103,8 +103,7 @@ def compare(
                         for interpreter in _interpreters(strategy, run):
                             known = (browser.engine, started.version, browser.mode)
                             setting = Setting(*known, homeserver, interpreter, strategy)
-                            with started.new_tab() as tab:
-                                visit(place, tab, results, setting, proving=run == 0)
+                            _try(place, started, results, setting, proving=run == 0)
     results.about["versions"].update({cell.setting.engine: cell.setting.version for cell in results.cells})
     return results
 
@@ -116,28 +115,38 @@ def _interpreters(strategy: str, run: int) -> tuple[str, ...]:
     return (PROVED,) if strategy == "blocking" else (MEASURED,)
 
 
-def visit(place: Grounds, tab: Tab, results: Results, setting: Setting, *, proving: bool) -> None:
-    """One visit of one strategy's page, and one reload; notes what was shown and what it cost."""
-    gateway = place.gateway(setting.homeserver, setting.strategy)
-    gateway.take()
+def _try(place: Grounds, started: Started, results: Results, setting: Setting, *, proving: bool) -> None:
+    """A visit in a new tab; what breaks in it is said in the cells of this one setting."""
     try:
-        tab.open(place.page(setting, fresh="1"))
-        settle(tab)
-        seen = report(tab)
-        spent = gateway.take()
-        if proving:
-            results.cells += proofs.prove(tab, setting, seen, place.samples)
-        measured = setting.interpreter == MEASURED or setting.strategy == "blocking"
-        if not measured or not _works(seen, setting):
-            return
-        _note(results, setting, "first visit", seen, spent)
-        gateway.take()
-        tab.open(place.page(setting))
-        settle(tab)
-        _note(results, setting, "after a reload", report(tab), gateway.take())
+        with started.new_tab() as tab:
+            visit(place, tab, results, setting, proving=proving)
     except _BROKEN as error:
         if proving:
+            results.cells = [cell for cell in results.cells if cell.setting != setting]
             results.cells += proofs.broken(setting, str(error).splitlines()[0])
+
+
+def visit(place: Grounds, tab: Tab, results: Results, setting: Setting, *, proving: bool) -> None:
+    """One visit of one strategy's page, and one reload; notes what was shown and what it cost.
+
+    :raises PlaywrightError, WebDriverException, Unsettled: if the page does not come to an end.
+    """
+    gateway = place.gateway(setting.homeserver, setting.strategy)
+    gateway.take()
+    tab.open(place.page(setting, fresh="1"))
+    settle(tab)
+    seen = report(tab)
+    spent = gateway.take()
+    if proving:
+        results.cells += proofs.prove(tab, setting, seen, place.samples)
+    measured = setting.interpreter == MEASURED or setting.strategy == "blocking"
+    if not measured or not _works(seen, setting):
+        return
+    _note(results, setting, "first visit", seen, spent)
+    gateway.take()
+    tab.open(place.page(setting))
+    settle(tab)
+    _note(results, setting, "after a reload", report(tab), gateway.take())
 
 
 def _works(seen: dict[str, Any], setting: Setting) -> bool:

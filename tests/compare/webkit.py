@@ -6,6 +6,7 @@ Its sessions are always ephemeral, as a private window's are, and a new one is s
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
+from urllib3.exceptions import HTTPError
 
 from tests.browser.engines import install_package
 from tests.compare.tabs import SIZE, picture
@@ -23,6 +25,8 @@ from tests.compare.tabs import SIZE, picture
 PACKAGES = ("webkit2gtk-driver", "xvfb")
 _BROWSERS = "/usr/lib/*/webkit2gtk-4.*/MiniBrowser"
 _SCRIPT_S = 100
+_START_S = 30
+_TRIES = 3
 # Selenium's scripts get their callback as the last argument.
 _CALL = """const [given, done] = arguments;
 const called = Promise.resolve().then(() => (%s)(...given));
@@ -90,14 +94,28 @@ class WebKitTab:
         return picture(self._driver.get_screenshot_as_png())
 
 
-@contextmanager
-def webkit_tab(path: str, display: str) -> Iterator[WebKitTab]:
-    """A browser with one tab, ended afterwards."""
+def _started(path: str, display: str) -> webdriver.WebKitGTK:
+    """Starts the browser; one that does not come up in time is given up, and another one started."""
     options = Options()
     options.binary_location = path
     options.add_argument("--automation")
-    service = Service(env={**os.environ, "DISPLAY": display})
-    driver = webdriver.WebKitGTK(options=options, service=service)
+    for _ in range(_TRIES):
+        service = Service(env={**os.environ, "DISPLAY": display})
+        watch = threading.Timer(_START_S, service.stop)
+        watch.start()
+        try:
+            return webdriver.WebKitGTK(options=options, service=service)
+        except (WebDriverException, HTTPError):
+            continue
+        finally:
+            watch.cancel()
+    raise WebDriverException(f"WebKitGTK did not start in {_TRIES} tries")
+
+
+@contextmanager
+def webkit_tab(path: str, display: str) -> Iterator[WebKitTab]:
+    """A browser with one tab, ended afterwards."""
+    driver = _started(path, display)
     try:
         yield WebKitTab(driver)
     finally:
