@@ -512,7 +512,8 @@ class MediaWorker:
     https://developer.mozilla.org/docs/Web/API/Service_Worker_API
 
     :param script: its address, relative to the page.
-    :param headers_for: called with the name of a session; gives the headers that its requests carry.
+    :param headers_for: called with the name of a session; gives the headers that its requests carry, none where it
+        is not known.
     :param on_answer: called with an address that the worker answered, and how many bytes its answer announced.
     """
 
@@ -523,7 +524,9 @@ class MediaWorker:
     ) -> None:
         def answer(event: "Any") -> None:
             if event.ports.length:
-                event.ports[0].postMessage(ffi.to_js(headers_for(str(event.data))))
+                headers = headers_for(str(event.data))
+                if headers:  # else it is a session of another loader on this page, which answers for itself
+                    event.ports[0].postMessage(ffi.to_js(headers))
             else:
                 on_answer(str(event.data.url), int(event.data.length))
 

@@ -1,5 +1,6 @@
 """Whether media are shown: by their pixels, their position and their length, not by the absence of an error."""
 
+import time
 from typing import Any
 
 from PIL import Image
@@ -13,6 +14,7 @@ from tests.compare.tabs import Tab
 
 # Of each kind so many are looked at; the state of all is asked for.
 _LOOKED_AT = 3
+_PAINTED_S = 3.0
 _ELEMENTS = """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => ({
   tag: element.localName, duration: element.duration, ...element.dataset }))"""
 # Brings an element into the middle of the window; gives where it stands, once it is painted there.
@@ -89,15 +91,20 @@ def _first_difference(
     for mxc in mxcs:
         element = next(element for element in tags if element["mxc"] == mxc)
         original = looks.frames(samples[mxc].path, looks.fit_of(element))
-        distance = looks.difference(_look(tab, f'{selector}[data-mxc="{mxc}"]'), original)
+        distance = _distance(tab, f'{selector}[data-mxc="{mxc}"]', original)
         if distance > looks.CLOSE:
             return f"{samples[mxc].name} does not look as it should (difference {distance:.0f} of 255)"
     return "" if mxcs else "the room has none"
 
 
-def _look(tab: Tab, selector: str) -> Image.Image:
-    box = tab.evaluate(_INTO_VIEW, selector)
-    return looks.cut(tab.screenshot(), box)
+def _distance(tab: Tab, selector: str, originals: list[Image.Image]) -> float:
+    """How far an element is from its original once it is painted; a browser may still be scrolling when it says so."""
+    deadline = time.monotonic() + _PAINTED_S
+    while True:
+        box = tab.evaluate(_INTO_VIEW, selector)
+        distance = looks.difference(looks.cut(tab.screenshot(), box), originals)
+        if distance < looks.CLOSE or time.monotonic() > deadline:
+            return distance
 
 
 def _wrong_length(elements: list[dict[str, Any]], samples: dict[str, Sample]) -> str:
@@ -114,5 +121,5 @@ def _wrong_frame(tab: Tab, selector: str) -> str:
     position = tab.evaluate(SEEK, [selector, middle])
     if abs(position - middle) > 0.1:
         return f"sought to {middle} s, the video stands at {position} s"
-    distance = looks.difference(_look(tab, selector), [looks.as_shown(film.draw_frame(middle))])
+    distance = _distance(tab, selector, [looks.as_shown(film.draw_frame(middle))])
     return "" if distance < looks.CLOSE else f"the video's middle does not look as it should ({distance:.0f} of 255)"
