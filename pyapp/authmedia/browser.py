@@ -803,10 +803,6 @@ class Element:
         """Opens a ``<dialog>`` on top of the page. https://developer.mozilla.org/docs/Web/API/HTMLDialogElement"""
         self._js.showModal()
 
-    def close_dialog(self) -> None:
-        """Closes a ``<dialog>``."""
-        self._js.close()
-
     def on(self, event: str, handler: "Callable[[], object]") -> Listener:
         """Calls ``handler`` at every such event, until the listener is closed."""
         return Listener(self._js, event, handler)

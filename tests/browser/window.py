@@ -5,7 +5,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from playwright.sync_api import BrowserContext, Locator, Page
+from playwright.sync_api import BrowserContext, Page
 
 _SETTLED = "['done', 'failed'].includes(document.documentElement.dataset.state)"
 _BYTES_HASH = """async (element) => {
@@ -77,11 +77,6 @@ class Window:
     def media(self) -> list[dict[str, Any]]:
         """What the page reports of each media."""
         return list(self.report["media"])
-
-    @property
-    def elements(self) -> list[Locator]:
-        """All media elements of the timeline."""
-        return self.page.locator("#timeline [data-mxc]").all()
 
     def media_elements(self) -> list[dict[str, Any]]:
         """Attributes of all media elements of the timeline and where on the whole page they stand."""

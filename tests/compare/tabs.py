@@ -1,6 +1,5 @@
 """One tab of any browser, in the few words that a comparison needs, whoever drives the browser."""
 
-import io
 import json
 import time
 from collections.abc import Iterator
@@ -9,6 +8,8 @@ from typing import Any, Protocol
 
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page
+
+from tests.browser import looks
 
 _SETTLED_S = 90.0
 _STATE = "() => document.documentElement.dataset.state"
@@ -27,9 +28,6 @@ class Tab(Protocol):
     def open(self, url: str) -> None:
         """Opens an address and waits until it has loaded."""
 
-    def reload(self) -> None:
-        """Loads the page again and waits until it has loaded."""
-
     def evaluate(self, function: str, *arguments: Any) -> Any:
         """Calls a JavaScript function in the page; a promise is waited for."""
 
@@ -47,19 +45,11 @@ class PlaywrightTab:
     def open(self, url: str) -> None:
         self._page.goto(url)
 
-    def reload(self) -> None:
-        self._page.reload()
-
     def evaluate(self, function: str, *arguments: Any) -> Any:
         return self._page.evaluate(function, *arguments)
 
     def screenshot(self) -> Image.Image:
-        return picture(self._page.screenshot())
-
-
-def picture(png: bytes) -> Image.Image:
-    """A screenshot as Pillow has it."""
-    return Image.open(io.BytesIO(png)).convert("RGB")
+        return looks.full_page(self._page.screenshot())
 
 
 @contextmanager

@@ -19,8 +19,9 @@ from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
 from urllib3.exceptions import HTTPError
 
+from tests.browser import looks
 from tests.browser.engines import install_package
-from tests.compare.tabs import SIZE, picture
+from tests.compare.tabs import SIZE
 
 PACKAGES = ("webkit2gtk-driver", "xvfb")
 _BROWSERS = "/usr/lib/*/webkit2gtk-4.*/MiniBrowser"
@@ -81,9 +82,6 @@ class WebKitTab:
     def open(self, url: str) -> None:
         self._driver.get(url)
 
-    def reload(self) -> None:
-        self._driver.refresh()
-
     def evaluate(self, function: str, *arguments: Any) -> Any:
         answer = self._driver.execute_async_script(_CALL % function, list(arguments))
         if "error" in answer:
@@ -91,7 +89,7 @@ class WebKitTab:
         return answer.get("value")
 
     def screenshot(self) -> Image.Image:
-        return picture(self._driver.get_screenshot_as_png())
+        return looks.full_page(self._driver.get_screenshot_as_png())
 
 
 def _started(path: str, display: str) -> webdriver.WebKitGTK:
