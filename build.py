@@ -4,7 +4,7 @@
     python3 build.py serve [--port N] [--homeserver-port N] [--no-open]
     python3 build.py build [--out DIR]
     python3 build.py test [pytest arguments]
-    python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N]
+    python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N] [--resume]
 
 The set-up uses Python's standard library alone. What a command does once everything is there stands in `web/`,
 `homeserver/development/` and `tests/`; here it is only called.
@@ -71,6 +71,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     compare_parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
     compare_parser.add_argument("--mode", action="append", default=[], help="only this mode; may be given again")
     compare_parser.add_argument("--seed", type=int, help="of the order of turns (default: drawn)")
+    compare_parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     compare_parser.set_defaults(command=compare)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command is not test:
@@ -118,7 +119,14 @@ def compare(options: argparse.Namespace) -> int:
     from tests.compare.command import run
 
     try:
-        return run(STATE / "comparison", options.out, runs=options.runs, modes=options.mode, seed=options.seed)
+        return run(
+            STATE / "comparison",
+            options.out,
+            runs=options.runs,
+            modes=options.mode,
+            seed=options.seed,
+            resume=options.resume,
+        )
     except RuntimeError as error:
         raise Stop(str(error)) from error
 

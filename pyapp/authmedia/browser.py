@@ -543,9 +543,11 @@ class MediaWorker:
         if not has_service_worker():
             raise BrowserError("NotSupportedError", "navigator.serviceWorker is missing in this window")
         container = window.navigator.serviceWorker
-        await _attempt(container.register, container, self._script, ffi.to_js({"scope": _WORKER_SCOPE}))
+        own = await _attempt(container.register, container, self._script, ffi.to_js({"scope": _WORKER_SCOPE}))
         deadline = now_ms() + patience_s * 1000
-        while ffi.is_none(container.controller):
+        same = getattr(window.Object, "is")
+        # One that was unregistered while this page was open stays its controller, but in Firefox answers no longer.
+        while ffi.is_none(own.active) or not same(own.active, container.controller):
             if now_ms() > deadline:
                 raise BrowserError("NotControlled", "no service worker controls this page, as after a hard reload")
             await asyncio.sleep(0.02)

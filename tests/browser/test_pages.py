@@ -72,6 +72,15 @@ def test_load_again_and_clear(open_window: OpenWindow, mode: Mode) -> None:
     assert {media["source"] for media in window.media} == {"network"}
 
 
+def test_a_service_worker_that_was_taken_away_works_again(open_window: OpenWindow) -> None:
+    window = open_window()
+    window.open("service-worker")
+    window.reload()
+    window.open("service-worker", fresh="1")  # this page is controlled by the one that it takes away
+    assert window.state == "done", window.report
+    assert {entry["strategy"] for entry in window.media} == {"service_worker"}
+
+
 def test_switching_the_interpreter_keeps_the_page(open_window: OpenWindow) -> None:
     window = open_window()
     window.open("link")

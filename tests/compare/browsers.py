@@ -7,7 +7,7 @@ from functools import partial
 
 from playwright.sync_api import Playwright
 
-from tests.browser.engines import ALL_MODES, Mode, opened, set_up_browsers
+from tests.browser.engines import ALL_MODES, Mode, opened
 from tests.compare import webkit
 from tests.compare.tabs import Tab, playwright_tab
 
@@ -35,9 +35,7 @@ def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[
     """All browsers and modes that this machine has, and why it has not the others.
 
     :param stack: ends what is started for them.
-    :raises RuntimeError: where there is neither Chromium nor Firefox.
     """
-    set_up_browsers()
     browsers = [by_playwright(mode, playwright) for mode in ALL_MODES]
     path = webkit.browser_path()
     if not path:

@@ -75,6 +75,12 @@ class Results:
                 return
         self.measures.append(Measure(setting, media, name, unit, [value]))
 
+    def add(self, other: "Results") -> None:
+        """Adds what was found elsewhere, in another browser or at another distance."""
+        self.cells += other.cells
+        self.measures += other.measures
+        self.about["versions"].update({cell.setting.engine: cell.setting.version for cell in other.cells})
+
     def write(self, path: Path) -> None:
         """Writes the file that is described above."""
         whole = {

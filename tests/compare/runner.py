@@ -67,7 +67,7 @@ class Grounds:
 
 
 @contextmanager
-def grounds(state: Path, homeserver_port: int, progress: Progress) -> Iterator[Grounds]:
+def prepared(state: Path, homeserver_port: int, progress: Progress) -> Iterator[Grounds]:
     """Starts a homeserver with the sample room, the sites and the gateways; stops them afterwards."""
     demonstration = Demonstration(state, 0, homeserver_port)
     with ExitStack() as stack:
@@ -76,36 +76,60 @@ def grounds(state: Path, homeserver_port: int, progress: Progress) -> Iterator[G
         yield Grounds(demonstration, state, stack)
 
 
+def begin(seed: int | None = None, runs: int = RUNS) -> Results:
+    """Results of nothing yet, on this machine.
+
+    :param seed: of the order in which strategies take their turns; drawn where none is given.
+    :param runs: how often each quantity is to be measured.
+    """
+    return Results(_about(random.randrange(10**6) if seed is None else seed, runs))
+
+
 def compare(
-    place: Grounds,
+    grounds: Grounds,
     browsers: list[Browser],
+    results: Results,
     *,
     places: tuple[str, ...] = PLACES,
     strategies: tuple[str, ...] = STRATEGIES,
-    runs: int = RUNS,
-    seed: int = 0,
     progress: Progress,
-) -> Results:
-    """Runs it all.
+) -> Iterator[None]:
+    """Runs it all into the results, and gives after each browser and distance, so that they can be kept.
 
-    :param runs: how often each quantity is measured.
-    :param seed: of the order in which strategies take their turns.
+    Browsers and distances that the results have already are left out.
+
     :param progress: told what is being done.
     """
-    order = random.Random(seed)
-    results = Results(_about(seed, runs))
+    known = {(cell.setting.mode, cell.setting.homeserver) for cell in results.cells}
     for browser in browsers:
         for homeserver in places:
-            for run in range(runs):
-                with browser.start() as started:
-                    for strategy in order.sample(strategies, len(strategies)):
-                        progress(f"{browser.mode}, {homeserver}, round {run + 1} of {runs}: {strategy}")
-                        for interpreter in _interpreters(strategy, run):
-                            known = (browser.engine, started.version, browser.mode)
-                            setting = Setting(*known, homeserver, interpreter, strategy)
-                            _try(place, started, results, setting, proving=run == 0)
-    results.about["versions"].update({cell.setting.engine: cell.setting.version for cell in results.cells})
-    return results
+            if (browser.mode, homeserver) in known:
+                continue
+            part = Results(results.about)
+            _compare_at(grounds, browser, part, homeserver, strategies, progress)
+            results.add(part)
+            yield
+
+
+def _compare_at(
+    grounds: Grounds,
+    browser: Browser,
+    results: Results,
+    homeserver: str,
+    strategies: tuple[str, ...],
+    progress: Progress,
+) -> None:
+    """All rounds of one browser at one distance."""
+    runs = results.about["runs"]
+    order = random.Random(f"{results.about['seed']} {browser.mode} {homeserver}")
+    for run in range(runs):
+        with browser.start() as started:
+            for strategy in order.sample(strategies, len(strategies)):
+                progress(f"{browser.mode}, {homeserver}, round {run + 1} of {runs}: {strategy}")
+                for interpreter in _interpreters(strategy, run):
+                    known = (browser.engine, started.version, browser.mode)
+                    setting = Setting(*known, homeserver, interpreter, strategy)
+                    _try(grounds, started, results, setting, proving=run == 0)
 
 
 def _interpreters(strategy: str, run: int) -> tuple[str, ...]:
@@ -115,36 +139,36 @@ def _interpreters(strategy: str, run: int) -> tuple[str, ...]:
     return (PROVED,) if strategy == "blocking" else (MEASURED,)
 
 
-def _try(place: Grounds, started: Started, results: Results, setting: Setting, *, proving: bool) -> None:
+def _try(grounds: Grounds, started: Started, results: Results, setting: Setting, *, proving: bool) -> None:
     """A visit in a new tab; what breaks in it is said in the cells of this one setting."""
     try:
         with started.new_tab() as tab:
-            visit(place, tab, results, setting, proving=proving)
+            visit(grounds, tab, results, setting, proving=proving)
     except _BROKEN as error:
         if proving:
             results.cells = [cell for cell in results.cells if cell.setting != setting]
             results.cells += proofs.broken(setting, str(error).splitlines()[0])
 
 
-def visit(place: Grounds, tab: Tab, results: Results, setting: Setting, *, proving: bool) -> None:
+def visit(grounds: Grounds, tab: Tab, results: Results, setting: Setting, *, proving: bool) -> None:
     """One visit of one strategy's page, and one reload; notes what was shown and what it cost.
 
     :raises PlaywrightError, WebDriverException, Unsettled: if the page does not come to an end.
     """
-    gateway = place.gateway(setting.homeserver, setting.strategy)
+    gateway = grounds.gateway(setting.homeserver, setting.strategy)
     gateway.take()
-    tab.open(place.page(setting, fresh="1"))
+    tab.open(grounds.page(setting, fresh="1"))
     settle(tab)
     seen = report(tab)
     spent = gateway.take()
     if proving:
-        results.cells += proofs.prove(tab, setting, seen, place.samples)
+        results.cells += proofs.prove(tab, setting, seen, grounds.samples)
     measured = setting.interpreter == MEASURED or setting.strategy == "blocking"
     if not measured or not _works(seen, setting):
         return
     _note(results, setting, "first visit", seen, spent)
     gateway.take()
-    tab.open(place.page(setting))
+    tab.open(grounds.page(setting))
     settle(tab)
     _note(results, setting, "after a reload", report(tab), gateway.take())
 
