@@ -10,7 +10,7 @@ from random import Random
 
 from PIL import Image
 
-from development import landscapes, nights, portraits
+from development import landscapes, nights, notes, portraits
 from development.brushes import grain
 
 _FRAME_MS = 120
@@ -74,4 +74,5 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "star-trails.jpg": partial(_jpeg, nights.star_trails, 0.14, 85),
     "milky-way.png": partial(_photograph_png, nights.milky_way, 0.1),
     "dome.gif": _gif,
+    "door-code.jpg": partial(_jpeg, notes.door_code, 0.06),
 }

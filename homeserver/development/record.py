@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 _RECORD = "record.json"
 _PASSWORDS = "passwords.json"
@@ -19,6 +20,7 @@ class Record:
     :param tokens: the access tokens of the accounts made so far, by name.
     :param reserved: ``mxc://…`` by a media's SHA-256, from just before its upload starts.
     :param media: the same, once it is uploaded.
+    :param encrypted: the ``EncryptedFile`` of what was uploaded encrypted, by the SHA-256 of what is in it.
     """
 
     user_id: str = ""
@@ -27,6 +29,7 @@ class Record:
     tokens: dict[str, str] = field(default_factory=dict)
     reserved: dict[str, str] = field(default_factory=dict)
     media: dict[str, str] = field(default_factory=dict)
+    encrypted: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path) -> "Record":

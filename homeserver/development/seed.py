@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from development.attachments import encrypt
 from development.conversation import ALIAS, CONVERSATION, DEMO, ORGANISER, PEOPLE, ROOM_NAME, ROOM_TOPIC, Line
 from development.matrix import Matrix, Refusal, SeedError, segment
 from development.record import Record, passwords
@@ -58,9 +59,10 @@ def seed(
 
 
 def media_of(directory: Path) -> dict[str, Sample]:
-    """The samples by the ``mxc://…`` that a seeded homeserver knows them by."""
-    media = Record.read(directory).media
-    return {media[sample.sha256]: sample for sample in samples(directory) if sample.sha256 in media}
+    """The samples by the ``mxc://…`` that a seeded homeserver knows them by, or their ciphertext."""
+    record = Record.read(directory)
+    known = record.media | {sha256: file["url"] for sha256, file in record.encrypted.items()}
+    return {known[sample.sha256]: sample for sample in samples(directory) if sample.sha256 in known}
 
 
 class _Seeding:
@@ -230,13 +232,22 @@ class _Seeding:
         if sample.kind == "video":
             info["thumbnail_url"] = self._uploaded(POSTER, line.sender)
             info["thumbnail_info"] = _info(self._sample(POSTER))
-        return {
-            "msgtype": f"m.{sample.kind}",
-            "body": line.words or sample.name,
-            "filename": sample.name,
-            "url": self._uploaded(sample.name, line.sender),
-            "info": info,
-        }
+        content = {"msgtype": f"m.{sample.kind}", "body": line.words or sample.name, "filename": sample.name}
+        if line.encrypted:
+            return content | {"file": self._encrypted(sample, line.sender), "info": info}
+        return content | {"url": self._uploaded(sample.name, line.sender), "info": info}
+
+    def _encrypted(self, sample: Sample, person: str) -> dict[str, Any]:
+        """The ``EncryptedFile`` of a sample, after uploading its ciphertext if it is not there yet."""
+        known = self._record.encrypted
+        if sample.sha256 not in known:
+            ciphertext, file = encrypt(sample.path.read_bytes())
+            mxc = self._matrix.reserve(self._record.tokens[person])
+            # Without its name and its type, which the server is not to know either.
+            self._matrix.upload(self._record.tokens[person], mxc, "", "application/octet-stream", ciphertext)
+            known[sample.sha256] = {"url": mxc, **file}
+            self._keep()
+        return known[sample.sha256]
 
     def _uploaded(self, name: str, person: str) -> str:
         """The address of a sample on the homeserver, after uploading it if it is not there yet."""
@@ -264,6 +275,8 @@ class _Seeding:
 
     def _recognise(self, content: dict[str, Any]) -> None:
         """Notes which samples the media in an event's content are, by what is really in them."""
+        if "file" in content:
+            self._record.encrypted[self._sample(content["filename"]).sha256] = content["file"]
         info = content.get("info") or {}
         for mxc in (content.get("avatar_url"), content.get("url"), info.get("thumbnail_url")):
             if mxc and mxc not in self._record.media.values():

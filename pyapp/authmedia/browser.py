@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _LOOK_S = 0.1
 
 
+# Bodies from this size on, in bytes, are counted while they arrive.
+_WORTH_COUNTING = 500_000
 # The end of any blob. A fraction, since large integers wrap on MicroPython; not infinity, of which WebKit makes 0.
 _END = 9007199254740991.0
 
@@ -182,6 +184,19 @@ def on_unhandled(handler: "Callable[[BaseException | None, str], None]") -> None
 # --- network ---------------------------------------------------------------------------------------------------------
 
 
+class ObjectUrls:
+    """How many object URLs this page made and revoked: the difference is what it keeps in memory."""
+
+    __slots__ = ("made", "revoked")
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.revoked = 0
+
+
+OBJECT_URLS = ObjectUrls()
+
+
 class Blob:
     """Bytes that stay in the browser. https://developer.mozilla.org/docs/Web/API/Blob"""
 
@@ -205,6 +220,7 @@ class Blob:
 
     def object_url(self) -> str:
         """A ``blob:`` URL; whoever asks for it revokes it."""
+        OBJECT_URLS.made += 1
         return str(window.URL.createObjectURL(self._js))
 
 
@@ -220,7 +236,42 @@ def bytes_blob(content: bytes, content_type: str) -> Blob:
 
 def revoke_object_url(url: str) -> None:
     """https://developer.mozilla.org/docs/Web/API/URL/revokeObjectURL_static"""
+    OBJECT_URLS.revoked += 1
     window.URL.revokeObjectURL(url)
+
+
+class _Count:
+    """Counts a body's bytes on their way, where somebody wants to know and it is worth it; they stay in the browser.
+
+    https://developer.mozilla.org/docs/Web/API/TransformStream
+    """
+
+    __slots__ = ("_proxy", "body", "counts")
+
+    def __init__(self, response: "Any", on_progress: "Callable[[int, int], None] | None") -> None:
+        self.body = response.body
+        announced = response.headers.get("Content-Length")
+        total = 0 if ffi.is_none(announced) or not str(announced).isdigit() else int(str(announced))
+        self.counts = bool(on_progress) and total >= _WORTH_COUNTING
+        if not self.counts:
+            return
+        received = [0]
+
+        def count(chunk: "Any", controller: "Any") -> None:
+            controller.enqueue(chunk)
+            received[0] += int(chunk.byteLength)
+            if on_progress:
+                on_progress(received[0], total)
+
+        self._proxy = ffi.create_proxy(count)
+        self.body = self.body.pipeThrough(window.TransformStream.new(ffi.to_js({"transform": self._proxy})))
+
+    def __enter__(self) -> "_Count":
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        if self.counts:
+            _release(self._proxy)
 
 
 class Response:
@@ -238,21 +289,49 @@ class Response:
         value = self._js.headers.get(name)
         return "" if ffi.is_none(value) else str(value)
 
+    async def decrypted(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
+        """The body decrypted with AES-CTR; nothing if it does not have the digest that it should have.
+
+        https://developer.mozilla.org/docs/Web/API/SubtleCrypto/decrypt
+
+        :param key: of 256 bits, as a JWK has it.
+        :param counter: its first block; the last 64 bits of it count.
+        :param sha256: the ciphertext's digest.
+        :raises BrowserError: if the transfer broke off, or in a page without WebCrypto.
+        """
+        subtle = _web_crypto()
+        ciphertext = await self._body(self._js.arrayBuffer())
+        if _small_bytes(await _settled(subtle.digest("SHA-256", ciphertext))) != sha256:
+            return None
+        algorithm = {"name": "AES-CTR", "counter": window.Uint8Array.new(ffi.to_js(list(counter))), "length": 64}
+        jwk = ffi.to_js({"kty": "oct", "alg": "A256CTR", "k": key})
+        name = ffi.to_js({"name": "AES-CTR"})
+        imported = await _settled(subtle.importKey("jwk", jwk, name, False, ffi.to_js(["decrypt"])))
+        plain = await _settled(subtle.decrypt(ffi.to_js(algorithm), imported, ciphertext))
+        return Blob(window.Blob.new(ffi.to_js([plain])))
+
     async def text(self) -> str:
         """The body as text, for JSON and errors only."""
         return str(await self._body(self._js.text()))
 
-    async def blob(self) -> Blob:
-        """The whole body, kept by the browser."""
-        return Blob(await self._body(self._js.blob()))
+    async def blob(self, on_progress: "Callable[[int, int], None] | None" = None) -> Blob:
+        """The whole body, kept by the browser.
+
+        :param on_progress: called with the bytes that are there and those that were announced, while a body arrives
+            that is large enough to wait for.
+        """
+        with _Count(self._js, on_progress) as count:
+            whole = window.Response.new(count.body) if count.counts else self._js
+            return Blob(await self._body(whole.blob()))
 
     def abort(self) -> None:
         """Ends the transfer; harmless once it is over."""
         self._abort.abort()
 
-    async def pipe_to(self, writable: "Any") -> None:
+    async def pipe_to(self, writable: "Any", on_progress: "Callable[[int, int], None] | None" = None) -> None:
         """Streams the body into a ``WritableStream`` and closes it; a failure on either side discards it all."""
-        await self._body(self._js.body.pipeTo(writable))
+        with _Count(self._js, on_progress) as count:
+            await self._body(count.body.pipeTo(writable))
 
     async def _body(self, promise: "Any") -> "Any":
         try:
@@ -269,6 +348,7 @@ async def fetch(
     headers: "dict[str, str] | None" = None,
     body: str | None = None,
     credentials: str = "omit",
+    cache: str = "no-store",
 ) -> Response:
     """Asks for a URL, with no referrer and past the browser's HTTP cache.
 
@@ -276,13 +356,14 @@ async def fetch(
     kept, a strategy keeps on purpose. https://developer.mozilla.org/docs/Web/API/Window/fetch
 
     :param credentials: ``omit``, or ``include`` to send and to take cookies.
+    :param cache: ``default`` for what may stay in the browser's HTTP cache, as what is encrypted may.
     :raises BrowserError: if no answer came.
     """
     controller = window.AbortController.new()
     options = {
         "method": method,
         "headers": headers or {},
-        "cache": "no-store",
+        "cache": cache,
         "credentials": credentials,
         "referrerPolicy": "no-referrer",
         "signal": controller.signal,
@@ -313,13 +394,25 @@ async def hmac_sha256(key: str, text: str) -> str:
     """An HMAC as base64url, without padding. https://developer.mozilla.org/docs/Web/API/SubtleCrypto/sign"""
     encoder = window.TextEncoder.new()
     algorithm = ffi.to_js({"name": "HMAC", "hash": "SHA-256"})
-    subtle = window.crypto.subtle
+    subtle = _web_crypto()
     imported = await _settled(subtle.importKey("raw", encoder.encode(key), algorithm, False, ffi.to_js(["sign"])))
-    signed = window.Uint8Array.new(await _settled(subtle.sign("HMAC", imported, encoder.encode(text))))
-    # Byte by byte: a string with a NUL in it does not come into MicroPython whole.
-    digest = bytes([int(signed[position]) for position in range(int(signed.length))])
+    digest = _small_bytes(await _settled(subtle.sign("HMAC", imported, encoder.encode(text))))
     encoded = binascii.b2a_base64(digest).decode().strip()
     return encoded.replace("+", "-").replace("/", "_").replace("=", "")
+
+
+def _web_crypto() -> "Any":
+    """https://developer.mozilla.org/docs/Web/API/SubtleCrypto"""
+    subtle: Any = getattr(window.crypto, "subtle", None)
+    if ffi.is_none(subtle):
+        raise BrowserError("NotSupportedError", "crypto.subtle is missing: this page is no secure context")
+    return subtle
+
+
+def _small_bytes(buffer: "Any") -> bytes:
+    """A digest out of an ``ArrayBuffer``, byte by byte: a text with a NUL does not come into MicroPython whole."""
+    array = window.Uint8Array.new(buffer)
+    return bytes([int(array[position]) for position in range(int(array.length))])
 
 
 class Loads:
@@ -423,7 +516,13 @@ class Directory:
                 return None
             raise
 
-    async def write(self, name: str, head: str, response: Response | None) -> None:
+    async def write(
+        self,
+        name: str,
+        head: str,
+        response: Response | None,
+        on_progress: "Callable[[int, int], None] | None" = None,
+    ) -> None:
         """Writes a text and then a response's body into a file that appears whole or not at all.
 
         :raises BrowserError: ``QuotaExceededError`` where the storage is full; whatever the network said otherwise.
@@ -435,7 +534,7 @@ class Directory:
         try:
             writable = await _settled(handle.createWritable())
             await _settled(writable.write(head))
-            await (response.pipe_to(writable) if response else _settled(writable.close()))
+            await (response.pipe_to(writable, on_progress) if response else _settled(writable.close()))
             complete = True
         finally:
             if not complete:
@@ -781,6 +880,32 @@ class Element:
         """Where a video or audio is, in seconds."""
         return float(self._js.currentTime)
 
+    @position.setter
+    def position(self, seconds: float) -> None:
+        self._js.currentTime = seconds
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether a video or audio plays, or would if it could."""
+        return not self._js.paused and not self._js.ended
+
+    async def play(self) -> None:
+        """Has a video or audio go on; a browser that wants a person to do it leaves it where it is.
+
+        https://developer.mozilla.org/docs/Web/API/HTMLMediaElement/play
+        """
+        try:
+            await _settled(self._js.play())
+        except BrowserError:
+            return
+
+    def style(self, name: str, value: str) -> None:
+        """Sets a property of the element's own style, or takes it away where the value is empty."""
+        if value:
+            self._js.style.setProperty(name, value)
+        else:
+            self._js.style.removeProperty(name)
+
     async def seek(self, position: float, patience_s: float) -> bool:
         """Moves a video or audio and waits for the picture there; gives whether the browser said that it is done.
 
@@ -839,6 +964,165 @@ class Element:
         self._js.removeAttribute("src")
         if self.tag in ("video", "audio"):
             self._js.load()
+
+
+class Watch:
+    """Tells which elements below a root come, change and leave, and which are near to what people see.
+
+    https://developer.mozilla.org/docs/Web/API/MutationObserver and
+    https://developer.mozilla.org/docs/Web/API/IntersectionObserver
+
+    :param root: the element below which it looks; what is there already is told of at once.
+    :param selector: of the elements that it is about.
+    :param attributes: whose change is told, those that the selector names among them.
+    :param audience: who is told; elements are named by numbers of this watch.
+    :param near_px: how far outside of what is visible an element is near, in CSS pixels; ``None`` looks at no places.
+    """
+
+    __slots__ = (
+        "_audience",
+        "_elements",
+        "_last",
+        "_near",
+        "_numbers",
+        "_observer",
+        "_proxies",
+        "_root",
+        "_selector",
+        "_visible",
+    )
+
+    def __init__(
+        self,
+        root: Element,
+        selector: str,
+        attributes: "tuple[str, ...]",
+        audience: "Audience",
+        near_px: int | None,
+    ) -> None:
+        self._root = root._js
+        self._selector = selector
+        self._audience = audience
+        self._last = 0
+        self._numbers = window.WeakMap.new()
+        self._elements: dict[int, Any] = {}
+        self._proxies = [ffi.create_proxy(self._on_mutations)]
+        self._near = self._visible = None
+        if near_px is not None:
+            self._near = self._places(self._on_near, near_px)
+            self._visible = self._places(self._on_visible, 0)
+        self._observer = window.MutationObserver.new(self._proxies[0])
+        options = {"childList": True, "subtree": True, "attributes": True, "attributeFilter": list(attributes)}
+        self._observer.observe(self._root, ffi.to_js(options))
+        self._look_into(self._root, set())
+
+    def close(self) -> None:
+        """Looks no more; what is there is not told of as leaving."""
+        for observer in (self._observer, self._near, self._visible):
+            if observer is not None:
+                observer.disconnect()
+        for proxy in self._proxies:
+            _release(proxy)
+        self._elements.clear()
+
+    def _places(self, handler: "Callable[..., None]", margin_px: int) -> "Any":
+        self._proxies.append(ffi.create_proxy(handler))
+        margin = f"{margin_px}px"
+        options = {"rootMargin": margin, "scrollMargin": margin}  # the latter for boxes that scroll by themselves
+        return window.IntersectionObserver.new(self._proxies[-1], ffi.to_js(options))
+
+    def _on_mutations(self, records: "Any", *_observer: object) -> None:
+        seen: set[int] = set()
+        for position in range(int(records.length)):
+            record = records[position]
+            if str(record.type) == "attributes":
+                self._reconcile(record.target, seen, changed=True)
+                continue
+            for nodes in (record.removedNodes, record.addedNodes):
+                for index in range(int(nodes.length)):
+                    node = nodes[index]
+                    if int(node.nodeType) == 1:  # an element
+                        self._look_into(node, seen)
+
+    def _look_into(self, node: "Any", seen: "set[int]") -> None:
+        if node.matches(self._selector):
+            self._reconcile(node, seen)
+        found = node.querySelectorAll(self._selector)
+        for index in range(int(found.length)):
+            self._reconcile(found[index], seen)
+
+    def _reconcile(self, js: "Any", seen: "set[int]", changed: bool = False) -> None:
+        """Tells what has become of an element since it was last told of, once a batch."""
+        number = self._number(js)
+        if number in seen:
+            return
+        there = self._root.contains(js) and js.matches(self._selector)
+        known = number in self._elements
+        if there and not known:
+            self._elements[number] = js
+            self._audience.came(number, Element(js))
+            if self._near is not None:
+                self._near.observe(js)
+        elif there and changed:
+            self._audience.changed(number)
+        elif known and not there:
+            self._elements.pop(number)
+            for observer in (self._near, self._visible):
+                if observer is not None:
+                    observer.unobserve(js)
+            self._audience.went(number)
+        else:
+            return
+        seen.add(number)
+
+    def _number(self, js: "Any") -> int:
+        known = self._numbers.get(js)
+        if not ffi.is_none(known):
+            return int(known)
+        self._last += 1
+        self._numbers.set(js, self._last)
+        return self._last
+
+    def _on_near(self, entries: "Any", *_observer: object) -> None:
+        for number, js, near in self._told(entries):
+            if near and self._visible is not None:
+                self._visible.observe(js)
+            elif self._visible is not None:
+                self._visible.unobserve(js)
+            self._audience.near(number, near)
+
+    def _on_visible(self, entries: "Any", *_observer: object) -> None:
+        for number, _js, visible in self._told(entries):
+            self._audience.visible(number, visible)
+
+    def _told(self, entries: "Any") -> "list[tuple[int, Any, bool]]":
+        """What an observer tells of elements that are still there; only the last of each counts."""
+        latest: dict[int, tuple[int, Any, bool]] = {}
+        for position in range(int(entries.length)):
+            entry = entries[position]
+            number = self._number(entry.target)
+            if number in self._elements:
+                latest[number] = (number, entry.target, bool(entry.isIntersecting))
+        return list(latest.values())
+
+
+class Audience:
+    """Who is told by a `Watch`; elements are named by numbers."""
+
+    def came(self, number: int, element: Element) -> None:
+        """An element is there."""
+
+    def changed(self, number: int) -> None:
+        """One of its attributes has another value."""
+
+    def went(self, number: int) -> None:
+        """It is no longer below the root, or matches no more."""
+
+    def near(self, number: int, near: bool) -> None:
+        """It came near to what is visible, or is far away."""
+
+    def visible(self, number: int, visible: bool) -> None:
+        """It is visible, or no longer so."""
 
 
 def root() -> Element:

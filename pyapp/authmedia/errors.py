@@ -51,6 +51,13 @@ class MalformedMxc(AuthMediaError):
     people = "This message names a media address that is not valid."
 
 
+class MalformedEncryptedFile(AuthMediaError):
+    """What an event says of an encrypted attachment cannot be right."""
+
+    advice = "Pass the event's `file` unchanged; it must be an EncryptedFile of version 2 (AES-256-CTR, SHA-256)."
+    people = "This message does not say how to decrypt its media."
+
+
 class MediaNotFound(AuthMediaError):
     """The homeserver has no such media, or no longer (M_NOT_FOUND)."""
 
@@ -116,6 +123,13 @@ class WrongContent(AuthMediaError):
 
     advice = "The browser could not decode it: compare the file's bytes with its declared content type."
     people = "This file is damaged, or not of the kind that it claims to be."
+
+
+class WrongHash(AuthMediaError):
+    """The ciphertext that arrived is not the one that the sender encrypted: nothing of it is shown."""
+
+    advice = "Do not show it. It was altered or damaged on a server or on this device; ask its sender to send it again."
+    people = "This media is not what its sender encrypted, so it is not shown."
 
 
 class StorageRefused(AuthMediaError):

@@ -194,6 +194,7 @@ async def ask(
     headers: "dict[str, str] | None" = None,
     body: str | None = None,
     credentials: str = "omit",
+    cache: str = "no-store",
 ) -> browser.Response:
     """A request whose failures are errors of ours, whatever the interpreter.
 
@@ -201,7 +202,9 @@ async def ask(
     """
     failure: AuthMediaError
     try:
-        response = await browser.fetch(url, method=method, headers=headers, body=body, credentials=credentials)
+        response = await browser.fetch(
+            url, method=method, headers=headers, body=body, credentials=credentials, cache=cache
+        )
         if response.status < 400:
             return response
         failure = await refusal(response)

@@ -1,13 +1,16 @@
 """The media loader: what an application holds, whatever the strategy behind it."""
 
 from authmedia import strategies
+from authmedia.decryption import Decrypting
 from authmedia.errors import AuthMediaError
 from authmedia.media import Media, MediaRequest, Support
-from authmedia.pipeline import Counters, Pipeline
+from authmedia.pipeline import Counters, Pipeline, Waiter
 from authmedia.strategies import AUTO
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authmedia.homeserver import Homeserver
     from authmedia.strategies.base import Strategy
 
@@ -35,13 +38,18 @@ class MediaLoader:
     __slots__ = ("_pipeline", "_strategy")
 
     def __init__(self, strategy: "Strategy") -> None:
-        self._strategy = strategy
-        self._pipeline = Pipeline(strategy)
+        self._strategy = strategy if strategy.decrypts else Decrypting(strategy)
+        self._pipeline = Pipeline(self._strategy)
 
     @property
     def name(self) -> str:
         """The strategy's name."""
         return self._strategy.name
+
+    @property
+    def user_id(self) -> str:
+        """Whose session it loads with."""
+        return self._strategy.homeserver.user_id
 
     @property
     def counters(self) -> Counters:
@@ -52,14 +60,23 @@ class MediaLoader:
         """Tries whether the strategy works in this window and with this homeserver."""
         return await self._strategy.support()
 
-    async def load(self, request: MediaRequest) -> Media:
+    async def load(
+        self,
+        request: MediaRequest,
+        visible: "Callable[[], bool] | None" = None,
+        on_progress: "Callable[[int, int], None] | None" = None,
+    ) -> Media:
         """What an element can show for a request; equal requests at the same time are one load.
 
         Cancelling it aborts the transfer, unless somebody else waits for the same media.
 
+        :param visible: tells, whenever a transfer may begin, whether people see where it is to be shown: that goes
+            before what they do not see.
+        :param on_progress: called while a large body arrives, with the bytes that are there and those that were
+            announced; never where the element transfers by itself, or nobody announced anything.
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await self._pipeline.load(request)
+        return await self._pipeline.load(request, Waiter(visible, on_progress))
 
     def release(self, media: Media) -> None:
         """Gives back what `load` gave: the element shows it no more."""

@@ -3,6 +3,10 @@
 from authmedia.errors import MalformedMxc
 from authmedia.traffic import Traffic
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.encrypted import EncryptedFile
+
 NETWORK = "network"
 MEMORY = "memory"
 DISK = "disk"
@@ -77,12 +81,16 @@ class MediaRequest:
     :param kind: ``image``, ``video`` or ``audio``: what will show it; ``file``: it will be saved.
     :param content_type: a hint from the event, used where the server names none.
     :param size: a hint from the event, in bytes.
+    :param encrypted: how to decrypt it, where it is an encrypted attachment; of one there are no thumbnails, since
+        the server cannot read it: ask for the event's ``thumbnail_file`` instead.
     :raises MalformedMxc: if ``mxc`` is not an ``mxc://`` URI.
+    :raises ValueError: if a thumbnail is asked for of what is encrypted.
     """
 
     __slots__ = (
         "animated",
         "content_type",
+        "encrypted",
         "height",
         "key",
         "kind",
@@ -105,6 +113,7 @@ class MediaRequest:
         kind: str = "image",
         content_type: str = "",
         size: int | None = None,
+        encrypted: "EncryptedFile | None" = None,
     ) -> None:
         self.server_name, self.media_id = parse_mxc(mxc)
         self.mxc = mxc
@@ -115,7 +124,12 @@ class MediaRequest:
         self.kind = kind
         self.content_type = content_type
         self.size = size
+        self.encrypted = encrypted
+        if encrypted and self.is_thumbnail:
+            raise ValueError("There are no thumbnails of encrypted media; ask for the event's thumbnail_file")
         self.key = mxc + self.thumbnail_query + ("#file" if kind == "file" else "")
+        if encrypted:
+            self.key += "#" + encrypted.fingerprint
 
     @property
     def is_thumbnail(self) -> bool:
@@ -129,6 +143,10 @@ class MediaRequest:
             return ""
         animated = "true" if self.animated else "false"
         return f"?width={self.width}&height={self.height}&method={self.method}&animated={animated}"
+
+    def of_ciphertext(self) -> "MediaRequest":
+        """The request for what is on the server, of a media that is encrypted."""
+        return MediaRequest(self.mxc, kind=self.kind, size=self.size)
 
     def __repr__(self) -> str:
         return f"MediaRequest({self.key!r}, kind={self.kind!r})"

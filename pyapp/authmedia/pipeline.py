@@ -9,6 +9,8 @@ from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authmedia.strategies.base import Strategy
 
 _TRANSFERS = 6
@@ -19,54 +21,102 @@ _IDLE_BUDGET_BYTES = 64 * 1024 * 1024
 
 
 class Gate:
-    """Lets at most ``limit`` through at a time, first come first served (MicroPython has no Semaphore)."""
+    """Lets at most ``limit`` through at a time: what is urgent first, then first come first served."""
 
     __slots__ = ("_free", "_queue")
 
     def __init__(self, limit: int) -> None:
         self._free = limit
-        self._queue: list[asyncio.Event] = []
+        self._queue: list[Turn] = []
 
-    async def __aenter__(self) -> "Gate":
+    def turn(self, urgent: "Callable[[], bool]") -> "Turn":
+        """A place in the queue, for ``async with``.
+
+        :param urgent: asked whenever a place becomes free.
+        """
+        return Turn(self, urgent)
+
+    def enter(self, turn: "Turn") -> None:
+        """Lets a turn through, or has it wait."""
         if self._free > 0:
             self._free -= 1
-            return self
-        turn = asyncio.Event()
-        self._queue.append(turn)
+            turn.come.set()
+        else:
+            self._queue.append(turn)
+
+    def leave(self, turn: "Turn") -> None:
+        """Gives a turn's place to the next; a turn that has not come leaves the queue."""
+        if turn in self._queue:
+            self._queue.remove(turn)
+        elif self._queue:
+            # The place goes to the next one; it is never free in between.
+            following = next((other for other in self._queue if other.urgent()), self._queue[0])
+            self._queue.remove(following)
+            following.come.set()
+        else:
+            self._free += 1
+
+
+class Turn:
+    """One place in a gate's queue."""
+
+    __slots__ = ("_gate", "come", "urgent")
+
+    def __init__(self, gate: Gate, urgent: "Callable[[], bool]") -> None:
+        self._gate = gate
+        self.urgent = urgent
+        self.come = asyncio.Event()
+
+    async def __aenter__(self) -> "Turn":
+        self._gate.enter(self)
         try:
-            await turn.wait()
+            await self.come.wait()
         except asyncio.CancelledError:
-            self._give_up(turn)
+            self._gate.leave(self)
             raise
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        self._pass_on()
+        self._gate.leave(self)
 
-    def _pass_on(self) -> None:
-        if self._queue:
-            self._queue.pop(0).set()  # the place goes to the next in line; it is never free in between
-        else:
-            self._free += 1
 
-    def _give_up(self, turn: asyncio.Event) -> None:
-        if turn in self._queue:
-            self._queue.remove(turn)
-        else:
-            self._pass_on()  # the turn had come at the very moment of the cancellation
+class Waiter:
+    """One who waits for a flight.
+
+    :param visible: tells whether people see the place where the media is to be shown.
+    :param on_progress: told how many bytes are there, and how many were announced.
+    """
+
+    __slots__ = ("on_progress", "visible")
+
+    def __init__(
+        self, visible: "Callable[[], bool] | None" = None, on_progress: "Callable[[int, int], None] | None" = None
+    ) -> None:
+        self.visible = visible
+        self.on_progress = on_progress
 
 
 class Flight:
     """One load on its way, and all who wait for it."""
 
-    __slots__ = ("done", "failure", "media", "task", "waiting")
+    __slots__ = ("done", "failure", "media", "task", "waiters")
 
     def __init__(self) -> None:
         self.done = asyncio.Event()
         self.media: Media | None = None
         self.failure: BaseException | None = None
         self.task: asyncio.Task[None] | None = None
-        self.waiting = 0
+        self.waiters: list[Waiter] = []
+
+    def is_urgent(self) -> bool:
+        """Whether anybody sees where it is to be shown, as far as that is known."""
+        return any(waiter.visible is None or waiter.visible() for waiter in self.waiters)
+
+    def tell(self, received: int, total: int) -> None:
+        """Tells all who wait how much is there."""
+        for waiter in self.waiters:
+            if waiter.on_progress:
+                waiter.on_progress(received, total)
 
 
 class Kept:
@@ -81,11 +131,16 @@ class Kept:
 
 
 class Counters:
-    """What a pipeline did so far: ``opened`` minus ``released`` is what it keeps now."""
+    """What a pipeline did so far: ``opened`` minus ``released`` is what it keeps now.
 
-    __slots__ = ("aborted", "coalesced", "failed", "hits", "opened", "released", "retried")
+    ``coalesced`` loads joined one that was on its way, and ``hits`` were answered by what is kept.
+    """
+
+    __slots__ = ("aborted", "coalesced", "failed", "hits", "on_count", "opened", "released", "retried")
 
     def __init__(self) -> None:
+        #: Called after each count with its name and its new value, for whoever wants to watch.
+        self.on_count: Callable[[str, int], None] | None = None
         self.opened = 0
         self.released = 0
         self.coalesced = 0
@@ -93,6 +148,13 @@ class Counters:
         self.retried = 0
         self.aborted = 0
         self.failed = 0
+
+    def count(self, name: str) -> None:
+        """Counts one more of a kind."""
+        value = getattr(self, name) + 1
+        setattr(self, name, value)
+        if self.on_count:
+            self.on_count(name, value)
 
 
 class Pipeline:
@@ -116,22 +178,23 @@ class Pipeline:
         self._kept: dict[str, Kept] = {}
         self._clock = 0
 
-    async def load(self, request: MediaRequest) -> Media:
+    async def load(self, request: MediaRequest, waiter: Waiter | None = None) -> Media:
         """The media for one more holder, who gives it back with `release`.
 
+        :param waiter: who waits, if more is known of them.
         :raises AuthMediaError: of the class that fits what happened, after the tries that make sense.
         """
         kept = self._kept.get(request.key)
         if kept:
-            self.counters.hits += 1
+            self.counters.count("hits")
             self._hold(kept)
             return kept.media.from_memory()
         flight = self._flights.get(request.key)
         if flight:
-            self.counters.coalesced += 1
+            self.counters.count("coalesced")
         else:
             flight = self._start(request)
-        return await self._join(request.key, flight)
+        return await self._join(request.key, flight, waiter or Waiter())
 
     def release(self, media: Media) -> None:
         """Gives back one hold; a media that nobody holds stays only while the budget has room."""
@@ -160,17 +223,17 @@ class Pipeline:
         return flight
 
     async def _fly(self, request: MediaRequest, flight: Flight) -> None:
-        traffic = Traffic()
+        traffic = Traffic(flight.tell)
         try:
-            flight.media = await self._open_with_retries(request, traffic)
-            self.counters.opened += 1
+            flight.media = await self._open_with_retries(request, flight, traffic)
+            self.counters.count("opened")
             self._kept[request.key] = Kept(flight.media)
         except asyncio.CancelledError:
-            self.counters.aborted += 1
+            self.counters.count("aborted")
             flight.failure = AuthMediaError("The load was given up", mxc=request.mxc)
         except Exception as error:
             # Whatever it is, it belongs to those who wait: it reaches the page through them.
-            self.counters.failed += 1
+            self.counters.count("failed")
             flight.failure = error
             if isinstance(error, AuthMediaError):
                 error.traffic = traffic
@@ -179,12 +242,12 @@ class Pipeline:
                 self._flights.pop(request.key)
             flight.done.set()
 
-    async def _join(self, key: str, flight: Flight) -> Media:
-        flight.waiting += 1
+    async def _join(self, key: str, flight: Flight, waiter: Waiter) -> Media:
+        flight.waiters.append(waiter)
         try:
             await flight.done.wait()
         except asyncio.CancelledError:
-            self._leave(key, flight)
+            self._leave(key, flight, waiter)
             raise
         if flight.failure:
             raise flight.failure
@@ -194,31 +257,31 @@ class Pipeline:
         self._hold(kept)
         return kept.media
 
-    def _leave(self, key: str, flight: Flight) -> None:
+    def _leave(self, key: str, flight: Flight, waiter: Waiter) -> None:
         """One of those who wait is gone; with the last one, the transfer is."""
-        flight.waiting -= 1
-        if flight.waiting or flight.done.is_set() or not flight.task:
+        flight.waiters.remove(waiter)
+        if flight.waiters or flight.done.is_set() or not flight.task:
             return
         if self._flights.get(key) is flight:
             self._flights.pop(key)  # whoever asks from now on starts anew
         flight.task.cancel()
 
-    async def _open_with_retries(self, request: MediaRequest, traffic: Traffic) -> Media:
+    async def _open_with_retries(self, request: MediaRequest, flight: Flight, traffic: Traffic) -> Media:
         for attempt in range(_TRIES):
             try:
-                return await self._open(request, traffic)
+                return await self._open(request, flight, traffic)
             except AuthMediaError as error:
                 if not error.temporary or attempt == _TRIES - 1:
                     raise
                 delay = _delay_s(attempt, error.retry_after_s)
-            self.counters.retried += 1
+            self.counters.count("retried")
             await asyncio.sleep(delay)
         raise AuthMediaError("No try was made", mxc=request.mxc)
 
-    async def _open(self, request: MediaRequest, traffic: Traffic) -> Media:
-        if not self.strategy.transfers:
+    async def _open(self, request: MediaRequest, flight: Flight, traffic: Traffic) -> Media:
+        if not self.strategy.carries(request):
             return await self.strategy.open(request, traffic)
-        async with self._gate:
+        async with self._gate.turn(flight.is_urgent):
             return await self.strategy.open(request, traffic)
 
     def _hold(self, kept: Kept) -> None:
@@ -238,7 +301,7 @@ class Pipeline:
 
     def _drop(self, key: str) -> None:
         kept = self._kept.pop(key)
-        self.counters.released += 1
+        self.counters.count("released")
         self.strategy.release(kept.media)
 
 

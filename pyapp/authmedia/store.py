@@ -14,6 +14,7 @@ from authmedia import browser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 _DIRECTORY = "authmedia"
@@ -89,7 +90,13 @@ class FileStore:
         self._touch(name)
         return Stored(file.slice(start, content_type), content_type)
 
-    async def write(self, key: str, content_type: str, response: browser.Response) -> None:
+    async def write(
+        self,
+        key: str,
+        content_type: str,
+        response: browser.Response,
+        on_progress: "Callable[[int, int], None] | None" = None,
+    ) -> None:
         """Streams a response's body into the file of a key, which appears whole or not at all.
 
         :raises BrowserError: if storage or network refused; nothing is left behind then.
@@ -98,7 +105,7 @@ class FileStore:
         size = int(length) if length.isdigit() else -1
         directory = await self._open()
         await self._make_room(directory, max(size, 0))
-        await directory.write(self._name(key), f"{_MAGIC} {content_type} {size}\n", response)
+        await directory.write(self._name(key), f"{_MAGIC} {content_type} {size}\n", response, on_progress)
 
     async def remove(self, key: str | None) -> None:
         """Removes the file of one key, or all of this owner's."""

@@ -1,5 +1,6 @@
 """A room's latest messages and the people in it, read over the client-server API."""
 
+from authmedia.encrypted import Keyring
 from authmedia.homeserver import Homeserver, percent_encoded
 
 TYPE_CHECKING = False
@@ -24,16 +25,30 @@ class Person:
 class Message:
     """One message as the timeline shows it. An event is a stranger's word: what does not fit is left out."""
 
-    __slots__ = ("body", "caption", "high", "kind", "mimetype", "mxc", "sender", "sent_ms", "size", "spoken_ms", "wide")
+    __slots__ = (
+        "body",
+        "caption",
+        "encrypted",
+        "high",
+        "kind",
+        "mimetype",
+        "mxc",
+        "sender",
+        "sent_ms",
+        "size",
+        "spoken_ms",
+        "wide",
+    )
 
-    def __init__(self, event: "dict[str, Any]", sender: Person) -> None:
+    def __init__(self, event: "dict[str, Any]", sender: Person, keyring: Keyring) -> None:
         content = _mapping(event.get("content"))
         info = _mapping(content.get("info"))
         kind = _text(content.get("msgtype"))
         self.sender = sender
         self.sent_ms = _number(event.get("origin_server_ts"))
         self.kind = kind[2:] if kind in _MEDIA_TYPES else "text"
-        self.mxc = _text(content.get("url"))
+        self.encrypted = "file" in content
+        self.mxc = keyring.add(content["file"]) if self.encrypted else _text(content.get("url"))
         name = _text(content.get("filename"))
         self.body = name or _text(content.get("body"))
         self.caption = _text(content.get("body")) if name and name != content.get("body") else ""
@@ -45,9 +60,9 @@ class Message:
 
 
 class Room:
-    """A room's name, its people and its latest messages, oldest first."""
+    """A room's name, its people, its latest messages, oldest first, and the keys to what is encrypted in them."""
 
-    __slots__ = ("avatar", "messages", "name", "people", "topic")
+    __slots__ = ("avatar", "keyring", "messages", "name", "people", "topic")
 
     def __init__(self, state: "list[dict[str, Any]]", events: "list[dict[str, Any]]") -> None:
         named = {event["type"]: _mapping(event.get("content")) for event in state if event.get("state_key") == ""}
@@ -56,8 +71,11 @@ class Room:
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
         members = [event for event in state if event.get("type") == "m.room.member"]
         self.people = {event["state_key"]: _person(event) for event in members}
+        self.keyring = Keyring()
         self.messages = [
-            Message(event, self.people.get(event["sender"]) or Person(event["sender"], event["sender"], ""))
+            Message(
+                event, self.people.get(event["sender"]) or Person(event["sender"], event["sender"], ""), self.keyring
+            )
             for event in events
             if event.get("type") == "m.room.message" and event.get("content")
         ]

@@ -4,6 +4,7 @@ import asyncio
 
 from authmedia import browser
 from authmedia.elements import Binder, bind
+from authmedia.encrypted import Keyring
 from authmedia.errors import AuthMediaError, StrategyUnsupported
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.media import MediaRequest
@@ -34,6 +35,7 @@ class RoomPage(Page):
         self._measures = Measures(self.root, self.report)
         self._chat = self.root.find("#timeline")
         self._viewer = self.root.find("#viewer")
+        self._keyring = Keyring()
         self._loader: MediaLoader | None = None
         self._binder: Binder | None = None
         self._viewed: Binder | None = None
@@ -47,6 +49,7 @@ class RoomPage(Page):
         timeline.draw_heading(room, self.root.find("#room"))
         self.root.find(".waiting").hidden = True
         timeline.draw(room, self._chat)
+        self._keyring = room.keyring
         self._mind_buttons(session)
         if not self.support[self.name].works:
             self._offer_others(session)
@@ -87,7 +90,10 @@ class RoomPage(Page):
         self.report.tell("shown_by", strategy)
         self.root.find("#measures-panel").hidden = False
         self._loader = open_loader(strategy, session.homeserver)
-        self._binder = bind(self._chat, self._loader, self._measures.changed)
+        # All at once, near or far: these pages are there to be measured.
+        self._binder = bind(
+            self._chat, self._loader, on_change=self._measures.changed, keyring=self._keyring, near_px=None
+        )
         await self._binder.settled()
         self._show_choices()
 
@@ -155,7 +161,9 @@ class RoomPage(Page):
             return
         button.set("data-state", "loading")
         try:
-            request = MediaRequest(button.get("data-file"), kind="file", content_type=button.get("data-type"))
+            mxc = button.get("data-file")
+            encrypted = self._keyring.find(mxc)
+            request = MediaRequest(mxc, kind="file", content_type=button.get("data-type"), encrypted=encrypted)
             media = await self._loader.load(request)
         except AuthMediaError as error:
             button.set("data-state", "failed")
@@ -174,12 +182,14 @@ class RoomPage(Page):
         shown = button.find("img")
         if not self._loader or shown.get("data-state") != "shown":
             return
-        image = browser.create("img", alt=shown.get("alt"), data_mxc=shown.get("data-mxc"))
+        image = browser.create("img", alt=shown.get("alt"))
+        for name in ("data-mxc", "data-type"):
+            image.set(name, shown.get(name))
         place = self._viewer.find(".picture")
         place.clear()
         place.append(image)
         self._viewer.show_dialog()
-        self._viewed = bind(place, self._loader)
+        self._viewed = bind(place, self._loader, keyring=self._keyring, near_px=None)
         await self._viewed.settled()
 
     def _close_viewer(self) -> None:

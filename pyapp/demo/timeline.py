@@ -96,12 +96,15 @@ def _media(message: Message) -> browser.Element:
         element.set("data-width", str(width))
         element.set("data-height", str(height))
     figure.find("figcaption").text = _caption(message, name)
+    if message.encrypted:
+        figure.set("class", "encrypted")
     return figure
 
 
 def _thumbnail(message: Message) -> "tuple[int, int]":
     """The size of the thumbnail that stands for a picture; zeros where it is shown whole."""
-    return _THUMBNAIL if message.kind == "image" and message.size > _WHOLE_PICTURE_BYTES else (0, 0)
+    large = message.size > _WHOLE_PICTURE_BYTES and not message.encrypted  # of which the server can make none
+    return _THUMBNAIL if message.kind == "image" and large else (0, 0)
 
 
 def _file(button: browser.Element, message: Message, name: str) -> None:

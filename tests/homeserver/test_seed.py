@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import stat
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -135,21 +136,26 @@ def test_the_room_has_a_name_a_topic_and_an_avatar(room: Room, media: dict[str, 
 
 
 def test_the_conversation_stands_in_its_order(room: Room) -> None:
-    assert len(room.messages) == 40
+    assert len(room.messages) == 41
     expected = [(line.words or line.sample, line.sample) for line in CONVERSATION]
     assert [(content["body"], content.get("filename", "")) for content in room.messages] == expected
 
 
 def test_messages_are_of_all_kinds(room: Room) -> None:
     kinds = Counter(content["msgtype"] for content in room.messages)
-    assert kinds == {"m.text": 23, "m.image": 13, "m.video": 1, "m.audio": 1, "m.file": 2}
+    assert kinds == {"m.text": 23, "m.image": 14, "m.video": 1, "m.audio": 1, "m.file": 2}
+
+
+def address(content: dict[str, Any]) -> str:
+    """Where a message's media is, encrypted or not."""
+    return str(content["file"]["url"] if "file" in content else content["url"])
 
 
 def test_messages_describe_their_media_as_they_are(room: Room, media: dict[str, samples.Sample]) -> None:
     for content in room.messages:
         if content["msgtype"] == "m.text":
             continue
-        sample, info = media[content["url"]], content["info"]
+        sample, info = media[address(content)], content["info"]
         assert (info["mimetype"], info["size"]) == (sample.mimetype, sample.size)
         assert (info.get("w", 0), info.get("h", 0)) == (sample.width, sample.height)
         assert info.get("duration", 0) == sample.duration_ms
@@ -160,7 +166,7 @@ def test_messages_describe_their_media_as_they_are(room: Room, media: dict[str, 
 
 
 def test_pictures_are_large_small_upright_wide_and_moving(room: Room, media: dict[str, samples.Sample]) -> None:
-    urls = [content["url"] for content in room.messages if content["msgtype"] == "m.image"]
+    urls = [address(content) for content in room.messages if content["msgtype"] == "m.image"]
     shown = [media[url] for url in set(urls)]
     assert max(Counter(urls).values()) == 2, "one picture is in two messages"
     assert all(100_000 < sample.size < 3_000_000 for sample in shown)
@@ -173,13 +179,18 @@ def test_pictures_are_large_small_upright_wide_and_moving(room: Room, media: dic
 
 
 def test_every_media_downloads_as_it_was_uploaded(
-    homeserver: Homeserver, demo: Demo, media: dict[str, samples.Sample]
+    homeserver: Homeserver, demo: Demo, room: Room, media: dict[str, samples.Sample]
 ) -> None:
     assert len(media) == len(samples.samples(homeserver.seed_directory)) == homeserver.count_media()
     token = homeserver.synapse.register("reader", "a password")["access_token"]
     with Matrix(homeserver.synapse.base_url) as matrix:
+        (file,) = (content["file"] for content in room.messages if "file" in content)
         for mxc, sample in media.items():
-            assert hashlib.sha256(matrix.download(token, mxc)).hexdigest() == sample.sha256
+            digest = hashlib.sha256(matrix.download(token, mxc))
+            if mxc == file["url"]:
+                assert b64encode(digest.digest()).decode().rstrip("=") == file["hashes"]["sha256"], "the ciphertext's"
+            else:
+                assert digest.hexdigest() == sample.sha256
 
 
 def test_nobody_else_can_read_passwords_and_tokens(homeserver: Homeserver, demo: Demo) -> None:

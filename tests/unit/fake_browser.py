@@ -4,10 +4,15 @@ Only what the library asks of a browser is here. Tests look at what is left over
 """
 
 import asyncio
+import hashlib
 import hmac
-from base64 import urlsafe_b64encode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 
 class BrowserError(Exception):
@@ -77,11 +82,21 @@ class Response:
             raise self.breaks
         return self.content
 
+    async def decrypted(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
+        ciphertext = await self._body()
+        if hashlib.sha256(ciphertext).digest() != sha256:
+            return None
+        cipher = Cipher(AES(urlsafe_b64decode(key + "=")), CTR(counter))
+        return Blob(cipher.decryptor().update(ciphertext))
+
     async def text(self) -> str:
         return (await self._body()).decode()
 
-    async def blob(self) -> Blob:
-        return Blob(await self._body())
+    async def blob(self, on_progress: Callable[[int, int], None] | None = None) -> Blob:
+        body = await self._body()
+        if on_progress:
+            on_progress(len(body) // 2, len(body))
+        return Blob(body)
 
     def abort(self) -> None:
         self.aborted = True
@@ -121,6 +136,7 @@ class State:
         self.undecodable: set[str] = set()
         self.names = 0
         self.workers: list[MediaWorker] = []
+        self.watches: list[Watch] = []
         self.worker_refusal: BrowserError | None = None
 
 
@@ -163,10 +179,14 @@ async def fetch(
     headers: dict[str, str] | None = None,
     body: str | None = None,
     credentials: str = "omit",
+    cache: str = "no-store",
 ) -> Response:
     request = Request(method, url, headers or {}, body, credentials)
     STATE.requests.append(request)
     await asyncio.sleep(0)
+    if url.startswith("blob:"):
+        blob = STATE.object_urls.get(url)
+        return Response(200, blob.content) if blob else Response(404)
     answer = STATE.server(request)
     if isinstance(answer, BrowserError):
         raise answer
@@ -238,7 +258,13 @@ class Directory:
         content = STATE.files.get(name)
         return None if content is None else Blob(content)
 
-    async def write(self, name: str, head: str, response: Response | None) -> None:
+    async def write(
+        self,
+        name: str,
+        head: str,
+        response: Response | None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> None:
         if STATE.write_refusal:
             raise STATE.write_refusal
         body = await response.read_all() if response else b""
@@ -281,6 +307,9 @@ class Element:
         self.media_error = ""
         self.siblings: list[Element] = []
         self.children: list[Element] = []
+        self.styles: dict[str, str] = {}
+        self.position = 0.0
+        self.playing = False
         self.src = ""
         self.crossorigin = ""
         self.listeners: list[Listener] = []
@@ -296,8 +325,21 @@ class Element:
     def unset(self, attribute: str) -> None:
         self.attributes.pop(attribute, None)
 
-    def find_all(self, selector: str) -> "list[Element]":
-        return [child for child in self.children if child.get("data-mxc")]
+    def append(self, *children: "Element") -> None:
+        self.children.extend(children)
+
+    def style(self, name: str, value: str) -> None:
+        if value:
+            self.styles[name] = value
+        else:
+            self.styles.pop(name, None)
+
+    @property
+    def is_playing(self) -> bool:
+        return self.playing
+
+    async def play(self) -> None:
+        self.playing = True
 
     def after(self, sibling: "Element") -> None:
         self.siblings.append(sibling)
@@ -318,6 +360,39 @@ class Element:
     def unload(self) -> None:
         self.src = ""
 
+    def fire(self, event: str) -> None:
+        """As the browser does when something has happened."""
+        for listener in [listener for listener in self.listeners if listener.event == event]:
+            listener.handler()
+
 
 def create(tag: str, **attributes: str) -> Element:
     return Element(tag, **{name.strip("_"): value for name, value in attributes.items()})
+
+
+class Watch:
+    """Told by a test what the browser would tell."""
+
+    def __init__(
+        self, root: Element, selector: str, attributes: tuple[str, ...], audience: "Audience", near_px: int | None
+    ) -> None:
+        self.audience = audience
+        self.closed = False
+        STATE.watches.append(self)
+        for number, child in enumerate(root.children):
+            audience.came(number, child)
+
+    def close(self) -> None:
+        self.closed = True
+
+
+class Audience:
+    def came(self, number: int, element: Element) -> None: ...
+
+    def changed(self, number: int) -> None: ...
+
+    def went(self, number: int) -> None: ...
+
+    def near(self, number: int, near: bool) -> None: ...
+
+    def visible(self, number: int, visible: bool) -> None: ...

@@ -84,6 +84,7 @@ def test_a_link_endpoint_that_vanishes_is_replaced_while_elements_wait(
 
         element.shows = shows
         binding = Binding(element, loader)
+        binding.start()
         await binding.settled()
         assert binding.state == SHOWN
         assert element.get("data-strategy") == "opfs"

@@ -125,6 +125,7 @@ def test_a_failed_media_says_what_it_cost(script: Script, homeserver: Homeserver
     async def scenario() -> None:
         for name, requests in (("blob", 1), ("link", 1)):
             binding = Binding(fake.Element("img", data_mxc="mxc://example.org/missing"), open_loader(name, homeserver))
+            binding.start()
             await binding.settled()
             assert binding.traffic
             assert binding.traffic.requests == requests
@@ -209,7 +210,7 @@ def test_the_store_is_bounded_and_the_least_recently_used_goes_first(
 ) -> None:
     script.media = {f"example.org/m{number}": bytes(1000) for number in range(4)}
     loader = open_loader("opfs", homeserver)
-    loader._strategy._store._budget = 3300
+    loader._strategy.inner._store._budget = 3300
 
     async def visit(number: int) -> str:
         media = await loader.load(MediaRequest(f"mxc://example.org/m{number}"))
@@ -257,6 +258,7 @@ def test_an_element_shows_its_media_and_says_where_it_came_from(
     async def scenario() -> None:
         element = fake.Element("img", data_mxc=MXC, data_width="96", data_height="96", data_method="crop")
         binding = Binding(element, open_loader("blob", homeserver))
+        binding.start()
         await binding.settled()
         assert (element.get("data-state"), element.get("data-strategy")) == (SHOWN, "blob")
         assert element.get("data-source") == NETWORK
@@ -285,6 +287,7 @@ def test_a_failed_element_has_words_in_its_place(
         element = fake.Element("img", data_mxc=mxc)
         element.shows = never
         binding = Binding(element, open_loader(name, homeserver))
+        binding.start()
         await binding.settled()
         assert type(binding.failure) is expected
         assert element.get("data-state") == FAILED
@@ -308,6 +311,7 @@ def test_a_link_that_expired_is_renewed_once(script: Script, homeserver: Homeser
         element = fake.Element("img", data_mxc=MXC)
         element.shows = lambda src: shown_if("batch=2" in src)
         binding = Binding(element, open_loader("link", homeserver))
+        binding.start()
         await binding.settled()
         assert binding.state == SHOWN
 
@@ -325,6 +329,7 @@ def test_closing_a_binding_ends_its_load(script: Script, homeserver: Homeserver,
         script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
         loader = open_loader("blob", homeserver)
         binding = Binding(fake.Element("img", data_mxc=MXC), loader)
+        binding.start()
         await turns()
         binding.close()
         await turns()

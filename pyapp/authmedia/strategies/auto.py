@@ -46,6 +46,7 @@ class AutoStrategy(Strategy):
 
     name = "auto"
     transfers = False  # the loaders limit what they transfer themselves
+    decrypts = True  # the loaders do
 
     def __init__(self, homeserver: "Homeserver", loaders: "list[MediaLoader]") -> None:
         super().__init__(homeserver)

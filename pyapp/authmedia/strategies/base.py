@@ -1,6 +1,8 @@
 """What a strategy is: whether it works here, one request into one ``src``, and forgetting."""
 
+from authmedia import browser
 from authmedia.errors import AuthMediaError, WrongContent
+from authmedia.homeserver import ask
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.traffic import Traffic
 
@@ -16,11 +18,17 @@ class Strategy:
     """
 
     name = ""
-    #: Whether bodies come through `open` itself, so that the pipeline limits how many do at a time.
+    #: Whether bodies come through `open` itself; else elements transfer them.
     transfers = True
+    #: Whether it opens encrypted media by itself, as one does that hands requests on to other loaders.
+    decrypts = False
 
     def __init__(self, homeserver: "Homeserver") -> None:
         self.homeserver = homeserver
+
+    def carries(self, request: MediaRequest) -> bool:
+        """Whether the body comes through `open`, so that the pipeline limits how many do at a time."""
+        return self.transfers
 
     async def support(self) -> Support:
         """Tries whether the strategy works in this window and with this homeserver; never raises what it tried for."""
@@ -32,6 +40,15 @@ class Strategy:
         :raises AuthMediaError: of the class that fits what happened.
         """
         raise NotImplementedError
+
+    async def read(self, media: Media) -> browser.Response:
+        """What ``open`` gave, for who needs the bytes instead of an element: a media that is to be decrypted.
+
+        It may stay in the browser's HTTP cache, since nobody can read it there.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        return await ask(media.src, cache="default")
 
     def release(self, media: Media) -> None:
         """Lets go of what ``open`` made for this media: nothing shows it any more."""

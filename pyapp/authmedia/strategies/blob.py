@@ -34,7 +34,7 @@ class BlobStrategy(Strategy):
         """One authenticated fetch; the body stays in the browser's memory."""
         response = await self.homeserver.fetch_media(request, traffic)
         try:
-            body = await response.blob()
+            body = await response.blob(traffic.on_progress)
         except browser.BrowserError as error:
             failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
         else:

@@ -63,6 +63,10 @@ class CookieStrategy(Strategy):
                 await self._set(self._attributes, traffic)
         return Media(request, self._url(request), strategy=self.name, source=NETWORK, traffic=traffic)
 
+    async def read(self, media: Media) -> browser.Response:
+        """By the header: if a page could read by the cookie, any page could read everything of whoever visits it."""
+        return await self.homeserver.fetch_media(media.request, media.traffic)
+
     async def observe(self, media: Media) -> None:
         """Reads from the browser's resource timing what the element's own requests cost."""
         self._transfers.observe(media)

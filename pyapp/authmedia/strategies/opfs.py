@@ -87,7 +87,7 @@ class OpfsStrategy(Strategy):
     async def _from_network(self, request: MediaRequest, traffic: Traffic) -> Media:
         response = await self.homeserver.fetch_media(request, traffic)
         content_type = safe_content_type(response.header("Content-Type") or request.content_type)
-        await self._store.write(request.key, content_type, response)
+        await self._store.write(request.key, content_type, response, traffic.on_progress)
         media = await self._from_disk(request, traffic)
         if not media:
             raise ServerFailure("The body is shorter or longer than the homeserver announced", mxc=request.mxc)

@@ -1,0 +1,322 @@
+"""One element and the media that it shows, from the moment that it is asked for until it is given back."""
+
+import asyncio
+
+from authmedia import browser
+from authmedia.blurhash import Blurhash
+from authmedia.encrypted import Keyring
+from authmedia.errors import AuthMediaError
+from authmedia.media import Media, MediaRequest
+from authmedia.traffic import Traffic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authmedia.loader import MediaLoader
+
+LOADING = "loading"
+SHOWN = "shown"
+FAILED = "failed"
+
+# The event that says there is something to see or hear.
+_SHOWN_EVENT = {"img": "load", "video": "loadeddata", "audio": "loadedmetadata"}
+_KIND = {"img": "image", "video": "video", "audio": "audio"}
+# When a video or audio has transferred more than it had when it was first shown.
+_MORE_EVENTS = ("suspend", "seeked", "ended")
+
+
+class Binding:
+    """One element and what it shows. It loads once it is started.
+
+    :param element: an ``<img>``, ``<video>`` or ``<audio>`` with ``data-mxc``.
+    :param loader: whose session and strategy it is.
+    :param keyring: where the key is, if the media is encrypted.
+    :param on_change: called whenever the state changes.
+    """
+
+    __slots__ = (
+        "_element",
+        "_keyring",
+        "_listeners",
+        "_loader",
+        "_media",
+        "_on_change",
+        "_settled",
+        "_task",
+        "_words",
+        "failure",
+        "milliseconds",
+        "started_ms",
+        "state",
+        "traffic",
+        "visible",
+    )
+
+    def __init__(
+        self,
+        element: browser.Element,
+        loader: "MediaLoader",
+        *,
+        keyring: Keyring | None = None,
+        on_change: "Callable[[Binding], None] | None" = None,
+    ) -> None:
+        self._element = element
+        self._loader = loader
+        self._keyring = keyring or Keyring()
+        self._on_change = on_change
+        self._media: Media | None = None
+        self._words: browser.Element | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._settled = asyncio.Event()
+        self._listeners: list[browser.Listener] = []
+        self.state = LOADING
+        #: Whether people see the element's place: then it goes first.
+        self.visible = False
+        #: When it was asked for, on the clock of `browser.now_ms`, and how long it took from then on.
+        self.started_ms = browser.now_ms()
+        self.milliseconds = 0.0
+        self.failure: AuthMediaError | None = None
+        #: What it cost, whether it is shown or has failed; `None` before anything was asked for.
+        self.traffic: Traffic | None = None
+        self._reserve_space()
+        self._enter(LOADING)
+
+    @property
+    def mxc(self) -> str:
+        """The media's address as it stands on the element, valid or not."""
+        return self._element.get("data-mxc")
+
+    @property
+    def key(self) -> str:
+        """What is loaded: equal for elements that show the same media in the same form."""
+        try:
+            return self._request().key
+        except AuthMediaError:
+            return self.mxc
+
+    @property
+    def strategy(self) -> str:
+        """The name of the strategy that served it, or that failed to."""
+        return self._media.strategy if self._media else self._loader.name
+
+    @property
+    def kind(self) -> str:
+        """``image``, ``video`` or ``audio``, by the element."""
+        return _KIND[self._element.tag]
+
+    @property
+    def label(self) -> str:
+        """What the element is called for a person: its alternative text or its label."""
+        return self._element.get("data-label") or self._element.get("alt") or self._element.get("aria-label")
+
+    @property
+    def media(self) -> Media | None:
+        """What the element shows, once it does."""
+        return self._media
+
+    @property
+    def started(self) -> bool:
+        """Whether it was asked to load."""
+        return self._task is not None
+
+    def start(self) -> None:
+        """Loads, unless it does or did already."""
+        if not self._task:
+            self._task = browser.spawn(self._run())
+
+    def give_up(self) -> None:
+        """Ends a load that is on its way; `start` begins anew."""
+        if self._task and self.state == LOADING:
+            self._task.cancel()
+            self._task = None
+            self._element.unload()
+            self._give_back()
+
+    def retry(self) -> None:
+        """Loads again what has failed."""
+        if self.state == FAILED:
+            self._drop_listeners()
+            self._clear_words()
+            self.failure = self.traffic = self._task = None
+            self._settled = asyncio.Event()
+            self.start()
+
+    async def settled(self) -> None:
+        """Waits until the element is shown or has failed, or is unbound."""
+        await self._settled.wait()
+
+    def close(self) -> None:
+        """Ends a load that is on its way, empties the element and gives its media back."""
+        if self._task:
+            self._task.cancel()
+        self._drop_listeners()
+        self._element.unload()
+        self._element.style("background-image", "")
+        self._element.unset("data-progress")
+        self._clear_words()
+        self._give_back()
+        self._settled.set()
+
+    # --- loading -----------------------------------------------------------------------------------------------------
+
+    async def _run(self) -> None:
+        start = self.started_ms = browser.now_ms()
+        self._enter(LOADING)
+        self._show_blurhash()
+        try:
+            media = await self._show()
+            self.milliseconds = browser.now_ms() - start
+            self._element.set("data-strategy", media.strategy)
+            if media.reason:
+                self._element.set("data-reason", media.reason)
+            self._mind(media)
+            await self._take_stock(media)
+        except AuthMediaError as error:
+            self.milliseconds = browser.now_ms() - start
+            self.traffic = self.traffic or error.traffic
+            self._fail(error)
+        self._element.unset("data-progress")
+        self._element.style("background-image", "")
+        self._settled.set()
+
+    async def _show(self) -> Media:
+        """Loads until the element shows it; what was replaced meanwhile, as a link that expired, is worth a second."""
+        request = self._request()
+        for last in (False, True):
+            media = self._media = await self._loader.load(request, self._is_visible, self._on_progress)
+            self.traffic = media.traffic
+            if await self._element.show(media.src, _SHOWN_EVENT[self._element.tag], media.crossorigin):
+                return media
+            await self._loader.observe(media)
+            failure = await self._loader.examine(media, self._element.media_error)
+            self._give_back()
+            if last or not failure.again:
+                raise failure
+        raise AuthMediaError("No load was tried", mxc=request.mxc)
+
+    def _request(self) -> MediaRequest:
+        element = self._element
+        encrypted = self._keyring.find(self.mxc)
+        return MediaRequest(
+            self.mxc,
+            width=0 if encrypted else _pixels(element.get("data-width")),
+            height=0 if encrypted else _pixels(element.get("data-height")),
+            method=element.get("data-method") or "scale",
+            animated=element.get("data-animated") == "true",
+            kind=self.kind,
+            content_type=element.get("data-type"),
+            encrypted=encrypted,
+        )
+
+    def _is_visible(self) -> bool:
+        return self.visible
+
+    def _on_progress(self, received: int, total: int) -> None:
+        percent = str(received * 100 // total)
+        if self._element.get("data-progress") != percent:
+            self._element.set("data-progress", percent)
+
+    # --- while it is on show -----------------------------------------------------------------------------------------
+
+    def _mind(self, media: Media) -> None:
+        """Listens to what a video or audio has to say later."""
+        if self._element.tag == "img":
+            return
+        self._listeners = [self._element.on(event, self._on_more) for event in _MORE_EVENTS]
+        self._listeners.append(self._element.on("error", self._on_broken))
+
+    def _on_more(self) -> None:
+        if self._media:
+            browser.spawn(self._take_stock(self._media))
+
+    def _on_broken(self) -> None:
+        if self._media:
+            self._task = browser.spawn(self._replace(self._media))
+
+    async def _take_stock(self, media: Media) -> None:
+        """Notes what the media has cost so far and where it came from."""
+        await self._loader.observe(media)
+        if self._media is media:  # else it was given back meanwhile
+            self._element.set("data-source", media.source)
+            self._enter(SHOWN)
+
+    async def _replace(self, media: Media) -> None:
+        """Takes the place of a link that ended under a video or audio, which goes on where it was."""
+        element = self._element
+        position, playing = element.position, element.is_playing
+        self._drop_listeners()
+        failure = await self._loader.examine(media, element.media_error)
+        try:
+            if not failure.again:
+                raise failure
+            self._give_back()
+            media = self._media = await self._loader.load(self._request(), self._is_visible)
+            if not await element.show(media.src, "loadedmetadata", media.crossorigin):
+                raise await self._loader.examine(media, element.media_error)
+        except AuthMediaError as error:
+            self._give_back()
+            self._fail(error)
+            return
+        element.position = position
+        self._mind(media)
+        if playing:
+            await element.play()
+
+    # --- what the element says ---------------------------------------------------------------------------------------
+
+    def _enter(self, state: str) -> None:
+        self.state = state
+        self._element.set("data-state", state)
+        if self._on_change:
+            self._on_change(self)
+
+    def _reserve_space(self) -> None:
+        """Gives the element the size of the thumbnail that fills it, so that nothing jumps when it comes."""
+        element = self._element
+        if element.get("data-method") == "crop" and not element.get("width"):
+            element.set("width", element.get("data-width"))
+            element.set("height", element.get("data-height"))
+
+    def _show_blurhash(self) -> None:
+        text = self._element.get("data-blurhash")
+        if not text:
+            return
+        try:
+            url = Blurhash(text).data_url()
+        except ValueError:
+            return  # a stranger's word, and only an ornament
+        self._element.style("background-size", "cover")
+        self._element.style("background-image", f"url({url})")
+
+    def _fail(self, error: AuthMediaError) -> None:
+        self.failure = error
+        self._element.unload()
+        self._element.set("data-strategy", self._loader.name)
+        self._words = browser.create("span", class_="media-failed", role="alert", title=str(error))
+        self._words.text = error.people
+        button = browser.create("button", type="button", class_="media-retry")
+        button.text = "Try again"
+        self._listeners.append(button.on("click", self.retry))
+        self._words.append(button)
+        self._element.after(self._words)
+        self._enter(FAILED)
+
+    def _drop_listeners(self) -> None:
+        for listener in self._listeners:
+            listener.close()
+        self._listeners = []
+
+    def _clear_words(self) -> None:
+        if self._words:
+            self._words.remove()
+            self._words = None
+
+    def _give_back(self) -> None:
+        if self._media:
+            self._loader.release(self._media)
+            self._media = None
+
+
+def _pixels(text: str) -> int:
+    return int(text) if text.isdigit() else 0

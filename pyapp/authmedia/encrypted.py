@@ -1,0 +1,104 @@
+"""Encrypted attachments: what an event says of one, checked, and kept out of the page.
+
+https://spec.matrix.org/latest/client-server-api/#sending-encrypted-attachments
+"""
+
+import binascii
+import hashlib
+
+from authmedia.errors import MalformedEncryptedFile
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_VERSION = "v2"
+_ALGORITHM = "A256CTR"
+_KEY_BYTES = 32
+_COUNTER_BYTES = 16
+_DIGEST_BYTES = 32
+_BASE64_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
+
+class EncryptedFile:
+    """One attachment's key, counter and digest, out of the ``file`` of an event's content.
+
+    :param file: an ``EncryptedFile`` of version 2, as it stands in the event.
+    :raises MalformedEncryptedFile: if it is anything else; nothing of it is repaired.
+    """
+
+    __slots__ = ("counter", "fingerprint", "key", "sha256", "url")
+
+    def __init__(self, file: object) -> None:
+        content = _mapping(file)
+        #: Where the ciphertext is.
+        self.url = str(content.get("url", ""))
+        key = _mapping(content.get("key"))
+        self._insist(content.get("v") == _VERSION, "'v' is not 'v2'")
+        self._insist(key.get("alg") == _ALGORITHM and key.get("kty") == "oct", "'key' is none for AES-256 in CTR mode")
+        #: The key as a JWK has it. It is for `browser` alone: never a URL, an element or a log.
+        self.key = self._base64(key.get("k"), _KEY_BYTES, "'key.k' is not a key of 256 bits", url_safe=True)
+        #: The first block of the counter.
+        self.counter = self._bytes(content.get("iv"), _COUNTER_BYTES, "'iv' is not one block of AES")
+        #: The digest of the ciphertext.
+        self.sha256 = self._bytes(
+            _mapping(content.get("hashes")).get("sha256"), _DIGEST_BYTES, "'hashes.sha256' is no SHA-256"
+        )
+        #: Tells files of the same address but other keys apart, and gives nothing away.
+        self.fingerprint = _fingerprint(self.key.encode() + self.counter + self.sha256)
+
+    def __repr__(self) -> str:
+        return f"EncryptedFile({self.url!r})"  # without the key: reprs end up in logs
+
+    def _bytes(self, text: object, length: int, problem: str) -> bytes:
+        return binascii.a2b_base64(self._base64(text, length, problem) + "=" * (-length % 3))
+
+    def _base64(self, text: object, length: int, problem: str, *, url_safe: bool = False) -> str:
+        """Base64 of so many bytes without its padding, which some clients add though none is due."""
+        given = text.replace("=", "") if isinstance(text, str) else ""
+        plain = given.replace("-", "+").replace("_", "/") if url_safe else given
+        known = all(character in _BASE64_CHARACTERS for character in plain)
+        self._insist(known and len(plain) == (length * 8 + 5) // 6, problem)
+        return given
+
+    def _insist(self, holds: bool, problem: str) -> None:
+        if not holds:
+            raise MalformedEncryptedFile(
+                "The event's `file` is not an EncryptedFile", mxc=self.url[:120], words=problem
+            )
+
+
+class Keyring:
+    """The encrypted files that events told of, by their address.
+
+    Elements name only the address (``data-mxc``): a key does not belong into the page.
+    """
+
+    __slots__ = ("_files",)
+
+    def __init__(self) -> None:
+        self._files: dict[str, object] = {}
+
+    def add(self, file: object) -> str:
+        """Takes an event's ``file``, well made or not; gives its address, empty if it has none."""
+        url = _mapping(file).get("url")
+        if not isinstance(url, str):
+            return ""
+        self._files[url] = file
+        return url
+
+    def find(self, url: str) -> EncryptedFile | None:
+        """What is known of an address; ``None`` if it was not told of as encrypted.
+
+        :raises MalformedEncryptedFile: if what the event said cannot be right.
+        """
+        return EncryptedFile(self._files[url]) if url in self._files else None
+
+
+def _mapping(value: object) -> "dict[str, Any]":
+    return value if isinstance(value, dict) else {}
+
+
+def _fingerprint(secret: bytes) -> str:
+    encoded = binascii.b2a_base64(hashlib.sha256(secret).digest()).decode()
+    return encoded[:22].replace("+", "-").replace("/", "_")
