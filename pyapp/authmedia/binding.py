@@ -231,8 +231,8 @@ class Binding:
             browser.spawn(self._take_stock(self._media))
 
     def _on_broken(self) -> None:
-        if self._media:
-            self._task = browser.spawn(self._replace(self._media))
+        if self._media:  # where it is, it is asked now: loading anew changes it
+            self._task = browser.spawn(self._replace(self._media, self._element.position, self._element.is_playing))
 
     async def _take_stock(self, media: Media) -> None:
         """Notes what the media has cost so far and where it came from."""
@@ -241,10 +241,9 @@ class Binding:
             self._element.set("data-source", media.source)
             self._enter(SHOWN)
 
-    async def _replace(self, media: Media) -> None:
+    async def _replace(self, media: Media, position: float, playing: bool) -> None:
         """Takes the place of a link that ended under a video or audio, which goes on where it was."""
         element = self._element
-        position, playing = element.position, element.is_playing
         self._drop_listeners()
         failure = await self._loader.examine(media, element.media_error)
         try:

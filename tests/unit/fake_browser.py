@@ -102,8 +102,8 @@ class Response:
         self.aborted = True
         STATE.aborted.append(self)
 
-    async def read_all(self) -> bytes:
-        return await self._body()
+    async def read_all(self, on_progress: Callable[[int, int], None] | None = None) -> bytes:
+        return (await self.blob(on_progress)).content
 
 
 class Request:
@@ -267,7 +267,7 @@ class Directory:
     ) -> None:
         if STATE.write_refusal:
             raise STATE.write_refusal
-        body = await response.read_all() if response else b""
+        body = await response.read_all(on_progress) if response else b""
         STATE.files[name] = head.encode() + body
 
     async def remove(self, name: str) -> None:

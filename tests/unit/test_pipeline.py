@@ -175,3 +175,49 @@ def test_closing_aborts_what_is_on_its_way(loader: MediaLoader, script: Script, 
     run(scenario())
     assert len(browser.aborted) == 1
     assert browser.object_urls == {}
+
+
+def test_what_people_see_goes_before_what_they_do_not(script: Script, homeserver: Homeserver) -> None:
+    gate = asyncio.Event()
+    names = [f"m{number}" for number in range(12)]
+    script.media = {f"example.org/{name}": PICTURE for name in names}
+    asked: list[str] = []
+
+    def answer(request: Any) -> Any:
+        asked.append(request.url.rsplit("/", 1)[1])
+        return fake.Response(200, PICTURE, gate=gate)
+
+    script.instead = answer
+    loader = open_loader("blob", homeserver)
+    visible = {"m9"}
+
+    async def scenario() -> None:
+        loads = [
+            asyncio.create_task(
+                loader.load(MediaRequest(f"mxc://example.org/{name}"), lambda name=name: name in visible)  # type: ignore[misc]
+            )
+            for name in names
+        ]
+        await turns()
+        assert asked == names[:6], "so many at a time"
+        visible.add("m11")  # scrolled into view while it waits
+        gate.set()
+        await asyncio.gather(*loads)
+
+    run(scenario())
+    assert asked[6:8] == ["m9", "m11"]
+    assert asked[8:] == ["m6", "m7", "m8", "m10"]
+
+
+def test_whoever_watches_is_told_of_every_count(loader: MediaLoader) -> None:
+    told: list[tuple[str, int]] = []
+    loader.counters.on_count = lambda name, value: told.append((name, value))
+
+    async def scenario() -> None:
+        medias = await asyncio.gather(*[loader.load(MediaRequest(MXC)) for _ in range(3)])
+        for media in medias:
+            loader.release(media)
+        loader.close()
+
+    run(scenario())
+    assert told == [("coalesced", 1), ("coalesced", 2), ("opened", 1), ("released", 1)]

@@ -1,0 +1,300 @@
+"""Elements that come, change and go: what a binder makes of what the browser tells."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from authmedia import errors
+from authmedia.elements import FAILED, LOADING, SHOWN, Binder, bind
+from authmedia.encrypted import EncryptedFile, Keyring
+from authmedia.homeserver import Homeserver
+from authmedia.loader import MediaLoader, open_loader
+from development.attachments import encrypt
+from tests.unit import fake_browser as fake
+from tests.unit.support import MXC, PICTURE, Script, error, run, turns
+
+OTHER = "mxc://example.org/other"
+
+
+@pytest.fixture
+def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
+    script.media["example.org/other"] = b"another picture"
+    return open_loader("blob", homeserver)
+
+
+def image(mxc: str = MXC, **attributes: str) -> Any:
+    return fake.Element("img", data_mxc=mxc, **attributes)
+
+
+def state(element: Any) -> str:
+    return str(element.get("data-state"))
+
+
+def shown_in(element: Any, browser: Any) -> bytes:
+    return bytes(browser.object_urls[element.src].content)
+
+
+def test_what_is_near_loads_and_what_is_far_does_not(loader: MediaLoader, browser: Any) -> None:
+    near, far = image(), image(OTHER)
+
+    async def scenario() -> None:
+        root = fake.Element("div")
+        root.append(near, far)
+        binder = bind(root, loader)
+        assert [state(element) for element in (near, far)] == [LOADING, LOADING]
+        await turns()
+        assert browser.requests == []
+        binder.near(0, True)
+        await binder.settled()
+        assert (state(near), state(far)) == (SHOWN, LOADING)
+        assert len(browser.requests) == 1
+        binder.near(1, True)
+        await binder.settled()
+        assert shown_in(far, browser) == b"another picture"
+        binder.close()
+
+    run(scenario())
+    assert browser.object_urls == {} or loader.counters.opened == 2
+
+
+def test_what_scrolls_by_before_it_is_there_is_given_up_and_begun_anew(
+    loader: MediaLoader, script: Script, browser: Any
+) -> None:
+    gate = asyncio.Event()
+    script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
+    element = image()
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader)
+        binder.came(1, element)
+        binder.near(1, True)
+        await turns()
+        binder.near(1, False)
+        await turns()
+        assert len(browser.aborted) == 1
+        assert state(element) == LOADING
+        gate.set()
+        binder.near(1, True)
+        await binder.settled()
+        assert state(element) == SHOWN
+        binder.near(1, False)
+        assert element.src, "what is on show stays"
+
+    run(scenario())
+    assert loader.counters.aborted == 1
+
+
+def test_what_leaves_is_cancelled_or_given_back(loader: MediaLoader, script: Script, browser: Any) -> None:
+    gate = asyncio.Event()
+    script.instead = lambda request: fake.Response(200, PICTURE, gate=gate) if "other" in request.url else None
+    shown, loading = image(), image(OTHER)
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        for number, element in enumerate((shown, loading)):
+            binder.came(number, element)
+        await turns()
+        assert [state(element) for element in (shown, loading)] == [SHOWN, LOADING]
+        binder.went(0)
+        binder.went(1)
+        await turns()
+        assert binder.bindings == []
+        assert shown.src == loading.src == ""
+        assert [listener for element in (shown, loading) for listener in element.listeners] == []
+
+    run(scenario())
+    assert len(browser.aborted) == 1
+    loader.close()
+    assert browser.object_urls == {}
+
+
+def test_the_last_request_wins(loader: MediaLoader, script: Script, browser: Any) -> None:
+    gate = asyncio.Event()
+    script.instead = lambda request: fake.Response(200, b"late", gate=gate) if "abc" in request.url else None
+    element = image()
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, element)
+        await turns()
+        element.set("data-mxc", OTHER)
+        binder.changed(1)
+        await binder.settled()
+        assert shown_in(element, browser) == b"another picture"
+        gate.set()
+        await turns()
+        assert shown_in(element, browser) == b"another picture", "the slow answer for the old one never appears"
+        element.unset("data-mxc")
+        binder.went(1)
+
+    run(scenario())
+    loader.close()
+    assert browser.object_urls == {}
+
+
+def test_thousands_come_and_go_and_nothing_is_left(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.media = {f"example.org/m{number}x": b"%d" % number for number in range(50)}
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        for mount in range(5000):
+            binder.came(mount, image(f"mxc://example.org/m{mount % 50}x"))
+            if mount % 3:
+                await asyncio.sleep(0)
+            if mount >= 20:
+                binder.went(mount - 20)
+        await binder.settled()
+        held = {binding.media.src for binding in binder.bindings if binding.media}
+        assert len(binder.bindings) == 20
+        assert held <= set(browser.object_urls)
+        assert len(browser.object_urls) == loader.counters.opened - loader.counters.released
+        binder.close()
+        loader.close()
+
+    run(scenario())
+    assert browser.object_urls == {}
+    assert loader.counters.opened == loader.counters.released
+
+
+def test_what_failed_can_be_tried_again(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.instead = lambda request: error(404, "M_NOT_FOUND", "Not found")
+    element = image()
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, element)
+        await binder.settled()
+        assert state(element) == FAILED
+        (words,) = element.siblings
+        (button,) = words.children
+        assert button.text == "Try again"
+        script.instead = None
+        button.fire("click")
+        await binder.settled()
+        assert state(element) == SHOWN
+        assert words.removed
+        assert button.listeners == []
+        assert binder.bindings[0].failure is None
+
+    run(scenario())
+
+
+def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    loader = open_loader("link", homeserver)
+    video = fake.Element("video", data_mxc=MXC)
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, video)
+        await binder.settled()
+        first = video.src
+        video.position, video.playing = 12.5, True
+        script.instead = lambda request: (
+            error(403, "M_FORBIDDEN", "The link has expired") if request.url == first else None
+        )
+        video.fire("error")
+        video.playing = False
+        await turns(60)
+        assert video.src != first
+        assert (video.position, video.playing) == (12.5, True)
+        assert state(video) == SHOWN
+        script.instead = lambda request: error(404, "M_NOT_FOUND", "It was removed")
+        video.fire("error")
+        await turns(60)
+        assert state(video) == FAILED
+        assert isinstance(binder.bindings[0].failure, errors.MediaNotFound)
+
+    run(scenario())
+
+
+def test_two_accounts_share_a_page(script: Script, browser: Any) -> None:
+    ana = open_loader("blob", Homeserver("http://home.test", "@ana:example.org", "token-of-ana"))
+    ben = open_loader("blob", Homeserver("http://other.test", "@ben:example.net", "token-of-ben"))
+    of_ana = image(data_user_id="@ana:example.org")
+    of_ben = image(data_user_id="@ben:example.net")
+
+    async def scenario() -> None:
+        root = fake.Element("div")
+        root.append(of_ana, of_ben)
+        binders = [bind(root, loader, near_px=None) for loader in (ana, ben)]
+        for binder in binders:
+            await binder.settled()
+        assert [len(binder.bindings) for binder in binders] == [1, 1]
+        sent = {request.url.split("/_matrix")[0]: request.headers["Authorization"] for request in browser.requests}
+        assert sent == {"http://home.test": "Bearer token-of-ana", "http://other.test": "Bearer token-of-ben"}
+        of_ben.set("data-user-id", "@ana:example.org")
+        for binder in binders:
+            binder.changed(1)
+            await binder.settled()
+        assert [len(binder.bindings) for binder in binders] == [2, 0]
+        ben.close()
+        assert browser.object_urls[of_ana.src].content == PICTURE
+
+    run(scenario())
+
+
+def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader, script: Script, browser: Any) -> None:
+    ciphertext, file = encrypt(PICTURE)
+    script.media["example.org/secret"] = ciphertext
+    keyring = Keyring()
+    mxc = keyring.add({**file, "url": "mxc://example.org/secret"})
+    broken = keyring.add({**file, "url": OTHER, "v": "v9"})
+    good, bad = image(mxc, data_width="96", data_height="96"), image(broken)
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, keyring=keyring, near_px=None)
+        binder.came(1, good)
+        binder.came(2, bad)
+        await binder.settled()
+        assert shown_in(good, browser) == PICTURE
+        assert state(bad) == FAILED
+        assert isinstance(binder.bindings[1].failure, errors.MalformedEncryptedFile)
+        key = EncryptedFile({**file, "url": mxc}).key
+        assert not [text for element in (good, bad) for text in element.attributes.values() if key in text]
+
+    run(scenario())
+
+
+def test_space_is_reserved_and_a_blurhash_stands_in_it(loader: MediaLoader, script: Script) -> None:
+    gate = asyncio.Event()
+    script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
+    sized = {"data_width": "96", "data_height": "64", "data_method": "crop"}
+    element = image(data_blurhash="LEHV6nWB2yk8pyo0adR*.7kCMdnj", **sized)
+    odd = image(data_blurhash="not a blurhash", width="30", **sized)
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, element)
+        binder.came(2, odd)
+        await turns()
+        assert (element.get("width"), element.get("height")) == ("96", "64")
+        assert (odd.get("width"), odd.get("height")) == ("30", "")
+        assert element.styles["background-image"].startswith("url(data:image/bmp;base64,")
+        assert odd.styles == {}
+        gate.set()
+        await binder.settled()
+        assert "background-image" not in element.styles
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("name", ["blob", "opfs"])
+def test_progress_stands_on_the_element_while_it_loads(name: str, script: Script, homeserver: Homeserver) -> None:
+    element = image()
+    told: list[str] = []
+    keep, element.set = (
+        element.set,
+        lambda key, value: (told.append(value) if "progress" in key else None, keep(key, value)),
+    )
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), open_loader(name, homeserver), near_px=None)
+        binder.came(1, element)
+        await binder.settled()
+        assert told == ["50"]
+        assert element.get("data-progress") == ""
+
+    run(scenario())
