@@ -45,18 +45,21 @@ class Minter:
         """A link, or an error, for each wish."""
         await self._limit.ratelimit(requester)
         session = Session.of(requester).seal(self._config.keyring)
-        expires_ms = expiry(self._clock.time_msec(), self._config.lifetime_ms, self._config.bucket_ms, session)
+        now_ms = self._clock.time_msec()
+        expires_ms = expiry(now_ms, self._config.lifetime_ms, self._config.bucket_ms, session)
         base = self._base_url(request)
         address = client_address(request) if self._config.bind_ip else None
         missing = await self._missing(wanted)
-        return [self._entry(media, missing, base, expires_ms, session, address) for media in wanted]
+        # Also as time that is left, for clients whose clock is another than ours.
+        ends = {"expires_ts": expires_ms, "expires_in_ms": expires_ms - now_ms}
+        return [self._entry(media, missing, base, ends, session, address) for media in wanted]
 
     def _entry(
         self,
         media: Media | SynapseError,
         missing: set[str],
         base: str,
-        expires_ms: int,
+        ends: JsonDict,
         session: str,
         address: str | None,
     ) -> JsonDict:
@@ -65,8 +68,8 @@ class Minter:
         if isinstance(media, SynapseError):
             return media.error_dict(None)
         keyring = self._config.keyring
-        path = keyring.sign(Link(keyring.signing_id, media, expires_ms, session), address)
-        return {"url": base + path, "expires_ts": expires_ms}
+        path = keyring.sign(Link(keyring.signing_id, media, ends["expires_ts"], session), address)
+        return {"url": base + path, **ends}
 
     async def _missing(self, wanted: list[Media | SynapseError]) -> set[str]:
         """Those of our own media that do not exist or are quarantined; one query for all of them."""

@@ -164,9 +164,22 @@ class Media:
     :param crossorigin: the element's attribute of that name, empty for none.
         https://developer.mozilla.org/docs/Web/HTML/Attributes/crossorigin
     :param reason: why this strategy and no other, where there was a choice.
+    :param good_until_ms: until when it may be given to another element, in milliseconds since 1970 on this device's
+        clock; ``None`` for as long as it is held.
     """
 
-    __slots__ = ("content_type", "crossorigin", "reason", "request", "size", "source", "src", "strategy", "traffic")
+    __slots__ = (
+        "content_type",
+        "crossorigin",
+        "good_until_ms",
+        "reason",
+        "request",
+        "size",
+        "source",
+        "src",
+        "strategy",
+        "traffic",
+    )
 
     def __init__(
         self,
@@ -180,6 +193,7 @@ class Media:
         size: int = 0,
         crossorigin: str = "",
         reason: str = "",
+        good_until_ms: float | None = None,
     ) -> None:
         self.request = request
         self.src = src
@@ -190,6 +204,7 @@ class Media:
         self.size = size
         self.crossorigin = crossorigin
         self.reason = reason
+        self.good_until_ms = good_until_ms
 
     def from_memory(self) -> "Media":
         """The same media for another element: nothing more was asked of the network."""
@@ -203,6 +218,7 @@ class Media:
             size=self.size,
             crossorigin=self.crossorigin,
             reason=self.reason,
+            good_until_ms=self.good_until_ms,
         )
 
     def __repr__(self) -> str:

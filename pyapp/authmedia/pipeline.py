@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+from authmedia import browser
 from authmedia.errors import AuthMediaError
 from authmedia.media import Media, MediaRequest
 from authmedia.traffic import Traffic
@@ -129,6 +130,11 @@ class Kept:
         self.holders = 0
         self.used = 0
 
+    @property
+    def is_good(self) -> bool:
+        """Whether it may be given to one more."""
+        return self.media.good_until_ms is None or self.media.good_until_ms > browser.clock_ms()
+
 
 class Counters:
     """What a pipeline did so far: ``opened`` minus ``released`` is what it keeps now.
@@ -185,7 +191,9 @@ class Pipeline:
         :raises AuthMediaError: of the class that fits what happened, after the tries that make sense.
         """
         kept = self._kept.get(request.key)
-        if kept:
+        if kept and not kept.is_good:
+            self._drop(request.key)  # whoever shows it goes on showing it
+        elif kept:
             self.counters.count("hits")
             self._hold(kept)
             return kept.media.from_memory()
@@ -201,6 +209,8 @@ class Pipeline:
         kept = self._kept.get(media.request.key)
         if kept and kept.media.src == media.src and kept.holders > 0:
             kept.holders -= 1
+            if not kept.holders and not media.size:
+                self._drop(media.request.key)  # it keeps nothing here, so it costs nothing to open it again
             self._trim(self._idle_budget)
 
     def forget(self, key: str | None) -> None:

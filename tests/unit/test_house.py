@@ -23,6 +23,7 @@ LAYERS = (
     "decryption",
     "strategies",
     "transfers",
+    "links",
     "store",
     "homeserver",
     "browser",

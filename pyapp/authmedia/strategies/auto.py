@@ -128,6 +128,7 @@ class AutoStrategy(Strategy):
             size=inner.size,
             crossorigin=inner.crossorigin,
             reason=self._reason(loader.name, inner.request),
+            good_until_ms=inner.good_until_ms,
         )
         self._served[media.src] = (loader, inner)
         return media

@@ -1,0 +1,229 @@
+"""Links from the homeserver: asked for in batches, kept while they are good, and renewed before they end."""
+
+import asyncio
+import json
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError, ServerFailure
+from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused
+from authmedia.media import MediaRequest
+from authmedia.traffic import Traffic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# A link is not given to an element when this little of its life is left: a video would outlast it at once.
+_MARGIN_MS = 30_000.0
+# Of a link that lives shortly, a tenth of its life.
+_MARGIN_SHARE = 0.1
+_REMEMBERED = "authmedia.links "
+# So many are kept over a reload of the page: what a person sees again, and no more than a tab may keep.
+_REMEMBERED_LINKS = 2000
+
+
+class Link:
+    """A link and, on this device's clock, until when it is worth being given to an element."""
+
+    __slots__ = ("good_until_ms", "url")
+
+    def __init__(self, url: str, good_until_ms: float) -> None:
+        self.url = url
+        self.good_until_ms = good_until_ms
+
+    @property
+    def is_good(self) -> bool:
+        """Whether enough of its life is left."""
+        return self.good_until_ms > browser.clock_ms()
+
+
+class Mint:
+    """Gets one session's links, in one request for all that is asked for in one turn of the event loop.
+
+    Links are kept for as long as they are good, over reloads of the page too: the same link again is what the browser's
+    own cache knows an answer to. Where the tab may store nothing, they are kept in memory.
+    """
+
+    __slots__ = ("_fresh", "_homeserver", "_links", "_recalled", "_renewal", "_waiting", "batch_limit")
+
+    def __init__(self, homeserver: Homeserver) -> None:
+        self._homeserver = homeserver
+        self._links: dict[str, Link] = {}
+        self._recalled = False
+        self._waiting: list[_Order] = []
+        self._fresh: dict[str, MediaRequest] = {}
+        self._renewal: asyncio.Task[None] | None = None
+        self.batch_limit = 100
+
+    async def link(self, request: MediaRequest, traffic: Traffic) -> Link:
+        """A link that lives for a while yet.
+
+        :raises AuthMediaError: if the homeserver refuses this media or the whole batch.
+        """
+        known = self._links.get(request.key)
+        return known if known and known.is_good else await self._order(request, traffic)
+
+    def keep_fresh(self, request: MediaRequest) -> None:
+        """Renews a media's link ahead of its end from now on, so that whoever plays it has the next one at hand."""
+        self._fresh[request.key] = request
+        if not self._renewal:
+            self._renewal = browser.spawn(self._renew())
+
+    def let_go(self, request: MediaRequest) -> None:
+        """Nobody plays it any more."""
+        self._fresh.pop(request.key, None)
+
+    def drop(self, key: str, url: str) -> None:
+        """Drops a link that turned out to be no good, unless another one has taken its place."""
+        known = self._links.get(key)
+        if known and known.url == url:
+            self._links.pop(key)
+
+    async def forget(self, key: str | None) -> None:
+        """Drops one link, or all, and those that the tab remembers."""
+        self._recalled = True
+        if key is None:
+            self._links.clear()
+            await browser.forget(self._name())
+        elif self._links.pop(key, None):
+            await self._remember()
+
+    def close(self) -> None:
+        """Renews nothing any more."""
+        self._fresh.clear()
+        if self._renewal:
+            self._renewal.cancel()
+            self._renewal = None
+
+    # --- asking ------------------------------------------------------------------------------------------------------
+
+    async def _order(self, request: MediaRequest, traffic: Traffic) -> Link:
+        order = _Order(request, traffic)
+        self._waiting.append(order)
+        if len(self._waiting) == 1:
+            browser.spawn(self._collect())
+        await order.ready.wait()
+        if order.link:
+            return order.link
+        raise order.failure or ServerFailure("There is no link", mxc=request.mxc)
+
+    async def _collect(self) -> None:
+        await asyncio.sleep(0)  # the end of this turn of the event loop: all that was asked for meanwhile goes together
+        await self._recall()
+        waiting = [order for order in self._waiting if not order.fill(self._links.get(order.request.key))]
+        self._waiting = []
+        for start in range(0, len(waiting), self.batch_limit):
+            batch = waiting[start : start + self.batch_limit]
+            try:
+                await self._ask(batch)
+            except AuthMediaError as error:
+                for order in batch:
+                    order.failure = error.about(order.request.mxc)
+            finally:
+                for order in batch:
+                    order.ready.set()
+        if waiting:
+            await self._remember()
+
+    async def _ask(self, batch: "list[_Order]") -> None:
+        asked_ms = browser.clock_ms()
+        body = {"media": [order.entry() for order in batch]}
+        # The one request of a batch is counted for its first media, so that sums over media come out right.
+        answer = await self._homeserver.call("POST", LINKS_PREFIX + "/links", body, traffic=batch[0].traffic)
+        links = answer.get("links")
+        if not isinstance(links, list) or len(links) != len(batch):
+            raise ServerFailure("The homeserver's answer does not have a link for each media")
+        for order, entry in zip(batch, links):
+            order.take(entry, asked_ms)
+            if order.link:
+                self._links[order.request.key] = order.link
+
+    async def _renew(self) -> None:
+        """Waits for the next link that ends while somebody plays its media, and asks for another."""
+        while self._fresh:
+            ends = [self._links[key].good_until_ms for key in self._fresh if key in self._links]
+            if ends:
+                await asyncio.sleep(max(min(ends) - browser.clock_ms(), 0.0) / 1000)
+            due = [self._fresh[key] for key in self._fresh if key in self._links and not self._links[key].is_good]
+            try:
+                await asyncio.gather(*[self._order(request, Traffic()) for request in due])
+            except AuthMediaError:
+                break  # whoever plays it will ask for the next one when this one ends, and hear why there is none
+            if not due or not all(self._links[request.key].is_good for request in due if request.key in self._links):
+                break
+        self._renewal = None
+
+    # --- over reloads ------------------------------------------------------------------------------------------------
+
+    def _name(self) -> str:
+        return _REMEMBERED + self._homeserver.user_id
+
+    async def _recall(self) -> None:
+        if self._recalled:
+            return
+        self._recalled = True
+        try:
+            kept = json.loads(await browser.recall(self._name()) or "{}")
+            known = {key: Link(str(url), float(good_until_ms)) for key, (url, good_until_ms) in kept.items()}
+        except (AttributeError, TypeError, ValueError):
+            return  # not ours; the next batch takes its place
+        known.update(self._links)
+        self._links = known
+
+    async def _remember(self) -> None:
+        """Has the tab remember the links, for as long as it lives."""
+        good = [(key, link) for key, link in self._links.items() if link.is_good][-_REMEMBERED_LINKS:]
+        self._links = dict(good)
+        text = json.dumps({key: (link.url, link.good_until_ms) for key, link in good})
+        await browser.remember(self._name(), text)
+
+
+class _Order:
+    """One media waiting for its link."""
+
+    __slots__ = ("failure", "link", "ready", "request", "traffic")
+
+    def __init__(self, request: MediaRequest, traffic: Traffic) -> None:
+        self.request = request
+        self.traffic = traffic
+        self.ready = asyncio.Event()
+        self.failure: AuthMediaError | None = None
+        self.link: Link | None = None
+
+    def fill(self, known: Link | None) -> bool:
+        """Takes a link that is at hand after all; gives whether it does."""
+        if not known or not known.is_good:
+            return False
+        self.link = known
+        self.ready.set()
+        return True
+
+    def entry(self) -> "dict[str, Any]":
+        """This wish as the homeserver reads it."""
+        request = self.request
+        entry: dict[str, Any] = {"mxc": request.mxc}
+        if request.kind == "file":
+            entry["download"] = True  # to be saved, not shown; from another origin only the server can say so
+        if request.is_thumbnail:
+            entry["thumbnail"] = {
+                "width": request.width,
+                "height": request.height,
+                "method": request.method,
+                "animated": request.animated,
+            }
+        return entry
+
+    def take(self, entry: "dict[str, Any]", asked_ms: float) -> None:
+        """Reads the homeserver's answer to this wish.
+
+        :param asked_ms: when it was asked, on this device's clock.
+        """
+        if "url" not in entry:
+            errcode = str(entry.get("errcode", ""))
+            self.failure = refused(errcode, f"{errcode}: {entry.get('error', '')}").about(self.request.mxc)
+            return
+        left_ms = entry.get("expires_in_ms")
+        if not isinstance(left_ms, (int, float)):  # a server that tells the time alone, which its clock and ours share
+            left_ms = float(entry.get("expires_ts", 0)) - asked_ms
+        margin_ms = min(_MARGIN_MS, left_ms * _MARGIN_SHARE)
+        self.link = Link(str(entry["url"]), asked_ms + left_ms - margin_ms)

@@ -1,0 +1,169 @@
+"""Links: how long they are kept, when they are renewed, and whose clock counts."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from authmedia import links
+from authmedia.homeserver import Homeserver
+from authmedia.loader import open_loader
+from authmedia.media import MediaRequest
+from tests.unit import fake_browser as fake
+from tests.unit.support import MXC, PICTURE, Script, answer, run, turns
+
+HOUR_MS = 3_600_000.0
+
+
+async def load(homeserver: Homeserver, mxc: str = MXC, kind: str = "image") -> str:
+    """The link that a loader of its own gets, as after a reload of the page."""
+    loader = open_loader("link", homeserver)
+    media = await loader.load(MediaRequest(mxc, kind=kind))
+    loader.close()
+    return media.src
+
+
+def test_the_tab_remembers_links_over_a_reload(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    script.media["example.org/other"] = PICTURE
+
+    async def scenario() -> None:
+        first = await load(homeserver)
+        await turns()
+        assert await load(homeserver) == first
+        assert len(script.batches) == 1
+        await load(homeserver, "mxc://example.org/other")
+        assert script.batches[1] == [{"mxc": "mxc://example.org/other"}], "only what is not at hand is asked for"
+        browser.clock += script.lifetime_ms
+        assert await load(homeserver) != first
+
+    run(scenario())
+    assert len(script.batches) == 3
+
+
+def test_nobody_else_finds_them(script: Script, homeserver: Homeserver) -> None:
+    async def scenario() -> None:
+        first = await load(homeserver)
+        await turns()
+        assert await load(Homeserver("http://home.test", "@ben:example.org", "another token")) != first
+
+    run(scenario())
+
+
+def test_forgetting_takes_them_out_of_the_tab(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    script.media["example.org/other"] = PICTURE
+
+    async def scenario() -> None:
+        loader = open_loader("link", homeserver)
+        first, other = [(await loader.load(MediaRequest(mxc))).src for mxc in (MXC, "mxc://example.org/other")]
+        await turns()
+        await loader.forget(MediaRequest(MXC))
+        (kept,) = browser.remembered.values()
+        assert other in kept
+        assert first not in kept
+        await loader.forget()
+        assert browser.remembered == {}
+        assert await load(homeserver) != first
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("kept", ["[]", "7", "{", '{"key": 7}', '{"key": ["url", "soon"]}', ""])
+def test_what_the_tab_remembers_wrongly_does_no_harm(
+    kept: str, script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    browser.remembered["authmedia.links @ana:example.org"] = kept
+
+    async def scenario() -> None:
+        assert await load(homeserver)
+        await turns()
+        assert MXC in json.loads(browser.remembered["authmedia.links @ana:example.org"])
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("ahead_ms", [-HOUR_MS, -600_000.0, 600_000.0, HOUR_MS])
+def test_a_clock_that_is_off_changes_nothing(
+    ahead_ms: float, script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    minted = 0
+
+    def answer_links(request: Any) -> Any:
+        nonlocal minted
+        minted += 1
+        url, left = f"http://home.test/signed/{minted}", script.lifetime_ms
+        ends = {"expires_ts": fake.clock_ms() + ahead_ms + left, "expires_in_ms": left}
+        return answer({"links": [{"url": url, **ends}]})
+
+    script.instead = answer_links
+
+    async def scenario() -> None:
+        loader = open_loader("link", homeserver)
+        first = await loader.load(MediaRequest(MXC))
+        loader.release(first)
+        assert (await loader.load(MediaRequest(MXC))).src == first.src
+        browser.clock += script.lifetime_ms
+        assert (await loader.load(MediaRequest(MXC))).src != first.src
+
+    run(scenario())
+    assert minted == 2
+
+
+def test_a_link_that_is_about_to_end_is_given_to_nobody(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    async def scenario() -> None:
+        loader = open_loader("link", homeserver)
+        shown = await loader.load(MediaRequest(MXC))
+        browser.clock += script.lifetime_ms - 20_000
+        assert (await loader.load(MediaRequest(MXC))).src != shown.src
+
+    run(scenario())
+
+
+def test_of_a_video_the_next_link_is_at_hand_before_the_last_one_ends(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    sleep = asyncio.sleep
+
+    async def at_once(seconds: float) -> None:
+        if seconds > 1:
+            slept.append(seconds)
+            browser.clock += seconds * 1000
+        await sleep(0)
+
+    async def scenario() -> None:
+        loader = open_loader("link", homeserver)
+        video = await loader.load(MediaRequest(MXC, kind="video"))
+        while len(script.batches) < 3:
+            await sleep(0)
+        assert slept[:2] == [pytest.approx(570, abs=1)] * 2, "half a minute before the end of ten"
+        loader.release(video)
+        await turns(60)
+        known = len(script.batches)
+        await turns(60)
+        assert len(script.batches) == known, "nobody plays it any more"
+        loader.close()
+
+    monkeypatch.setattr(links.asyncio, "sleep", at_once)
+    run(scenario())
+
+
+def test_renewing_ends_with_the_loader_and_with_a_server_that_refuses(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    script.lifetime_ms = 5.0
+
+    async def scenario() -> None:
+        others = asyncio.all_tasks()
+        loader = open_loader("link", homeserver)
+        await loader.load(MediaRequest(MXC, kind="video"))
+        browser.clock += 10
+        script.instead = lambda request: answer({"errcode": "M_UNKNOWN_TOKEN", "error": "Signed out"}, 401)
+        asked = len(browser.requests)
+        await asyncio.sleep(0.05)
+        assert len(browser.requests) <= asked + 1
+        loader.close()
+        await turns()
+        assert asyncio.all_tasks() == others
+
+    run(scenario())
