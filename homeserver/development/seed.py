@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import blurhash
+from PIL import Image
+
 from development.attachments import encrypt
 from development.conversation import ALIAS, CONVERSATION, DEMO, ORGANISER, PEOPLE, ROOM_NAME, ROOM_TOPIC, Line
 from development.matrix import Matrix, Refusal, SeedError, segment
@@ -22,6 +25,10 @@ __all__ = ["Demo", "SeedError", "media_of", "seed"]
 
 Progress = Callable[[str, int, int], None]
 
+# As clients write it, after MSC2448.
+_BLURHASH = "xyz.amorgan.blurhash"
+_BLURHASH_COMPONENTS = (4, 3)
+_BLURHASH_PIXELS = (32, 24)
 # Tells, in a message's content, which line of the conversation it is.
 _STEP = "dev.authmedia.line"
 
@@ -308,4 +315,14 @@ def _info(sample: Sample) -> dict[str, Any]:
         info |= {"w": sample.width, "h": sample.height}
     if sample.duration_ms:
         info["duration"] = sample.duration_ms
+    if sample.kind == "image":
+        info[_BLURHASH] = _blurhash(sample)
     return info
+
+
+def _blurhash(sample: Sample) -> str:
+    with Image.open(sample.path) as picture:
+        small = picture.convert("RGB").resize(_BLURHASH_PIXELS, Image.Resampling.BOX)
+    wide, high = small.size
+    rows = [[small.getpixel((x, y)) for x in range(wide)] for y in range(high)]
+    return str(blurhash.encode(rows, *_BLURHASH_COMPONENTS))

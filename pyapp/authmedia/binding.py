@@ -298,7 +298,8 @@ class Binding:
         button.text = "Try again"
         self._listeners.append(button.on("click", self.retry))
         self._words.append(button)
-        self._element.after(self._words)
+        # Not inside what is itself pressed: a button in a button can be reached by nobody.
+        self._element.around("button, a").after(self._words)
         self._enter(FAILED)
 
     def _drop_listeners(self) -> None:

@@ -841,6 +841,11 @@ class Element:
         found = self._js.querySelectorAll(selector)
         return [Element(found[position]) for position in range(int(found.length))]
 
+    def around(self, selector: str) -> "Element":
+        """The nearest element around this one that matches; this one itself where there is none."""
+        found = self._js.closest(selector)
+        return self if ffi.is_none(found) else Element(found)
+
     def append(self, *children: "Element") -> None:
         """Adds elements at the end."""
         for child in children:

@@ -26,6 +26,7 @@ class Message:
     """One message as the timeline shows it. An event is a stranger's word: what does not fit is left out."""
 
     __slots__ = (
+        "blurhash",
         "body",
         "caption",
         "encrypted",
@@ -54,6 +55,7 @@ class Message:
         self.caption = _text(content.get("body")) if name and name != content.get("body") else ""
         self.mimetype = _text(info.get("mimetype"))
         self.size = _number(info.get("size"))
+        self.blurhash = _text(info.get("xyz.amorgan.blurhash"))
         self.wide = _number(info.get("w"))
         self.high = _number(info.get("h"))
         self.spoken_ms = _number(info.get("duration"))

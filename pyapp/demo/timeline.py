@@ -91,6 +91,11 @@ def _media(message: Message) -> browser.Element:
     if message.kind != "audio" and message.wide and message.high:
         element.set("width", str(message.wide))
         element.set("height", str(message.high))
+        # For the page's styles, which reserve its place before there is anything in it.
+        element.style("--wide", str(message.wide))
+        element.style("--high", str(message.high))
+    if message.blurhash:
+        element.set("data-blurhash", message.blurhash)
     width, height = _thumbnail(message)
     if width:
         element.set("data-width", str(width))

@@ -84,10 +84,10 @@ class Window:
             self.page.evaluate(
                 """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => {
                   const { x, y, width, height } = element.getBoundingClientRect();
-                  const words = element.nextElementSibling;
+                  const words = (element.closest("button") ?? element).nextElementSibling;
                   return { tag: element.localName, ...element.dataset, src: element.src,
                     box: [x + scrollX, y + scrollY, width, height],
-                    words: words?.classList.contains("media-failed") ? words.textContent : "" };
+                    words: words?.classList.contains("media-failed") ? words.firstChild.textContent : "" };
                 })"""
             )
         )

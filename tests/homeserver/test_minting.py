@@ -55,7 +55,7 @@ def test_batch_keeps_its_order_and_bad_entries_fail_alone(ana: Account, photo: M
     assert send(links[6]["url"]).headers["content-type"] == "image/png"
     assert links[8] == links[0]
     for link in links:
-        assert set(link) == ({"errcode", "error"} if "errcode" in link else {"url", "expires_ts"})
+        assert set(link) == ({"errcode", "error"} if "errcode" in link else {"url", "expires_ts", "expires_in_ms"})
 
 
 def test_links_need_no_answer_from_other_servers(ana: Account) -> None:
@@ -290,6 +290,7 @@ def test_expiry_is_told_and_is_the_links_own(ana: Account, photo: Mxc) -> None:
     assert parse_qs(urlsplit(link["url"]).query)["e"] == [str(link["expires_ts"])]
     left_s = link["expires_ts"] / 1000 - time.time()
     assert 3600 - 5 < left_s < 7 * 3600 + 5
+    assert link["expires_in_ms"] / 1000 == pytest.approx(left_s, abs=5)
 
 
 # --- config and limits ------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import blurhash
 import httpx
 import pytest
 from PIL import Image
@@ -163,6 +164,9 @@ def test_messages_describe_their_media_as_they_are(room: Room, media: dict[str, 
             with Image.open(sample.path) as picture:
                 assert picture.size == (info["w"], info["h"])
                 assert picture.get_format_mimetype() == info["mimetype"]
+                small = picture.convert("RGB").resize((4, 3), Image.Resampling.BOX)
+            decoded = blurhash.decode(info["xyz.amorgan.blurhash"], 4, 3)
+            assert small.getpixel((0, 0)) == pytest.approx(decoded[0][0], abs=40)
 
 
 def test_pictures_are_large_small_upright_wide_and_moving(room: Room, media: dict[str, samples.Sample]) -> None:

@@ -325,6 +325,9 @@ class Element:
     def unset(self, attribute: str) -> None:
         self.attributes.pop(attribute, None)
 
+    def around(self, selector: str) -> "Element":
+        return self
+
     def append(self, *children: "Element") -> None:
         self.children.extend(children)
 
