@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from development import archive
 from development.seed import Demo, SeedError, seed
 from development.synapse import HomeserverError, Synapse
 from web import site
@@ -54,6 +55,13 @@ class Demonstration:
         self.site.start()
         return self.site.url
 
+    def fill_archive(self, events: int = archive.EVENTS, pictures: int = archive.PICTURES) -> archive.Archive:
+        """Makes the long room, or what is missing of it, which takes a minute the first time.
+
+        :raises SeedError: with words that say what to do; the demonstration goes on without that room.
+        """
+        return archive.fill(self.synapse.base_url, self._state / "seed", events=events, pictures=pictures)
+
     def stop(self) -> None:
         """Stops what was started, in whatever state it is."""
         if self.site:
@@ -71,6 +79,8 @@ def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> 
     try:
         url = _start(demonstration, console)
         print(f"authmedia: {url}", flush=True)
+        # While people look at the other pages; where it is interrupted, it goes on the next time.
+        threading.Thread(target=_fill_archive, args=[demonstration, console, ended], daemon=True).start()
         if open_browser:
             webbrowser.open(url)
         ended.wait()
@@ -84,8 +94,18 @@ def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> 
     except KeyboardInterrupt:
         return 0
     finally:
+        ended.set()
         demonstration.stop()
     return 0
+
+
+def _fill_archive(demonstration: Demonstration, console: Console, ended: threading.Event) -> None:
+    try:
+        demonstration.fill_archive()
+    except SeedError as error:
+        if ended.is_set():  # the homeserver is on its way down, and this one with it
+            return
+        console.print(f"authmedia: timeline.html will have less to show. {error}", style="yellow", soft_wrap=True)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

@@ -81,6 +81,7 @@ PAGES = (
         "baseline",
         ("pyodide_http",),
     ),
+    DemoPage("timeline", "A long room", "Thousands of messages, and what a loader does while you scroll through them."),
     DemoPage("compare", "Every strategy, side by side", "Runs them all in this browser: who works, and at what cost."),
 )
 
@@ -126,8 +127,9 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     }
     progress("pages")
     static = {source.name: _copy_hashed(source, assets) for source in sorted((WEB / "static").iterdir())}
-    # A worker serves what stands beside it and below, so it stands at the top, under a name that never changes.
-    shutil.copyfile(WEB / "worker" / "service-worker.js", out / "service-worker.js")
+    # A service worker serves what stands beside it and below, so it stands at the top, under a name that never changes.
+    for worker in sorted((WEB / "worker").iterdir()):
+        shutil.copyfile(worker, out / worker.name)
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(WEB / "templates"),
         autoescape=True,

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 _LOOK_S = 0.1
 
 
+# Writes files where pages cannot; it stands beside the page.
+_FILE_WRITER = "file-writer.js"
 # Bodies from this size on, in bytes, are counted while they arrive.
 _WORTH_COUNTING = 500_000
 # The end of any blob. A fraction, since large integers wrap on MicroPython; not infinity, of which WebKit makes 0.
@@ -179,6 +181,36 @@ def on_unhandled(handler: "Callable[[BaseException | None, str], None]") -> None
         handler(context.get("exception"), str(context.get("message", "")))
 
     asyncio.get_event_loop().set_exception_handler(handle)
+
+
+class LongTasks:
+    """What kept the page from answering people for more than 50 ms, where the browser tells.
+
+    https://developer.mozilla.org/docs/Web/API/PerformanceLongTaskTiming
+    """
+
+    __slots__ = ("_observer", "_proxy", "count", "longest_ms", "told")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.longest_ms = 0.0
+        #: Whether this browser tells at all.
+        self.told = bool(window.PerformanceObserver.supportedEntryTypes.includes("longtask"))
+        self._proxy = ffi.create_proxy(self._on_entries)
+        self._observer = window.PerformanceObserver.new(self._proxy)
+        if self.told:
+            self._observer.observe(ffi.to_js({"type": "longtask"}))
+
+    def close(self) -> None:
+        """Looks no more."""
+        self._observer.disconnect()
+        _release(self._proxy)
+
+    def _on_entries(self, entries: "Any", *_observer: object) -> None:
+        listed = entries.getEntries()
+        for position in range(int(listed.length)):
+            self.count += 1
+            self.longest_ms = max(self.longest_ms, float(listed[position].duration))
 
 
 # --- network ---------------------------------------------------------------------------------------------------------
@@ -529,7 +561,9 @@ class Directory:
         """
         handle = await _settled(self._js.getFileHandle(name, ffi.to_js({"create": True})))
         if ffi.is_none(getattr(handle, "createWritable", None)):
-            raise BrowserError("NotSupportedError", "FileSystemFileHandle.createWritable is missing in this window")
+            body = await response.blob(on_progress) if response else text_blob("", "")
+            await self._write_in_worker(name, head, body)
+            return
         complete = False
         try:
             writable = await _settled(handle.createWritable())
@@ -539,6 +573,27 @@ class Directory:
         finally:
             if not complete:
                 await self.remove(name)
+
+    async def _write_in_worker(self, name: str, head: str, body: Blob) -> None:
+        """Has a worker write the file, in a browser that lets nobody else.
+
+        https://developer.mozilla.org/docs/Web/API/FileSystemFileHandle/createSyncAccessHandle
+        """
+        worker = window.Worker.new(_FILE_WRITER)
+        answer = window.Promise.withResolvers()
+        worker.onmessage = answer.resolve
+        worker.onerror = answer.resolve  # an event without data
+        try:
+            file = {"directory": str(self._js.name), "name": name, "head": head, "body": body._js}
+            worker.postMessage(ffi.to_js(file))
+            data: Any = getattr(await _settled(answer.promise), "data", None)
+        finally:
+            worker.terminate()
+        if ffi.is_none(data):
+            raise BrowserError("NotSupportedError", f"{_FILE_WRITER} is missing beside this page")
+        failed: Any = getattr(data, "name", None)
+        if not ffi.is_none(failed):
+            raise BrowserError(str(failed), str(data.message))
 
     async def remove(self, name: str) -> None:
         """Removes a file; one that is missing, or in another tab's hands at this moment, is left alone."""
@@ -809,6 +864,11 @@ class Element:
     @hidden.setter
     def hidden(self, hidden: bool) -> None:
         self._js.hidden = hidden
+
+    @property
+    def height(self) -> float:
+        """How high it stands on the page, in CSS pixels."""
+        return float(self._js.getBoundingClientRect().height)
 
     @property
     def media_error(self) -> str:

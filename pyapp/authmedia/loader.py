@@ -2,7 +2,7 @@
 
 from authmedia import strategies
 from authmedia.decryption import Decrypting
-from authmedia.errors import AuthMediaError
+from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Counters, Pipeline, Waiter
 from authmedia.strategies import AUTO
@@ -23,6 +23,21 @@ def open_loader(name: str, homeserver: "Homeserver") -> "MediaLoader":
     if name != AUTO:
         return MediaLoader(strategies.create(name, homeserver))
     return MediaLoader(strategies.choosing(homeserver, [open_loader(other, homeserver) for other in strategies.NAMES]))
+
+
+async def forget_account(homeserver: "Homeserver") -> None:
+    """Drops all that any strategy keeps of an account, in memory, in the tab and on disk: for a logout.
+
+    Close the account's loaders first. Where a browser refuses its storage there is nothing in it.
+    """
+    for name in strategies.NAMES:
+        loader = open_loader(name, homeserver)
+        try:
+            await loader.forget()
+        except StorageRefused:
+            continue
+        finally:
+            loader.close()
 
 
 class MediaLoader:

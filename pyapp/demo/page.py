@@ -3,7 +3,7 @@
 from authmedia import browser, strategies
 from authmedia.browser import BrowserError
 from authmedia.errors import AuthMediaError
-from authmedia.loader import open_loader
+from authmedia.loader import forget_account, open_loader
 from authmedia.media import Support
 from demo import surroundings
 from demo.report import Report
@@ -21,14 +21,16 @@ _KEPT_PARAMETERS = ("interpreter", "homeserver")
 class Page:
     """What every page has: its state, its report, a place for problems, and what works here.
 
-    :param name: the page's name, and its strategy's where it shows one.
+    :param name: the page's name.
+    :param strategy: the strategy that it shows a room by; the one of its own name where none is given.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, strategy: str = "") -> None:
         self.name = name
+        self.strategy = strategy or name
         self.root = browser.root()
         about = surroundings.describe()
-        about.update({"page": name, "strategy": name, "support": {}})
+        about.update({"page": name, "strategy": self.strategy, "support": {}})
         self.report = Report(self.root, about)
         self.support: dict[str, Support] = {}
 
@@ -45,7 +47,7 @@ class Page:
 
     async def try_all(self, session: Session) -> None:
         """Tries the strategies, and this page's own, and writes on the page what each had to say."""
-        own = (self.name,) if self.name in strategies.BASELINES + (strategies.AUTO,) else ()
+        own = (self.strategy,) if self.strategy in strategies.BASELINES + (strategies.AUTO,) else ()
         for name in strategies.NAMES + own:
             loader = open_loader(name, session.homeserver)
             support = await loader.support()
@@ -99,7 +101,12 @@ class Page:
         account.hidden = False
         account.find("button").on("click", lambda: self.start(self._leave(session)))
 
+    def let_go(self) -> None:
+        """Ends and releases whatever the page loads: nothing of an account outlives its session."""
+
     async def _leave(self, session: Session) -> None:
+        self.let_go()
+        await forget_account(session.homeserver)
         await sign_out(session.homeserver)
         browser.reload()
 

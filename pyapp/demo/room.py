@@ -62,11 +62,24 @@ class Message:
 
 
 class Room:
-    """A room's name, its people, its latest messages, oldest first, and the keys to what is encrypted in them."""
+    """A room: its name, its people, the messages read so far, oldest first, and the keys to what is encrypted."""
 
-    __slots__ = ("avatar", "keyring", "messages", "name", "people", "topic")
+    __slots__ = (
+        "_start",
+        "avatar",
+        "complete",
+        "homeserver",
+        "keyring",
+        "messages",
+        "name",
+        "people",
+        "room_id",
+        "topic",
+    )
 
-    def __init__(self, state: "list[dict[str, Any]]", events: "list[dict[str, Any]]") -> None:
+    def __init__(self, homeserver: Homeserver, room_id: str, state: "list[dict[str, Any]]") -> None:
+        self.homeserver = homeserver
+        self.room_id = room_id
         named = {event["type"]: _mapping(event.get("content")) for event in state if event.get("state_key") == ""}
         self.name = _text(named.get("m.room.name", {}).get("name")) or "A room without a name"
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
@@ -74,27 +87,56 @@ class Room:
         members = [event for event in state if event.get("type") == "m.room.member"]
         self.people = {event["state_key"]: _person(event) for event in members}
         self.keyring = Keyring()
-        self.messages = [
-            Message(
-                event, self.people.get(event["sender"]) or Person(event["sender"], event["sender"], ""), self.keyring
-            )
-            for event in events
-            if event.get("type") == "m.room.message" and event.get("content")
-        ]
+        self.messages: list[Message] = []
+        #: Whether there is nothing older to be read.
+        self.complete = False
+        self._start = ""
+
+    async def read_older(self, limit: int) -> "list[Message]":
+        """Reads messages before those that are known, at most so many events; gives them, oldest first.
+
+        https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmessages
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        start = f"&from={percent_encoded(self._start)}" if self._start else ""
+        page = await self.homeserver.call("GET", f"{_path(self.room_id)}/messages?dir=b&limit={limit}{start}")
+        self._start = _text(page.get("end"))
+        self.complete = not self._start
+        events = page.get("chunk")
+        read = [self._message(event) for event in reversed(events) if _is_message(event)] if events else []
+        self.messages = read + self.messages
+        return read
+
+    def _message(self, event: "dict[str, Any]") -> Message:
+        sender = event["sender"]
+        return Message(event, self.people.get(sender) or Person(sender, sender, ""), self.keyring)
 
 
-async def read_room(homeserver: Homeserver, room_id: str) -> Room:
-    """Reads a room that this account is in.
-
-    https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmessages
+async def open_room(homeserver: Homeserver, room_id: str) -> Room:
+    """A room that this account is in, none of its messages read yet.
 
     :raises AuthMediaError: of the class that fits what happened.
     """
-    path = f"/_matrix/client/v3/rooms/{percent_encoded(room_id)}"
-    state = await homeserver.call_list("GET", path + "/state")
-    page = await homeserver.call("GET", f"{path}/messages?dir=b&limit={_MESSAGES}")
-    events = page.get("chunk")
-    return Room(state, list(reversed(events)) if isinstance(events, list) else [])
+    return Room(homeserver, room_id, await homeserver.call_list("GET", _path(room_id) + "/state"))
+
+
+async def read_room(homeserver: Homeserver, room_id: str) -> Room:
+    """A room that this account is in, with its latest messages.
+
+    :raises AuthMediaError: of the class that fits what happened.
+    """
+    room = await open_room(homeserver, room_id)
+    await room.read_older(_MESSAGES)
+    return room
+
+
+def _path(room_id: str) -> str:
+    return f"/_matrix/client/v3/rooms/{percent_encoded(room_id)}"
+
+
+def _is_message(event: "dict[str, Any]") -> bool:
+    return event.get("type") == "m.room.message" and bool(event.get("content"))
 
 
 def _person(event: "dict[str, Any]") -> Person:

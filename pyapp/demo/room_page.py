@@ -85,7 +85,7 @@ class RoomPage(Page):
 
     async def _load(self, strategy: str, session: Session) -> None:
         """Shows all media of the room by one strategy; whatever was shown before is let go first."""
-        self._let_go()
+        self.let_go()
         self._measures.restart()
         self.report.tell("shown_by", strategy)
         self.root.find("#measures-panel").hidden = False
@@ -112,7 +112,7 @@ class RoomPage(Page):
             return
         self.enter("running")
         strategy = self._loader.name
-        self._let_go()
+        self.let_go()
         if cleared:
             await self._loader.forget()
         await self._load(strategy, session)
@@ -126,7 +126,9 @@ class RoomPage(Page):
         await self._load(strategy, session)
         self.enter("done")
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
+        """Empties the room's media elements, and gives back what they showed."""
+        self._close_viewer()
         if self._binder:
             self._binder.close()
             self._binder = None

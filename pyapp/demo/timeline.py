@@ -20,7 +20,7 @@ def draw(room: Room, into: browser.Element) -> None:
     into.clear()
     previous = ""
     for message in room.messages:
-        into.append(_item(message, follows=message.sender.user_id == previous))
+        into.append(item(message, follows=message.sender.user_id == previous))
         previous = message.sender.user_id
 
 
@@ -48,20 +48,24 @@ def draw_heading(room: Room, into: browser.Element) -> None:
     into.find(".room-people").text = f"{people} people" if people != 1 else "1 person"
 
 
-def _item(message: Message, follows: bool) -> browser.Element:
-    item = browser.instance("message")
+def item(message: Message, follows: bool) -> browser.Element:
+    """One message.
+
+    :param follows: whether it follows another one by the same person, and needs no heading of its own.
+    """
+    drawn = browser.instance("message")
     if follows:
-        item.set("class", "message follows")
-    item.find(".sender").text = message.sender.name
-    item.find("time").text = browser.time_of_day(message.sent_ms)
-    _avatar(item.find(".avatar"), message.sender, wanted=not follows)
-    body = item.find(".body")
+        drawn.set("class", "message follows")
+    drawn.find(".sender").text = message.sender.name
+    drawn.find("time").text = browser.time_of_day(message.sent_ms)
+    _avatar(drawn.find(".avatar"), message.sender, wanted=not follows)
+    body = drawn.find(".body")
     if message.kind == "text":
         body.text = message.body
         body.set("dir", "auto")
     else:
         body.append(_media(message))
-    return item
+    return drawn
 
 
 def _avatar(place: browser.Element, person: Person, wanted: bool) -> None:

@@ -16,6 +16,14 @@ MARKS = ("<!-- comparison -->\n", "<!-- /comparison -->\n")
 USUAL = "cross-site"
 COSTS = ("time to the first media", "time to the last media", "requests", "preflights", "bytes")
 WHENS = ("first visit", "after a reload")
+# What the figures of other strategies are measured by: it works everywhere, and everybody has something like it.
+YARDSTICK = "blob"
+_PLOTS = (
+    ("first", "First media on show", "{:.2f}"),
+    ("last", "All media on show", "{:.2f}"),
+    ("requests", "Requests and preflights", "{:.0f}"),
+    ("again", "Fetched after a reload", "{:.1f} MB"),
+)
 _SIGNS = {WORKS: "✓", FAILS: "✗", NOT_RUN: "-"}
 
 
@@ -24,6 +32,7 @@ def page(results: Results) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
+    figures = [(strategy, _figures(results, strategy)) for strategy in STRATEGIES]
     return environment.get_template("report.html").render(
         about=results.about,
         answer=answer(results),
@@ -36,6 +45,11 @@ def page(results: Results) -> str:
         verdict_of=lambda mode, place, strategy: _shown(results, mode, place, strategy),
         cost_of=lambda mode, place, strategy, name: _cost(results, mode, place, strategy, name),
         words=_words(results),
+        classes={"✓": WORKS, "✗": FAILS, "◐": "part"},
+        figures=figures,
+        plots=_PLOTS,
+        most={name: max(figure[name] or 0 for _, figure in figures) for name, _, _ in _PLOTS},
+        yardstick=YARDSTICK,
     )
 
 
@@ -123,6 +137,33 @@ def _typical(results: Results, strategy: str, when: str) -> str:
             return ""
         counts.append(median(values))
     return f"{counts[0]:.0f} + {counts[1]:.0f} requests, {_megabytes(counts[2])}"
+
+
+def _figures(results: Results, strategy: str) -> dict[str, float | None]:
+    """What the plots show of a strategy from another site, each the median of all browsers; nothing where it failed.
+
+    Times are shares of the yardstick's in the same browser, since browsers and machines differ more than strategies do.
+    """
+    return {
+        "first": _share(results, strategy, "first visit: time to the first media"),
+        "last": _share(results, strategy, "first visit: time to the last media"),
+        "requests": _sum(results, strategy, "first visit", ("requests", "preflights")),
+        "again": _sum(results, strategy, "after a reload", ("bytes",), 1e6),
+    }
+
+
+def _share(results: Results, strategy: str, name: str) -> float | None:
+    by_mode = [
+        {measure.setting.mode: measure.median for measure in _measures(results, USUAL, which, name)}
+        for which in (strategy, YARDSTICK)
+    ]
+    shares = [value / by_mode[1][mode] for mode, value in by_mode[0].items() if by_mode[1].get(mode)]
+    return median(shares) if shares else None
+
+
+def _sum(results: Results, strategy: str, when: str, names: tuple[str, ...], unit: float = 1) -> float | None:
+    medians = [[measure.median for measure in _measures(results, USUAL, strategy, f"{when}: {name}")] for name in names]
+    return sum(median(values) for values in medians) / unit if all(medians) else None
 
 
 def _cost(results: Results, mode: str, place: str, strategy: str, name: str) -> str:

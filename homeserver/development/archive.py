@@ -1,0 +1,160 @@
+"""A long room: thousands of messages, every other one with one of hundreds of pictures, for the page ``timeline.html``.
+
+It is filled over the client-server API by the people of the sample room. What is there already stays as it is, so that
+filling can be interrupted at any time and goes on where it was.
+"""
+
+import hashlib
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import blurhash
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from development.brushes import gradient, mix
+from development.conversation import CONVERSATION, ORGANISER, PEOPLE
+from development.matrix import Matrix, segment
+from development.record import Record
+
+ALIAS = "archive"
+ROOM_NAME = "The ridge walk's archive"
+ROOM_TOPIC = "Every picture that anybody took, in the order in which they were sent"
+EVENTS = 2000
+PICTURES = 500
+
+# Tells, in a message's content, which of the room's messages it is.
+_STEP = "dev.authmedia.archive"
+# Tells what a picture is, for whoever checks what is shown.
+_DIGEST = "dev.authmedia.sha256"
+_SIZE = (480, 320)
+_PAGE = 500
+_TALKERS = tuple(PEOPLE)[:12]
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Archive:
+    """The room, and the SHA-256 of each of its pictures by its ``mxc://…``."""
+
+    room_id: str
+    pictures: dict[str, str]
+
+
+def picture(number: int) -> bytes:
+    """One of the pictures, a JPEG: hills of its own in a light of its own, and its number. Always the same bytes."""
+    chance = Random(f"archive {number}")
+    low, high = (tuple(chance.randint(a, b) for _ in range(3)) for a, b in ((150, 255), (60, 160)))
+    image = gradient(_SIZE, [(0.0, high), (1.0, low)])  # type: ignore[list-item]
+    pen = ImageDraw.Draw(image)
+    wide, tall = _SIZE
+    for ridge in range(4):
+        y = tall * (0.45 + 0.14 * ridge)
+        line = [(x, y + chance.uniform(-0.12, 0.06) * tall) for x in range(0, wide + 61, 60)]
+        shade = mix(high, (20, 30, 30), 0.3 + 0.18 * ridge)  # type: ignore[arg-type]
+        pen.polygon([(0, tall), *line, (wide, tall)], fill=shade)
+    image = image.filter(ImageFilter.GaussianBlur(1.2))
+    ImageDraw.Draw(image).text((14, 8), f"No. {number + 1}", fill=(255, 255, 255), font=ImageFont.load_default(30))
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=82)
+    return file.getvalue()
+
+
+def fill(
+    base_url: str,
+    directory: Path,
+    *,
+    events: int = EVENTS,
+    pictures: int = PICTURES,
+    progress: Progress = lambda done, total: None,
+) -> Archive:
+    """Makes the long room, or what is missing of it.
+
+    :param directory: where the sample room was seeded from: its record has the people's access tokens.
+    :param events: how many messages there are to be; with ``pictures`` different pictures in every other one.
+    :param progress: told before every message how many there are, and how many there will be.
+    :raises SeedError: with words that say what to do.
+    """
+    with Matrix(base_url) as matrix:
+        return _Filling(matrix, Record.read(directory), pictures).run(events, progress)
+
+
+class _Filling:
+    def __init__(self, matrix: Matrix, record: Record, pictures: int) -> None:
+        self._matrix = matrix
+        self._record = record
+        self._pictures = pictures
+        self._media: dict[int, dict[str, Any]] = {}
+
+    def run(self, events: int, progress: Progress) -> Archive:
+        server = self._record.user_id.partition(":")[2]
+        found = self._matrix.find(f"/directory/room/{segment(f'#{ALIAS}:{server}')}")
+        room_id = found["room_id"] if found else self._make_room()
+        path = f"/rooms/{segment(room_id)}"
+        said = self._said(path)
+        for number in range(events):
+            if number not in said:
+                progress(number, events)
+                content = self._content(number) | {_STEP: number}
+                self._call("PUT", f"{path}/send/m.room.message/archive-{number}", _talker(number), content)
+        return Archive(room_id, {content["url"]: content[_DIGEST] for content in self._media.values()})
+
+    def _make_room(self) -> str:
+        body = {"preset": "public_chat", "room_alias_name": ALIAS, "name": ROOM_NAME, "topic": ROOM_TOPIC}
+        room_id = str(self._call("POST", "/createRoom", ORGANISER, body)["room_id"])
+        for person in PEOPLE:
+            self._call("POST", f"/join/{segment(room_id)}", person, {})
+        return room_id
+
+    def _said(self, path: str) -> set[int]:
+        """Which messages are there; notes the pictures in them."""
+        said: set[int] = set()
+        start: str | None = ""
+        while start is not None:
+            page = self._call("GET", f"{path}/messages?dir=b&limit={_PAGE}" + (start and f"&from={start}"), ORGANISER)
+            for content in [event["content"] for event in page["chunk"] if _STEP in event["content"]]:
+                said.add(content[_STEP])
+                if "url" in content:
+                    self._media[self._picture_of(content[_STEP])] = content
+            start = page.get("end")
+        return said
+
+    def _picture_of(self, number: int) -> int:
+        return number // 2 % self._pictures
+
+    def _content(self, number: int) -> dict[str, Any]:
+        if number % 2 == 0:
+            line = CONVERSATION[number // 2 % len(CONVERSATION)]
+            return {"msgtype": "m.text", "body": line.words or f"Message {number}"}
+        which = self._picture_of(number)
+        if which not in self._media:
+            self._media[which] = self._uploaded(which)
+        return self._media[which] | {"msgtype": "m.image"}
+
+    def _uploaded(self, which: int) -> dict[str, Any]:
+        body, token = picture(which), self._record.tokens[ORGANISER]
+        mxc = self._matrix.reserve(token)
+        self._matrix.upload(token, mxc, f"picture-{which + 1}.jpg", "image/jpeg", body)
+        info = {"mimetype": "image/jpeg", "size": len(body), "w": _SIZE[0], "h": _SIZE[1]}
+        info["xyz.amorgan.blurhash"] = _blurhash(body)
+        digest = hashlib.sha256(body).hexdigest()
+        return {"body": f"picture-{which + 1}.jpg", "url": mxc, "info": info, _DIGEST: digest}
+
+    def _call(self, method: str, path: str, person: str, body: dict[str, Any] | None = None) -> Any:
+        return self._matrix.call(method, path, self._record.tokens[person], body)
+
+
+def _talker(number: int) -> str:
+    """A few messages by one, then by the next, as people talk."""
+    return _TALKERS[number // 3 % len(_TALKERS)]
+
+
+def _blurhash(body: bytes) -> str:
+    with Image.open(io.BytesIO(body)) as image:
+        small = image.resize((12, 8), Image.Resampling.BOX)
+    rows = [[small.getpixel((x, y)) for x in range(small.width)] for y in range(small.height)]
+    return str(blurhash.encode(rows, 3, 3))
