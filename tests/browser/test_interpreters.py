@@ -2,8 +2,6 @@
 
 import hmac
 import json
-import re
-import shutil
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.browser.engines import CHROMIUM
+from tests.browser.workshop import with_page
 from tests.conftest import OpenWindow
-from web.archive import pack
 from web.server import SiteServer
 from web.site import PYAPP
 
@@ -50,18 +48,8 @@ def site(
     state: Path, demonstration: object, names: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The built site, whose page `blob` has all of the Python."""
-    out = tmp_path_factory.mktemp("every") / "site"
-    shutil.copytree(state / "site", out)
-    source = out.with_name("pyapp")
-    shutil.copytree(PYAPP, source, ignore=shutil.ignore_patterns("pages", "__pycache__"))
-    (source / "every.py").write_text(EVERY.format(names=names, count=DIGESTS), encoding="utf-8")
-    files = {path.relative_to(source).as_posix(): path for path in source.rglob("*.py")}
-    (out / "assets" / "every.tar.gz").write_bytes(pack(files))
-    page = (out / "blob.html").read_text(encoding="utf-8")
-    found = re.search(r'id="boot">(.*?)</script>', page)
-    assert found
-    boot = {**json.loads(found[1]), "module": "every", "archive": "./assets/every.tar.gz"}
-    (out / "every.html").write_text(page.replace(found[1], json.dumps(boot)), encoding="utf-8")
+    source = EVERY.format(names=names, count=DIGESTS)
+    out = with_page(state / "site", tmp_path_factory.mktemp("every") / "site", "every", source)
     server = SiteServer(out, 0)
     server.start()
     yield server.url

@@ -31,11 +31,12 @@ class Window:
     """A page of the site, on an origin that no other window has: nothing kept by one is found by another.
 
     :param site: the address of the site, on ``localhost``; ``*.localhost`` leads to the same place.
+    :param origin: the origin of another window, to be on the same.
     """
 
-    def __init__(self, context: BrowserContext, site: str) -> None:
+    def __init__(self, context: BrowserContext, site: str, origin: str = "") -> None:
         self.page: Page = context.new_page()
-        self.origin = site.rstrip("/").replace("//localhost", f"//w{next(_numbers)}.localhost")
+        self.origin = origin or site.rstrip("/").replace("//localhost", f"//w{next(_numbers)}.localhost")
         self.requests: list[str] = []
         self.said: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))

@@ -48,6 +48,8 @@ class Gateway:
 
     def __init__(self, homeserver: str, site: Path | None = None, demo: Mapping[str, str] | None = None) -> None:
         self.traffic = Traffic()
+        #: Bodies that nobody waited for to the end.
+        self.given_up = 0
         self._homeserver = homeserver
         self._site = site_application(site, demo or {}) if site else None
         self._client: httpx.AsyncClient | None = None
@@ -70,6 +72,15 @@ class Gateway:
         taken, self.traffic = self.traffic, Traffic()
         return taken
 
+    async def before(self, path: str, gone: "asyncio.Task[Any]") -> None:
+        """What is waited for before a request is passed on.
+
+        :param gone: is done when nobody waits for the answer any more.
+        """
+
+    async def between(self, path: str, size: int) -> None:
+        """What is waited for before so many bytes of an answer's body are passed on."""
+
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if self._site and not scope["path"].startswith(MATRIX):
             await self._site(scope, receive, send)
@@ -87,15 +98,18 @@ class Gateway:
             headers=[header for header in scope["headers"] if header[0] not in _OF_THE_CONNECTION],
             content=await _body(receive),
         )
-        answer = await self._client.send(request, stream=True)
         gone = asyncio.create_task(receive())  # the next message of a request that is read is that nobody waits for it
+        await self.before(scope["path"], gone)
+        answer = await self._client.send(request, stream=True)
         try:
             headers = [(name.lower(), value) for name, value in answer.headers.raw]
             kept = [header for header in headers if header[0] not in _OF_THE_CONNECTION]
             await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
             async for chunk in answer.aiter_raw():
                 if gone.done():
+                    self.given_up += 1
                     break
+                await self.between(scope["path"], len(chunk))
                 if is_media:
                     self.traffic.bytes += len(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

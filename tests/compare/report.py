@@ -185,7 +185,7 @@ def _words(results: Results) -> list[dict[str, Any]]:
     """What browsers and homeserver said, each with where it was said."""
     said: dict[tuple[str, str], list[str]] = {}
     for cell in results.cells:
-        if cell.words and cell.media != "encrypted":
+        if cell.words:
             where = f"{cell.setting.mode}, {cell.setting.homeserver}, {cell.setting.interpreter}: {cell.media}"
             said.setdefault((cell.setting.strategy, cell.words), []).append(where)
     return [{"strategy": strategy, "words": words, "where": where} for (strategy, words), where in said.items()]

@@ -1,0 +1,131 @@
+"""What tests of bound elements share: a page that binds whatever they put into it, and pictures to put there."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext
+
+from development.synapse import Synapse
+from tests.browser.brake import Brake
+from tests.browser.rooms import Room, picture
+from tests.browser.window import Window
+from tests.browser.workshop import PAGES, with_page
+from web.server import SiteServer
+
+SOURCE = (PAGES / "bound.py").read_text(encoding="utf-8")
+# Puts elements into the document: their name, their attributes, and how far each is from the next, in pixels.
+ADD = """([tag, attributes, gap]) => {
+  for (const given of attributes) {
+    const place = document.createElement("div");
+    place.style.height = `${gap}px`;
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(given)) element.setAttribute(name, value);
+    place.append(element);
+    document.getElementById("main").append(place);
+  }
+}"""
+
+
+class Stock:
+    """A room's worth of media, and the SHA-256 of each."""
+
+    def __init__(self, synapse: Synapse, user: str, count: int) -> None:
+        self.room = Room(synapse, user)
+        self.sha256: dict[str, str] = {}
+        for number in range(count):
+            self.add(picture(number * 255 // count), "image/png")
+        self.pictures = list(self.sha256)
+
+    def add(self, content: bytes, content_type: str) -> str:
+        """Uploads one more."""
+        mxc = self.room.upload(content, content_type)
+        self.sha256[mxc] = hashlib.sha256(content).hexdigest()
+        return mxc
+
+
+class Bench:
+    """A site with the page ``bound``, and a homeserver behind a brake."""
+
+    def __init__(self, site: Path, context: BrowserContext, brake: Brake, told: dict[str, str]) -> None:
+        self.brake = brake
+        self._context = context
+        self._server = SiteServer(site, 0, told)
+        self._server.start()
+        self._windows: list[Window] = []
+
+    def open(self, strategy: str, beside: Window | None = None, script: str = "", **query: str) -> Window:
+        """A window with the page.
+
+        :param beside: a window on whose origin it is to be.
+        :param script: what runs in the page before anything else does.
+        """
+        window = Window(self._context, self._server.url, beside.origin if beside else "")
+        self._windows.append(window)
+        if script:
+            window.page.add_init_script(script)
+        window.open("bound", strategy=strategy, **query)
+        assert window.state == "done", window.page.locator("#problem").inner_text()
+        return window
+
+    def close(self) -> None:
+        """Closes what was opened."""
+        self.brake.let_go()
+        for window in self._windows:
+            window.close()
+        self._server.stop()
+
+
+@contextmanager
+def bench(site: Path, context: BrowserContext, synapse: Synapse, told: dict[str, str]) -> Iterator[Bench]:
+    """A bench for one test.
+
+    :param told: what ``demo.json`` says: the account, a second one, encrypted files.
+    """
+    with Brake(synapse.base_url) as brake:
+        opened = Bench(site, context, brake, {**told, "homeserver": brake.address()})
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def bound_site(site: Path, folder: Path) -> Path:
+    """The built site with the page ``bound``."""
+    return with_page(site, folder / "site", "bound", SOURCE)
+
+
+def add(window: Window, mxcs: list[str], tag: str = "img", gap: int = 0, **attributes: str) -> None:
+    """Puts an element for each address into the document."""
+    given = [{"data-mxc": mxc, **{name.replace("_", "-"): value for name, value in attributes.items()}} for mxc in mxcs]
+    window.page.evaluate(ADD, [tag, given, gap])
+
+
+def counters(window: Window, which: int = 0) -> dict[str, int]:
+    """What a loader counted, now."""
+    window.page.eval_on_selector("html", "(html) => { delete html.dataset.counted; }")
+    window.page.click("#count")
+    window.page.wait_for_selector("html[data-counted]", state="attached")
+    found: dict[str, Any] = window.report["counters"][which]
+    return {**found, "urls": window.report["urls"]}
+
+
+def wait_until(window: Window, selector: str, state: str = "shown", count: int | None = None) -> None:
+    """Waits until all elements of a selector, or so many, are in a state."""
+    window.page.wait_for_function(
+        """([selector, state, count]) => {
+          const all = [...document.querySelectorAll(selector)];
+          const good = all.filter((element) => element.dataset.state === state).length;
+          return all.length > 0 && good === (count ?? all.length);
+        }""",
+        arg=[selector, state, count],
+        timeout=20_000,
+    )
+
+
+def as_json(value: object) -> str:
+    """A value as ``demo.json`` takes it."""
+    return json.dumps(value)

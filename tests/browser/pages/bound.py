@@ -1,0 +1,86 @@
+"""A page for tests: whatever elements they put into the document are bound; what the loader did stands in the report.
+
+``?strategy=`` names the strategy, ``?near=`` how near to the viewport media are loaded. Where ``demo.json`` tells of a
+second account, its elements name it in ``data-user-id``, and a loader of its own serves them.
+"""
+
+import json
+
+from authmedia import browser
+from authmedia.elements import bind
+from authmedia.encrypted import Keyring
+from authmedia.homeserver import Homeserver, ask, log_in
+from authmedia.loader import forget_account, open_loader
+from demo.page import Page
+
+NAMES = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")
+
+
+class BoundPage(Page):
+    """Binds all of the document."""
+
+    def __init__(self):
+        super().__init__("bound")
+        self.loaders = []
+        self.binders = []
+        self.homeservers = []
+
+    async def work(self, session):
+        """Binds for each account."""
+        demo = json.loads(await (await ask(browser.page_address().rsplit("/", 1)[0] + "/demo.json")).text())
+        self.homeservers.append(session.homeserver)
+        if demo.get("second"):
+            second = json.loads(demo["second"])
+            user_id, token = await log_in(second["homeserver"], second["user"], second["password"])
+            self.homeservers.append(Homeserver(second["homeserver"], user_id, token))
+        keyring = Keyring()
+        for file in json.loads(demo.get("files") or "[]"):
+            keyring.add(file)
+        near = browser.query("near")
+        for homeserver in self.homeservers:
+            loader = open_loader(browser.query("strategy"), homeserver)
+            loader.counters.on_count = lambda _name, _value: self.tell()
+            self.loaders.append(loader)
+            near_px = int(near) if near else None
+            place = self.root.find("#main")
+            self.binders.append(
+                bind(place, loader, keyring=keyring, near_px=near_px, on_change=lambda _binding: self.tell())
+            )
+        for name, work in (("count", self.count), ("leave", self.leave), ("close", self.close)):
+            button = browser.create("button", id=name, type="button")
+            button.text = name
+            button.on("click", lambda work=work: self.start(work()))
+            self.root.find("body").append(button)
+        self.tell()
+
+    def tell(self):
+        """Writes the counters."""
+        counters = [{name: getattr(loader.counters, name) for name in NAMES} for loader in self.loaders]
+        for counter, binder in zip(counters, self.binders):
+            counter["bound"] = len(binder.bindings)
+        self.report.tell("counters", counters)
+        self.report.tell("urls", browser.OBJECT_URLS.made - browser.OBJECT_URLS.revoked)
+
+    async def count(self):
+        """Writes the counters because somebody asks."""
+        self.tell()
+        self.root.set("data-counted", str(browser.now_ms()))
+
+    async def leave(self):
+        """Signs the first account out, as an application does."""
+        self.binders[0].close()
+        self.loaders[0].close()
+        await forget_account(self.homeservers[0])
+        await self.homeservers[0].call("POST", "/_matrix/client/v3/logout", {})
+        self.tell()
+        self.root.set("data-left", "yes")
+
+    async def close(self):
+        """Lets everything go."""
+        for held in self.binders + self.loaders:
+            held.close()
+        self.tell()
+        self.root.set("data-closed", "yes")
+
+
+BoundPage().open()

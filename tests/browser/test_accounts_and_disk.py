@@ -1,0 +1,167 @@
+"""Two accounts on one page, what is kept on disk, and what can be seen before all of it is there."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from development.synapse import Synapse
+from tests.browser.bound import Bench, Stock, add, as_json, bench, bound_site, wait_until
+from tests.browser.engines import Mode
+from tests.homeserver.support import wait_for
+from tests.relay import free_port
+from web.demonstration import Demonstration
+
+MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
+# As in Safari before 26, where only workers can write.
+NO_WRITABLE = "delete FileSystemFileHandle.prototype.createWritable;"
+FILES = """async () => {
+  const found = [];
+  const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
+  for await (const [name, handle] of directory) if (handle.kind === "file" && name !== "index.json") found.push(name);
+  return found;
+}"""
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="session")
+def site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bound_site(state / "site", tmp_path_factory.mktemp("accounts"))
+
+
+@pytest.fixture(scope="session")
+def stock(demonstration: Demonstration) -> Stock:
+    return Stock(demonstration.synapse, "ana", 8)
+
+
+@pytest.fixture(scope="session")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    with Synapse(tmp_path_factory.mktemp("elsewhere"), free_port()) as synapse:
+        yield synapse
+
+
+@pytest.fixture(scope="session")
+def other(elsewhere: Synapse) -> Stock:
+    return Stock(elsewhere, "ben", 4)
+
+
+@pytest.fixture(params=("micropython", "pyodide"))
+def interpreter(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def one(site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
+    with bench(site, browser, demonstration.synapse, stock.room.account) as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("strategy", ["link", "opfs", "blob"])
+def test_two_accounts_of_two_homeservers_on_one_page(
+    site: Path,
+    browser: BrowserContext,
+    demonstration: Demonstration,
+    stock: Stock,
+    other: Stock,
+    mode: Mode,
+    interpreter: str,
+    strategy: str,
+) -> None:
+    if mode.private and strategy == "opfs":
+        pytest.skip("private windows have no disk")
+    told = {**stock.room.account, "second": as_json(other.room.account)}
+    with bench(site, browser, demonstration.synapse, told) as opened:
+        window = opened.open(strategy, interpreter=interpreter)
+        for each in (stock, other):
+            add(window, each.pictures[:3], data_user_id=each.room.account["user"])
+        wait_until(window, "img[data-mxc]")
+        for number, mxc in enumerate(stock.pictures[:3] + other.pictures[:3]):
+            assert window.sha256(f"img[data-mxc] >> nth={number}") == {**stock.sha256, **other.sha256}[mxc]
+        assert not [path for path in opened.brake.asked if other.pictures[0].rpartition("/")[2] in path]
+        window.page.click("#leave")
+        window.page.wait_for_selector("html[data-left]", state="attached")
+        gone = window.page.locator(f'img[data-user-id="{stock.room.account["user"]}"]')
+        assert [image.get_attribute("src") for image in gone.all()] == [None] * 3
+        stays = f'img[data-user-id="{other.room.account["user"]}"]'
+        for number, mxc in enumerate(other.pictures[:3]):
+            assert window.sha256(f"{stays} >> nth={number}") == other.sha256[mxc]
+        add(window, other.pictures[3:4], data_user_id=other.room.account["user"])
+        wait_until(window, stays)
+        if strategy == "opfs":
+            assert len(window.page.evaluate(FILES)) == 4, "the other account's alone"
+
+
+def test_what_is_on_disk_is_fetched_once_by_two_tabs_and_belongs_to_one_account(
+    one: Bench, stock: Stock, mode: Mode, interpreter: str
+) -> None:
+    if mode.private:
+        pytest.skip("private windows have no disk")
+    first = one.open("opfs", interpreter=interpreter)
+    second = one.open("opfs", beside=first, interpreter=interpreter)
+    one.brake.hold("/download/")
+    for window in (first, second):
+        add(window, stock.pictures[:4])
+    wait_for(lambda: one.brake.asked_for("/download/") >= 4, what="the requests")
+    one.brake.let_go()
+    for window in (first, second):
+        wait_until(window, "img[data-mxc]")
+        for number, mxc in enumerate(stock.pictures[:4]):
+            assert window.sha256(f"img[data-mxc] >> nth={number}") == stock.sha256[mxc]
+    assert one.brake.asked_for("/download/") == 4
+    sources = [window.page.locator("img[data-source=disk]").count() for window in (first, second)]
+    assert sum(sources) == 4, "the other tab finds what the first has written"
+    assert len(first.page.evaluate(FILES)) == 4
+
+
+def test_a_tab_that_ends_in_the_middle_of_a_write_leaves_nothing_wrong(
+    one: Bench, stock: Stock, mode: Mode, interpreter: str
+) -> None:
+    if mode.private:
+        pytest.skip("private windows have no disk")
+    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    keeper = one.open("opfs", interpreter=interpreter)
+    window = one.open("opfs", beside=keeper, interpreter=interpreter)
+    one.brake.bytes_per_s = 400_000
+    add(window, [film], "video")
+    window.page.wait_for_function("() => Number(document.querySelector('video').dataset.progress) > 20")
+    window.page.close()
+    one.brake.let_go()
+    again = one.open("opfs", beside=keeper, interpreter=interpreter)
+    add(again, [film], "video")
+    wait_until(again, "video")
+    assert again.sha256("video") == stock.sha256[film]
+    assert again.page.locator("video").get_attribute("data-source") == "network"
+
+
+def test_where_pages_cannot_write_a_worker_does(one: Bench, stock: Stock, mode: Mode, interpreter: str) -> None:
+    if mode.private:
+        pytest.skip("private windows have no disk")
+    first = one.open("opfs", script=NO_WRITABLE, interpreter=interpreter)
+    for window, source in ((first, "network"), (None, "disk")):
+        window = window or one.open("opfs", beside=first, script=NO_WRITABLE, interpreter=interpreter)
+        assert window.report["support"]["opfs"]["works"], window.report["support"]
+        add(window, stock.pictures)
+        wait_until(window, "img[data-mxc]")
+        assert window.page.locator(f"img[data-source={source}]").count() == len(stock.pictures)
+        for number, mxc in enumerate(stock.pictures):
+            assert window.sha256(f"img[data-mxc] >> nth={number}") == stock.sha256[mxc]
+    assert one.brake.asked_for("/download/") == len(stock.pictures)
+    assert first.page.evaluate("() => 'createWritable' in FileSystemFileHandle.prototype") is False
+
+
+def test_a_link_shows_a_video_before_all_of_it_is_there_and_a_blob_does_not(
+    one: Bench, stock: Stock, interpreter: str
+) -> None:
+    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    for strategy, early in (("link", True), ("blob", False)):
+        window = one.open(strategy, interpreter=interpreter)
+        one.brake.traffic.bytes = 0
+        one.brake.bytes_per_s = 600_000
+        add(window, [film], "video")
+        wait_until(window, "video")
+        size = (MEDIA / "film.mp4").stat().st_size
+        assert (one.brake.traffic.bytes < size) is early
+        one.brake.let_go()
+        window.page.close()

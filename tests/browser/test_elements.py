@@ -1,0 +1,204 @@
+"""Elements that come, change and go in real browsers, on both interpreters: what the loader makes of them."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from development.attachments import encrypt
+from tests.browser.bound import Bench, Stock, add, as_json, bench, bound_site, counters, wait_until
+from tests.browser.engines import Mode
+from tests.browser.rooms import picture
+from tests.homeserver.support import wait_for
+from web.demonstration import Demonstration
+
+MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
+GAP = 700
+# So often elements are put into the document and taken out again; the pictures repeat.
+MOUNTS = 5000
+MOUNT = """async ([mxcs, mounts]) => {
+  const main = document.getElementById("main");
+  const frame = () => new Promise(requestAnimationFrame);
+  for (let start = 0; start < mounts; start += 50) {
+    const batch = [...Array(50).keys()].map((number) => {
+      const image = document.createElement("img");
+      image.dataset.mxc = mxcs[(start + number) % mxcs.length];
+      return image;
+    });
+    main.append(...batch);
+    await frame();
+    for (const image of batch.slice(0, 25)) image.remove();
+    await frame();
+    for (const image of batch) image.remove();
+  }
+}"""
+
+pytestmark = pytest.mark.timeout(120)
+
+
+@pytest.fixture(scope="session")
+def site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return bound_site(state / "site", tmp_path_factory.mktemp("bound"))
+
+
+@pytest.fixture(scope="session")
+def stock(demonstration: Demonstration) -> Iterator[Stock]:
+    stock = Stock(demonstration.synapse, "elements", 40)
+    yield stock
+    stock.room.close()
+
+
+@pytest.fixture(params=("micropython", "pyodide"))
+def interpreter(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def one(site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
+    with bench(site, browser, demonstration.synapse, stock.room.account) as opened:
+        yield opened
+
+
+def test_what_comes_near_is_loaded_and_what_leaves_is_given_back(one: Bench, stock: Stock, interpreter: str) -> None:
+    window = one.open("blob", near="100", interpreter=interpreter)
+    window.page.set_viewport_size({"width": 800, "height": 600})
+    add(window, stock.pictures[:20], gap=GAP)
+    wait_until(window, "div:nth-of-type(1) > img")
+    first = window.page.locator("img[data-mxc]").first
+    assert window.sha256("img[data-mxc] >> nth=0") == stock.sha256[stock.pictures[0]]
+    loaded = one.brake.asked_for("/download/")
+    assert 1 <= loaded <= 2, "the others are far away"
+    window.page.evaluate("() => document.querySelector('div:last-of-type > img').scrollIntoView()")
+    wait_until(window, "div:last-of-type > img")
+    assert one.brake.asked_for("/download/") <= 6, "what was scrolled past is not loaded"
+    window.page.evaluate("() => { document.querySelector('img[data-mxc]').scrollIntoView(); }")
+    first.evaluate("(image, mxc) => { image.dataset.mxc = mxc; }", stock.pictures[30])
+    wait_until(window, f'img[data-mxc="{stock.pictures[30]}"]')
+    assert window.sha256("img[data-mxc] >> nth=0") == stock.sha256[stock.pictures[30]]
+    window.page.evaluate("() => document.getElementById('main').replaceChildren()")
+    window.page.wait_for_function(
+        "() => JSON.parse(document.getElementById('report').textContent).counters[0].bound >= 0"
+    )
+    assert counters(window)["bound"] == 0
+    window.page.click("#close")
+    window.page.wait_for_selector("html[data-closed]", state="attached")
+    assert window.report["urls"] == 0
+    found = window.report["counters"][0]
+    assert found["opened"] == found["released"]
+
+
+def test_a_slow_answer_for_the_old_media_never_appears(one: Bench, stock: Stock, interpreter: str) -> None:
+    window = one.open("blob", interpreter=interpreter)
+    slow, quick = stock.pictures[:2]
+    one.brake.hold(slow.rpartition("/")[2])
+    add(window, [slow])
+    wait_for(lambda: one.brake.asked_for("/download/") == 1, what="the request for the slow one")
+    window.page.eval_on_selector("img[data-mxc]", "(image, mxc) => { image.dataset.mxc = mxc; }", quick)
+    wait_until(window, "img[data-mxc]")
+    one.brake.let_go()
+    add(window, [stock.pictures[2]])
+    wait_until(window, "img[data-mxc]")
+    assert window.sha256("img[data-mxc] >> nth=0") == stock.sha256[quick]
+    assert counters(window)["aborted"] == 1
+
+
+def test_taking_an_element_away_aborts_its_request(one: Bench, stock: Stock, interpreter: str) -> None:
+    window = one.open("blob", interpreter=interpreter)
+    one.brake.hold(stock.pictures[0].rpartition("/")[2])
+    add(window, stock.pictures[:1] * 2)
+    wait_for(lambda: one.brake.asked_for("/download/") == 1, what="the request")
+    window.page.eval_on_selector("img[data-mxc]", "(image) => image.remove()")
+    assert counters(window)["aborted"] == 0, "another element waits for it"
+    window.page.eval_on_selector("img[data-mxc]", "(image) => image.remove()")
+    wait_for(lambda: one.brake.given_up == 1, what="the end of the request")
+    found = counters(window)
+    assert (found["aborted"], found["coalesced"], found["opened"], found["urls"]) == (1, 1, 0, 0)
+
+
+def test_thousands_of_mounts_leave_nothing_behind(one: Bench, stock: Stock, interpreter: str) -> None:
+    window = one.open("blob", interpreter=interpreter)
+    window.page.evaluate(MOUNT, [stock.pictures, MOUNTS])
+    add(window, stock.pictures[:3])
+    wait_until(window, "img[data-mxc]")
+    found = counters(window)
+    assert found["bound"] == 3
+    assert found["failed"] == 0
+    assert found["urls"] == found["opened"] - found["released"] <= len(stock.pictures)
+    assert found["opened"] < 2 * len(stock.pictures), "what was shown before is kept for a while"
+    window.page.click("#close")
+    window.page.wait_for_selector("html[data-closed]", state="attached")
+    assert window.report["urls"] == 0
+
+
+def test_what_failed_is_tried_again_at_the_press_of_a_button(one: Bench, stock: Stock, interpreter: str) -> None:
+    window = one.open("blob", interpreter=interpreter)
+    one.brake.refuse(stock.pictures[5].rpartition("/")[2])
+    add(window, [stock.pictures[5]])
+    wait_until(window, "img[data-mxc]", "failed")
+    assert window.page.locator(".media-failed").inner_text().startswith("This media is not on the server")
+    one.brake.let_go()
+    window.page.get_by_role("button", name="Try again").click()
+    wait_until(window, "img[data-mxc]")
+    assert window.page.locator(".media-failed").count() == 0
+    assert window.sha256("img[data-mxc]") == stock.sha256[stock.pictures[5]]
+
+
+def test_a_large_body_tells_how_far_it_is(one: Bench, stock: Stock, interpreter: str, mode: Mode) -> None:
+    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    strategies = ["blob"] if mode.private else ["blob", "opfs"]
+    for strategy in strategies:
+        window = one.open(strategy, interpreter=interpreter)
+        one.brake.bytes_per_s = 1_500_000
+        add(window, [film], "video")
+        window.page.wait_for_function(
+            "() => { const p = Number(document.querySelector('video').dataset.progress); return p > 5 && p < 95; }"
+        )
+        one.brake.let_go()
+        wait_until(window, "video")
+        assert window.page.locator("video[data-progress]").count() == 0
+        assert window.sha256("video") == stock.sha256[film]
+
+
+@pytest.mark.parametrize("strategy", ["link", "blob", "opfs", "auto"])
+def test_encrypted_media_of_every_kind(
+    site: Path,
+    browser: BrowserContext,
+    demonstration: Demonstration,
+    stock: Stock,
+    mode: Mode,
+    interpreter: str,
+    strategy: str,
+) -> None:
+    if mode.private and strategy == "opfs":
+        pytest.skip("private windows have no disk")
+    originals = {
+        "img": (picture(77), "image/png"),
+        "video": ((MEDIA / "film.mp4").read_bytes(), "video/mp4"),
+        "audio": ((MEDIA / "tune.mp3").read_bytes(), "audio/mpeg"),
+    }
+    files, mxcs = [], {}
+    for tag, (content, _) in originals.items():
+        ciphertext, file = encrypt(content)
+        mxcs[tag] = stock.room.upload(ciphertext, "application/octet-stream")
+        files.append({**file, "url": mxcs[tag]})
+    altered, file = encrypt(picture(78))
+    wrong = stock.room.upload(altered[:-1] + bytes([altered[-1] ^ 1]), "application/octet-stream")
+    files.append({**file, "url": wrong})
+    told = {**stock.room.account, "files": as_json(files)}
+    with bench(site, browser, demonstration.synapse, told) as opened:
+        window = opened.open(strategy, interpreter=interpreter)
+        for tag, mxc in mxcs.items():
+            add(window, [mxc], tag, data_type=originals[tag][1])
+        add(window, [wrong], data_type="image/png", id="wrong")
+        for tag, mxc in mxcs.items():
+            wait_until(window, f'{tag}[data-mxc="{mxc}"]')
+        wait_until(window, "#wrong", "failed")
+        for tag, (content, _) in originals.items():
+            assert window.sha256(f"{tag}[data-state=shown]") == hashlib.sha256(content).hexdigest()
+        assert "not what its sender encrypted" in window.page.locator(".media-failed").inner_text()
+        assert not window.page.locator("#wrong").get_attribute("src")
+        page = window.page.content()
+        assert not [file for file in files if file["key"]["k"] in page]
+        assert counters(window)["urls"] == 3

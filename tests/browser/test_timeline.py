@@ -1,0 +1,109 @@
+"""The page that scrolls through a long room: smooth, with the right pictures, and nothing kept that nobody needs."""
+
+import hashlib
+
+import pytest
+
+from development.archive import Archive, picture
+from tests.browser.engines import Mode
+from tests.browser.window import Window
+from tests.conftest import OpenWindow
+from web.demonstration import Demonstration
+
+# A small room, since it has to be filled first; `python3 build.py serve` fills the whole one.
+EVENTS, PICTURES = 400, 100
+STEP_PX = 700
+# Scrolls through all of it, and waits at each stop until nothing that is visible is missing.
+SCROLL = """async ([step, patient]) => {
+  const frame = () => new Promise(requestAnimationFrame);
+  const box = document.scrollingElement;
+  const seen = () => [...document.querySelectorAll("#timeline [data-mxc]")].filter((element) => {
+    const { top, bottom } = element.getBoundingClientRect();
+    return bottom > 0 && top < innerHeight;
+  });
+  let worst = 0, stops = 0;
+  while (box.scrollTop + innerHeight < box.scrollHeight - 2) {
+    box.scrollTop += step;
+    const before = performance.now();
+    await frame();
+    worst = Math.max(worst, performance.now() - before);
+    while (patient && seen().some((element) => element.dataset.state === "loading")) await frame();
+    stops += 1;
+  }
+  return { worst, stops, failed: document.querySelectorAll("[data-state=failed][data-mxc]").length };
+}"""
+SHOWN = """() => [...document.querySelectorAll("figure img[data-state=shown]")].map((element) => element.dataset.mxc)"""
+
+pytestmark = pytest.mark.timeout(180)
+
+
+@pytest.fixture(scope="session")
+def archive(demonstration: Demonstration) -> Archive:
+    return demonstration.fill_archive(EVENTS, PICTURES)
+
+
+@pytest.fixture
+def window(open_window: OpenWindow) -> Window:
+    opened = open_window("")
+    opened.page.set_viewport_size({"width": 600, "height": 900})
+    return opened
+
+
+@pytest.mark.parametrize("interpreter", ["micropython", "pyodide"])
+@pytest.mark.parametrize("strategy", ["blob", "link"])
+def test_scrolling_through_all_of_it(
+    window: Window, archive: Archive, mode: Mode, interpreter: str, strategy: str
+) -> None:
+    window.open("timeline", strategy=strategy, interpreter=interpreter)
+    assert window.state == "done", window.page.locator("#problem").inner_text()
+    outcome = window.page.evaluate(SCROLL, [STEP_PX, True])
+    assert outcome["failed"] == 0
+    assert outcome["stops"] > 30
+    mxcs = window.page.evaluate(SHOWN)
+    assert mxcs
+    for mxc in mxcs[:3]:
+        assert window.sha256(f'figure img[data-mxc="{mxc}"]') == archive.pictures[mxc]
+    window.page.wait_for_function(
+        f"() => JSON.parse(document.getElementById('report').textContent).counters?.events === {EVENTS}"
+    )
+    counted = settled_counters(window)
+    assert counted["drawn"] < EVENTS / 2, "the rest is gaps"
+    assert counted["bound"] < counted["events"]
+    assert counted["opened"] >= PICTURES
+    assert counted["coalesced"] + counted["hits"] > 0, "people's pictures are wanted again and again"
+    if strategy == "blob":
+        assert counted["urls"] == counted["opened"] - counted["released"]
+    if mode.browser == "chromium":
+        assert counted["longest_task"] <= 100
+    else:
+        assert counted["longest_task"] == "not told by this browser"
+
+
+def test_what_is_scrolled_past_in_a_hurry_is_not_loaded(window: Window, archive: Archive) -> None:
+    window.open("timeline", strategy="blob")
+    before = settled_counters(window)["opened"]
+    window.page.evaluate(SCROLL, [9000, False])
+    window.page.wait_for_function(
+        "() => [...document.querySelectorAll('figure img')].some((i) => i.dataset.state === 'shown')"
+    )
+    counted = settled_counters(window)
+    assert counted["opened"] - before < PICTURES / 2
+    assert counted["failed"] == 0
+
+
+def settled_counters(window: Window) -> dict[str, int]:
+    """The counters once they say the same twice."""
+    handle = window.page.wait_for_function(
+        """() => {
+          const told = document.getElementById("report").textContent;
+          const same = told === window.told && performance.now() - window.toldAt > 600;
+          if (told !== window.told) { window.told = told; window.toldAt = performance.now(); }
+          return same && JSON.parse(told).counters;
+        }"""
+    )
+    return dict(handle.json_value())
+
+
+def test_the_pictures_are_what_was_drawn(archive: Archive) -> None:
+    digests = {hashlib.sha256(picture(number)).hexdigest() for number in range(PICTURES)}
+    assert set(archive.pictures.values()) == digests
