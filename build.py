@@ -111,7 +111,9 @@ def test(options: argparse.Namespace) -> int:
         set_up_browsers()
     except RuntimeError as error:
         raise Stop(str(error)) from error
-    return subprocess.call([sys.executable, "-m", "pytest", *options.rest], cwd=ROOT)
+    # All of it in two processes, one of them for browsers (tests/conftest.py); what is chosen by hand in one.
+    chosen = options.rest or ["--numprocesses=2", "--dist=loadgroup"]
+    return subprocess.call([sys.executable, "-m", "pytest", *chosen], cwd=ROOT)
 
 
 def compare(options: argparse.Namespace) -> int:

@@ -17,6 +17,42 @@ from web.server import SiteServer
 
 OpenWindow = Callable[[str], Window]
 
+INTERPRETERS = ("micropython", "pyodide")
+# Each browser and each interpreter, though not each with each: that is what `--full-matrix` is for.
+PAIRS = (
+    ("chromium", "pyodide"),
+    ("firefox", "pyodide"),
+    ("chromium", "micropython"),
+    ("firefox-private", "micropython"),
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--full-matrix", action="store_true", help="run every interpreter in every browser and mode")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out what only the full matrix has, and keeps all that needs a browser in one worker.
+
+    `build.py test` has two workers: one for browsers, and one for what speaks to homeservers alone.
+    """
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        together = "browsers" if fixtures & {"playwright", "demonstration"} else item.path.name
+        item.add_marker(pytest.mark.xdist_group(together))
+    if config.getoption("--full-matrix"):
+        return
+    left_out = [item for item in items if not _is_paired(item)]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _is_paired(item: pytest.Item) -> bool:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    if not {"mode", "interpreter"} <= set(parameters):
+        return True
+    return (parameters["mode"].name, parameters["interpreter"]) in PAIRS
+
 
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -50,6 +86,12 @@ def playwright() -> Iterator[Playwright]:
 def mode(request: pytest.FixtureRequest) -> Mode:
     """Each browser, in each way of opening it."""
     return request.param  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session", params=INTERPRETERS)
+def interpreter(request: pytest.FixtureRequest) -> str:
+    """Each interpreter that pages run on."""
+    return str(request.param)
 
 
 @pytest.fixture(scope="session")

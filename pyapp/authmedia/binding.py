@@ -152,8 +152,7 @@ class Binding:
             self._task.cancel()
         self._drop_listeners()
         self._element.unload()
-        self._element.style("background-image", "")
-        self._element.unset("data-progress")
+        self._take_ornaments_off()
         self._clear_words()
         self._give_back()
         self._settled.set()
@@ -176,8 +175,7 @@ class Binding:
             self.milliseconds = browser.now_ms() - start
             self.traffic = self.traffic or error.traffic
             self._fail(error)
-        self._element.unset("data-progress")
-        self._element.style("background-image", "")
+        self._take_ornaments_off()
         self._settled.set()
 
     async def _show(self) -> Media:
@@ -216,6 +214,7 @@ class Binding:
         percent = str(received * 100 // total)
         if self._element.get("data-progress") != percent:
             self._element.set("data-progress", percent)
+            self._element.style("--progress", percent + "%")  # for the styles of the page
 
     # --- while it is on show -----------------------------------------------------------------------------------------
 
@@ -287,6 +286,12 @@ class Binding:
             return  # a stranger's word, and only an ornament
         self._element.style("background-size", "cover")
         self._element.style("background-image", f"url({url})")
+
+    def _take_ornaments_off(self) -> None:
+        """Leaves nothing on the element of what stood there while it was loading."""
+        self._element.unset("data-progress")
+        for name in ("--progress", "background-image", "background-size"):
+            self._element.style(name, "")
 
     def _fail(self, error: AuthMediaError) -> None:
         self.failure = error

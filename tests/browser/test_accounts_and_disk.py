@@ -47,11 +47,6 @@ def other(elsewhere: Synapse) -> Stock:
     return Stock(elsewhere, "ben", 4)
 
 
-@pytest.fixture(params=("micropython", "pyodide"))
-def interpreter(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def one(site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
     with bench(site, browser, demonstration.synapse, stock.room.account) as opened:

@@ -50,11 +50,6 @@ def stock(demonstration: Demonstration) -> Iterator[Stock]:
     stock.room.close()
 
 
-@pytest.fixture(params=("micropython", "pyodide"))
-def interpreter(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture
 def one(site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
     with bench(site, browser, demonstration.synapse, stock.room.account) as opened:
@@ -161,7 +156,7 @@ def test_a_large_body_tells_how_far_it_is(one: Bench, stock: Stock, interpreter:
         assert window.sha256("video") == stock.sha256[film]
 
 
-@pytest.mark.parametrize("strategy", ["link", "blob", "opfs", "auto"])
+@pytest.mark.parametrize("strategy", ["link", "opfs"])
 def test_encrypted_media_of_every_kind(
     site: Path,
     browser: BrowserContext,

@@ -29,7 +29,6 @@ only_firefox = pytest.mark.parametrize("mode", [FIREFOX], ids=lambda mode: mode.
 # --- what a reload costs
 
 
-@pytest.mark.parametrize("interpreter", ["micropython", "pyodide"])
 def test_after_a_reload_opfs_asks_for_nothing(open_window: OpenWindow, mode: Mode, interpreter: str) -> None:
     if mode.private:
         pytest.skip("opfs does not work in private windows")
@@ -252,7 +251,6 @@ def test_any_static_host_can_serve_it_under_any_path(
     assert not [text for text in window.said if "404" in text]
 
 
-@pytest.mark.parametrize("interpreter", ["micropython", "pyodide"])
 def test_a_page_that_cannot_start_says_so(open_window: OpenWindow, interpreter: str) -> None:
     window = open_window()
     window.page.route("**/assets/blob.*.tar.gz", lambda route: route.fulfill(status=404, body="gone"))

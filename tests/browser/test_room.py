@@ -54,11 +54,6 @@ EVERYTHING_KEPT = """async () => {
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.fixture(scope="module", params=("micropython", "pyodide"))
-def interpreter(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 @pytest.fixture(scope="module", params=STRATEGIES)
 def strategy(request: pytest.FixtureRequest) -> str:
     return str(request.param)

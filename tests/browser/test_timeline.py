@@ -49,7 +49,6 @@ def window(open_window: OpenWindow) -> Window:
     return opened
 
 
-@pytest.mark.parametrize("interpreter", ["micropython", "pyodide"])
 @pytest.mark.parametrize("strategy", ["blob", "link"])
 def test_scrolling_through_all_of_it(
     window: Window, archive: Archive, mode: Mode, interpreter: str, strategy: str

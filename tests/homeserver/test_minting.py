@@ -157,10 +157,15 @@ def test_malformed_body(ana: Account, body: bytes, errcode: str) -> None:
 # --- one link ---------------------------------------------------------------------------------------------------------
 
 
+def timeless(link: dict[str, Any]) -> dict[str, Any]:
+    """A link without what is left of its life, which is less each time."""
+    return {name: value for name, value in link.items() if name != "expires_in_ms"}
+
+
 def test_single_link(ana: Account, photo: Mxc) -> None:
     answer = ana.http.get(f"{PREFIX}/link/{photo.names}")
     assert answer.status_code == 200
-    assert answer.json() == ana.links({"mxc": photo.uri})[0]
+    assert timeless(answer.json()) == timeless(ana.links({"mxc": photo.uri})[0])
     assert send(answer.json()["url"]).body == picture()
 
 
@@ -176,7 +181,7 @@ def test_single_thumbnail_link(ana: Account, photo: Mxc, wanted: dict[str, Any])
     query = {key: str(value).lower() for key, value in wanted.items()}
     answer = ana.http.get(f"{PREFIX}/link/thumbnail/{photo.names}", params=query)
     assert answer.status_code == 200
-    assert answer.json() == ana.links({"mxc": photo.uri, "thumbnail": wanted})[0]
+    assert timeless(answer.json()) == timeless(ana.links({"mxc": photo.uri, "thumbnail": wanted})[0])
 
 
 @pytest.mark.parametrize(
