@@ -94,6 +94,8 @@ class _Filling:
         server = self._record.user_id.partition(":")[2]
         found = self._matrix.find(f"/directory/room/{segment(f'#{ALIAS}:{server}')}")
         room_id = found["room_id"] if found else self._make_room()
+        for person in PEOPLE:
+            self._call("POST", f"/join/{segment(room_id)}", person, {})
         path = f"/rooms/{segment(room_id)}"
         said = self._said(path)
         for number in range(events):
@@ -105,10 +107,7 @@ class _Filling:
 
     def _make_room(self) -> str:
         body = {"preset": "public_chat", "room_alias_name": ALIAS, "name": ROOM_NAME, "topic": ROOM_TOPIC}
-        room_id = str(self._call("POST", "/createRoom", ORGANISER, body)["room_id"])
-        for person in PEOPLE:
-            self._call("POST", f"/join/{segment(room_id)}", person, {})
-        return room_id
+        return str(self._call("POST", "/createRoom", ORGANISER, body)["room_id"])
 
     def _said(self, path: str) -> set[int]:
         """Which messages are there; notes the pictures in them."""

@@ -103,9 +103,9 @@ CONVERSATION = (
     Line("eleni", "The whole day in 24 seconds, from the camera on the hut's windowsill", "film.mp4"),
     Line("demo", "I have watched this four times. The moment when the windows light up!"),
     Line("pita", "Once more, because I cannot stop looking at it", "milky-way.png"),
-    Line("linh", "For whoever comes up next. Encrypted, so not even the server can read it", "door-code.jpg", True),
     Line("nahia", "Slept like a stone. Thank you for the blankets, and for the porridge this morning."),
     Line("joaquim", "Found at the hut: one grey glove, one spoon, and a very good mood."),
     Line("marit", "Thank you, all of you. The observatory asks whether we would come again for the Leonids."),
     Line("wei", "算我一个! Count me in. I'll bring the third thermos."),
+    Line("linh", "For whoever comes up next. Encrypted, so not even the server can read it", "door-code.jpg", True),
 )

@@ -19,6 +19,7 @@ class Record:
     :param user_id: the demonstration's account, once it is made.
     :param tokens: the access tokens of the accounts made so far, by name.
     :param reserved: ``mxc://…`` by a media's SHA-256, from just before its upload starts.
+    :param lines: how many lines of the conversation are said: fewer than there are, where it has grown since.
     :param media: the same, once it is uploaded.
     :param encrypted: the ``EncryptedFile`` of what was uploaded encrypted, by the SHA-256 of what is in it.
     """
@@ -26,6 +27,7 @@ class Record:
     user_id: str = ""
     room_id: str = ""
     complete: bool = False
+    lines: int = 0
     tokens: dict[str, str] = field(default_factory=dict)
     reserved: dict[str, str] = field(default_factory=dict)
     media: dict[str, str] = field(default_factory=dict)

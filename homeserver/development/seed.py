@@ -99,7 +99,8 @@ class _Seeding:
 
     def _is_complete(self) -> bool:
         record = self._record
-        return record.complete and record.room_id == self._room_at_alias(record.user_id)
+        said = record.lines == len(CONVERSATION)
+        return record.complete and said and record.room_id == self._room_at_alias(record.user_id)
 
     def _make_everything(self) -> None:
         if not self._record_fits():
@@ -123,6 +124,7 @@ class _Seeding:
                 self._say(room_id, done, line)
         self._record.room_id = room_id
         self._record.complete = True
+        self._record.lines = len(CONVERSATION)
         self._keep()
 
     # --- accounts ----------------------------------------------------------------------------------------------------

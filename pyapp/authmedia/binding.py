@@ -117,12 +117,13 @@ class Binding:
 
     @property
     def started(self) -> bool:
-        """Whether it was asked to load."""
+        """Whether it loads, or did."""
         return self._task is not None
 
     def start(self) -> None:
         """Loads, unless it does or did already."""
         if not self._task:
+            self._settled = asyncio.Event()
             self._task = browser.spawn(self._run())
 
     def give_up(self) -> None:
@@ -131,7 +132,9 @@ class Binding:
             self._task.cancel()
             self._task = None
             self._element.unload()
+            self._take_ornaments_off()
             self._give_back()
+            self._settled.set()
 
     def retry(self) -> None:
         """Loads again what has failed."""
@@ -139,11 +142,10 @@ class Binding:
             self._drop_listeners()
             self._clear_words()
             self.failure = self.traffic = self._task = None
-            self._settled = asyncio.Event()
             self.start()
 
     async def settled(self) -> None:
-        """Waits until the element is shown or has failed, or is unbound."""
+        """Waits until the element is shown or has failed, or nobody wants it any more."""
         await self._settled.wait()
 
     def close(self) -> None:
@@ -153,6 +155,8 @@ class Binding:
         self._drop_listeners()
         self._element.unload()
         self._take_ornaments_off()
+        for name in ("data-state", "data-strategy", "data-source", "data-reason"):
+            self._element.unset(name)
         self._clear_words()
         self._give_back()
         self._settled.set()
@@ -166,15 +170,10 @@ class Binding:
         try:
             media = await self._show()
             self.milliseconds = browser.now_ms() - start
-            self._element.set("data-strategy", media.strategy)
-            if media.reason:
-                self._element.set("data-reason", media.reason)
-            self._mind(media)
-            await self._take_stock(media)
-        except AuthMediaError as error:
+            await self._tell_of(media)
+        except Exception as error:
             self.milliseconds = browser.now_ms() - start
-            self.traffic = self.traffic or error.traffic
-            self._fail(error)
+            self._fail(_as_ours(error))
         self._take_ornaments_off()
         self._settled.set()
 
@@ -195,7 +194,7 @@ class Binding:
 
     def _request(self) -> MediaRequest:
         element = self._element
-        encrypted = self._keyring.find(self.mxc)
+        encrypted = self._keyring.find(element.get("data-encrypted"))
         return MediaRequest(
             self.mxc,
             width=0 if encrypted else _pixels(element.get("data-width")),
@@ -218,8 +217,8 @@ class Binding:
 
     # --- while it is on show -----------------------------------------------------------------------------------------
 
-    def _mind(self, media: Media) -> None:
-        """Listens to what a video or audio has to say later."""
+    def _listen(self) -> None:
+        """A video or audio transfers more later, or breaks off."""
         if self._element.tag == "img":
             return
         self._listeners = [self._element.on(event, self._on_more) for event in _MORE_EVENTS]
@@ -233,6 +232,14 @@ class Binding:
         if self._media:  # where it is, it is asked now: loading anew changes it
             self._task = browser.spawn(self._replace(self._media, self._element.position, self._element.is_playing))
 
+    async def _tell_of(self, media: Media) -> None:
+        """Says on the element what it shows now, and listens to what it has to say later."""
+        self._element.set("data-strategy", media.strategy)
+        if media.reason:
+            self._element.set("data-reason", media.reason)
+        self._listen()
+        await self._take_stock(media)
+
     async def _take_stock(self, media: Media) -> None:
         """Notes what the media has cost so far and where it came from."""
         await self._loader.observe(media)
@@ -244,22 +251,24 @@ class Binding:
         """Takes the place of a link that ended under a video or audio, which goes on where it was."""
         element = self._element
         self._drop_listeners()
-        failure = await self._loader.examine(media, element.media_error)
         try:
+            failure = await self._loader.examine(media, element.media_error)
+            self._give_back()
             if not failure.again:
                 raise failure
-            self._give_back()
             media = self._media = await self._loader.load(self._request(), self._is_visible)
+            media.traffic.add(self.traffic)  # what the element had cost before
+            self.traffic = media.traffic
             if not await element.show(media.src, "loadedmetadata", media.crossorigin):
                 raise await self._loader.examine(media, element.media_error)
-        except AuthMediaError as error:
+        except Exception as error:
             self._give_back()
-            self._fail(error)
+            self._fail(_as_ours(error))
             return
         element.position = position
-        self._mind(media)
         if playing:
             await element.play()
+        await self._tell_of(media)
 
     # --- what the element says ---------------------------------------------------------------------------------------
 
@@ -295,6 +304,7 @@ class Binding:
 
     def _fail(self, error: AuthMediaError) -> None:
         self.failure = error
+        self.traffic = self.traffic or error.traffic
         self._element.unload()
         self._element.set("data-strategy", self._loader.name)
         self._words = browser.create("span", class_="media-failed", role="alert", title=str(error))
@@ -321,6 +331,11 @@ class Binding:
         if self._media:
             self._loader.release(self._media)
             self._media = None
+
+
+def _as_ours(error: Exception) -> AuthMediaError:
+    """Whatever went wrong, as an error of ours. Of others only the kind is told: their words may quote a link."""
+    return error if isinstance(error, AuthMediaError) else AuthMediaError(f"The load ended in a {type(error).__name__}")
 
 
 def _pixels(text: str) -> int:

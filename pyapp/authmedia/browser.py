@@ -37,6 +37,10 @@ _WORTH_COUNTING = 500_000
 _END = 9007199254740991.0
 
 
+# What browsers call a transfer that broke off, was aborted, or was never answered.
+TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError")
+
+
 class BrowserError(Exception):
     """What the browser said when it refused: the exception's ``name`` and ``words``, as the browser wrote them."""
 
@@ -560,15 +564,15 @@ class Directory:
         :raises BrowserError: ``QuotaExceededError`` where the storage is full; whatever the network said otherwise.
         """
         handle = await _settled(self._js.getFileHandle(name, ffi.to_js({"create": True})))
-        if ffi.is_none(getattr(handle, "createWritable", None)):
-            body = await response.blob(on_progress) if response else text_blob("", "")
-            await self._write_in_worker(name, head, body)
-            return
         complete = False
         try:
-            writable = await _settled(handle.createWritable())
-            await _settled(writable.write(head))
-            await (response.pipe_to(writable, on_progress) if response else _settled(writable.close()))
+            if ffi.is_none(getattr(handle, "createWritable", None)):
+                body = await response.blob(on_progress) if response else text_blob("", "")
+                await self._write_in_worker(name, head, body)
+            else:
+                writable = await _settled(handle.createWritable())
+                await _settled(writable.write(head))
+                await (response.pipe_to(writable, on_progress) if response else _settled(writable.close()))
             complete = True
         finally:
             if not complete:

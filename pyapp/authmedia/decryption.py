@@ -1,8 +1,8 @@
 """Encrypted media through any strategy: its way brings the ciphertext, and what elements get is an object URL."""
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, WrongHash
-from authmedia.media import DISK, Media, MediaRequest, Support, safe_content_type
+from authmedia.errors import AuthMediaError, DecryptionRefused, HomeserverUnreachable, WrongHash
+from authmedia.media import DISK, MEMORY, Media, MediaRequest, Support, safe_content_type
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
 
@@ -19,8 +19,9 @@ class Decrypting(Strategy):
         super().__init__(inner.homeserver)
         self.inner = inner
         self.name = inner.name
-        #: What was decrypted, and what the strategy had given for it, by object URL.
-        self._made: dict[str, Media] = {}
+        self.retried = inner.retried
+        #: By object URL, what the strategy had given for what was decrypted: released, but it knows what it cost.
+        self._ciphertexts: dict[str, Media] = {}
 
     def carries(self, request: MediaRequest) -> bool:
         """The ciphertext always comes through here."""
@@ -46,23 +47,24 @@ class Decrypting(Strategy):
 
     def release(self, media: Media) -> None:
         """Revokes the object URL of what was decrypted."""
-        if self._made.pop(media.src, None):
+        if self._ciphertexts.pop(media.src, None):
             browser.revoke_object_url(media.src)
         else:
             self.inner.release(media)
 
     async def observe(self, media: Media) -> None:
         """Asks the strategy what the ciphertext cost, where from it came."""
-        ciphertext = self._made.get(media.src)
+        ciphertext = self._ciphertexts.get(media.src)
         if not ciphertext:
             await self.inner.observe(media)
             return
         await self.inner.observe(ciphertext)
-        media.source = ciphertext.source
+        if media.source != MEMORY:  # else another element had it first
+            media.source = ciphertext.source
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """What was decrypted is what its sender made; the strategy knows the rest."""
-        if media.src in self._made:
+        if media.src in self._ciphertexts:
             return await super().examine(media, words)
         return await self.inner.examine(media, words)
 
@@ -89,7 +91,7 @@ class Decrypting(Strategy):
             content_type=content_type,
             size=body.size,
         )
-        self._made[media.src] = ciphertext
+        self._ciphertexts[media.src] = ciphertext
         return media
 
     async def _body(self, request: MediaRequest, ciphertext: Media) -> browser.Blob:
@@ -103,7 +105,10 @@ class Decrypting(Strategy):
                 return body
             failure = WrongHash("The ciphertext has another SHA-256 than the event says", mxc=request.mxc)
         except browser.BrowserError as error:
-            failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
+            if error.name in browser.TRANSFER_ERRORS:
+                failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
+            else:
+                failure = DecryptionRefused("The browser does not decrypt this", mxc=request.mxc, words=error.words)
         except AuthMediaError as error:
             failure = error.about(request.mxc)
         raise failure

@@ -22,7 +22,15 @@ __all__ = ("FAILED", "LOADING", "SHOWN", "Binder", "Binding", "bind")
 
 _SELECTOR = "img[data-mxc], video[data-mxc], audio[data-mxc]"
 # What makes another request of an element's.
-_ATTRIBUTES = ("data-mxc", "data-width", "data-height", "data-method", "data-animated", "data-user-id")
+_ATTRIBUTES = (
+    "data-mxc",
+    "data-width",
+    "data-height",
+    "data-method",
+    "data-animated",
+    "data-encrypted",
+    "data-user-id",
+)
 #: How far outside of what is visible media are loaded, in CSS pixels.
 NEAR_PX = 600
 
@@ -49,6 +57,8 @@ class Binder(browser.Audience):
         self._at_once = near_px is None
         self._elements: dict[int, browser.Element] = {}
         self._bound: dict[int, Binding] = {}
+        self._near: set[int] = set()
+        self._visible: set[int] = set()
         self._watch = browser.Watch(root, _SELECTOR, _ATTRIBUTES, self, near_px)
 
     @property
@@ -73,18 +83,20 @@ class Binder(browser.Audience):
     def came(self, number: int, element: browser.Element) -> None:
         """Binds an element."""
         self._elements[number] = element
-        self._bind(number, element, at_once=self._at_once)
+        self._bind(number)
 
     def changed(self, number: int) -> None:
         """Whatever it shows or waits for is no longer wanted."""
         before = self._bound.pop(number, None)
         if before:
             before.close()
-        self._bind(number, self._elements[number], at_once=not before or before.started)
+        self._bind(number)
 
     def went(self, number: int) -> None:
         """Gives back what it had."""
         self._elements.pop(number)
+        self._near.discard(number)
+        self._visible.discard(number)
         bound = self._bound.pop(number, None)
         if bound:
             bound.close()
@@ -92,24 +104,36 @@ class Binder(browser.Audience):
     def near(self, number: int, near: bool) -> None:
         """Loads what comes near; gives up what went away before it was there."""
         bound = self._bound.get(number)
+        if near:
+            self._near.add(number)
+        else:
+            self._near.discard(number)
+            self._visible.discard(number)
         if bound and near:
             bound.start()
         elif bound:
+            bound.visible = False
             bound.give_up()
 
     def visible(self, number: int, visible: bool) -> None:
         """Has what is visible loaded before what is not."""
         bound = self._bound.get(number)
+        if visible:
+            self._visible.add(number)
+        else:
+            self._visible.discard(number)
         if bound:
             bound.visible = visible
 
-    def _bind(self, number: int, element: browser.Element, *, at_once: bool) -> None:
+    def _bind(self, number: int) -> None:
+        element = self._elements[number]
         owner = element.get("data-user-id")
         if owner and owner != self._loader.user_id:
             return
         binding = Binding(element, self._loader, keyring=self._keyring, on_change=self._on_change)
         self._bound[number] = binding
-        if at_once:
+        binding.visible = number in self._visible
+        if self._at_once or number in self._near:
             binding.start()
 
 

@@ -17,7 +17,9 @@ _ALGORITHM = "A256CTR"
 _KEY_BYTES = 32
 _COUNTER_BYTES = 16
 _DIGEST_BYTES = 32
-_BASE64_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+# Of base64. https://www.rfc-editor.org/rfc/rfc4648
+_STANDARD, _URL_SAFE = _LETTERS + "+/", _LETTERS + "-_"
 
 
 class EncryptedFile:
@@ -37,7 +39,7 @@ class EncryptedFile:
         self._insist(content.get("v") == _VERSION, "'v' is not 'v2'")
         self._insist(key.get("alg") == _ALGORITHM and key.get("kty") == "oct", "'key' is none for AES-256 in CTR mode")
         #: The key as a JWK has it. It is for `browser` alone: never a URL, an element or a log.
-        self.key = self._base64(key.get("k"), _KEY_BYTES, "'key.k' is not a key of 256 bits", url_safe=True)
+        self.key = self._base64(key.get("k"), _KEY_BYTES, _URL_SAFE, "'key.k' is not a key of 256 bits")
         #: The first block of the counter.
         self.counter = self._bytes(content.get("iv"), _COUNTER_BYTES, "'iv' is not one block of AES")
         #: The digest of the ciphertext.
@@ -51,14 +53,13 @@ class EncryptedFile:
         return f"EncryptedFile({self.url!r})"  # without the key: reprs end up in logs
 
     def _bytes(self, text: object, length: int, problem: str) -> bytes:
-        return binascii.a2b_base64(self._base64(text, length, problem) + "=" * (-length % 3))
+        return binascii.a2b_base64(self._base64(text, length, _STANDARD, problem) + "=" * (-length % 3))
 
-    def _base64(self, text: object, length: int, problem: str, *, url_safe: bool = False) -> str:
+    def _base64(self, text: object, length: int, alphabet: str, problem: str) -> str:
         """Base64 of so many bytes without its padding, which some clients add though none is due."""
         given = text.replace("=", "") if isinstance(text, str) else ""
-        plain = given.replace("-", "+").replace("_", "/") if url_safe else given
-        known = all(character in _BASE64_CHARACTERS for character in plain)
-        self._insist(known and len(plain) == (length * 8 + 5) // 6, problem)
+        known = all(character in alphabet for character in given)
+        self._insist(known and len(given) == (length * 8 + 5) // 6, problem)
         return given
 
     def _insist(self, holds: bool, problem: str) -> None:
@@ -69,30 +70,31 @@ class EncryptedFile:
 
 
 class Keyring:
-    """The encrypted files that events told of, by their address.
+    """The encrypted files that events told of, each by a handle of its own.
 
-    Elements name only the address (``data-mxc``): a key does not belong into the page.
+    Elements name the handle (``data-encrypted``): a key does not belong into the page. And they are not looked up by
+    address, or else any message could say something untrue of a media that it does not own.
     """
 
     __slots__ = ("_files",)
 
     def __init__(self) -> None:
-        self._files: dict[str, object] = {}
+        self._files: list[object] = []
 
     def add(self, file: object) -> str:
-        """Takes an event's ``file``, well made or not; gives its address, empty if it has none."""
-        url = _mapping(file).get("url")
-        if not isinstance(url, str):
-            return ""
-        self._files[url] = file
-        return url
+        """Takes an event's ``file``, well made or not; gives its handle."""
+        self._files.append(file)
+        return str(len(self._files))
 
-    def find(self, url: str) -> EncryptedFile | None:
-        """What is known of an address; ``None`` if it was not told of as encrypted.
+    def find(self, handle: str) -> EncryptedFile | None:
+        """What an element's handle stands for; ``None`` where it has none.
 
-        :raises MalformedEncryptedFile: if what the event said cannot be right.
+        :raises MalformedEncryptedFile: if what the event said cannot be right, or there is nothing of that handle.
         """
-        return EncryptedFile(self._files[url]) if url in self._files else None
+        if not handle:
+            return None
+        known = handle.isdigit() and 0 < int(handle) <= len(self._files)
+        return EncryptedFile(self._files[int(handle) - 1] if known else None)
 
 
 def _mapping(value: object) -> "dict[str, Any]":

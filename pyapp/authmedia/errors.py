@@ -132,6 +132,13 @@ class WrongHash(AuthMediaError):
     people = "This media is not what its sender encrypted, so it is not shown."
 
 
+class DecryptionRefused(AuthMediaError):
+    """The browser does not decrypt: WebCrypto is for pages that are served securely, and has its limits."""
+
+    advice = "Serve the page over HTTPS or from localhost; a media of gigabytes is too much for a page."
+    people = "This browser cannot decrypt this media here."
+
+
 class StorageRefused(AuthMediaError):
     """The browser refuses its storage, as private windows do."""
 

@@ -18,6 +18,10 @@ _MARGIN_MS = 30_000.0
 # Of a link that lives shortly, a tenth of its life.
 _MARGIN_SHARE = 0.1
 _REMEMBERED = "authmedia.links "
+# Not at every batch, since it is written whole.
+_REMEMBER_EVERY_S = 1.0
+# How soon after each other, and how late, links in use are looked after.
+_SOONEST_S, _LATEST_S = 0.05, 600.0
 # So many are kept over a reload of the page: what a person sees again, and no more than a tab may keep.
 _REMEMBERED_LINKS = 2000
 
@@ -44,7 +48,18 @@ class Mint:
     own cache knows an answer to. Where the tab may store nothing, they are kept in memory.
     """
 
-    __slots__ = ("_fresh", "_homeserver", "_links", "_recalled", "_renewal", "_waiting", "batch_limit")
+    __slots__ = (
+        "_asking",
+        "_fresh",
+        "_homeserver",
+        "_links",
+        "_recalled",
+        "_remembering",
+        "_renewal",
+        "_unsaved",
+        "_waiting",
+        "batch_limit",
+    )
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
@@ -53,6 +68,9 @@ class Mint:
         self._waiting: list[_Order] = []
         self._fresh: dict[str, MediaRequest] = {}
         self._renewal: asyncio.Task[None] | None = None
+        self._asking: list[asyncio.Task[None]] = []
+        self._unsaved = False
+        self._remembering: asyncio.Task[None] | None = None
         self.batch_limit = 100
 
     async def link(self, request: MediaRequest, traffic: Traffic) -> Link:
@@ -80,20 +98,31 @@ class Mint:
             self._links.pop(key)
 
     async def forget(self, key: str | None) -> None:
-        """Drops one link, or all, and those that the tab remembers."""
+        """Drops one link, or all, and those that the tab remembers; what is being asked for is not waited for."""
+        if key is not None:
+            await self._recall()
+            if self._links.pop(key, None):
+                self._remember_soon()
+            return
         self._recalled = True
-        if key is None:
-            self._links.clear()
-            await browser.forget(self._name())
-        elif self._links.pop(key, None):
-            await self._remember()
+        self._links.clear()
+        self._end_tasks()
+        await browser.forget(self._name())
 
     def close(self) -> None:
-        """Renews nothing any more."""
+        """Asks for nothing any more."""
         self._fresh.clear()
-        if self._renewal:
-            self._renewal.cancel()
-            self._renewal = None
+        self._end_tasks()
+
+    def _end_tasks(self) -> None:
+        """Whatever is on its way is not to be kept."""
+        for task in self._asking + [task for task in (self._renewal, self._remembering) if task]:
+            task.cancel()
+        self._asking = []
+        self._renewal = self._remembering = None
+        for order in self._waiting:
+            order.ready.set()
+        self._waiting = []
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -101,7 +130,8 @@ class Mint:
         order = _Order(request, traffic)
         self._waiting.append(order)
         if len(self._waiting) == 1:
-            browser.spawn(self._collect())
+            self._asking = [task for task in self._asking if not task.done()]
+            self._asking.append(browser.spawn(self._collect()))
         await order.ready.wait()
         if order.link:
             return order.link
@@ -112,18 +142,23 @@ class Mint:
         await self._recall()
         waiting = [order for order in self._waiting if not order.fill(self._links.get(order.request.key))]
         self._waiting = []
-        for start in range(0, len(waiting), self.batch_limit):
-            batch = waiting[start : start + self.batch_limit]
-            try:
-                await self._ask(batch)
-            except AuthMediaError as error:
-                for order in batch:
-                    order.failure = error.about(order.request.mxc)
-            finally:
-                for order in batch:
-                    order.ready.set()
+        try:
+            for start in range(0, len(waiting), self.batch_limit):
+                await self._ask_for(waiting[start : start + self.batch_limit])
+        finally:
+            for order in waiting:
+                order.ready.set()
         if waiting:
-            await self._remember()
+            self._remember_soon()
+
+    async def _ask_for(self, batch: "list[_Order]") -> None:
+        try:
+            await self._ask(batch)
+        except AuthMediaError as error:
+            for order in batch:
+                order.failure = error.about(order.request.mxc)
+        for order in batch:
+            order.ready.set()
 
     async def _ask(self, batch: "list[_Order]") -> None:
         asked_ms = browser.clock_ms()
@@ -139,24 +174,26 @@ class Mint:
                 self._links[order.request.key] = order.link
 
     async def _renew(self) -> None:
-        """Waits for the next link that ends while somebody plays its media, and asks for another."""
+        """Asks for another link whenever one comes to its end whose media somebody plays."""
         while self._fresh:
-            ends = [self._links[key].good_until_ms for key in self._fresh if key in self._links]
-            if ends:
-                await asyncio.sleep(max(min(ends) - browser.clock_ms(), 0.0) / 1000)
-            due = [self._fresh[key] for key in self._fresh if key in self._links and not self._links[key].is_good]
+            left_ms = [self._links[key].good_until_ms - browser.clock_ms() for key in self._fresh if key in self._links]
+            # Looks now and then in any case: others come, and a device that slept wakes up late.
+            await asyncio.sleep(min(max(min(left_ms or [0.0]) / 1000, _SOONEST_S), _LATEST_S))
+            due = [request for key, request in self._fresh.items() if not self._is_good(key)]
             try:
                 await asyncio.gather(*[self._order(request, Traffic()) for request in due])
             except AuthMediaError:
                 break  # whoever plays it will ask for the next one when this one ends, and hear why there is none
-            if not due or not all(self._links[request.key].is_good for request in due if request.key in self._links):
-                break
         self._renewal = None
+
+    def _is_good(self, key: str) -> bool:
+        known = self._links.get(key)
+        return bool(known and known.is_good)
 
     # --- over reloads ------------------------------------------------------------------------------------------------
 
     def _name(self) -> str:
-        return _REMEMBERED + self._homeserver.user_id
+        return _REMEMBERED + self._homeserver.user_id + " " + self._homeserver.base_url
 
     async def _recall(self) -> None:
         if self._recalled:
@@ -170,12 +207,19 @@ class Mint:
         known.update(self._links)
         self._links = known
 
+    def _remember_soon(self) -> None:
+        """Has the tab remember the links: at once, and then once for all that come within a while."""
+        self._unsaved = True
+        if not self._remembering or self._remembering.done():
+            self._remembering = browser.spawn(self._remember())
+
     async def _remember(self) -> None:
-        """Has the tab remember the links, for as long as it lives."""
-        good = [(key, link) for key, link in self._links.items() if link.is_good][-_REMEMBERED_LINKS:]
-        self._links = dict(good)
-        text = json.dumps({key: (link.url, link.good_until_ms) for key, link in good})
-        await browser.remember(self._name(), text)
+        while self._unsaved:
+            self._unsaved = False
+            good = sorted([(link.good_until_ms, key) for key, link in self._links.items() if link.is_good])
+            kept = {key: (self._links[key].url, end_ms) for end_ms, key in good[-_REMEMBERED_LINKS:]}
+            await browser.remember(self._name(), json.dumps(kept))
+            await asyncio.sleep(_REMEMBER_EVERY_S)
 
 
 class _Order:
@@ -213,17 +257,23 @@ class _Order:
             }
         return entry
 
-    def take(self, entry: "dict[str, Any]", asked_ms: float) -> None:
+    def take(self, entry: "Any", asked_ms: float) -> None:
         """Reads the homeserver's answer to this wish.
 
         :param asked_ms: when it was asked, on this device's clock.
         """
+        if not isinstance(entry, dict) or not isinstance(entry.get("url", ""), str):
+            self.failure = ServerFailure("The homeserver's answer is no link", mxc=self.request.mxc)
+            return
         if "url" not in entry:
             errcode = str(entry.get("errcode", ""))
             self.failure = refused(errcode, f"{errcode}: {entry.get('error', '')}").about(self.request.mxc)
             return
-        left_ms = entry.get("expires_in_ms")
-        if not isinstance(left_ms, (int, float)):  # a server that tells the time alone, which its clock and ours share
-            left_ms = float(entry.get("expires_ts", 0)) - asked_ms
+        # A server that tells the time of its end alone is taken to have the same clock.
+        left_ms = _number(entry.get("expires_in_ms")) or _number(entry.get("expires_ts")) - asked_ms
         margin_ms = min(_MARGIN_MS, left_ms * _MARGIN_SHARE)
-        self.link = Link(str(entry["url"]), asked_ms + left_ms - margin_ms)
+        self.link = Link(entry["url"], asked_ms + left_ms - margin_ms)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, (int, float)) else 0.0

@@ -104,7 +104,7 @@ class MediaLoader:
     async def examine(self, media: Media, words: str = "") -> AuthMediaError:
         """Finds out why an element could not show a media, and forgets it, so that the next load starts afresh."""
         failure = await self._strategy.examine(media, words)
-        self._pipeline.forget(media.request.key)
+        self._pipeline.forget_opened(media)
         return failure
 
     async def forget(self, request: MediaRequest | None = None) -> None:

@@ -164,6 +164,7 @@ class Media:
     :param crossorigin: the element's attribute of that name, empty for none.
         https://developer.mozilla.org/docs/Web/HTML/Attributes/crossorigin
     :param reason: why this strategy and no other, where there was a choice.
+    :param opening: which opening of the pipeline's it belongs to, told by the pipeline itself.
     :param good_until_ms: until when it may be given to another element, in milliseconds since 1970 on this device's
         clock; ``None`` for as long as it is held.
     """
@@ -172,6 +173,7 @@ class Media:
         "content_type",
         "crossorigin",
         "good_until_ms",
+        "opening",
         "reason",
         "request",
         "size",
@@ -194,6 +196,7 @@ class Media:
         crossorigin: str = "",
         reason: str = "",
         good_until_ms: float | None = None,
+        opening: int = 0,
     ) -> None:
         self.request = request
         self.src = src
@@ -205,6 +208,7 @@ class Media:
         self.crossorigin = crossorigin
         self.reason = reason
         self.good_until_ms = good_until_ms
+        self.opening = opening
 
     def from_memory(self) -> "Media":
         """The same media for another element: nothing more was asked of the network."""
@@ -219,6 +223,7 @@ class Media:
             crossorigin=self.crossorigin,
             reason=self.reason,
             good_until_ms=self.good_until_ms,
+            opening=self.opening,
         )
 
     def __repr__(self) -> str:

@@ -171,7 +171,17 @@ class Pipeline:
     :param idle_budget: bytes of media that no element shows, kept in case one asks again.
     """
 
-    __slots__ = ("_clock", "_flights", "_gate", "_idle_budget", "_kept", "counters", "strategy")
+    __slots__ = (
+        "_clock",
+        "_closed",
+        "_flights",
+        "_gate",
+        "_idle_budget",
+        "_kept",
+        "_openings",
+        "counters",
+        "strategy",
+    )
 
     def __init__(
         self, strategy: "Strategy", *, transfers: int = _TRANSFERS, idle_budget: int = _IDLE_BUDGET_BYTES
@@ -183,6 +193,8 @@ class Pipeline:
         self._flights: dict[str, Flight] = {}
         self._kept: dict[str, Kept] = {}
         self._clock = 0
+        self._openings = 0
+        self._closed = False
 
     async def load(self, request: MediaRequest, waiter: Waiter | None = None) -> Media:
         """The media for one more holder, who gives it back with `release`.
@@ -190,6 +202,8 @@ class Pipeline:
         :param waiter: who waits, if more is known of them.
         :raises AuthMediaError: of the class that fits what happened, after the tries that make sense.
         """
+        if self._closed:
+            raise AuthMediaError("The loader is closed", mxc=request.mxc)
         kept = self._kept.get(request.key)
         if kept and not kept.is_good:
             self._drop(request.key)  # whoever shows it goes on showing it
@@ -207,7 +221,7 @@ class Pipeline:
     def release(self, media: Media) -> None:
         """Gives back one hold; a media that nobody holds stays only while the budget has room."""
         kept = self._kept.get(media.request.key)
-        if kept and kept.media.src == media.src and kept.holders > 0:
+        if kept and kept.media.opening == media.opening and kept.holders > 0:
             kept.holders -= 1
             if not kept.holders and not media.size:
                 self._drop(media.request.key)  # it keeps nothing here, so it costs nothing to open it again
@@ -219,11 +233,21 @@ class Pipeline:
             if known in self._kept:
                 self._drop(known)
 
+    def forget_opened(self, media: Media) -> None:
+        """Drops a media, unless it was opened anew since."""
+        kept = self._kept.get(media.request.key)
+        if kept and kept.media.opening == media.opening:
+            self._drop(media.request.key)
+
     def close(self) -> None:
-        """Ends what is on its way and lets everything go."""
-        for flight in list(self._flights.values()):
+        """Ends what is on its way and lets everything go; nothing can be loaded any more."""
+        self._closed = True
+        for key, flight in list(self._flights.items()):
             if flight.task:
                 flight.task.cancel()
+            # A task that had not begun is never told that it was cancelled.
+            flight.failure = AuthMediaError("The load was given up", mxc=key)
+            self._end(key, flight)
         self.forget(None)
 
     def _start(self, request: MediaRequest) -> Flight:
@@ -233,11 +257,11 @@ class Pipeline:
         return flight
 
     async def _fly(self, request: MediaRequest, flight: Flight) -> None:
-        traffic = Traffic(flight.tell)
+        traffic = Traffic(flight.is_urgent, flight.tell)
         try:
             flight.media = await self._open_with_retries(request, flight, traffic)
             self.counters.count("opened")
-            self._kept[request.key] = Kept(flight.media)
+            self._land(flight)
         except asyncio.CancelledError:
             self.counters.count("aborted")
             flight.failure = AuthMediaError("The load was given up", mxc=request.mxc)
@@ -246,11 +270,24 @@ class Pipeline:
             self.counters.count("failed")
             flight.failure = error
             if isinstance(error, AuthMediaError):
-                error.traffic = traffic
+                error.traffic = traffic  # of all tries together
         finally:
-            if self._flights.get(request.key) is flight:
-                self._flights.pop(request.key)
-            flight.done.set()
+            self._end(request.key, flight)
+
+    def _land(self, flight: Flight) -> None:
+        """Keeps what came, held by all who wait: nobody else can throw it out before they hear of it."""
+        assert flight.media
+        self._openings += 1
+        flight.media.opening = self._openings
+        kept = Kept(flight.media)
+        self._kept[flight.media.request.key] = kept
+        for _ in flight.waiters:
+            self._hold(kept)
+
+    def _end(self, key: str, flight: Flight) -> None:
+        if self._flights.get(key) is flight:
+            self._flights.pop(key)
+        flight.done.set()
 
     async def _join(self, key: str, flight: Flight, waiter: Waiter) -> Media:
         flight.waiters.append(waiter)
@@ -259,18 +296,18 @@ class Pipeline:
         except asyncio.CancelledError:
             self._leave(key, flight, waiter)
             raise
-        if flight.failure:
-            raise flight.failure
-        kept = self._kept.get(key)
-        if not flight.media or not kept or kept.media is not flight.media:
-            raise AuthMediaError("The media was forgotten while it was loading", mxc=key)
-        self._hold(kept)
-        return kept.media
+        if flight.failure or not flight.media:
+            raise flight.failure or AuthMediaError("The load was given up", mxc=key)
+        return flight.media
 
     def _leave(self, key: str, flight: Flight, waiter: Waiter) -> None:
         """One of those who wait is gone; with the last one, the transfer is."""
+        if flight.done.is_set():
+            if flight.media:
+                self.release(flight.media)  # it was held for whoever is gone now
+            return
         flight.waiters.remove(waiter)
-        if flight.waiters or flight.done.is_set() or not flight.task:
+        if flight.waiters or not flight.task:
             return
         if self._flights.get(key) is flight:
             self._flights.pop(key)  # whoever asks from now on starts anew
@@ -281,7 +318,7 @@ class Pipeline:
             try:
                 return await self._open(request, flight, traffic)
             except AuthMediaError as error:
-                if not error.temporary or attempt == _TRIES - 1:
+                if not error.temporary or not self.strategy.retried or attempt == _TRIES - 1:
                     raise
                 delay = _delay_s(attempt, error.retry_after_s)
             self.counters.count("retried")

@@ -48,8 +48,10 @@ class Message:
         self.sender = sender
         self.sent_ms = _number(event.get("origin_server_ts"))
         self.kind = kind[2:] if kind in _MEDIA_TYPES else "text"
-        self.encrypted = "file" in content
-        self.mxc = keyring.add(content["file"]) if self.encrypted else _text(content.get("url"))
+        file = content.get("file") if self.kind != "text" else None
+        #: The handle of its key, empty where it is not encrypted.
+        self.encrypted = keyring.add(file) if file else ""
+        self.mxc = _text(_mapping(file or content).get("url"))
         name = _text(content.get("filename"))
         self.body = name or _text(content.get("body"))
         self.caption = _text(content.get("body")) if name and name != content.get("body") else ""

@@ -164,7 +164,7 @@ class RoomPage(Page):
         button.set("data-state", "loading")
         try:
             mxc = button.get("data-file")
-            encrypted = self._keyring.find(mxc)
+            encrypted = self._keyring.find(button.get("data-encrypted"))
             request = MediaRequest(mxc, kind="file", content_type=button.get("data-type"), encrypted=encrypted)
             media = await self._loader.load(request)
         except AuthMediaError as error:
@@ -185,7 +185,7 @@ class RoomPage(Page):
         if not self._loader or shown.get("data-state") != "shown":
             return
         image = browser.create("img", alt=shown.get("alt"))
-        for name in ("data-mxc", "data-type"):
+        for name in ("data-mxc", "data-type", "data-encrypted"):
             image.set(name, shown.get(name))
         place = self._viewer.find(".picture")
         place.clear()

@@ -106,6 +106,7 @@ def _media(message: Message) -> browser.Element:
         element.set("data-height", str(height))
     figure.find("figcaption").text = _caption(message, name)
     if message.encrypted:
+        element.set("data-encrypted", message.encrypted)
         figure.set("class", "encrypted")
     return figure
 
@@ -118,6 +119,7 @@ def _thumbnail(message: Message) -> "tuple[int, int]":
 
 def _file(button: browser.Element, message: Message, name: str) -> None:
     button.set("data-file", message.mxc)
+    button.set("data-encrypted", message.encrypted)
     button.set("data-name", name)
     button.set("data-type", message.mimetype)
     button.find(".name").text = name

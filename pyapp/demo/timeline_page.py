@@ -22,6 +22,8 @@ _EVENTS = 2000
 _EVENTS_A_REQUEST = 100
 _COUNTERS = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")
 _WRITE_EVERY_S = 0.25
+_LOOK_S = 0.05
+_PATIENCE_MS = 2000.0
 
 
 class TimelinePage(Page):
@@ -35,6 +37,7 @@ class TimelinePage(Page):
         self._binder: Binder | None = None
         self._chunks: Chunks | None = None
         self._stale = False
+        self._left = False
 
     async def work(self, session: Session) -> None:
         """Finds the room, reads it, and shows what of it is near."""
@@ -54,12 +57,17 @@ class TimelinePage(Page):
         self.root.find(".waiting").hidden = True
         # The newest first, so that they are there while older ones are on their way.
         while not room.complete and len(room.messages) < _EVENTS:
-            self._chunks.add(list(reversed(await room.read_older(_EVENTS_A_REQUEST))))
+            older = await room.read_older(_EVENTS_A_REQUEST)
+            if self._left:
+                return
+            self._chunks.add(list(reversed(older)))
             self._write_soon()
+        await self._first_seen()
         await self._binder.settled()
 
     def let_go(self) -> None:
         """Empties the room."""
+        self._left = True
         for held in (self._chunks, self._binder, self._loader, self._tasks):
             if held:
                 held.close()
@@ -74,6 +82,14 @@ class TimelinePage(Page):
             return str(found["room_id"])
         except MediaNotFound:  # what a homeserver says of any name that it does not know
             return session.room
+
+    async def _first_seen(self) -> None:
+        """Waits until the browser has told what is near; one whose window nobody sees tells nothing."""
+        deadline = browser.now_ms() + _PATIENCE_MS
+        while self._binder and browser.now_ms() < deadline:
+            if [binding for binding in self._binder.bindings if binding.started]:
+                return
+            await asyncio.sleep(_LOOK_S)
 
     def _write_soon(self) -> None:
         if not self._stale:

@@ -57,7 +57,7 @@ class Brake(Gateway):
 
     async def before(self, path: str, gone: "asyncio.Task[Any]") -> None:
         # Told by another thread, so there is no event of this loop's to wait for.
-        while self._is_in(path, self._held) and not gone.done():  # noqa: ASYNC110
+        while self._is_in(path, self._held) and not gone.done():
             await asyncio.sleep(0.02)
         if gone.done():
             self.given_up += 1

@@ -184,9 +184,9 @@ def test_encrypted_media_of_every_kind(
     told = {**stock.room.account, "files": as_json(files)}
     with bench(site, browser, demonstration.synapse, told) as opened:
         window = opened.open(strategy, interpreter=interpreter)
-        for tag, mxc in mxcs.items():
-            add(window, [mxc], tag, data_type=originals[tag][1])
-        add(window, [wrong], data_type="image/png", id="wrong")
+        for number, (tag, mxc) in enumerate(mxcs.items()):
+            add(window, [mxc], tag, data_type=originals[tag][1], data_encrypted=str(number + 1))
+        add(window, [wrong], data_type="image/png", data_encrypted=str(len(files)), id="wrong")
         for tag, mxc in mxcs.items():
             wait_until(window, f'{tag}[data-mxc="{mxc}"]')
         wait_until(window, "#wrong", "failed")

@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
+TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError")
+
 
 class BrowserError(Exception):
     def __init__(self, name: str, words: str) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors
+from authmedia import errors, pipeline
 from authmedia.elements import SHOWN, Binding
 from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import MediaLoader, open_loader
@@ -125,3 +125,41 @@ def test_everything_is_released(loader: MediaLoader, script: Script, browser: An
 
     run(scenario())
     assert browser.object_urls == {}
+
+
+def test_what_is_behind_it_knows_what_is_visible_and_tells_how_far_it_is(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    script.instead = no_links
+    browser.storage_refusal = SECURITY
+    asked: list[bool] = []
+    told: list[tuple[int, int]] = []
+
+    def visible() -> bool:
+        asked.append(True)
+        return True
+
+    async def scenario() -> None:
+        loader = open_loader("auto", homeserver)
+        requests = [MediaRequest(f"mxc://example.org/m{number}") for number in range(9)]
+        script.media = {f"example.org/m{number}": PICTURE for number in range(9)}
+        await asyncio.gather(
+            *[loader.load(request, visible, lambda have, all: told.append((have, all))) for request in requests]
+        )
+
+    run(scenario())
+    assert asked
+    assert told[0] == (len(PICTURE) // 2, len(PICTURE))
+
+
+def test_it_does_not_try_again_what_was_tried_again(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "_delay_s", lambda attempt, retry_after_s: 0)
+    script.instead = lambda request: error(503, "M_UNKNOWN", "Down")
+    loader = open_loader("auto", homeserver)
+    with pytest.raises(errors.ServerFailure) as caught:
+        run(loader.load(MediaRequest(MXC)))
+    assert len(browser.requests) == 4
+    assert caught.value.traffic
+    assert caught.value.traffic.requests == 4

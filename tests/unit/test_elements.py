@@ -240,16 +240,19 @@ def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader,
     ciphertext, file = encrypt(PICTURE)
     script.media["example.org/secret"] = ciphertext
     keyring = Keyring()
-    mxc = keyring.add({**file, "url": "mxc://example.org/secret"})
-    broken = keyring.add({**file, "url": OTHER, "v": "v9"})
-    good, bad = image(mxc, data_width="96", data_height="96"), image(broken)
+    mxc = "mxc://example.org/secret"
+    handle, broken = keyring.add({**file, "url": mxc}), keyring.add({**file, "url": OTHER, "v": "v9"})
+    good = image(mxc, data_encrypted=handle, data_width="96", data_height="96")
+    bad, plain = image(OTHER, data_encrypted=broken), image(OTHER)
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, keyring=keyring, near_px=None)
         binder.came(1, good)
         binder.came(2, bad)
+        binder.came(3, plain)
         await binder.settled()
         assert shown_in(good, browser) == PICTURE
+        assert shown_in(plain, browser) == b"another picture", "whatever a message says of it"
         assert state(bad) == FAILED
         assert isinstance(binder.bindings[1].failure, errors.MalformedEncryptedFile)
         key = EncryptedFile({**file, "url": mxc}).key
@@ -296,5 +299,83 @@ def test_progress_stands_on_the_element_while_it_loads(name: str, script: Script
         await binder.settled()
         assert told == ["50"]
         assert element.get("data-progress") == ""
+
+    run(scenario())
+
+
+def test_a_changed_element_is_as_visible_as_it_was(loader: MediaLoader) -> None:
+    element = image()
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader)
+        binder.came(1, element)
+        binder.near(1, True)
+        binder.visible(1, True)
+        await binder.settled()
+        element.set("data-mxc", OTHER)
+        binder.changed(1)
+        assert binder.bindings[0].visible
+        await binder.settled()
+        binder.near(1, False)
+        element.set("data-mxc", MXC)
+        binder.changed(1)
+        assert not binder.bindings[0].started, "it is far away now"
+
+    run(scenario())
+
+
+def test_nobody_waits_for_what_was_scrolled_away(loader: MediaLoader, script: Script) -> None:
+    script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader)
+        binder.came(1, image())
+        binder.near(1, True)
+        waiting = asyncio.create_task(binder.settled())
+        await turns()
+        binder.near(1, False)
+        await waiting
+
+    run(scenario())
+
+
+def test_two_videos_of_one_link_are_both_mended_when_it_ends(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    loader = open_loader("auto", homeserver)
+    videos = [fake.Element("video", data_mxc=MXC) for _ in range(2)]
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        for number, video in enumerate(videos):
+            binder.came(number, video)
+        await binder.settled()
+        first = videos[0].src
+        assert videos[1].src == first
+        script.instead = lambda request: error(403, "M_FORBIDDEN", "Over") if request.url == first else None
+        for video in videos:
+            video.fire("error")
+            await turns(60)
+            assert video.src != first
+            assert state(video) == SHOWN
+        assert videos[0].src == videos[1].src
+        binder.close()
+
+    run(scenario())
+
+
+def test_what_nobody_expected_is_a_failure_without_its_words(loader: MediaLoader, monkeypatch: Any) -> None:
+    async def broken(*_arguments: object) -> None:
+        raise KeyError("http://home.test/signed/secret")
+
+    monkeypatch.setattr(MediaLoader, "load", broken)
+    element = image()
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, element)
+        await binder.settled()
+        assert state(element) == FAILED
+        assert "secret" not in str(binder.bindings[0].failure)
 
     run(scenario())

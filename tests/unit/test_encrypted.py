@@ -66,6 +66,7 @@ def test_the_specifications_example_is_read() -> None:
         ("key.k", "c2hvcnQ"),
         ("key.k", "!" * 43),
         ("key.k", 7),
+        ("key.k", "aWF6+32KGYaC3A/FEUCk1Bt0JA37zP0wrStgmdCaW+0"),
         ("iv", "w+sE15fzSc0"),
         ("iv", "w-sE15fzSc0AAAAAAAAAAA"),
         ("iv", ...),
@@ -105,15 +106,23 @@ def test_the_key_stays_out_of_keys_and_reprs() -> None:
 
 def test_a_keyring_knows_what_events_told() -> None:
     keyring = Keyring()
-    assert keyring.add(SPECIFIED) == SPECIFIED["url"]
-    found = keyring.find(str(SPECIFIED["url"]))
+    good, bad = keyring.add(SPECIFIED), keyring.add({"url": MXC, "v": "v2"})
+    found = keyring.find(good)
     assert found
     assert found.key == EncryptedFile(SPECIFIED).key
-    assert keyring.find("mxc://example.org/plain") is None
-    assert keyring.add(None) == keyring.add({"url": 7}) == ""
-    keyring.add({"url": MXC, "v": "v2"})
-    with pytest.raises(errors.MalformedEncryptedFile):
-        keyring.find(MXC)
+    assert keyring.find("") is None, "an element without a handle is not encrypted"
+    for handle in (bad, "0", "3", "-1", "x", str(SPECIFIED["url"])):
+        with pytest.raises(errors.MalformedEncryptedFile):
+            keyring.find(handle)
+
+
+def test_nobody_can_tell_anything_of_a_media_of_somebody_elses() -> None:
+    keyring = Keyring()
+    theirs = keyring.add(SPECIFIED)
+    keyring.add({**SPECIFIED, "iv": "A" * 22})
+    found = keyring.find(theirs)
+    assert found
+    assert found.fingerprint == EncryptedFile(SPECIFIED).fingerprint
 
 
 @pytest.fixture

@@ -6,13 +6,15 @@ from typing import Any
 
 import pytest
 
-from authmedia import links
+from authmedia import links, pipeline
+from authmedia.errors import AuthMediaError
 from authmedia.homeserver import Homeserver
-from authmedia.loader import open_loader
+from authmedia.loader import forget_account, open_loader
 from authmedia.media import MediaRequest
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, answer, run, turns
 
+KEPT = "authmedia.links @ana:example.org http://home.test"
 HOUR_MS = 3_600_000.0
 
 
@@ -20,6 +22,7 @@ async def load(homeserver: Homeserver, mxc: str = MXC, kind: str = "image") -> s
     """The link that a loader of its own gets, as after a reload of the page."""
     loader = open_loader("link", homeserver)
     media = await loader.load(MediaRequest(mxc, kind=kind))
+    await turns()
     loader.close()
     return media.src
 
@@ -29,7 +32,6 @@ def test_the_tab_remembers_links_over_a_reload(script: Script, homeserver: Homes
 
     async def scenario() -> None:
         first = await load(homeserver)
-        await turns()
         assert await load(homeserver) == first
         assert len(script.batches) == 1
         await load(homeserver, "mxc://example.org/other")
@@ -50,14 +52,18 @@ def test_nobody_else_finds_them(script: Script, homeserver: Homeserver) -> None:
     run(scenario())
 
 
-def test_forgetting_takes_them_out_of_the_tab(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_forgetting_takes_them_out_of_the_tab(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     script.media["example.org/other"] = PICTURE
 
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
+        monkeypatch.setattr(links, "_REMEMBER_EVERY_S", 0)
         first, other = [(await loader.load(MediaRequest(mxc))).src for mxc in (MXC, "mxc://example.org/other")]
         await turns()
         await loader.forget(MediaRequest(MXC))
+        await turns()
         (kept,) = browser.remembered.values()
         assert other in kept
         assert first not in kept
@@ -72,12 +78,12 @@ def test_forgetting_takes_them_out_of_the_tab(script: Script, homeserver: Homese
 def test_what_the_tab_remembers_wrongly_does_no_harm(
     kept: str, script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
-    browser.remembered["authmedia.links @ana:example.org"] = kept
+    browser.remembered[KEPT] = kept
 
     async def scenario() -> None:
         assert await load(homeserver)
         await turns()
-        assert MXC in json.loads(browser.remembered["authmedia.links @ana:example.org"])
+        assert MXC in json.loads(browser.remembered[KEPT])
 
     run(scenario())
 
@@ -165,5 +171,41 @@ def test_renewing_ends_with_the_loader_and_with_a_server_that_refuses(
         loader.close()
         await turns()
         assert asyncio.all_tasks() == others
+
+    run(scenario())
+
+
+def test_what_is_asked_for_while_an_account_is_forgotten_is_not_kept(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    async def scenario() -> None:
+        loader = open_loader("link", homeserver)
+        waiting = asyncio.create_task(loader.load(MediaRequest(MXC)))
+        while not browser.requests:
+            await asyncio.sleep(0)
+        loader.close()
+        await forget_account(homeserver)
+        await turns(60)
+        assert browser.remembered == {}
+        with pytest.raises(AuthMediaError):
+            await waiting
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("entry", [None, 7, "a link", {"url": 7}, [], {"url": None}])
+def test_an_answer_that_is_no_link_is_an_error_of_that_media_alone(
+    entry: object, script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "_TRIES", 1)
+    good = {"url": "http://home.test/signed/x", "expires_in_ms": 600_000}
+    script.instead = lambda request: answer({"links": [entry, good]})
+
+    async def scenario() -> None:
+        loader = open_loader("link", homeserver)
+        wanted = [MediaRequest(mxc) for mxc in (MXC, "mxc://example.org/other")]
+        bad, fine = await asyncio.gather(*[loader.load(request) for request in wanted], return_exceptions=True)
+        assert isinstance(bad, AuthMediaError)
+        assert fine.src == good["url"]
 
     run(scenario())

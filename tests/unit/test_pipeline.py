@@ -221,3 +221,54 @@ def test_whoever_watches_is_told_of_every_count(loader: MediaLoader) -> None:
 
     run(scenario())
     assert told == [("coalesced", 1), ("coalesced", 2), ("opened", 1), ("released", 1)]
+
+
+def test_whoever_leaves_as_it_lands_holds_nothing(loader: MediaLoader, script: Script, browser: Any) -> None:
+    gate = asyncio.Event()
+    script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
+
+    async def scenario() -> None:
+        line = loader._pipeline
+        task = asyncio.create_task(loader.load(MediaRequest(MXC)))
+        await turns()
+        flight = line._flights[MXC]
+        gate.set()
+        while not flight.done.is_set():
+            await asyncio.sleep(0)
+        task.cancel()
+        await turns()
+        (kept,) = line._kept.values()
+        assert kept.holders == 0
+
+    run(scenario())
+
+
+def test_what_just_landed_is_not_thrown_out_before_it_is_shown(script: Script, homeserver: Homeserver) -> None:
+    line = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=0)
+    script.media["example.org/other"] = PICTURE
+
+    async def scenario() -> None:
+        shown = await line.load(MediaRequest(MXC))
+        loading = asyncio.create_task(line.load(MediaRequest("mxc://example.org/other")))
+        await turns(3)
+        flight = line._flights["mxc://example.org/other"]
+        while not flight.done.is_set():
+            await asyncio.sleep(0)
+        line.release(shown)
+        assert (await loading).src
+
+    run(scenario())
+
+
+def test_a_closed_loader_says_so(loader: MediaLoader, script: Script, browser: Any) -> None:
+    async def scenario() -> None:
+        waiting = asyncio.create_task(loader.load(MediaRequest(MXC)))
+        await asyncio.sleep(0)
+        loader.close()
+        with pytest.raises(errors.AuthMediaError, match="given up"):
+            await waiting
+        with pytest.raises(errors.AuthMediaError, match="closed"):
+            await loader.load(MediaRequest(MXC))
+
+    run(scenario())
+    assert browser.object_urls == {}

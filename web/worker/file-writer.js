@@ -19,7 +19,12 @@ const write = async (folder, name, head, body) => {
     for (const reader = body.stream().getReader(); ; ) {
       const { value, done } = await reader.read();
       if (done) break;
-      at += access.write(value, { at });
+      for (let written = 0; written < value.length; ) {
+        const count = access.write(value.subarray(written), { at: at + written });
+        if (!count) throw new DOMException("the file does not grow any more", "QuotaExceededError");
+        written += count;
+      }
+      at += value.length;
     }
     // The head last: a file without it counts as none, whatever ended this worker on the way.
     access.write(head, { at: 0 });

@@ -12,7 +12,7 @@ from authmedia.errors import (
     StorageRefused,
     StrategyUnsupported,
 )
-from authmedia.media import Media, MediaRequest, Support
+from authmedia.media import MEMORY, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
 
@@ -47,6 +47,7 @@ class AutoStrategy(Strategy):
     name = "auto"
     transfers = False  # the loaders limit what they transfer themselves
     decrypts = True  # the loaders do
+    retried = False  # so do they
 
     def __init__(self, homeserver: "Homeserver", loaders: "list[MediaLoader]") -> None:
         super().__init__(homeserver)
@@ -71,11 +72,14 @@ class AutoStrategy(Strategy):
             if loader.name in self.refused:
                 continue
             try:
-                media = await loader.load(request)
+                media = await loader.load(request, traffic.urgent, traffic.on_progress)
             except _OF_THE_STRATEGY as error:
                 self.refused[loader.name] = error.words or error.what
-                _add(traffic, error.traffic)
+                traffic.add(error.traffic)
                 continue
+            except AuthMediaError as error:
+                traffic.add(error.traffic)
+                raise
             return self._told(loader, media, traffic)
         words = "; ".join(f"{name}: {words}" for name, words in self.refused.items())
         raise StrategyUnsupported("No strategy is left that works here", mxc=request.mxc, words=words)
@@ -90,11 +94,14 @@ class AutoStrategy(Strategy):
         loader, inner = self._served.get(media.src, (None, media))
         if loader:
             await loader.observe(inner)
-            media.source = inner.source
+            if media.source != MEMORY:  # else another element had it first
+                media.source = inner.source
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Asks the strategy that served it; where the strategy itself is at fault, the next one takes its place."""
-        loader, inner = self._served[media.src]
+        loader, inner = self._served.get(media.src, (None, media))
+        if not loader:  # another element of the same media was first to ask
+            return Degraded("This media was opened anew meanwhile", mxc=media.request.mxc)
         failure = await loader.examine(inner, words)
         if not isinstance(failure, _OF_THE_STRATEGY):
             return failure
@@ -117,7 +124,7 @@ class AutoStrategy(Strategy):
             loader.close()
 
     def _told(self, loader: "MediaLoader", inner: Media, traffic: Traffic) -> Media:
-        _add(inner.traffic, traffic)  # what the refusals before it had cost
+        inner.traffic.add(traffic)  # what the refusals before it had cost
         media = Media(
             inner.request,
             inner.src,
@@ -138,13 +145,6 @@ class AutoStrategy(Strategy):
         why = (_WHY_LARGE if large else _WHY).get(name, "")
         others = [f"{other} does not work here ({words})" for other, words in self.refused.items()]
         return "; ".join([f"{name}: {why}"] + others)
-
-
-def _add(to: Traffic, more: Traffic | None) -> None:
-    if more:
-        to.requests += more.requests
-        to.preflights += more.preflights
-        to.bytes += more.bytes
 
 
 STRATEGY = AutoStrategy

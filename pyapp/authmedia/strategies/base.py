@@ -20,6 +20,8 @@ class Strategy:
     name = ""
     #: Whether bodies come through `open` itself; else elements transfer them.
     transfers = True
+    #: Whether the pipeline tries again what may go well later; not where others do that already.
+    retried = True
     #: Whether it opens encrypted media by itself, as one does that hands requests on to other loaders.
     decrypts = False
 

@@ -42,6 +42,7 @@ class CookieStrategy(Strategy):
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
         self._transfers = Transfers()
+        self._read: dict[str, Media] = {}
         self._attributes: dict[str, Any] | None = None
         self._until_ms = 0.0
         self._once = asyncio.Lock()
@@ -65,11 +66,16 @@ class CookieStrategy(Strategy):
 
     async def read(self, media: Media) -> browser.Response:
         """By the header: if a page could read by the cookie, any page could read everything of whoever visits it."""
-        return await self.homeserver.fetch_media(media.request, media.traffic)
+        response = await self.homeserver.fetch_media(media.request, media.traffic)
+        self._read[media.src] = media
+        length = response.header("Content-Length")
+        media.traffic.bytes += int(length) if length.isdigit() else 0
+        return response
 
     async def observe(self, media: Media) -> None:
         """Reads from the browser's resource timing what the element's own requests cost."""
-        self._transfers.observe(media)
+        if self._read.pop(media.src, None) is not media:
+            self._transfers.observe(media)
 
     async def forget(self, request: MediaRequest | None) -> None:
         """Has the cookie cleared, whichever page had it set."""

@@ -100,7 +100,7 @@ def _storage_failure(error: browser.BrowserError, request: MediaRequest | None) 
     mxc = request.mxc if request else ""
     if error.name == "QuotaExceededError":
         return QuotaExceeded("The browser's storage is full", mxc=mxc, words=error.words)
-    if error.name in ("TypeError", "NetworkError", "AbortError"):
+    if error.name in browser.TRANSFER_ERRORS:
         return HomeserverUnreachable("The transfer broke off", mxc=mxc, words=error.words)
     return StorageRefused("The origin private file system refused", mxc=mxc, words=error.words)
 

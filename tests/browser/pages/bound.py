@@ -35,7 +35,7 @@ class BoundPage(Page):
             self.homeservers.append(Homeserver(second["homeserver"], user_id, token))
         keyring = Keyring()
         for file in json.loads(demo.get("files") or "[]"):
-            keyring.add(file)
+            keyring.add(file)  # the first one's handle is "1"
         near = browser.query("near")
         for homeserver in self.homeservers:
             loader = open_loader(browser.query("strategy"), homeserver)
