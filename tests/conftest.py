@@ -11,6 +11,7 @@ from development.seed import media_of
 from tests.browser.engines import MODES, Mode, opened
 from tests.browser.rooms import Account
 from tests.browser.window import Window
+from tests.browser.workshop import PAGES, with_page
 from tests.relay import free_port
 from web.demonstration import Demonstration
 from web.server import SiteServer
@@ -119,6 +120,13 @@ def open_window(browser: BrowserContext, demonstration: Demonstration) -> Iterat
     yield open_one
     for window in windows:
         window.close()
+
+
+@pytest.fixture(scope="session")
+def bound_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site, with a page that binds whatever tests put into it."""
+    source = (PAGES / "bound.py").read_text(encoding="utf-8")
+    return with_page(state / "site", tmp_path_factory.mktemp("bound") / "site", "bound", source)
 
 
 @pytest.fixture

@@ -13,10 +13,8 @@ from development.synapse import Synapse
 from tests.browser.brake import Brake
 from tests.browser.rooms import Room, picture
 from tests.browser.window import Window
-from tests.browser.workshop import PAGES, with_page
 from web.server import SiteServer
 
-SOURCE = (PAGES / "bound.py").read_text(encoding="utf-8")
 # Puts elements into the document: their name, their attributes, and how far each is from the next, in pixels.
 ADD = """([tag, attributes, gap]) => {
   for (const given of attributes) {
@@ -91,11 +89,6 @@ def bench(site: Path, context: BrowserContext, synapse: Synapse, told: dict[str,
             yield opened
         finally:
             opened.close()
-
-
-def bound_site(site: Path, folder: Path) -> Path:
-    """The built site with the page ``bound``."""
-    return with_page(site, folder / "site", "bound", SOURCE)
 
 
 def add(window: Window, mxcs: list[str], tag: str = "img", gap: int = 0, **attributes: str) -> None:

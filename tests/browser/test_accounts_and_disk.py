@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.bound import Bench, Stock, add, as_json, bench, bound_site, wait_until
+from tests.browser.bound import Bench, Stock, add, as_json, bench, wait_until
 from tests.browser.engines import Mode
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
@@ -27,11 +27,6 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="session")
-def site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bound_site(state / "site", tmp_path_factory.mktemp("accounts"))
-
-
-@pytest.fixture(scope="session")
 def stock(demonstration: Demonstration) -> Stock:
     return Stock(demonstration.synapse, "ana", 8)
 
@@ -48,14 +43,14 @@ def other(elsewhere: Synapse) -> Stock:
 
 
 @pytest.fixture
-def one(site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
-    with bench(site, browser, demonstration.synapse, stock.room.account) as opened:
+def one(bound_site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
+    with bench(bound_site, browser, demonstration.synapse, stock.room.account) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("strategy", ["link", "opfs", "blob"])
 def test_two_accounts_of_two_homeservers_on_one_page(
-    site: Path,
+    bound_site: Path,
     browser: BrowserContext,
     demonstration: Demonstration,
     stock: Stock,
@@ -67,7 +62,7 @@ def test_two_accounts_of_two_homeservers_on_one_page(
     if mode.private and strategy == "opfs":
         pytest.skip("private windows have no disk")
     told = {**stock.room.account, "second": as_json(other.room.account)}
-    with bench(site, browser, demonstration.synapse, told) as opened:
+    with bench(bound_site, browser, demonstration.synapse, told) as opened:
         window = opened.open(strategy, interpreter=interpreter)
         for each in (stock, other):
             add(window, each.pictures[:3], data_user_id=each.room.account["user"])

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.attachments import encrypt
-from tests.browser.bound import Bench, Stock, add, as_json, bench, bound_site, counters, wait_until
+from tests.browser.bound import Bench, Stock, add, as_json, bench, counters, wait_until
 from tests.browser.engines import Mode
 from tests.browser.rooms import picture
 from tests.homeserver.support import wait_for
@@ -39,11 +39,6 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="session")
-def site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bound_site(state / "site", tmp_path_factory.mktemp("bound"))
-
-
-@pytest.fixture(scope="session")
 def stock(demonstration: Demonstration) -> Iterator[Stock]:
     stock = Stock(demonstration.synapse, "elements", 40)
     yield stock
@@ -51,8 +46,8 @@ def stock(demonstration: Demonstration) -> Iterator[Stock]:
 
 
 @pytest.fixture
-def one(site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
-    with bench(site, browser, demonstration.synapse, stock.room.account) as opened:
+def one(bound_site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
+    with bench(bound_site, browser, demonstration.synapse, stock.room.account) as opened:
         yield opened
 
 
@@ -158,7 +153,7 @@ def test_a_large_body_tells_how_far_it_is(one: Bench, stock: Stock, interpreter:
 
 @pytest.mark.parametrize("strategy", ["link", "opfs"])
 def test_encrypted_media_of_every_kind(
-    site: Path,
+    bound_site: Path,
     browser: BrowserContext,
     demonstration: Demonstration,
     stock: Stock,
@@ -182,7 +177,7 @@ def test_encrypted_media_of_every_kind(
     wrong = stock.room.upload(altered[:-1] + bytes([altered[-1] ^ 1]), "application/octet-stream")
     files.append({**file, "url": wrong})
     told = {**stock.room.account, "files": as_json(files)}
-    with bench(site, browser, demonstration.synapse, told) as opened:
+    with bench(bound_site, browser, demonstration.synapse, told) as opened:
         window = opened.open(strategy, interpreter=interpreter)
         for number, (tag, mxc) in enumerate(mxcs.items()):
             add(window, [mxc], tag, data_type=originals[tag][1], data_encrypted=str(number + 1))

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.bound import Bench, Stock, add, bench, bound_site, counters, wait_until
+from tests.browser.bound import Bench, Stock, add, bench, counters, wait_until
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
@@ -34,11 +34,6 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="session")
-def site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return bound_site(state / "site", tmp_path_factory.mktemp("links"))
-
-
-@pytest.fixture(scope="session")
 def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     """A homeserver whose links live for a few seconds."""
     module = {"lifetime": f"{LIFETIME_S}s", "bucket": f"{BUCKET_S}s"}
@@ -58,14 +53,14 @@ def lasting(demonstration: Demonstration) -> Stock:
 
 
 @pytest.fixture
-def one(site: Path, browser: BrowserContext, brief: Synapse, stock: Stock) -> Iterator[Bench]:
-    with bench(site, browser, brief, stock.room.account) as opened:
+def one(bound_site: Path, browser: BrowserContext, brief: Synapse, stock: Stock) -> Iterator[Bench]:
+    with bench(bound_site, browser, brief, stock.room.account) as opened:
         yield opened
 
 
 @pytest.fixture
-def steady(site: Path, browser: BrowserContext, demonstration: Demonstration, lasting: Stock) -> Iterator[Bench]:
-    with bench(site, browser, demonstration.synapse, lasting.room.account) as opened:
+def steady(bound_site: Path, browser: BrowserContext, demonstration: Demonstration, lasting: Stock) -> Iterator[Bench]:
+    with bench(bound_site, browser, demonstration.synapse, lasting.room.account) as opened:
         yield opened
 
 
