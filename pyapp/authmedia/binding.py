@@ -173,6 +173,7 @@ class Binding:
             await self._tell_of(media)
         except Exception as error:
             self.milliseconds = browser.now_ms() - start
+            self._give_back()
             self._fail(_as_ours(error))
         self._take_ornaments_off()
         self._settled.set()
