@@ -1145,9 +1145,8 @@ class Watch:
         seen.add(number)
 
     def _number(self, js: "Any") -> int:
-        known = self._numbers.get(js)
-        if not ffi.is_none(known):
-            return int(known)
+        if self._numbers.has(js):
+            return int(self._numbers.get(js))
         self._last += 1
         self._numbers.set(js, self._last)
         return self._last

@@ -53,7 +53,8 @@ class EncryptedFile:
         return f"EncryptedFile({self.url!r})"  # without the key: reprs end up in logs
 
     def _bytes(self, text: object, length: int, problem: str) -> bytes:
-        return binascii.a2b_base64(self._base64(text, length, _STANDARD, problem) + "=" * (-length % 3))
+        padded = self._base64(text, length, _STANDARD, problem) + "=" * (-length % 3)
+        return binascii.a2b_base64(padded.encode())  # MicroPython's takes no text
 
     def _base64(self, text: object, length: int, alphabet: str, problem: str) -> str:
         """Base64 of so many bytes without its padding, which some clients add though none is due."""

@@ -23,7 +23,7 @@ ADD = """([tag, attributes, gap]) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(given)) element.setAttribute(name, value);
     place.append(element);
-    document.getElementById("main").append(place);
+    document.getElementById("bound").append(place);
   }
 }"""
 

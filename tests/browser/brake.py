@@ -59,8 +59,6 @@ class Brake(Gateway):
         # Told by another thread, so there is no event of this loop's to wait for.
         while self._is_in(path, self._held) and not gone.done():
             await asyncio.sleep(0.02)
-        if gone.done():
-            self.given_up += 1
 
     async def between(self, path: str, size: int) -> None:
         if self.bytes_per_s and "/media/" in path:

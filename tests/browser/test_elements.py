@@ -19,7 +19,7 @@ GAP = 700
 # So often elements are put into the document and taken out again; the pictures repeat.
 MOUNTS = 5000
 MOUNT = """async ([mxcs, mounts]) => {
-  const main = document.getElementById("main");
+  const main = document.getElementById("bound");
   const frame = () => new Promise(requestAnimationFrame);
   for (let start = 0; start < mounts; start += 50) {
     const batch = [...Array(50).keys()].map((number) => {
@@ -55,19 +55,19 @@ def test_what_comes_near_is_loaded_and_what_leaves_is_given_back(one: Bench, sto
     window = one.open("blob", near="100", interpreter=interpreter)
     window.page.set_viewport_size({"width": 800, "height": 600})
     add(window, stock.pictures[:20], gap=GAP)
-    wait_until(window, "div:nth-of-type(1) > img")
+    wait_until(window, "#bound > div:first-child > img")
     first = window.page.locator("img[data-mxc]").first
     assert window.sha256("img[data-mxc] >> nth=0") == stock.sha256[stock.pictures[0]]
     loaded = one.brake.asked_for("/download/")
     assert 1 <= loaded <= 2, "the others are far away"
-    window.page.evaluate("() => document.querySelector('div:last-of-type > img').scrollIntoView()")
-    wait_until(window, "div:last-of-type > img")
+    window.page.evaluate("() => document.querySelector('#bound > div:last-child > img').scrollIntoView()")
+    wait_until(window, "#bound > div:last-child > img")
     assert one.brake.asked_for("/download/") <= 6, "what was scrolled past is not loaded"
     window.page.evaluate("() => { document.querySelector('img[data-mxc]').scrollIntoView(); }")
     first.evaluate("(image, mxc) => { image.dataset.mxc = mxc; }", stock.pictures[30])
     wait_until(window, f'img[data-mxc="{stock.pictures[30]}"]')
     assert window.sha256("img[data-mxc] >> nth=0") == stock.sha256[stock.pictures[30]]
-    window.page.evaluate("() => document.getElementById('main').replaceChildren()")
+    window.page.evaluate("() => document.getElementById('bound').replaceChildren()")
     window.page.wait_for_function(
         "() => JSON.parse(document.getElementById('report').textContent).counters[0].bound >= 0"
     )

@@ -99,7 +99,11 @@ class Gateway:
             content=await _body(receive),
         )
         gone = asyncio.create_task(receive())  # the next message of a request that is read is that nobody waits for it
-        await self.before(scope["path"], gone)
+        if scope["method"] != "OPTIONS":
+            await self.before(scope["path"], gone)
+        if gone.done():
+            self.given_up += 1
+            return
         answer = await self._client.send(request, stream=True)
         try:
             headers = [(name.lower(), value) for name, value in answer.headers.raw]

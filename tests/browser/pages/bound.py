@@ -33,6 +33,7 @@ class BoundPage(Page):
             second = json.loads(demo["second"])
             user_id, token = await log_in(second["homeserver"], second["user"], second["password"])
             self.homeservers.append(Homeserver(second["homeserver"], user_id, token))
+        self.root.find("#main").append(browser.create("div", id="bound"))
         keyring = Keyring()
         for file in json.loads(demo.get("files") or "[]"):
             keyring.add(file)  # the first one's handle is "1"
@@ -42,7 +43,7 @@ class BoundPage(Page):
             loader.counters.on_count = lambda _name, _value: self.tell()
             self.loaders.append(loader)
             near_px = int(near) if near else None
-            place = self.root.find("#main")
+            place = self.root.find("#bound")
             self.binders.append(
                 bind(place, loader, keyring=keyring, near_px=near_px, on_change=lambda _binding: self.tell())
             )
