@@ -42,6 +42,7 @@ class Binding:
         "_loader",
         "_media",
         "_on_change",
+        "_playing",
         "_settled",
         "_task",
         "_words",
@@ -70,6 +71,7 @@ class Binding:
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
         self._listeners: list[browser.Listener] = []
+        self._playing = False
         self.state = LOADING
         #: Whether people see the element's place: then it goes first.
         self.visible = False
@@ -223,15 +225,25 @@ class Binding:
         if self._element.tag == "img":
             return
         self._listeners = [self._element.on(event, self._on_more) for event in _MORE_EVENTS]
+        self._listeners.append(self._element.on("play", self._on_play))
+        self._listeners.append(self._element.on("pause", self._on_pause))
         self._listeners.append(self._element.on("error", self._on_broken))
 
     def _on_more(self) -> None:
         if self._media:
             browser.spawn(self._take_stock(self._media))
 
+    def _on_play(self) -> None:
+        self._playing = True
+
+    def _on_pause(self) -> None:
+        self._playing = False
+
     def _on_broken(self) -> None:
-        if self._media:  # where it is, it is asked now: loading anew changes it
-            self._task = browser.spawn(self._replace(self._media, self._element.position, self._element.is_playing))
+        # Where it is, and whether it plays, is asked now. Chromium has it paused by then, but says so only afterwards.
+        if self._media:
+            playing = self._playing or self._element.is_playing
+            self._task = browser.spawn(self._replace(self._media, self._element.position, playing))
 
     async def _tell_of(self, media: Media) -> None:
         """Says on the element what it shows now, and listens to what it has to say later."""

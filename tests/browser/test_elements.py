@@ -114,7 +114,7 @@ def test_thousands_of_mounts_leave_nothing_behind(one: Bench, stock: Stock, inte
     wait_until(window, "img[data-mxc]")
     found = counters(window)
     assert found["bound"] == 3
-    assert found["failed"] == 0
+    assert found["failed"] == 0, window.said
     assert found["urls"] == found["opened"] - found["released"] <= len(stock.pictures)
     assert found["opened"] < 2 * len(stock.pictures), "what was shown before is kept for a while"
     window.page.click("#close")

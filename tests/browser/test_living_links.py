@@ -74,6 +74,7 @@ def test_a_video_goes_on_where_it_was_when_its_link_ends(one: Bench, stock: Stoc
     window.page.eval_on_selector("video", "(video) => video.play()")
     wait_for(lambda: httpx.get(first, headers={"Range": "bytes=0-0"}).status_code == 403, 15, "the end of the link")
     one.brake.bytes_per_s = 0
+    one.brake.cut()
     window.page.eval_on_selector(
         "video",
         """(video) => {

@@ -50,6 +50,7 @@ class Gateway:
         self.traffic = Traffic()
         #: Bodies that nobody waited for to the end.
         self.given_up = 0
+        self._cuts = 0
         self._homeserver = homeserver
         self._site = site_application(site, demo or {}) if site else None
         self._client: httpx.AsyncClient | None = None
@@ -71,6 +72,10 @@ class Gateway:
         """What came by since the last time."""
         taken, self.traffic = self.traffic, Traffic()
         return taken
+
+    def cut(self) -> None:
+        """Ends every answer that is on its way, in the middle of its body."""
+        self._cuts += 1
 
     async def before(self, path: str, gone: "asyncio.Task[Any]") -> None:
         """What is waited for before a request is passed on.
@@ -105,6 +110,7 @@ class Gateway:
             self.given_up += 1
             return
         answer = await self._client.send(request, stream=True)
+        cuts = self._cuts
         try:
             headers = [(name.lower(), value) for name, value in answer.headers.raw]
             kept = [header for header in headers if header[0] not in _OF_THE_CONNECTION]
@@ -113,6 +119,8 @@ class Gateway:
                 if gone.done():
                     self.given_up += 1
                     break
+                if cuts != self._cuts:
+                    return  # without its end, so that the connection is closed
                 await self.between(scope["path"], len(chunk))
                 if is_media:
                     self.traffic.bytes += len(chunk)

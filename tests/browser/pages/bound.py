@@ -33,6 +33,7 @@ class BoundPage(Page):
             second = json.loads(demo["second"])
             user_id, token = await log_in(second["homeserver"], second["user"], second["password"])
             self.homeservers.append(Homeserver(second["homeserver"], user_id, token))
+        self.root.find(".columns").remove()
         self.root.find("#main").append(browser.create("div", id="bound"))
         keyring = Keyring()
         for file in json.loads(demo.get("files") or "[]"):
