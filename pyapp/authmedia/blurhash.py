@@ -8,7 +8,7 @@ import math
 
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz#$%*+,-.:;=?@[]^_{|}~"
 # For each component so many pixels: enough for its wave, and few enough that hundreds of them hold nothing up.
-_PIXELS = 4
+_PIXELS = 2
 _HEADER_BYTES = 54
 
 

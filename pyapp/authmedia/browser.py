@@ -188,16 +188,17 @@ def on_unhandled(handler: "Callable[[BaseException | None, str], None]") -> None
 
 
 class LongTasks:
-    """What kept the page from answering people for more than 50 ms, where the browser tells.
+    """What kept the page from answering people for more than 50 ms from now on, where the browser tells.
 
     https://developer.mozilla.org/docs/Web/API/PerformanceLongTaskTiming
     """
 
-    __slots__ = ("_observer", "_proxy", "count", "longest_ms", "told")
+    __slots__ = ("_observer", "_proxy", "_since_ms", "count", "longest_ms", "told")
 
     def __init__(self) -> None:
         self.count = 0
         self.longest_ms = 0.0
+        self._since_ms = now_ms()
         #: Whether this browser tells at all.
         self.told = bool(window.PerformanceObserver.supportedEntryTypes.includes("longtask"))
         self._proxy = ffi.create_proxy(self._on_entries)
@@ -213,8 +214,9 @@ class LongTasks:
     def _on_entries(self, entries: "Any", *_observer: object) -> None:
         listed = entries.getEntries()
         for position in range(int(listed.length)):
-            self.count += 1
-            self.longest_ms = max(self.longest_ms, float(listed[position].duration))
+            if float(listed[position].startTime) >= self._since_ms:  # not the one in which Python itself started
+                self.count += 1
+                self.longest_ms = max(self.longest_ms, float(listed[position].duration))
 
 
 # --- network ---------------------------------------------------------------------------------------------------------
