@@ -17,11 +17,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
+WITH_BROWSERS = ("tests/browser", "tests/compare")
+WITHOUT_BROWSERS = ("tests/unit", "tests/homeserver")
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
 OLDEST_PYTHON = (3, 11)
@@ -111,9 +114,20 @@ def test(options: argparse.Namespace) -> int:
         set_up_browsers()
     except RuntimeError as error:
         raise Stop(str(error)) from error
-    # All of it in two processes, one of them for browsers (tests/conftest.py); what is chosen by hand in one.
-    chosen = options.rest or ["--numprocesses=2", "--dist=loadgroup"]
-    return subprocess.call([sys.executable, "-m", "pytest", *chosen], cwd=ROOT)
+    if options.rest:
+        return subprocess.call([sys.executable, "-m", "pytest", *options.rest], cwd=ROOT)
+    # All of it in two processes, one of them for browsers; what the other one says is shown once this one is done.
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        others = subprocess.Popen([sys.executable, "-m", "pytest", *WITHOUT_BROWSERS], cwd=ROOT, stdout=said)
+        try:
+            status = subprocess.call([sys.executable, "-m", "pytest", *WITH_BROWSERS], cwd=ROOT)
+            status = others.wait() or status
+        except KeyboardInterrupt:
+            others.wait()  # it was interrupted, too, and ends what it has started
+            raise
+        said.seek(0)
+        print(said.read())
+    return status
 
 
 def compare(options: argparse.Namespace) -> int:

@@ -33,14 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what only the full matrix has, and keeps all that needs a browser in one worker.
-
-    `build.py test` has two workers: one for browsers, and one for what speaks to homeservers alone.
-    """
-    for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        together = "browsers" if fixtures & {"playwright", "demonstration"} else item.path.name
-        item.add_marker(pytest.mark.xdist_group(together))
+    """Leaves out what only the full matrix has."""
     if config.getoption("--full-matrix"):
         return
     left_out = [item for item in items if not _is_paired(item)]

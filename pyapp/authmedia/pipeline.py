@@ -266,9 +266,6 @@ class Pipeline:
             self.counters.count("aborted")
             flight.failure = AuthMediaError("The load was given up", mxc=request.mxc)
         except Exception as error:
-            import sys
-
-            sys.print_exception(error)
             # Whatever it is, it belongs to those who wait: it reaches the page through them.
             self.counters.count("failed")
             flight.failure = error

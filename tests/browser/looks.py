@@ -2,6 +2,7 @@
 
 import io
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,18 @@ def difference(shown: Image.Image, originals: list[Image.Image]) -> float:
     """How far what is shown is from the nearest frame of its original, from 0 (the same) to 255."""
     small = shown.resize(_GRID, Image.Resampling.BOX)
     return min(_mean(ImageChops.difference(small, original)) for original in originals)
+
+
+def nearest(page: Image.Image, box: list[float], originals: list[Image.Image]) -> float:
+    """How far what stands in a box of a screenshot is from its original.
+
+    Browsers paint on whole pixels, and round in ways of their own, so that a pixel's neighbours are looked at too.
+    """
+    x, y, width, height = box
+    return min(
+        difference(cut(page, [x + aside, y + below, width, height]), originals)
+        for aside, below in product((0, -1, 1), repeat=2)
+    )
 
 
 def _mean(picture: Image.Image) -> float:

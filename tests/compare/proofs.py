@@ -1,8 +1,6 @@
 """Whether media are shown: by their pixels, their position and their length, not by the absence of an error."""
 
 import time
-from collections.abc import Iterator
-from itertools import product
 from typing import Any
 
 from PIL import Image
@@ -115,17 +113,9 @@ def _distance(tab: Tab, selector: str, originals: list[Image.Image]) -> float:
     deadline = time.monotonic() + _PAINTED_S
     while True:
         box = tab.evaluate(_INTO_VIEW, selector)
-        shot = tab.screenshot()
-        distance = min(looks.difference(looks.cut(shot, near), originals) for near in _near(box))
+        distance = looks.nearest(tab.screenshot(), box, originals)
         if distance < looks.CLOSE or time.monotonic() > deadline:
             return distance
-
-
-def _near(box: list[float]) -> Iterator[list[float]]:
-    """A box and its neighbours: browsers paint on whole pixels, and round where they scroll to each in its own way."""
-    x, y, width, height = box
-    for aside, below in product((0, -1, 1), repeat=2):
-        yield [x + aside, y + below, width, height]
 
 
 def _wrong_length(elements: list[dict[str, Any]], samples: dict[str, Sample]) -> str:
