@@ -19,13 +19,9 @@ from web.server import SiteServer
 OpenWindow = Callable[[str], Window]
 
 INTERPRETERS = ("micropython", "pyodide")
-# Each browser and each interpreter, though not each with each: that is what `--full-matrix` is for.
-PAIRS = (
-    ("chromium", "pyodide"),
-    ("firefox", "pyodide"),
-    ("chromium", "micropython"),
-    ("firefox-private", "micropython"),
-)
+# Each browser and each interpreter, though not each with each: that is what `--full-matrix` is for. A module may name
+# its own, as `PAIRS`.
+PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"), ("firefox-private", "micropython"))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -45,7 +41,8 @@ def _is_paired(item: pytest.Item) -> bool:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
     if not {"mode", "interpreter"} <= set(parameters):
         return True
-    return (parameters["mode"].name, parameters["interpreter"]) in PAIRS
+    pairs = getattr(getattr(item, "module", None), "PAIRS", PAIRS)
+    return (parameters["mode"].name, parameters["interpreter"]) in pairs
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ FILES = """async () => {
   return found;
 }"""
 
+PAIRS = (("chromium", "micropython"), ("firefox", "micropython"))
+
 pytestmark = pytest.mark.timeout(120)
 
 

@@ -35,6 +35,8 @@ MOUNT = """async ([mxcs, mounts]) => {
   }
 }"""
 
+PAIRS = (("chromium", "micropython"), ("firefox-private", "micropython"))
+
 pytestmark = pytest.mark.timeout(120)
 
 

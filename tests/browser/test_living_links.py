@@ -30,6 +30,8 @@ AHEAD = """(() => {
 })()"""
 TEN_MINUTES_MS = 600_000
 
+PAIRS = (("chromium", "micropython"), ("firefox-private", "micropython"))
+
 pytestmark = pytest.mark.timeout(120)
 
 

@@ -1,6 +1,8 @@
 """The room on every page, in every browser and mode, on both interpreters: all of it is there, and it is right."""
 
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -15,6 +17,7 @@ from tests.conftest import OpenWindow
 from web.demonstration import Demonstration
 
 STRATEGIES = ("link", "opfs", "blob")
+PAINTED_S = 5.0
 # One column, so that the whole timeline stands on the page rather than in a box of its own.
 PHONE = {"width": 480, "height": 900}
 
@@ -94,8 +97,8 @@ def test_everything_is_shown(room: Window, mode: Mode, strategy: str) -> None:
 
 def test_every_picture_is_the_right_one(room: Window, samples: dict[str, Sample]) -> None:
     room.page.evaluate("() => Promise.all([...document.images].map((image) => image.decode().catch(() => 0)))")
-    page = looks.full_page(room.page.screenshot(full_page=True))
     pictures = [element for element in room.media_elements() if element["tag"] == "img"]
+    page = painted(room, pictures, samples)
     for element in pictures:
         fit = looks.fit_of(element)
         shown = looks.cut(page, element["box"])
@@ -103,6 +106,19 @@ def test_every_picture_is_the_right_one(room: Window, samples: dict[str, Sample]
         assert right < looks.CLOSE, element
         nearest = min(images(samples), key=lambda sample: looks.difference(shown, looks.frames(sample.path, fit)))
         assert nearest == samples[element["mxc"]]
+
+
+def painted(room: Window, pictures: list[dict[str, Any]], samples: dict[str, Sample]) -> Image.Image:
+    """The whole page once all pictures are painted; a browser may still be about it when they are decoded."""
+    deadline = time.monotonic() + PAINTED_S
+    while True:
+        page = looks.full_page(room.page.screenshot(full_page=True))
+        distances = [
+            looks.nearest(page, element["box"], looks.frames(samples[element["mxc"]].path, looks.fit_of(element)))
+            for element in pictures
+        ]
+        if max(distances) < looks.CLOSE or time.monotonic() > deadline:
+            return page
 
 
 def images(samples: dict[str, Sample]) -> list[Sample]:

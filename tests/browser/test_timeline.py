@@ -34,6 +34,8 @@ SCROLL = """async ([step, patient]) => {
 }"""
 SHOWN = """() => [...document.querySelectorAll("figure img[data-state=shown]")].map((element) => element.dataset.mxc)"""
 
+PAIRS = (("chromium", "micropython"), ("firefox-private", "micropython"))
+
 pytestmark = pytest.mark.timeout(180)
 
 

@@ -4,6 +4,8 @@ import time
 from typing import Any
 
 from PIL import Image
+from playwright.sync_api import Error as PlaywrightError
+from selenium.common.exceptions import WebDriverException
 
 from development import film
 from development.samples import Sample
@@ -46,7 +48,7 @@ def prove(tab: Tab, setting: Setting, report: dict[str, Any], samples: dict[str,
     elements = tab.evaluate(_ELEMENTS)
     cells = []
     for media, selector in _SELECTORS.items():
-        wrong = _first_failure(report, media) or _first_difference(tab, media, selector, elements, samples)
+        wrong = _first_failure(report, media) or _looked_at(tab, media, selector, elements, samples)
         cells.append(Cell(setting, media, FAILS if wrong else WORKS, wrong))
     return cells
 
@@ -81,6 +83,14 @@ def _kind(key: str, kind: str) -> str:
     if "#" in key:
         return "encrypted"
     return "thumbnail" if "?width=" in key else kind
+
+
+def _looked_at(tab: Tab, media: str, selector: str, elements: list[dict[str, Any]], samples: dict[str, Sample]) -> str:
+    """What is wrong with media of a kind; a script that fails on one of them says nothing of the other kinds."""
+    try:
+        return _first_difference(tab, media, selector, elements, samples)
+    except (PlaywrightError, WebDriverException) as error:
+        return str(getattr(error, "msg", "") or error).splitlines()[0]
 
 
 def _first_difference(
