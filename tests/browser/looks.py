@@ -10,6 +10,9 @@ from PIL import Image, ImageChops, ImageOps, ImageSequence, ImageStat
 
 # Small enough that scaling and compression do not show, large enough that every picture is told from every other.
 _GRID = (12, 12)
+# What is left out on each side of an element's box, and how many pixels aside it is looked for.
+_EDGE = 0.2
+_NEAR = (0, -0.5, 0.5, -1, 1)
 # Of 255, on the average of all pixels and colours.
 CLOSE = 6.0
 
@@ -24,7 +27,7 @@ def full_page(png: bytes) -> Image.Image:
 def cut(page: Image.Image, box: list[float]) -> Image.Image:
     """The middle of an element's box: its corners are round, and controls stand at its foot."""
     x, y, width, height = box
-    edge_x, edge_y = width * 0.2, height * 0.2
+    edge_x, edge_y = width * _EDGE, height * _EDGE
     return page.crop((round(x + edge_x), round(y + edge_y), round(x + width - edge_x), round(y + height - edge_y)))
 
 
@@ -51,13 +54,19 @@ def difference(shown: Image.Image, originals: list[Image.Image]) -> float:
 def nearest(page: Image.Image, box: list[float], originals: list[Image.Image]) -> float:
     """How far what stands in a box of a screenshot is from its original.
 
-    Browsers paint on whole pixels, and round in ways of their own, so that a pixel's neighbours are looked at too.
+    Browsers round where they paint in ways of their own, so that a pixel's neighbours are looked at too.
     """
     x, y, width, height = box
-    return min(
-        difference(cut(page, [x + aside, y + below, width, height]), originals)
-        for aside, below in product((0, -1, 1), repeat=2)
-    )
+    edge_x, edge_y = width * _EDGE, height * _EDGE
+    smalls = [
+        page.resize(
+            _GRID,
+            Image.Resampling.BOX,
+            (x + edge_x + aside, y + edge_y + below, x + width - edge_x + aside, y + height - edge_y + below),
+        )
+        for aside, below in product(_NEAR, repeat=2)
+    ]
+    return min(_mean(ImageChops.difference(small, original)) for small in smalls for original in originals)
 
 
 def _mean(picture: Image.Image) -> float:
