@@ -32,6 +32,7 @@ async def main():
     page.set("data-state", "done")
 asyncio.create_task(main())
 """
+PAIRS = (("chromium", "micropython"), ("chromium", "pyodide"))
 # Enough that some have a byte of every value in them, zero included.
 DIGESTS = 100
 
@@ -57,7 +58,6 @@ def site(
 
 
 @pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
-@pytest.mark.parametrize("interpreter", ["micropython", "pyodide"])
 def test_every_module_is_imported(open_window: OpenWindow, site: str, names: list[str], interpreter: str) -> None:
     window = open_window(site)
     window.open("every", interpreter=interpreter)

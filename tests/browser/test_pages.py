@@ -139,6 +139,7 @@ def test_a_picture_opens_and_closes_by_keyboard(open_window: OpenWindow) -> None
     window.page.keyboard.press("Escape")
     window.page.wait_for_selector("#viewer:not([open])", state="attached")
     assert opener.evaluate("(button) => button === document.activeElement")
+    window.page.wait_for_selector("#viewer img", state="detached")  # the dialog's event comes after its attribute
     assert window.page.locator("#viewer img").count() == 0
 
 
