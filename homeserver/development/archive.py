@@ -12,9 +12,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import blurhash
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+from development.blurhashes import BLURHASH, blurhash_of
 from development.brushes import gradient, mix
 from development.conversation import CONVERSATION, ORGANISER, PEOPLE
 from development.matrix import Matrix, segment
@@ -31,7 +31,6 @@ _STEP = "dev.authmedia.archive"
 # Tells what a picture is, for whoever checks what is shown.
 _DIGEST = "dev.authmedia.sha256"
 _SIZE = (480, 320)
-_PAGE = 500
 _TALKERS = tuple(PEOPLE)[:12]
 
 Progress = Callable[[int, int], None]
@@ -97,7 +96,7 @@ class _Filling:
         for person in PEOPLE:
             self._call("POST", f"/join/{segment(room_id)}", person, {})
         path = f"/rooms/{segment(room_id)}"
-        said = self._said(path)
+        said = self._said(room_id)
         for number in range(events):
             if number not in said:
                 progress(number, events)
@@ -109,18 +108,14 @@ class _Filling:
         body = {"preset": "public_chat", "room_alias_name": ALIAS, "name": ROOM_NAME, "topic": ROOM_TOPIC}
         return str(self._call("POST", "/createRoom", ORGANISER, body)["room_id"])
 
-    def _said(self, path: str) -> set[int]:
+    def _said(self, room_id: str) -> set[int]:
         """Which messages are there; notes the pictures in them."""
-        said: set[int] = set()
-        start: str | None = ""
-        while start is not None:
-            page = self._call("GET", f"{path}/messages?dir=b&limit={_PAGE}" + (start and f"&from={start}"), ORGANISER)
-            for content in [event["content"] for event in page["chunk"] if _STEP in event["content"]]:
-                said.add(content[_STEP])
-                if "url" in content:
-                    self._media[self._picture_of(content[_STEP])] = content
-            start = page.get("end")
-        return said
+        events = self._matrix.messages(room_id, self._record.tokens[ORGANISER])
+        contents = [event["content"] for event in events if _STEP in event["content"]]
+        for content in contents:
+            if "url" in content:
+                self._media[self._picture_of(content[_STEP])] = content
+        return {content[_STEP] for content in contents}
 
     def _picture_of(self, number: int) -> int:
         return number // 2 % self._pictures
@@ -139,7 +134,8 @@ class _Filling:
         mxc = self._matrix.reserve(token)
         self._matrix.upload(token, mxc, f"picture-{which + 1}.jpg", "image/jpeg", body)
         info = {"mimetype": "image/jpeg", "size": len(body), "w": _SIZE[0], "h": _SIZE[1]}
-        info["xyz.amorgan.blurhash"] = _blurhash(body)
+        with Image.open(io.BytesIO(body)) as image:
+            info[BLURHASH] = blurhash_of(image, (3, 3), (12, 8))
         digest = hashlib.sha256(body).hexdigest()
         return {"body": f"picture-{which + 1}.jpg", "url": mxc, "info": info, _DIGEST: digest}
 
@@ -150,10 +146,3 @@ class _Filling:
 def _talker(number: int) -> str:
     """A few messages by one, then by the next, as people talk."""
     return _TALKERS[number // 3 % len(_TALKERS)]
-
-
-def _blurhash(body: bytes) -> str:
-    with Image.open(io.BytesIO(body)) as image:
-        small = image.resize((12, 8), Image.Resampling.BOX)
-    rows = [[small.getpixel((x, y)) for x in range(small.width)] for y in range(small.height)]
-    return str(blurhash.encode(rows, 3, 3))

@@ -11,6 +11,7 @@ _TIMEOUT_S = 60.0
 # A homeserver that limits its clients is asked again, so often and after so long at most.
 _PATIENCE = 10
 _LONGEST_WAIT_S = 5.0
+_PAGE = 500
 _CLIENT = "/_matrix/client/v3"
 
 
@@ -65,6 +66,17 @@ class Matrix:
             if refusal.errcode == "M_NOT_FOUND":
                 return None
             raise
+
+    def messages(self, room_id: str, token: str) -> list[dict[str, Any]]:
+        """All events of a room, the newest first."""
+        path = f"/rooms/{segment(room_id)}/messages?dir=b&limit={_PAGE}"
+        events: list[dict[str, Any]] = []
+        start: str | None = ""
+        while start is not None:
+            page = self.call("GET", path + (start and f"&from={start}"), token)
+            events += page["chunk"]
+            start = page.get("end")
+        return events
 
     def reserve(self, token: str) -> str:
         """The address, ``mxc://…``, of a media that is yet to be uploaded."""

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import blurhash
 from PIL import Image
 
 from development.attachments import encrypt
+from development.blurhashes import BLURHASH, blurhash_of
 from development.conversation import ALIAS, CONVERSATION, DEMO, ORGANISER, PEOPLE, ROOM_NAME, ROOM_TOPIC, Line
 from development.matrix import Matrix, Refusal, SeedError, segment
 from development.record import Record, passwords
@@ -25,8 +25,6 @@ __all__ = ["Demo", "SeedError", "media_of", "seed"]
 
 Progress = Callable[[str, int, int], None]
 
-# As clients write it, after MSC2448.
-_BLURHASH = "xyz.amorgan.blurhash"
 _BLURHASH_COMPONENTS = (4, 3)
 _BLURHASH_PIXELS = (32, 24)
 # Tells, in a message's content, which line of the conversation it is.
@@ -195,7 +193,7 @@ class _Seeding:
         """Who is in the room, and which lines of the conversation are said."""
         path = f"/rooms/{segment(room_id)}"
         state = self._call("GET", f"{path}/state", ORGANISER)
-        messages = self._all_messages(path)
+        messages = self._matrix.messages(room_id, self._record.tokens[ORGANISER])
         for event in state + messages:
             self._recognise(event["content"])
         members = {
@@ -204,15 +202,6 @@ class _Seeding:
             if event["type"] == "m.room.member" and event["content"]["membership"] == "join"
         }
         return members, {event["content"][_STEP] for event in messages if _STEP in event["content"]}
-
-    def _all_messages(self, path: str) -> list[dict[str, Any]]:
-        messages: list[dict[str, Any]] = []
-        start: str | None = ""
-        while start is not None:
-            page = self._call("GET", f"{path}/messages?dir=b&limit=500" + (start and f"&from={start}"), ORGANISER)
-            messages += page["chunk"]
-            start = page.get("end")
-        return messages
 
     def _make_room(self) -> str:
         avatar = self._sample(ROOM_AVATAR)
@@ -318,13 +307,6 @@ def _info(sample: Sample) -> dict[str, Any]:
     if sample.duration_ms:
         info["duration"] = sample.duration_ms
     if sample.kind == "image":
-        info[_BLURHASH] = _blurhash(sample)
+        with Image.open(sample.path) as picture:
+            info[BLURHASH] = blurhash_of(picture, _BLURHASH_COMPONENTS, _BLURHASH_PIXELS)
     return info
-
-
-def _blurhash(sample: Sample) -> str:
-    with Image.open(sample.path) as picture:
-        small = picture.convert("RGB").resize(_BLURHASH_PIXELS, Image.Resampling.BOX)
-    wide, high = small.size
-    rows = [[small.getpixel((x, y)) for x in range(wide)] for y in range(high)]
-    return str(blurhash.encode(rows, *_BLURHASH_COMPONENTS))

@@ -10,10 +10,11 @@ is dealt with here and nowhere else:
 """
 
 import asyncio
-import binascii
 import json
 
 from pyscript import document, ffi, window
+
+from authmedia.base64url import base64url
 
 try:
     from pyodide.ffi import JsException
@@ -434,9 +435,7 @@ async def hmac_sha256(key: str, text: str) -> str:
     algorithm = ffi.to_js({"name": "HMAC", "hash": "SHA-256"})
     subtle = _web_crypto()
     imported = await _settled(subtle.importKey("raw", encoder.encode(key), algorithm, False, ffi.to_js(["sign"])))
-    digest = _small_bytes(await _settled(subtle.sign("HMAC", imported, encoder.encode(text))))
-    encoded = binascii.b2a_base64(digest).decode().strip()
-    return encoded.replace("+", "-").replace("/", "_").replace("=", "")
+    return base64url(_small_bytes(await _settled(subtle.sign("HMAC", imported, encoder.encode(text)))))
 
 
 def _web_crypto() -> "Any":

@@ -103,25 +103,19 @@ class Binder(browser.Audience):
 
     def near(self, number: int, near: bool) -> None:
         """Loads what comes near; gives up what went away before it was there."""
+        _keep(self._near, number, near)
         bound = self._bound.get(number)
-        if near:
-            self._near.add(number)
-        else:
-            self._near.discard(number)
-            self._visible.discard(number)
         if bound and near:
             bound.start()
-        elif bound:
-            bound.visible = False
-            bound.give_up()
+        elif not near:
+            self.visible(number, False)
+            if bound:
+                bound.give_up()
 
     def visible(self, number: int, visible: bool) -> None:
         """Has what is visible loaded before what is not."""
+        _keep(self._visible, number, visible)
         bound = self._bound.get(number)
-        if visible:
-            self._visible.add(number)
-        else:
-            self._visible.discard(number)
         if bound:
             bound.visible = visible
 
@@ -154,3 +148,10 @@ def bind(
     :param near_px: how far outside of what is visible media are loaded, in CSS pixels; ``None`` loads all at once.
     """
     return Binder(root, loader, on_change=on_change, keyring=keyring, near_px=near_px)
+
+
+def _keep(numbers: "set[int]", number: int, wanted: bool) -> None:
+    if wanted:
+        numbers.add(number)
+    else:
+        numbers.discard(number)

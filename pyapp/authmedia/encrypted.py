@@ -6,6 +6,7 @@ https://spec.matrix.org/latest/client-server-api/#sending-encrypted-attachments
 import binascii
 import hashlib
 
+from authmedia.base64url import base64url
 from authmedia.errors import MalformedEncryptedFile
 
 TYPE_CHECKING = False
@@ -17,6 +18,7 @@ _ALGORITHM = "A256CTR"
 _KEY_BYTES = 32
 _COUNTER_BYTES = 16
 _DIGEST_BYTES = 32
+_FINGERPRINT = 22
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 # Of base64. https://www.rfc-editor.org/rfc/rfc4648
 _STANDARD, _URL_SAFE = _LETTERS + "+/", _LETTERS + "-_"
@@ -47,7 +49,9 @@ class EncryptedFile:
             _mapping(content.get("hashes")).get("sha256"), _DIGEST_BYTES, "'hashes.sha256' is no SHA-256"
         )
         #: Tells files of the same address but other keys apart, and gives nothing away.
-        self.fingerprint = _fingerprint(self.key.encode() + self.counter + self.sha256)
+        self.fingerprint = base64url(hashlib.sha256(self.key.encode() + self.counter + self.sha256).digest())[
+            :_FINGERPRINT
+        ]
 
     def __repr__(self) -> str:
         return f"EncryptedFile({self.url!r})"  # without the key: reprs end up in logs
@@ -100,8 +104,3 @@ class Keyring:
 
 def _mapping(value: object) -> "dict[str, Any]":
     return value if isinstance(value, dict) else {}
-
-
-def _fingerprint(secret: bytes) -> str:
-    encoded = binascii.b2a_base64(hashlib.sha256(secret).digest()).decode()
-    return encoded[:22].replace("+", "-").replace("/", "_")

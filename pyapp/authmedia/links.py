@@ -78,8 +78,7 @@ class Mint:
 
         :raises AuthMediaError: if the homeserver refuses this media or the whole batch.
         """
-        known = self._links.get(request.key)
-        return known if known and known.is_good else await self._order(request, traffic)
+        return self._at_hand(request.key) or await self._order(request, traffic)
 
     def keep_fresh(self, request: MediaRequest) -> None:
         """Renews a media's link ahead of its end from now on, so that whoever plays it has the next one at hand."""
@@ -140,7 +139,7 @@ class Mint:
     async def _collect(self) -> None:
         await asyncio.sleep(0)  # the end of this turn of the event loop: all that was asked for meanwhile goes together
         await self._recall()
-        waiting = [order for order in self._waiting if not order.fill(self._links.get(order.request.key))]
+        waiting = [order for order in self._waiting if not order.fill(self._at_hand(order.request.key))]
         self._waiting = []
         try:
             for start in range(0, len(waiting), self.batch_limit):
@@ -179,16 +178,17 @@ class Mint:
             left_ms = [self._links[key].good_until_ms - browser.clock_ms() for key in self._fresh if key in self._links]
             # Looks now and then in any case: others come, and a device that slept wakes up late.
             await asyncio.sleep(min(max(min(left_ms or [0.0]) / 1000, _SOONEST_S), _LATEST_S))
-            due = [request for key, request in self._fresh.items() if not self._is_good(key)]
+            due = [request for key, request in self._fresh.items() if not self._at_hand(key)]
             try:
                 await asyncio.gather(*[self._order(request, Traffic()) for request in due])
             except AuthMediaError:
                 break  # whoever plays it will ask for the next one when this one ends, and hear why there is none
         self._renewal = None
 
-    def _is_good(self, key: str) -> bool:
+    def _at_hand(self, key: str) -> Link | None:
+        """The link of a media, if enough of its life is left."""
         known = self._links.get(key)
-        return bool(known and known.is_good)
+        return known if known and known.is_good else None
 
     # --- over reloads ------------------------------------------------------------------------------------------------
 
@@ -236,11 +236,10 @@ class _Order:
 
     def fill(self, known: Link | None) -> bool:
         """Takes a link that is at hand after all; gives whether it does."""
-        if not known or not known.is_good:
-            return False
-        self.link = known
-        self.ready.set()
-        return True
+        if known:
+            self.link = known
+            self.ready.set()
+        return bool(known)
 
     def entry(self) -> "dict[str, Any]":
         """This wish as the homeserver reads it."""

@@ -212,16 +212,20 @@ class Media:
 
     def from_memory(self) -> "Media":
         """The same media for another element: nothing more was asked of the network."""
+        return self.copy(source=MEMORY, traffic=Traffic(), reason=self.reason)
+
+    def copy(self, *, source: str, traffic: Traffic, reason: str) -> "Media":
+        """The same media, with another account of how it came to be here."""
         return Media(
             self.request,
             self.src,
             strategy=self.strategy,
-            source=MEMORY,
-            traffic=Traffic(),
+            source=source,
+            traffic=traffic,
             content_type=self.content_type,
             size=self.size,
             crossorigin=self.crossorigin,
-            reason=self.reason,
+            reason=reason,
             good_until_ms=self.good_until_ms,
             opening=self.opening,
         )

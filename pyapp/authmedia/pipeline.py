@@ -220,8 +220,8 @@ class Pipeline:
 
     def release(self, media: Media) -> None:
         """Gives back one hold; a media that nobody holds stays only while the budget has room."""
-        kept = self._kept.get(media.request.key)
-        if kept and kept.media.opening == media.opening and kept.holders > 0:
+        kept = self._kept_as(media)
+        if kept and kept.holders > 0:
             kept.holders -= 1
             if not kept.holders and not media.size:
                 self._drop(media.request.key)  # it keeps nothing here, so it costs nothing to open it again
@@ -235,8 +235,7 @@ class Pipeline:
 
     def forget_opened(self, media: Media) -> None:
         """Drops a media, unless it was opened anew since."""
-        kept = self._kept.get(media.request.key)
-        if kept and kept.media.opening == media.opening:
+        if self._kept_as(media):
             self._drop(media.request.key)
 
     def close(self) -> None:
@@ -330,6 +329,11 @@ class Pipeline:
             return await self.strategy.open(request, traffic)
         async with self._gate.turn(flight.is_urgent):
             return await self.strategy.open(request, traffic)
+
+    def _kept_as(self, media: Media) -> Kept | None:
+        """What is kept of a media, unless it was opened anew since."""
+        kept = self._kept.get(media.request.key)
+        return kept if kept and kept.media.opening == media.opening else None
 
     def _hold(self, kept: Kept) -> None:
         self._clock += 1

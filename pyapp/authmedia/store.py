@@ -6,11 +6,11 @@ Which file was used when stands in one small index; it is only advice, and a los
 """
 
 import asyncio
-import binascii
 import hashlib
 import json
 
 from authmedia import browser
+from authmedia.base64url import base64url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -191,8 +191,7 @@ class FileStore:
 
 
 def _digest(text: str) -> str:
-    encoded = binascii.b2a_base64(hashlib.sha256(text.encode()).digest()).decode()
-    return encoded.strip().replace("=", "").replace("+", "-").replace("/", "_")
+    return base64url(hashlib.sha256(text.encode()).digest())
 
 
 def _parse_head(head: str) -> tuple[str, int | None]:

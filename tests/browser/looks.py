@@ -26,9 +26,8 @@ def full_page(png: bytes) -> Image.Image:
 
 def cut(page: Image.Image, box: list[float]) -> Image.Image:
     """The middle of an element's box: its corners are round, and controls stand at its foot."""
-    x, y, width, height = box
-    edge_x, edge_y = width * _EDGE, height * _EDGE
-    return page.crop((round(x + edge_x), round(y + edge_y), round(x + width - edge_x), round(y + height - edge_y)))
+    left, top, right, bottom = _middle(box)
+    return page.crop((round(left), round(top), round(right), round(bottom)))
 
 
 @cache
@@ -47,8 +46,7 @@ def as_shown(picture: Image.Image, fit: Fit | None = None) -> Image.Image:
 
 def difference(shown: Image.Image, originals: list[Image.Image]) -> float:
     """How far what is shown is from the nearest frame of its original, from 0 (the same) to 255."""
-    small = shown.resize(_GRID, Image.Resampling.BOX)
-    return min(_mean(ImageChops.difference(small, original)) for original in originals)
+    return _distance(shown.resize(_GRID, Image.Resampling.BOX), originals)
 
 
 def nearest(page: Image.Image, box: list[float], originals: list[Image.Image]) -> float:
@@ -56,17 +54,24 @@ def nearest(page: Image.Image, box: list[float], originals: list[Image.Image]) -
 
     Browsers round where they paint in ways of their own, so that a pixel's neighbours are looked at too.
     """
-    x, y, width, height = box
-    edge_x, edge_y = width * _EDGE, height * _EDGE
-    smalls = [
-        page.resize(
-            _GRID,
-            Image.Resampling.BOX,
-            (x + edge_x + aside, y + edge_y + below, x + width - edge_x + aside, y + height - edge_y + below),
+    left, top, right, bottom = _middle(box)
+    return min(
+        _distance(
+            page.resize(_GRID, Image.Resampling.BOX, (left + aside, top + below, right + aside, bottom + below)),
+            originals,
         )
         for aside, below in product(_NEAR, repeat=2)
-    ]
-    return min(_mean(ImageChops.difference(small, original)) for small in smalls for original in originals)
+    )
+
+
+def _middle(box: list[float]) -> tuple[float, float, float, float]:
+    x, y, width, height = box
+    edge_x, edge_y = width * _EDGE, height * _EDGE
+    return x + edge_x, y + edge_y, x + width - edge_x, y + height - edge_y
+
+
+def _distance(small: Image.Image, originals: list[Image.Image]) -> float:
+    return min(_mean(ImageChops.difference(small, original)) for original in originals)
 
 
 def _mean(picture: Image.Image) -> float:

@@ -27,6 +27,7 @@ LAYERS = (
     "store",
     "homeserver",
     "browser",
+    "base64url",
 )
 JAVASCRIPT = {"js", "jsffi", "pyodide", "pyscript"}
 # What CPython has and MicroPython lacks.

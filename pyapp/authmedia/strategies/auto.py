@@ -125,18 +125,8 @@ class AutoStrategy(Strategy):
 
     def _told(self, loader: "MediaLoader", inner: Media, traffic: Traffic) -> Media:
         inner.traffic.add(traffic)  # what the refusals before it had cost
-        media = Media(
-            inner.request,
-            inner.src,
-            strategy=inner.strategy,
-            source=inner.source,
-            traffic=inner.traffic,
-            content_type=inner.content_type,
-            size=inner.size,
-            crossorigin=inner.crossorigin,
-            reason=self._reason(loader.name, inner.request),
-            good_until_ms=inner.good_until_ms,
-        )
+        reason = self._reason(loader.name, inner.request)
+        media = inner.copy(source=inner.source, traffic=inner.traffic, reason=reason)
         self._served[media.src] = (loader, inner)
         return media
 
