@@ -21,6 +21,9 @@ _KEYS = frozenset(
         "batch_limit",
         "bind_ip",
         "base_url",
+        "bundle_limit",
+        "bundle_part_bytes",
+        "bundle_bytes",
         "rc_links",
         "cookie",
         "signed_query",
@@ -30,6 +33,8 @@ _KEYS = frozenset(
 _MIN_SECRET_BYTES = 32
 _MAX_LIFETIME_MS = 365 * 24 * 3600 * 1000
 _MAX_BATCH = 1000
+# What one answer may put into the memory of this process and of a client's page.
+_MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 _MAKE_A_SECRET = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
@@ -43,6 +48,9 @@ class MediaLinksConfig:
     batch_limit: int
     bind_ip: bool
     base_url: str | None
+    bundle_limit: int
+    bundle_part_bytes: int
+    bundle_bytes: int
     rc_links: RatelimitSettings
     cookie: bool
     signed_query: bool
@@ -60,6 +68,10 @@ class MediaLinksConfig:
         unknown = sorted(set(map(str, config)) - _KEYS)
         if unknown:
             raise ConfigError(f"media_links: unknown key '{unknown[0]}'; the keys are: {', '.join(sorted(_KEYS))}")
+        part_bytes = _size(config, "bundle_part_bytes", "512K")
+        bundle_bytes = _size(config, "bundle_bytes", "8M")
+        if part_bytes > bundle_bytes:
+            raise ConfigError("media_links: 'bundle_part_bytes' must not be more than 'bundle_bytes'")
         return cls(
             keyring=Keyring(_secrets(config.get("secrets"))),
             lifetime_ms=_duration(config, "lifetime", "1h"),
@@ -67,6 +79,9 @@ class MediaLinksConfig:
             batch_limit=_whole_number(config, "batch_limit", 100, _MAX_BATCH),
             bind_ip=_switch(config, "bind_ip"),
             base_url=_base_url(config.get("base_url")),
+            bundle_limit=_whole_number(config, "bundle_limit", 200, _MAX_BATCH),
+            bundle_part_bytes=part_bytes,
+            bundle_bytes=bundle_bytes,
             rc_links=_rate_limit(config.get("rc_links")),
             cookie=_switch(config, "cookie"),
             signed_query=_switch(config, "signed_query"),
@@ -135,6 +150,16 @@ def _duration(config: Mapping[str, Any], key: str, default: str) -> int:
     if not 0 < milliseconds <= _MAX_LIFETIME_MS:
         raise ConfigError(f"media_links: '{key}' must be longer than nothing and at most a year")
     return milliseconds
+
+
+def _size(config: Mapping[str, Any], key: str, default: str) -> int:
+    try:
+        size = Config.parse_size(config.get(key, default))
+    except (TypeError, ValueError, IndexError) as error:
+        raise ConfigError(f"media_links: '{key}' must be a size such as '512K', '8M' or a number of bytes") from error
+    if not 0 < size <= _MAX_BUNDLE_BYTES:
+        raise ConfigError(f"media_links: '{key}' must be more than nothing and at most 64M")
+    return size
 
 
 def _whole_number(config: Mapping[str, Any], key: str, default: int, most: int) -> int:

@@ -18,20 +18,15 @@ from typing import BinaryIO
 from synapse.api.errors import Codes, NotFoundError, SynapseError
 from synapse.http.server import finish_request, set_corp_headers, set_cors_headers
 from synapse.http.site import SynapseRequest
-from synapse.logging.context import defer_to_threadpool
 from synapse.media._base import DEFAULT_MAX_TIMEOUT_MS, FileInfo, ThumbnailInfo, add_file_headers
 from synapse.media.thumbnailer import ANIMATED_THUMBNAIL_TYPE, ThumbnailProvider
 from synapse.server import HomeServer
-from synapse.types import ISynapseReactor
-from synapse.util.async_helpers import DeferredEvent, Linearizer
-from synapse.util.clock import Clock
+from synapse.util.async_helpers import Linearizer
 from synapse.util.duration import Duration
-from twisted.internet.interfaces import IPushProducer
-from twisted.python.threadpool import ThreadPool
 from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
-from zope.interface import implementer  # type: ignore[import-untyped]
 
 from .ranges import Span, Unsatisfiable, continues, requested_span, unchanged
+from .sending import FileSender
 from .signing import Media, Thumbnail
 
 # The same policy as Synapse's own download, which has it written into its servlet.
@@ -41,12 +36,6 @@ _SANDBOX = (
 )
 _READABLE_HEADERS = b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Content-Type, ETag"
 
-# Up to this size a file is read and written at once: handing it to a thread would cost more than reading it.
-_SMALL = 64 * 1024
-_CHUNK = 256 * 1024
-# How long somebody may take nothing at all before we hang up; Synapse's own downloads wait as long. A browser whose
-# video was paused for longer asks for the rest with a range.
-_STALLED_S = 90.0
 # How long, and how often, we look whether another process has finished fetching a file that is still incomplete.
 _ARRIVAL_TRIES = 40
 _ARRIVAL_STEP = Duration(milliseconds=250)
@@ -78,7 +67,7 @@ class _Original:
 
 
 @dataclass(slots=True)
-class _Opened:
+class Opened:
     """An open file, ready to be sent."""
 
     file: BinaryIO
@@ -102,7 +91,8 @@ class Delivery:
         self._is_mine = hs.is_mine_server_name
         # Two requests for one file that has yet to be fetched or made: the second waits for the first.
         self._arrivals = Linearizer("media_links_arrivals", self._clock)
-        self._sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
+        #: Reads and sends files.
+        self.sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
 
     async def serve(self, request: SynapseRequest, media: Media, headers: Headers) -> None:
         """Answers a GET or HEAD with a media or a thumbnail: 200, 206, 304 or 416.
@@ -111,13 +101,10 @@ class Delivery:
             long the answer may be kept. They stand in the place of what is set here.
         :raises SynapseError: for what Synapse's own download refuses too.
         """
-        original = await self._find(request, media)
+        original = await self._find(request, media, wait=True)
         if original is None:
             return  # Synapse has answered: not uploaded yet
-        if media.thumbnail:
-            opened = await self._open_thumbnail(original, media.thumbnail)
-        else:
-            opened = await self._open_original(original)
+        opened = await self._open(original, media.thumbnail)
         with opened.file:
             if not request._disconnected:
                 set_media_headers(request, opened, headers)
@@ -125,20 +112,59 @@ class Delivery:
                     _have_it_saved(request)
                 await self._answer(request, opened)
 
+    def is_mine(self, media: Media) -> bool:
+        """Whether it was uploaded here rather than at another server."""
+        return self._is_mine(media.server_name)
+
+    async def open(self, request: SynapseRequest, media: Media) -> Opened:
+        """Opens a media, or a thumbnail, for whoever sends it as a part of something else.
+
+        :raises SynapseError: as ``serve`` does, and for what is announced but not uploaded yet.
+        """
+        return await self._open(await self._find_uploaded(request, media), media.thumbnail)
+
+    async def open_at_hand(self, request: SynapseRequest, media: Media) -> Opened | None:
+        """As ``open``, but gives nothing where a thumbnail has to be made, or a media fetched from its server, first.
+
+        :raises SynapseError: as ``open`` does.
+        """
+        if not self.is_mine(media):
+            cached = await self._store.get_cached_remote_media(media.server_name, media.media_id)
+            if cached is None:
+                return None
+        original = await self._find_uploaded(request, media)
+        if not media.thumbnail:
+            return await self._open_original(original)
+        stored = await self._select_thumbnail(original, media.thumbnail)
+        file = await self._open_stored(original, stored)
+        return _opened_thumbnail(original, stored, file) if stored and file else None
+
     # --- finding -----------------------------------------------------------------------------------------------------
 
-    async def _find(self, request: SynapseRequest, media: Media) -> _Original | None:
-        if self._is_mine(media.server_name):
-            return await self._find_local(request, media.media_id)
+    async def _find(self, request: SynapseRequest, media: Media, wait: bool) -> _Original | None:
+        """Finds a media; gives nothing for one that is announced but not uploaded.
+
+        :param wait: whether to wait for its upload; then Synapse has answered where it waited in vain.
+        """
+        if self.is_mine(media):
+            return await self._find_local(request, media.media_id, wait)
         return await self._find_remote(request, media.server_name, media.media_id)
 
-    async def _find_local(self, request: SynapseRequest, media_id: str) -> _Original | None:
+    async def _find_uploaded(self, request: SynapseRequest, media: Media) -> _Original:
+        original = await self._find(request, media, wait=False)
+        if original is None:
+            raise SynapseError(504, "This media has not been uploaded yet", Codes.NOT_YET_UPLOADED)
+        return original
+
+    async def _find_local(self, request: SynapseRequest, media_id: str, wait: bool) -> _Original | None:
         info = await self._store.get_local_media(media_id)
         if info is None or info.quarantined_by:
             raise NotFoundError("There is no such media here")
         if info.media_length is None:
             # Announced, and perhaps being uploaded: Synapse waits a while, and answers where it waited in vain.
-            info = await self._repository.get_local_media_info(request, media_id, DEFAULT_MAX_TIMEOUT_MS)
+            info = (
+                await self._repository.get_local_media_info(request, media_id, DEFAULT_MAX_TIMEOUT_MS) if wait else None
+            )
             if info is None:
                 return None
         self._repository.mark_recently_accessed(None, media_id)
@@ -179,13 +205,16 @@ class Delivery:
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
-    async def _open_original(self, original: _Original) -> _Opened:
+    async def _open(self, original: _Original, thumbnail: Thumbnail | None) -> Opened:
+        return await (self._open_thumbnail(original, thumbnail) if thumbnail else self._open_original(original))
+
+    async def _open_original(self, original: _Original) -> Opened:
         file = await self._open_complete(original.file, original.length)
         if file is None:
             async with self._arrivals.queue((original.origin, original.file_id)):
                 file = await self._open_arriving(original)
         tag = entity_tag(original.digest or original.origin, original.file_id)
-        return _Opened(file, original.length, original.content_type, original.name, tag)
+        return Opened(file, original.length, original.content_type, original.name, tag)
 
     async def _open_complete(self, info: FileInfo, length: int) -> BinaryIO | None:
         """Opens a file, unless it is shorter or longer than it should be: then somebody is still writing it."""
@@ -204,16 +233,14 @@ class Delivery:
             await self._clock.sleep(_ARRIVAL_STEP)
         raise SynapseError(503, "This media is not complete here", Codes.UNKNOWN, headers={"Retry-After": "5"})
 
-    async def _open_thumbnail(self, original: _Original, wanted: Thumbnail) -> _Opened:
+    async def _open_thumbnail(self, original: _Original, wanted: Thumbnail) -> Opened:
         stored = await self._select_thumbnail(original, wanted)
         file = await self._open_stored(original, stored)
         if stored is None or file is None:
             async with self._arrivals.queue((original.origin, original.file_id, wanted)):
                 stored = await self._select_thumbnail(original, wanted) or _exact(wanted)
                 file = await self._open_stored(original, stored) or await self._make_thumbnail(original, stored)
-        size = _size(file)
-        shape = (stored.width, stored.height, stored.method, stored.type, size)
-        return _Opened(file, size, stored.type, None, entity_tag(original.origin, original.file_id, *shape))
+        return _opened_thumbnail(original, stored, file)
 
     async def _select_thumbnail(self, original: _Original, wanted: Thumbnail) -> ThumbnailInfo | None:
         """The stored thumbnail to send; nothing where one has to be made."""
@@ -267,7 +294,7 @@ class Delivery:
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
-    async def _answer(self, request: SynapseRequest, opened: _Opened) -> None:
+    async def _answer(self, request: SynapseRequest, opened: Opened) -> None:
         """Chooses the status and sends the body; the order of the checks is that of RFC 9110, section 13.2.2."""
         if unchanged(header(request, "If-None-Match"), opened.tag):
             request.setResponseCode(NOT_MODIFIED)
@@ -289,13 +316,13 @@ class Delivery:
         request.setHeader(b"Content-Length", str(span.length).encode())
         if request.method == b"GET":
             opened.file.seek(span.start)
-            sent = await self._sender.send(opened.file, span.length, request)
+            sent = await self.sender.send(opened.file, span.length, request)
             if not sent:
                 return
         finish_request(request)
 
 
-def set_media_headers(request: SynapseRequest, opened: _Opened, headers: Headers) -> None:
+def set_media_headers(request: SynapseRequest, opened: Opened, headers: Headers) -> None:
     """The headers that every answer with a media carries, whatever its status."""
     add_file_headers(request, opened.content_type, opened.size, opened.name)
     set_cors_headers(request)
@@ -342,70 +369,18 @@ def entity_tag(*parts: object) -> str:
     return f'"{urlsafe_b64encode(digest[:18]).decode("ascii")}"'
 
 
-@implementer(IPushProducer)
-class _Flow:
-    """Lets the connection say when it has room for more (https://docs.twisted.org/en/stable/core/howto/producers.html)."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.room = DeferredEvent(clock)
-        self.room.set()
-        self.stopped = False
-
-    def pauseProducing(self) -> None:
-        self.room.clear()
-
-    def resumeProducing(self) -> None:
-        self.room.set()
-
-    def stopProducing(self) -> None:
-        self.stopped = True
-        self.room.set()
-
-
-class FileSender:
-    """Sends files of any size with little memory: a chunk is read, in a thread, when the connection has room for it."""
-
-    def __init__(self, reactor: ISynapseReactor, clock: Clock, threads: ThreadPool) -> None:
-        self._reactor = reactor
-        self._clock = clock
-        self._threads = threads
-
-    async def send(self, file: BinaryIO, length: int, request: SynapseRequest) -> bool:
-        """Sends so many bytes from where the file stands.
-
-        :returns: whether all of it went out; if not, nobody is there any more.
-        """
-        if length <= _SMALL:
-            request.write(_read(file, length))
-            return True
-        flow = _Flow(self._clock)
-        request.registerProducer(flow, True)
-        try:
-            return await self._stream(file, length, request, flow)
-        finally:
-            if not flow.stopped:
-                request.unregisterProducer()
-
-    async def _stream(self, file: BinaryIO, length: int, request: SynapseRequest, flow: _Flow) -> bool:
-        while length and not flow.stopped:
-            chunk = await defer_to_threadpool(self._reactor, self._threads, _read, file, min(_CHUNK, length))
-            if flow.stopped:
-                break
-            request.write(chunk)
-            length -= len(chunk)
-            if not await flow.room.wait(_STALLED_S):
-                # Not `loseConnection`, which would wait for the client to take what is already written.
-                request.channel.forceAbortClient()
-                return False
-        return not flow.stopped
-
-
 def _refuse_range(request: SynapseRequest, size: int) -> None:
     request.setResponseCode(REQUESTED_RANGE_NOT_SATISFIABLE)
     request.setHeader(b"Content-Range", f"bytes */{size}".encode())
     request.setHeader(b"Content-Length", b"0")
     request.setHeader(b"Cache-Control", b"no-store")
     finish_request(request)
+
+
+def _opened_thumbnail(original: _Original, stored: ThumbnailInfo, file: BinaryIO) -> Opened:
+    size = _size(file)
+    shape = (stored.width, stored.height, stored.method, stored.type, size)
+    return Opened(file, size, stored.type, None, entity_tag(original.origin, original.file_id, *shape))
 
 
 def _exact(wanted: Thumbnail) -> ThumbnailInfo:
@@ -424,11 +399,3 @@ def _open(path: str) -> BinaryIO:
 
 def _size(file: BinaryIO) -> int:
     return os.fstat(file.fileno()).st_size
-
-
-def _read(file: BinaryIO, length: int) -> bytes:
-    chunk = file.read(length)
-    if len(chunk) < length:
-        # The length has been announced already: Synapse ends the connection, so that nobody takes a part for the whole.
-        raise EOFError("a media file ended before its recorded length")
-    return chunk

@@ -16,14 +16,15 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
+from .bundle import BundleServlet
 from .config import MediaLinksConfig
 from .cookie import CookieMediaServlet, CookieServlet
 from .delivery import Delivery
-from .requests import NAMES, Authenticator, asked_thumbnail, client_address, named, path, thumbnail_of
+from .requests import NAMES, Authenticator, asked_thumbnail, client_address, named, path, wish
 from .serving import Grant, MediaServlet
 from .sessions import Session, Sessions
 from .signed_query import QueryOffer, QueryServlet
-from .signing import Link, LinkExpired, LinkRefused, Media, expiry, parse_mxc, valid_server_name
+from .signing import Link, LinkExpired, LinkRefused, Media, expiry, valid_server_name
 
 LINK_EXPIRED = "DEV.AUTHMEDIA.LINK_EXPIRED"
 
@@ -113,7 +114,7 @@ class LinksServlet(RestServlet):
             raise SynapseError(400, "'media' must be a list", Codes.BAD_JSON)
         if len(entries) > self._most:
             raise SynapseError(413, f"At most {self._most} links can be asked for at once", Codes.TOO_LARGE)
-        return 200, {"links": await self._minter.mint(request, requester, [_wish(entry) for entry in entries])}
+        return 200, {"links": await self._minter.mint(request, requester, [wish(entry) for entry in entries])}
 
 
 class LinkServlet(RestServlet):
@@ -164,6 +165,11 @@ class ConfigServlet(RestServlet):
             "lifetime_ms": config.lifetime_ms,
             "bucket_ms": config.bucket_ms,
             "bind_ip": config.bind_ip,
+            "bundle": {
+                "limit": config.bundle_limit,
+                "part_bytes": config.bundle_part_bytes,
+                "bytes": config.bundle_bytes,
+            },
             "baselines": {"cookie": config.cookie, "signed_query": config.signed_query},
         }
 
@@ -214,35 +220,18 @@ def register(hs: HomeServer, config: MediaLinksConfig, http_server: HttpServer) 
     if config.cookie:
         CookieServlet(hs, authenticator, config).register(http_server)
     if hs.config.media.can_load_media_repo:
-        _register_media(hs, config, http_server)
+        _register_media(hs, authenticator, config, http_server)
 
 
-def _register_media(hs: HomeServer, config: MediaLinksConfig, http_server: HttpServer) -> None:
+def _register_media(
+    hs: HomeServer, authenticator: Authenticator, config: MediaLinksConfig, http_server: HttpServer
+) -> None:
     """Adds what sends media, by whichever proof."""
     delivery = Delivery(hs)
     sessions = Sessions(hs)
+    BundleServlet(hs, authenticator, delivery, config).register(http_server)
     SignedServlet(hs, delivery, sessions, config).register(http_server)
     if config.cookie:
         CookieMediaServlet(hs, delivery, sessions, config.keyring).register(http_server)
     if config.signed_query:
         QueryServlet(hs, delivery, sessions, config).register(http_server)
-
-
-def _wish(entry: object) -> Media | SynapseError:
-    """Reads one entry of a batch."""
-    if not isinstance(entry, dict):
-        return SynapseError(400, "An entry of 'media' must be an object", Codes.BAD_JSON)
-    mxc = entry.get("mxc")
-    if not isinstance(mxc, str):
-        return SynapseError(400, "'mxc' must be a string", Codes.BAD_JSON)
-    media = parse_mxc(mxc)
-    if media is None:
-        return SynapseError(400, "'mxc' must look like mxc://serverName/mediaId", Codes.INVALID_PARAM)
-    download = entry.get("download", False)
-    if not isinstance(download, bool):
-        return SynapseError(400, "'download' must be true or false", Codes.BAD_JSON)
-    try:
-        thumbnail = None if entry.get("thumbnail") is None else thumbnail_of(entry["thumbnail"])
-    except SynapseError as error:
-        return error
-    return replace(media, thumbnail=thumbnail, download=download)

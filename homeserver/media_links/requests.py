@@ -4,6 +4,7 @@
 # mypy: allow-untyped-calls
 
 import re
+from dataclasses import replace
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,7 +14,7 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import Requester
 from synapse.server import HomeServer
 
-from .signing import MAX_THUMBNAIL_SIDE, METHODS, PREFIX, Media, Thumbnail, parse_media
+from .signing import MAX_THUMBNAIL_SIDE, METHODS, PREFIX, Media, Thumbnail, parse_media, parse_mxc
 
 NAMES = "(?P<server_name>[^/]*)/(?P<media_id>[^/]*)"
 
@@ -81,6 +82,26 @@ def asked_media(request: SynapseRequest, server_name: str, media_id: str) -> Med
     if not any(parameter in request.args for parameter in _THUMBNAIL_PARAMETERS):
         return media
     return Media(media.server_name, media.media_id, asked_thumbnail(request))
+
+
+def wish(entry: object) -> Media | SynapseError:
+    """Reads one entry of a batch or a bundle; what is wrong with it, if anything is."""
+    if not isinstance(entry, dict):
+        return SynapseError(400, "An entry of 'media' must be an object", Codes.BAD_JSON)
+    mxc = entry.get("mxc")
+    if not isinstance(mxc, str):
+        return SynapseError(400, "'mxc' must be a string", Codes.BAD_JSON)
+    media = parse_mxc(mxc)
+    if media is None:
+        return SynapseError(400, "'mxc' must look like mxc://serverName/mediaId", Codes.INVALID_PARAM)
+    download = entry.get("download", False)
+    if not isinstance(download, bool):
+        return SynapseError(400, "'download' must be true or false", Codes.BAD_JSON)
+    try:
+        thumbnail = None if entry.get("thumbnail") is None else thumbnail_of(entry["thumbnail"])
+    except SynapseError as error:
+        return error
+    return replace(media, thumbnail=thumbnail, download=download)
 
 
 class Authenticator:

@@ -372,12 +372,76 @@ class Response:
         with _Count(self._js, on_progress) as count:
             await self._body(count.body.pipeTo(writable))
 
+    def pieces(self) -> "Pieces":
+        """The body, to be cut up while it arrives."""
+        return Pieces(self)
+
     async def _body(self, promise: "Any") -> "Any":
         try:
             return await _settled(promise)
         except asyncio.CancelledError:
             self.abort()
             raise
+
+
+class Pieces:
+    """A body that is cut up while it arrives; what is cut out of it stays in the browser.
+
+    https://developer.mozilla.org/docs/Web/API/ReadableStreamDefaultReader
+    """
+
+    __slots__ = ("_chunk", "_decoder", "_reader", "_response")
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self._reader = response._js.body.getReader()
+        self._decoder = window.TextDecoder.new()
+        self._chunk = window.Uint8Array.new(0)
+
+    async def line(self, longest: int) -> str:
+        """The text before the next newline, which is dropped; empty where the body ends before there is one.
+
+        :param longest: how many bytes it may have.
+        :raises BrowserError: if the transfer broke off, or the line is longer.
+        """
+        text = ""
+        while len(text) <= longest:
+            end = int(self._chunk.indexOf(10))
+            text += str(self._decoder.decode(self._cut(end if end >= 0 else int(self._chunk.length))))
+            if end >= 0:
+                self._cut(1)
+                return text
+            if not await self._more():
+                return ""
+        raise BrowserError("SyntaxError", f"a line of more than {longest} bytes")
+
+    async def blob(self, length: int) -> Blob | None:
+        """So many bytes from here on; nothing where the body ends before.
+
+        :raises BrowserError: if the transfer broke off.
+        """
+        pieces = window.Array.new()
+        while length > 0:
+            there = int(self._chunk.length)
+            if there:
+                pieces.push(self._cut(min(length, there)))
+                length -= min(length, there)
+            elif not await self._more():
+                return None
+        return Blob(window.Blob.new(pieces))
+
+    def _cut(self, length: int) -> "Any":
+        """The next bytes of the chunk at hand. https://developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/TypedArray/subarray"""
+        head = self._chunk.subarray(0, length)
+        self._chunk = self._chunk.subarray(length)
+        return head
+
+    async def _more(self) -> bool:
+        step = await self._response._body(self._reader.read())
+        if step.done:
+            return False
+        self._chunk = step.value
+        return True
 
 
 async def fetch(

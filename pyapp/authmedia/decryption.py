@@ -27,6 +27,10 @@ class Decrypting(Strategy):
         """The ciphertext always comes through here."""
         return bool(request.encrypted) or self.inner.carries(request)
 
+    def suits(self, request: MediaRequest) -> bool:
+        """As the strategy says of what it brings."""
+        return self.inner.suits(request.of_ciphertext() if request.encrypted else request)
+
     async def support(self) -> Support:
         """Whether the strategy works; what decrypts works wherever pages are served securely."""
         return await self.inner.support()

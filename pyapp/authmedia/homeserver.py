@@ -100,14 +100,14 @@ class Homeserver:
         :param credentials: ``include`` where the answer is to set a cookie.
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await _json_object(await self._call(method, path, body, traffic, credentials))
+        return await _json_object(await self.respond(method, path, body, traffic, credentials))
 
     async def call_list(self, method: str, path: str) -> "list[dict[str, Any]]":
         """Calls a JSON endpoint that answers with a list of objects.
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        answer = _parsed(await (await self._call(method, path, None, None, "omit")).text())
+        answer = _parsed(await (await self.respond(method, path)).text())
         return [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else []
 
     async def fetch_media(self, request: MediaRequest, traffic: Traffic) -> browser.Response:
@@ -123,9 +123,18 @@ class Homeserver:
             failure = error
         raise failure.about(request.mxc)
 
-    async def _call(
-        self, method: str, path: str, body: "dict[str, Any] | None", traffic: Traffic | None, credentials: str
+    async def respond(
+        self,
+        method: str,
+        path: str,
+        body: "dict[str, Any] | None" = None,
+        traffic: Traffic | None = None,
+        credentials: str = "omit",
     ) -> browser.Response:
+        """Calls an endpoint as `call` does; the body, whatever it is, is still on its way.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
         headers = self.headers()
         text = None
         if body is not None:
@@ -166,6 +175,21 @@ def media_path(request: MediaRequest) -> str:
     """Where the client-server API has a media or its thumbnail, from the root of the homeserver."""
     form = "thumbnail" if request.is_thumbnail else "download"
     return f"{MEDIA_PREFIX}/{form}/{request.server_name}/{request.media_id}{request.thumbnail_query}"
+
+
+def wish(request: MediaRequest) -> "dict[str, Any]":
+    """A media as one entry of a batch of links, or of a bundle, names it."""
+    entry: dict[str, Any] = {"mxc": request.mxc}
+    if request.kind == "file":
+        entry["download"] = True  # to be saved, not shown; from another origin only the server can say so
+    if request.is_thumbnail:
+        entry["thumbnail"] = {
+            "width": request.width,
+            "height": request.height,
+            "method": request.method,
+            "animated": request.animated,
+        }
+    return entry
 
 
 async def log_in(base_url: str, user: str, password: str) -> "tuple[str, str]":

@@ -5,7 +5,7 @@ import json
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, ServerFailure
-from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused
+from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest
 from authmedia.traffic import Traffic
 
@@ -161,7 +161,7 @@ class Mint:
 
     async def _ask(self, batch: "list[_Order]") -> None:
         asked_ms = browser.clock_ms()
-        body = {"media": [order.entry() for order in batch]}
+        body = {"media": [wish(order.request) for order in batch]}
         # The one request of a batch is counted for its first media, so that sums over media come out right.
         answer = await self._homeserver.call("POST", LINKS_PREFIX + "/links", body, traffic=batch[0].traffic)
         links = answer.get("links")
@@ -240,21 +240,6 @@ class _Order:
             self.link = known
             self.ready.set()
         return bool(known)
-
-    def entry(self) -> "dict[str, Any]":
-        """This wish as the homeserver reads it."""
-        request = self.request
-        entry: dict[str, Any] = {"mxc": request.mxc}
-        if request.kind == "file":
-            entry["download"] = True  # to be saved, not shown; from another origin only the server can say so
-        if request.is_thumbnail:
-            entry["thumbnail"] = {
-                "width": request.width,
-                "height": request.height,
-                "method": request.method,
-                "animated": request.animated,
-            }
-        return entry
 
     def take(self, entry: "Any", asked_ms: float) -> None:
         """Reads the homeserver's answer to this wish.

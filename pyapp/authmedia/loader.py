@@ -75,6 +75,10 @@ class MediaLoader:
         """Tries whether the strategy works in this window and with this homeserver."""
         return await self._strategy.support()
 
+    def suits(self, request: MediaRequest) -> bool:
+        """Whether a media is of the sort that the strategy is for, where there is a choice of others."""
+        return self._strategy.suits(request)
+
     async def load(
         self,
         request: MediaRequest,

@@ -1,8 +1,8 @@
 """The module with short patience, loaded by a homeserver of the tests in the place of the real one."""
 
-from media_links import MediaLinks, delivery
+from media_links import MediaLinks, delivery, sending
 
 __all__ = ["MediaLinks"]
 
-delivery._STALLED_S = 0.5
+sending._STALLED_S = 0.5
 delivery._ARRIVAL_TRIES = 6

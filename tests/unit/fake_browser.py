@@ -100,12 +100,55 @@ class Response:
             on_progress(len(body) // 2, len(body))
         return Blob(body)
 
+    def pieces(self) -> "Pieces":
+        return Pieces(self)
+
     def abort(self) -> None:
-        self.aborted = True
-        STATE.aborted.append(self)
+        if not self.aborted:
+            self.aborted = True
+            STATE.aborted.append(self)
 
     async def read_all(self, on_progress: Callable[[int, int], None] | None = None) -> bytes:
         return (await self.blob(on_progress)).content
+
+
+class Pieces:
+    """``content`` of the response, cut up; where it ``breaks``, it does so at its end."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self._rest = response.content
+        self._begun = False
+
+    async def line(self, longest: int) -> str:
+        await self._begin()
+        line, newline, rest = self._rest.partition(b"\n")
+        if len(line) > longest:
+            raise BrowserError("SyntaxError", f"a line of more than {longest} bytes")
+        self._rest = rest
+        return line.decode() if newline else self._end("")
+
+    async def blob(self, length: int) -> Blob | None:
+        await self._begin()
+        if len(self._rest) < length:
+            return self._end(None)
+        content, self._rest = self._rest[:length], self._rest[length:]
+        return Blob(content)
+
+    async def _begin(self) -> None:
+        gate = self._response.gate
+        if gate and not self._begun:
+            self._begun = True
+            try:
+                await gate.wait()
+            except asyncio.CancelledError:
+                self._response.abort()
+                raise
+
+    def _end(self, nothing: Any) -> Any:
+        if self._response.breaks:
+            raise self._response.breaks
+        return nothing
 
 
 class Request:

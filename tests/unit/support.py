@@ -23,6 +23,8 @@ class Script:
     def __init__(self) -> None:
         self.media: dict[str, bytes] = {"example.org/abc": PICTURE}
         self.batches: list[list[dict[str, Any]]] = []
+        self.bundles: list[list[dict[str, Any]]] = []
+        self.bundle_limit = 200
         self.lifetime_ms = 600_000.0
         self.instead: Callable[[Any], Any] | None = None
 
@@ -32,7 +34,11 @@ class Script:
 
     def _usual(self, request: Any) -> Any:
         if request.url.endswith(LINKS_PREFIX + "/config"):
-            return answer({"batch_limit": 100})
+            return answer({"batch_limit": 100, "bundle": {"limit": self.bundle_limit, "part_bytes": 1000}})
+        if request.url.endswith(LINKS_PREFIX + "/bundle"):
+            wanted = json.loads(request.body)["media"]
+            self.bundles.append(wanted)
+            return fake.Response(200, b"".join(self.part(number, entry) for number, entry in enumerate(wanted)))
         if request.url.endswith(LINKS_PREFIX + "/links"):
             return self._links(json.loads(request.body)["media"])
         for path, content in self.media.items():
@@ -40,6 +46,13 @@ class Script:
                 headers = {"Content-Type": "image/png", "Content-Length": str(len(content))}
                 return fake.Response(200, content, headers)
         return error(404, "M_NOT_FOUND", "Not found")
+
+    def part(self, number: int, entry: dict[str, Any]) -> bytes:
+        """The answer to one entry of a bundle."""
+        content = self.media.get(entry["mxc"][6:])
+        if content is None:
+            return part(number, b'{"errcode": "M_NOT_FOUND", "error": "Unknown media"}', 404, "application/json")
+        return part(number, content)
 
     def _links(self, wanted: list[dict[str, Any]]) -> Any:
         self.batches.append(wanted)
@@ -51,6 +64,12 @@ class Script:
             for entry in wanted
         ]
         return answer({"links": links})
+
+
+def part(number: int, content: bytes, status: int = 200, content_type: str = "image/png") -> bytes:
+    """A part of a bundle."""
+    head = {"part": number, "status": status, "type": content_type, "length": len(content)}
+    return json.dumps(head).encode() + b"\n" + content
 
 
 def answer(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Any:

@@ -35,6 +35,7 @@ def test_defaults() -> None:
     assert config.bind_ip is False
     assert config.base_url is None
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (20, 200)
+    assert (config.bundle_limit, config.bundle_part_bytes, config.bundle_bytes) == (200, 512 * 1024, 8 * 1024 * 1024)
     assert (config.cookie, config.signed_query) == (False, False)
     assert config.signed_query_window_ms == 300_000
 
@@ -49,6 +50,9 @@ def test_everything(tmp_path: Path) -> None:
         bind_ip=True,
         base_url="https://matrix.example.org:8448/",
         rc_links={"per_second": 0.5, "burst_count": 7},
+        bundle_limit=50,
+        bundle_part_bytes="64K",
+        bundle_bytes=1_000_000,
         cookie=True,
         signed_query=True,
         signed_query_window="90s",
@@ -58,6 +62,7 @@ def test_everything(tmp_path: Path) -> None:
     assert (config.batch_limit, config.bind_ip) == (1000, True)
     assert config.base_url == "https://matrix.example.org:8448"
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (0.5, 7)
+    assert (config.bundle_limit, config.bundle_part_bytes, config.bundle_bytes) == (50, 65_536, 1_000_000)
     assert (config.cookie, config.signed_query) == (True, True)
     assert config.signed_query_window_ms == 90_000
 
@@ -157,6 +162,7 @@ def test_secret_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 WRONG: dict[str, tuple[str, list[Any]]] = {
     "batch_limit": ("'batch_limit' must be a whole number from 1 to 1000", [0, -1, 1001, "5", 5.0, True, None]),
+    "bundle_limit": ("'bundle_limit' must be a whole number from 1 to 1000", [0, 1001, "5"]),
     "bind_ip": ("'bind_ip' must be true or false", ["yes", 1, None]),
     "cookie": ("'cookie' must be true or false", ["yes", 1, None]),
     "signed_query": ("'signed_query' must be true or false", ["yes", 1, None]),
@@ -188,14 +194,20 @@ NO_ORIGINS = [
 NO_RATES: list[Any] = [0, -1, "5", None, True, float("nan"), float("inf")]
 
 COMPLAINTS: list[tuple[dict[Any, Any], str]] = [
-    ({"lifetme": "1h"}, "unknown key 'lifetme'; the keys are: base_url, batch_limit, bind_ip, bucket, cookie,"),
+    ({"lifetme": "1h"}, "unknown key 'lifetme'; the keys are: base_url, batch_limit, bind_ip, bucket, bundle_bytes,"),
     ({1: 2}, "unknown key '1'"),
     *(({key: value}, words) for key, (words, values) in WRONG.items() for value in values),
     *(({"base_url": value}, "'base_url' must be an address without a path") for value in NO_ORIGINS),
     *(({"rc_links": {"per_second": value}}, "'rc_links.per_second' must be a number") for value in NO_RATES),
     *(({"rc_links": {"burst_count": value}}, "'rc_links.burst_count' must be a number") for value in NO_RATES),
     ({"rc_links": {"burst_count": 0.5}}, "'rc_links.burst_count' must be at least 1"),
+    ({"bundle_part_bytes": "9M"}, "'bundle_part_bytes' must not be more than 'bundle_bytes'"),
 ]
+for _key in ("bundle_part_bytes", "bundle_bytes"):
+    COMPLAINTS += [
+        ({_key: value}, f"'{_key}' must be a size such as '512K'") for value in ("much", "", None, 1.5, True, [])
+    ]
+    COMPLAINTS += [({_key: value}, f"'{_key}' must be more than nothing") for value in (0, -5, "65M")]
 for _key in ("lifetime", "bucket", "signed_query_window"):
     COMPLAINTS += [({_key: value}, f"'{_key}' must be a duration such as '10m', '1h'") for value in NO_DURATIONS]
     COMPLAINTS += [({_key: value}, f"'{_key}' must be longer than nothing") for value in BAD_DURATIONS]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 # Each name is a module of this package with its class as `STRATEGY`. They are imported when asked for, so that a page
 # pays only for what it uses.
-NAMES = ("link", "opfs", "blob")
+NAMES = ("bundle", "link", "opfs", "blob")
 # What else was proposed, built to be compared with.
 BASELINES = ("service_worker", "cookie", "signed_query", "blocking")
 # Chooses among `NAMES` for each request.

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _OF_THE_STRATEGY = (LinksUnsupported, StorageRefused, QuotaExceeded, StrategyUnsupported)
 
 _WHY = {
+    "bundle": "small, so it comes together with others in one answer",
     "link": "the homeserver makes links: nothing is fetched twice, and it shows while it arrives",
     "opfs": "kept on disk, so that it is fetched once",
     "blob": "fetched into memory, which works everywhere",
@@ -69,7 +70,7 @@ class AutoStrategy(Strategy):
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """Loads by the first strategy that does not refuse, and says why it was that one."""
         for loader in self._loaders:
-            if loader.name in self.refused:
+            if loader.name in self.refused or not loader.suits(request):
                 continue
             try:
                 media = await loader.load(request, traffic.urgent, traffic.on_progress)

@@ -32,6 +32,10 @@ class Strategy:
         """Whether the body comes through `open`, so that the pipeline limits how many do at a time."""
         return self.transfers
 
+    def suits(self, request: MediaRequest) -> bool:
+        """Whether a media is of the sort that this strategy is for, where there is a choice of others."""
+        return True
+
     async def support(self) -> Support:
         """Tries whether the strategy works in this window and with this homeserver; never raises what it tried for."""
         raise NotImplementedError

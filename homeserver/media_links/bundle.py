@@ -1,0 +1,144 @@
+"""Many small media in one answer, for a client that would else ask for each of them.
+
+The answer is a sequence of parts, each as soon as it is ready: a line of JSON that ends with a newline, and then
+exactly as many bytes as that line says.
+
+    {"part": 0, "status": 200, "type": "image/png", "length": 4711}
+    <4711 bytes>
+"""
+
+# Twisted has no annotations on its requests.
+# mypy: allow-untyped-calls
+
+import json
+import logging
+from collections.abc import Awaitable, Callable
+
+from synapse.api.errors import Codes, SynapseError
+from synapse.api.ratelimiting import Ratelimiter
+from synapse.http.server import finish_request, set_cors_headers
+from synapse.http.servlet import RestServlet, parse_json_object_from_request
+from synapse.http.site import SynapseRequest
+from synapse.module_api import JsonDict
+from synapse.server import HomeServer
+from synapse.util.async_helpers import concurrently_execute
+
+from .config import MediaLinksConfig
+from .delivery import Delivery, Opened
+from .requests import Authenticator, path, wish
+from .sending import Flow
+from .signing import Media
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = b"application/vnd.authmedia.bundle"
+BUNDLE_FULL = "DEV.AUTHMEDIA.BUNDLE_FULL"
+
+# How many parts are looked for at a time, how many are made, which is work for a processor, and how many are fetched
+# from other servers, which is waiting.
+_READY_AT_ONCE = 10
+_MADE_AT_ONCE = 4
+_FETCHED_AT_ONCE = 20
+
+
+class BundleServlet(RestServlet):
+    """``POST bundle``: media, or thumbnails of them, in one answer."""
+
+    PATTERNS = path("bundle")
+
+    def __init__(
+        self, hs: HomeServer, authenticator: Authenticator, delivery: Delivery, config: MediaLinksConfig
+    ) -> None:
+        self._authenticator = authenticator
+        self._delivery = delivery
+        self._sender = delivery.sender
+        self._config = config
+        self._limit = Ratelimiter(hs.get_datastores().main, hs.get_clock(), config.rc_links)
+
+    async def on_POST(self, request: SynapseRequest) -> None:
+        """Answers with the parts as they become ready; a bad one fails alone."""
+        requester = await self._authenticator.authenticate(request)
+        entries = parse_json_object_from_request(request).get("media")
+        if not isinstance(entries, list):
+            raise SynapseError(400, "'media' must be a list", Codes.BAD_JSON)
+        if len(entries) > self._config.bundle_limit:
+            most = self._config.bundle_limit
+            raise SynapseError(413, f"At most {most} media can be asked for at once", Codes.TOO_LARGE)
+        await self._limit.ratelimit(requester)
+        set_cors_headers(request)
+        request.setHeader(b"Content-Type", CONTENT_TYPE)
+        request.setHeader(b"X-Content-Type-Options", b"nosniff")
+        request.setHeader(b"Content-Security-Policy", b"sandbox; default-src 'none'")
+        with Flow(self._sender.clock, request) as flow:
+            bundle = _Bundle(request, self._delivery, self._config, flow)
+            await bundle.send([wish(entry) for entry in entries])
+        if not flow.stopped:
+            finish_request(request)
+
+
+class _Bundle:
+    """One answer on its way."""
+
+    def __init__(self, request: SynapseRequest, delivery: Delivery, config: MediaLinksConfig, flow: Flow) -> None:
+        self._request = request
+        self._delivery = delivery
+        self._sender = delivery.sender
+        self._part_bytes = config.bundle_part_bytes
+        self._room = config.bundle_bytes
+        self._flow = flow
+        self._to_make: list[tuple[int, Media]] = []
+        self._to_fetch: list[tuple[int, Media]] = []
+
+    async def send(self, wanted: list[Media | SynapseError]) -> None:
+        """Sends what is ready, then what has yet to be made, and last what has yet to come from other servers."""
+        await concurrently_execute(self._send_ready, list(enumerate(wanted)), _READY_AT_ONCE)
+        await concurrently_execute(self._send_late, self._to_make, _MADE_AT_ONCE)
+        await concurrently_execute(self._send_late, self._to_fetch, _FETCHED_AT_ONCE)
+
+    async def _send_ready(self, part: tuple[int, Media | SynapseError]) -> None:
+        number, media = part
+        if isinstance(media, SynapseError):
+            await self._refuse(number, media)
+        elif not await self._send(number, media, self._delivery.open_at_hand):
+            (self._to_make if self._delivery.is_mine(media) else self._to_fetch).append((number, media))
+
+    async def _send_late(self, part: tuple[int, Media]) -> None:
+        await self._send(*part, self._delivery.open)
+
+    async def _send(
+        self, number: int, media: Media, open_media: Callable[[SynapseRequest, Media], Awaitable[Opened | None]]
+    ) -> bool:
+        """Sends one part, its failure if it fails; gives whether it was there."""
+        if self._flow.stopped:
+            return True  # nobody is there any more, and nothing is to be made for nobody
+        try:
+            opened = await open_media(self._request, media)
+            if opened is None:
+                return False
+            with opened.file:
+                self._take_room(opened.size)
+                # Read before it is announced: a file that turns out too short fails alone, too.
+                content = await self._sender.read(opened.file, opened.size)
+        except SynapseError as error:
+            await self._refuse(number, error)
+        except Exception:
+            logger.exception("A part of a bundle failed")
+            await self._refuse(number, SynapseError(500, "Internal server error", Codes.UNKNOWN))
+        else:
+            await self._write(number, 200, opened.content_type, content)
+        return True
+
+    def _take_room(self, size: int) -> None:
+        if size > self._part_bytes:
+            raise SynapseError(413, "This media is too large for a bundle", Codes.TOO_LARGE)
+        if size > self._room:
+            raise SynapseError(413, "This bundle is full; ask for this media again", BUNDLE_FULL)
+        self._room -= size
+
+    async def _refuse(self, number: int, error: SynapseError) -> None:
+        body: JsonDict = error.error_dict(None)
+        await self._write(number, error.code, "application/json", json.dumps(body).encode())
+
+    async def _write(self, number: int, status: int, content_type: str, content: bytes) -> None:
+        head = {"part": number, "status": status, "type": content_type, "length": len(content)}
+        await self._flow.write(json.dumps(head).encode() + b"\n" + content)
