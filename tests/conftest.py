@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
@@ -22,27 +23,41 @@ INTERPRETERS = ("micropython", "pyodide")
 # Each browser and each interpreter, though not each with each: that is what `--full-matrix` is for. A module may name
 # its own, as `PAIRS`.
 PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"), ("firefox-private", "micropython"))
+# Each strategy, though not in each browser; a module may name its own, as `STRATEGIES_IN`.
+STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox": ("opfs",), "firefox-private": ("blob",)}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--full-matrix", action="store_true", help="run every interpreter in every browser and mode")
+    parser.addoption("--full-matrix", action="store_true", help="run every interpreter and strategy in every browser")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out what only the full matrix has."""
     if config.getoption("--full-matrix"):
         return
-    left_out = [item for item in items if not _is_paired(item)]
+    left_out = [item for item in items if not (_is_paired(item) and _is_combined(item))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 
 
 def _is_paired(item: pytest.Item) -> bool:
-    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    parameters = _parameters(item)
     if not {"mode", "interpreter"} <= set(parameters):
         return True
     pairs = getattr(getattr(item, "module", None), "PAIRS", PAIRS)
     return (parameters["mode"].name, parameters["interpreter"]) in pairs
+
+
+def _is_combined(item: pytest.Item) -> bool:
+    parameters = _parameters(item)
+    if not {"mode", "strategy"} <= set(parameters):
+        return True
+    strategies_in = getattr(getattr(item, "module", None), "STRATEGIES_IN", STRATEGIES_IN)
+    return parameters["strategy"] in strategies_in.get(parameters["mode"].name, ())
+
+
+def _parameters(item: pytest.Item) -> dict[str, Any]:
+    return dict(getattr(getattr(item, "callspec", None), "params", {}))
 
 
 @pytest.fixture(scope="session")

@@ -64,6 +64,7 @@ PAGES = (
         "strategy",
     ),
     DemoPage("blob", "blob: fetch and object URL", "Fetched with the header, shown from memory.", "strategy"),
+    DemoPage("bundle", "bundle: many in one answer", "Small media together, cut apart as they arrive.", "strategy"),
     DemoPage(
         "service-worker", "service_worker: a worker adds the header", "What today's web clients ship.", "baseline"
     ),

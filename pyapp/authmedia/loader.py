@@ -22,7 +22,8 @@ def open_loader(name: str, homeserver: "Homeserver") -> "MediaLoader":
     """
     if name != AUTO:
         return MediaLoader(strategies.create(name, homeserver))
-    return MediaLoader(strategies.choosing(homeserver, [open_loader(other, homeserver) for other in strategies.NAMES]))
+    loaders = [open_loader(other, homeserver) for other in strategies.PREFERRED]
+    return MediaLoader(strategies.choosing(homeserver, loaders))
 
 
 async def forget_account(homeserver: "Homeserver") -> None:

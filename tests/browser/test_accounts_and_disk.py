@@ -43,6 +43,8 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 def other(elsewhere: Synapse) -> Stock:
     return Stock(elsewhere, "ben", 4)
 
+STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox": ("opfs", "blob")}
+
 
 @pytest.fixture
 def one(bound_site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
@@ -50,7 +52,7 @@ def one(bound_site: Path, browser: BrowserContext, demonstration: Demonstration,
         yield opened
 
 
-@pytest.mark.parametrize("strategy", ["link", "opfs", "blob"])
+@pytest.mark.parametrize("strategy", ["link", "opfs", "blob", "bundle"])
 def test_two_accounts_of_two_homeservers_on_one_page(
     bound_site: Path,
     browser: BrowserContext,

@@ -15,7 +15,7 @@ from tests.conftest import OpenWindow
 from tests.relay import Relay, free_port
 from web.demonstration import Demonstration
 
-STRATEGIES = ("link", "opfs", "blob")
+STRATEGIES = ("link", "opfs", "blob", "bundle")
 SIGNED_OUT = "You are signed out. Sign in again to see this media."
 UNREACHABLE = "The server cannot be reached."
 

@@ -20,7 +20,7 @@ from web.server import SiteServer
 from web.site import PAGES, WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-STRATEGIES = ("link", "opfs", "blob")
+STRATEGIES = ("link", "opfs", "blob", "bundle")
 
 only_chromium = pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
 only_firefox = pytest.mark.parametrize("mode", [FIREFOX], ids=lambda mode: mode.name, indirect=True, scope="session")

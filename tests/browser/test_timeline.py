@@ -38,6 +38,8 @@ PAIRS = (("chromium", "micropython"), ("firefox-private", "micropython"))
 
 pytestmark = pytest.mark.timeout(180)
 
+STRATEGIES_IN = {"chromium": ("blob",), "firefox-private": ("link",)}
+
 
 @pytest.fixture(scope="session")
 def archive(demonstration: Demonstration) -> Archive:
@@ -51,7 +53,7 @@ def window(open_window: OpenWindow) -> Window:
     return opened
 
 
-@pytest.mark.parametrize("strategy", ["blob", "link"])
+@pytest.mark.parametrize("strategy", ["blob", "link", "auto"])
 def test_scrolling_through_all_of_it(
     window: Window, archive: Archive, mode: Mode, interpreter: str, strategy: str
 ) -> None:

@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 # Each name is a module of this package with its class as `STRATEGY`. They are imported when asked for, so that a page
 # pays only for what it uses.
-NAMES = ("bundle", "link", "opfs", "blob")
+NAMES = ("link", "opfs", "blob", "bundle")
 # What else was proposed, built to be compared with.
 BASELINES = ("service_worker", "cookie", "signed_query", "blocking")
-# Chooses among `NAMES` for each request.
+# Chooses for each request: the first of these that suits and works.
 AUTO = "auto"
+PREFERRED = ("bundle", "link", "opfs", "blob")
 
 
 def create(name: str, homeserver: "Homeserver") -> "Strategy":
