@@ -43,6 +43,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 def other(elsewhere: Synapse) -> Stock:
     return Stock(elsewhere, "ben", 4)
 
+
 STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox": ("opfs", "blob")}
 
 
