@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
 from development.samples import Sample
 from development.seed import media_of
-from tests.browser.engines import MODES, Mode, opened
+from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, opened
 from tests.browser.rooms import Account
 from tests.browser.window import Window
 from tests.browser.workshop import PAGES, with_page
@@ -25,6 +25,17 @@ INTERPRETERS = ("micropython", "pyodide")
 PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"), ("firefox-private", "micropython"))
 # Each strategy, though not in each browser; a module may name its own, as `STRATEGIES_IN`.
 STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox": ("opfs",), "firefox-private": ("blob",)}
+# Where there is neither: each engine, Firefox in the mode that has less.
+BROWSERS = ("chromium", "firefox-private")
+
+
+def only(mode: Mode) -> pytest.MarkDecorator:
+    """For a test whose matter does not change from browser to browser."""
+    return pytest.mark.parametrize("mode", [mode], ids=lambda mode: mode.name, indirect=True, scope="session")
+
+
+only_chromium = only(CHROMIUM)
+only_firefox_private = only(FIREFOX_PRIVATE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,25 +46,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves out what only the full matrix has."""
     if config.getoption("--full-matrix"):
         return
-    left_out = [item for item in items if not (_is_paired(item) and _is_combined(item))]
+    left_out = [item for item in items if item.get_closest_marker("full_matrix") or not _is_chosen(item)]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 
 
-def _is_paired(item: pytest.Item) -> bool:
-    parameters = _parameters(item)
-    if not {"mode", "interpreter"} <= set(parameters):
+def _is_chosen(item: pytest.Item) -> bool:
+    parameters, module = _parameters(item), getattr(item, "module", None)
+    if "mode" not in parameters:
         return True
-    pairs = getattr(getattr(item, "module", None), "PAIRS", PAIRS)
-    return (parameters["mode"].name, parameters["interpreter"]) in pairs
-
-
-def _is_combined(item: pytest.Item) -> bool:
-    parameters = _parameters(item)
-    if not {"mode", "strategy"} <= set(parameters):
-        return True
-    strategies_in = getattr(getattr(item, "module", None), "STRATEGIES_IN", STRATEGIES_IN)
-    return parameters["strategy"] in strategies_in.get(parameters["mode"].name, ())
+    mode = parameters["mode"].name
+    if "interpreter" in parameters and (mode, parameters["interpreter"]) not in getattr(module, "PAIRS", PAIRS):
+        return False
+    if "strategy" in parameters:
+        return parameters["strategy"] in getattr(module, "STRATEGIES_IN", STRATEGIES_IN).get(mode, ())
+    return "interpreter" in parameters or mode in BROWSERS
 
 
 def _parameters(item: pytest.Item) -> dict[str, Any]:

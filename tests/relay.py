@@ -11,6 +11,12 @@ def free_port() -> int:
         return int(server.getsockname()[1])
 
 
+def is_open(port: int) -> bool:
+    """Whether somebody takes connections at a port of this machine."""
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
 class Relay:
     """Passes every connection on to a port of this machine, until it is cut.
 

@@ -51,7 +51,7 @@ class Bundler:
 
         :raises AuthMediaError: if it does not answer that.
         """
-        offer = (await self._homeserver.call("GET", LINKS_PREFIX + "/config")).get("bundle")
+        offer = (await self._homeserver.offer()).get("bundle")
         if not isinstance(offer, dict):
             return "The homeserver does not offer bundles"
         self.limit = max(1, int(offer.get("limit", _LIMIT)))

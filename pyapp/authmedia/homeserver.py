@@ -1,5 +1,6 @@
 """A session with a homeserver: its address, the access token, JSON calls and the paths of media."""
 
+import asyncio
 import json
 
 from authmedia import browser
@@ -73,13 +74,15 @@ class Homeserver:
     :param access_token: stays in this object; it is sent in the ``Authorization`` header and nowhere else.
     """
 
-    __slots__ = ("_access_token", "_preflights", "base_url", "user_id")
+    __slots__ = ("_access_token", "_asking", "_offer", "_preflights", "base_url", "user_id")
 
     def __init__(self, base_url: str, user_id: str, access_token: str) -> None:
         self.base_url = base_url.rstrip("/")
         self.user_id = user_id
         self._access_token = access_token
         self._preflights = Preflights()
+        self._offer: dict[str, Any] = {}
+        self._asking = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"Homeserver({self.base_url!r}, {self.user_id!r})"
@@ -101,6 +104,15 @@ class Homeserver:
         :raises AuthMediaError: of the class that fits what happened.
         """
         return await _json_object(await self.respond(method, path, body, traffic, credentials))
+
+    async def offer(self) -> "dict[str, Any]":
+        """What the homeserver offers beyond Matrix itself: links, bundles, and their limits. Asked once.
+
+        :raises AuthMediaError: of the class that fits what happened; then it is asked again the next time.
+        """
+        async with self._asking:
+            self._offer = self._offer or await self.call("GET", LINKS_PREFIX + "/config")
+        return self._offer
 
     async def call_list(self, method: str, path: str) -> "list[dict[str, Any]]":
         """Calls a JSON endpoint that answers with a list of objects.

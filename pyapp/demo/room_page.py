@@ -2,7 +2,7 @@
 
 import asyncio
 
-from authmedia import browser
+from authmedia import browser, strategies
 from authmedia.elements import Binder, bind
 from authmedia.encrypted import Keyring
 from authmedia.errors import AuthMediaError, StrategyUnsupported
@@ -137,7 +137,8 @@ class RoomPage(Page):
 
     def _offer_others(self, session: Session) -> None:
         others = self.root.find("#others")
-        for name in [name for name, support in self.support.items() if support.works]:
+        # In this order, since MicroPython's dictionaries have none.
+        for name in [name for name in strategies.NAMES if self.support[name].works]:
             button = browser.instance("other")
             button.find(".strategy").text = name
             button.on("click", self._click(self._show_through, name, session))

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from tests.browser.engines import CHROMIUM, Mode
+from tests.browser.engines import Mode
 from tests.browser.test_pages import AXE
 from tests.browser.window import Window
-from tests.conftest import OpenWindow
+from tests.conftest import OpenWindow, only_chromium
 
 STRATEGIES = ["link", "opfs", "blob", "bundle", "auto", "service_worker", "cookie", "signed_query", "blocking"]
 # Everywhere but in Chromium, where it is all of them: what differs from browser to browser.
@@ -20,7 +20,6 @@ RUN_S = 150
 REFUSED = "() => { navigator.clipboard.writeText = async () => { throw new DOMException('no', 'NotAllowedError'); }; }"
 
 pytestmark = pytest.mark.timeout(240)
-only_chromium = pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
 
 
 def compared(window: Window, **query: str) -> dict[str, Any]:

@@ -12,18 +12,18 @@ import pytest
 from playwright.sync_api import Locator
 
 from development.samples import Sample
-from tests.browser.engines import CHROMIUM, FIREFOX, Mode
+from tests.browser.engines import Mode
 from tests.browser.window import Window
-from tests.conftest import OpenWindow
+from tests.conftest import OpenWindow, only_chromium, only_firefox_private
 from web.demonstration import Demonstration
 from web.server import SiteServer
 from web.site import PAGES, WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 STRATEGIES = ("link", "opfs", "blob", "bundle")
-
-only_chromium = pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
-only_firefox = pytest.mark.parametrize("mode", [FIREFOX], ids=lambda mode: mode.name, indirect=True, scope="session")
+# One of each kind; the others differ from these in their words.
+KINDS = ("index", "link", "cookie", "timeline", "compare")
+NAMES = [page.name if page.name in KINDS else pytest.param(page.name, marks=pytest.mark.full_matrix) for page in PAGES]
 
 
 # --- what a reload costs
@@ -95,7 +95,7 @@ def test_switching_the_interpreter_keeps_the_page(open_window: OpenWindow) -> No
 
 
 @only_chromium
-@pytest.mark.parametrize("name", [page.name for page in PAGES])
+@pytest.mark.parametrize("name", NAMES)
 def test_everybody_can_use_a_page(open_window: OpenWindow, name: str) -> None:
     window = open_window()
     window.page.emulate_media(reduced_motion="reduce")
@@ -120,8 +120,8 @@ def serious_violations(window: Window) -> list[Any]:
     ]
 
 
-@only_firefox
-@pytest.mark.parametrize("name", [page.name for page in PAGES])
+@only_firefox_private
+@pytest.mark.parametrize("name", NAMES)
 def test_a_page_fits_a_phone(open_window: OpenWindow, name: str) -> None:
     window = open_window()
     window.page.set_viewport_size({"width": 360, "height": 740})

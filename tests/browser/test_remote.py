@@ -7,14 +7,12 @@ import pytest
 from PIL import Image
 
 from development.synapse import Federation, Synapse
-from tests.browser.engines import CHROMIUM
 from tests.browser.rooms import Account, Room, picture
 from tests.compare.results import STRATEGIES
-from tests.conftest import OpenWindow
+from tests.conftest import OpenWindow, only_chromium
 from tests.homeserver.support import certificate_files
 from tests.relay import free_port
 
-only_chromium = pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
 RED = 210
 
 

@@ -215,5 +215,6 @@ def test_a_private_window_is_told_plainly_what_fails(open_window: OpenWindow, mo
     assert window.page.locator("#others button").all_inner_texts() == [
         "Show the room with link",
         "Show the room with blob",
+        "Show the room with bundle",
     ]
     assert window.report["mode"]["guess"] == "private"

@@ -307,6 +307,7 @@ def test_config(ana: Account, bound: Synapse) -> None:
         "lifetime_ms": 3_600_000,
         "bucket_ms": 21_600_000,
         "bind_ip": False,
+        "bundle": {"limit": 200, "part_bytes": 524_288, "bytes": 8_388_608},
         "baselines": {"cookie": False, "signed_query": False},
     }
     other = Account.new(bound).http.get(f"{PREFIX}/config").json()

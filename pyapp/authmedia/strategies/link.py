@@ -5,7 +5,6 @@ passes through the page, the browser's own cache works across reloads, and no me
 """
 
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, WrongContent
-from authmedia.homeserver import LINKS_PREFIX
 from authmedia.links import Mint
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
@@ -37,7 +36,7 @@ class LinkStrategy(Strategy):
     async def support(self) -> Support:
         """Asks the homeserver whether it makes links, and how many at a time."""
         try:
-            config = await self.homeserver.call("GET", LINKS_PREFIX + "/config")
+            config = await self.homeserver.offer()
         except AuthMediaError as error:
             return Support(False, error.words or error.what)
         self._mint.batch_limit = max(1, int(config.get("batch_limit", self._mint.batch_limit)))

@@ -1,0 +1,56 @@
+"""How cost grows with the work, and what is fetched again."""
+
+from collections.abc import Iterator
+from functools import partial
+from itertools import pairwise
+
+from tests.bench.rows import Bench, Row
+from tests.bench.stage import AVATAR, LOAD
+from tests.compare.gateway import Gateway
+
+SIZES = (50, 500, 5000)
+
+
+def growth(bench: Bench) -> Iterator[Row]:
+    """Milliseconds a media, as there are ten times as many."""
+    sizes = [size for size in SIZES if size <= len(bench.stage.media)]
+    address = bench.stage.address()
+    for strategy in ("link", "bundle", "blob"):
+        for fewer, more in pairwise(sizes):
+            yield bench.row(
+                f"time a media, {more} thumbnails by `{strategy}`",
+                f"{fewer} thumbnails",
+                1.1,
+                partial(_each, bench, address, strategy, more),
+                partial(_each, bench, address, strategy, fewer),
+            )
+
+
+def _each(bench: Bench, address: str, strategy: str, count: int) -> float:
+    return bench.ours(address, strategy, count=count)() / count
+
+
+def reload(bench: Bench) -> Iterator[Row]:
+    """Bytes of media that are fetched again when the page is loaded again."""
+    media = bench.stage.media[: bench.count]
+    with Gateway(bench.stage.synapse.base_url) as gateway:
+        for strategy in ("opfs", "link"):
+            row = Row(
+                f"bytes of {len(media)} thumbnails by `{strategy}`, after a reload",
+                "the first visit",
+                0.0,
+                "bytes",
+                bench.engine,
+            )
+            for _ in range(bench.runs):
+                window = bench.stage.open(bench.context, "ours", gateway.address("127.0.0.1"), strategy=strategy)
+                taken = []
+                for _ in range(2):
+                    gateway.take()
+                    window.page.evaluate(LOAD, [media, AVATAR])
+                    taken.append(float(gateway.take().bytes))
+                    window.page.wait_for_timeout(1500)  # links are remembered once a second
+                    window.reload()
+                window.close()
+                row.pairs.append((taken[1], taken[0]))
+            yield row
