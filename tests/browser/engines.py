@@ -84,13 +84,16 @@ def set_up_browsers() -> None:
 
 
 @contextmanager
-def opened(mode: Mode, playwright: Playwright, downloads: Path | None = None) -> Iterator[BrowserContext]:
+def opened(
+    mode: Mode, playwright: Playwright, downloads: Path | None = None, believed: str = ""
+) -> Iterator[BrowserContext]:
     """A browser in some mode, with a profile of its own that is removed afterwards.
 
     :param downloads: where it saves files.
+    :param believed: the SHA-256 of the public key of a certificate that a Chromium is to believe, in base64.
     """
     with tempfile.TemporaryDirectory(prefix="authmedia-profile-", ignore_cleanup_errors=True) as profile:
-        context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""), downloads)
+        context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""), downloads, believed)
         try:
             yield context
         finally:
@@ -100,14 +103,15 @@ def opened(mode: Mode, playwright: Playwright, downloads: Path | None = None) ->
 
 
 def _launch(
-    mode: Mode, playwright: Playwright, profile: str, path: str, downloads: Path | None = None
+    mode: Mode, playwright: Playwright, profile: str, path: str, downloads: Path | None = None, believed: str = ""
 ) -> BrowserContext:
     if mode.browser == "chromium":
+        arguments = [*_CHROMIUM_ARGUMENTS, *([f"--ignore-certificate-errors-spki-list={believed}"] if believed else [])]
         own: dict[str, Any] = {"executable_path": path} if path else {}
         if mode.off_the_record:  # what Playwright calls a context is, in Chromium, an incognito window's profile
-            return playwright.chromium.launch(args=_CHROMIUM_ARGUMENTS, **own).new_context()
+            return playwright.chromium.launch(args=arguments, **own).new_context()
         return playwright.chromium.launch_persistent_context(
-            profile, args=_CHROMIUM_ARGUMENTS, downloads_path=downloads, **own
+            profile, args=arguments, downloads_path=downloads, **own
         )
     stock: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
     return playwright.firefox.launch_persistent_context(
