@@ -5,6 +5,7 @@
     python3 build.py build [--out DIR]
     python3 build.py test [pytest arguments]
     python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N] [--resume]
+    python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
 
 The set-up uses Python's standard library alone. What a command does once everything is there stands in `web/`,
 `homeserver/development/` and `tests/`; here it is only called.
@@ -23,7 +24,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-WITH_BROWSERS = ("tests/browser", "tests/compare")
+WITH_BROWSERS = ("tests/browser", "tests/compare", "tests/bench")
 WITHOUT_BROWSERS = ("tests/unit", "tests/homeserver")
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
@@ -75,6 +76,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     compare_parser.add_argument("--mode", action="append", default=[], help="only this mode; may be given again")
     compare_parser.add_argument("--seed", type=int, help="of the order of turns (default: drawn)")
     compare_parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
+    compare_parser.add_argument("--bench", action="store_true", help="measure speed instead, against peers")
+    compare_parser.add_argument("--rows", action="append", default=[], help="with --bench: only these rows")
     compare_parser.set_defaults(command=compare)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command is not test:
@@ -131,10 +134,14 @@ def test(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Runs the comparison: minutes for each mode, on a machine that does nothing else meanwhile."""
+    """Runs the comparison, or the benchmark: minutes for each mode, on a machine that does nothing else meanwhile."""
+    from tests.bench import command as bench
     from tests.compare.command import run
 
     try:
+        if options.bench:
+            state = STATE / "bench"
+            return bench.run(state, options.out, runs=options.runs, modes=options.mode, groups=options.rows)
         return run(
             STATE / "comparison",
             options.out,

@@ -110,9 +110,7 @@ def _launch(
         own: dict[str, Any] = {"executable_path": path} if path else {}
         if mode.off_the_record:  # what Playwright calls a context is, in Chromium, an incognito window's profile
             return playwright.chromium.launch(args=arguments, **own).new_context()
-        return playwright.chromium.launch_persistent_context(
-            profile, args=arguments, downloads_path=downloads, **own
-        )
+        return playwright.chromium.launch_persistent_context(profile, args=arguments, downloads_path=downloads, **own)
     stock: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
     return playwright.firefox.launch_persistent_context(
         profile, firefox_user_prefs=mode.preferences, downloads_path=downloads, **stock

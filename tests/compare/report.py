@@ -6,11 +6,12 @@ from typing import Any
 
 import jinja2
 
+from tests import readme
 from tests.compare.results import FAILS, NOT_RUN, PLACES, STRATEGIES, WORKS, Cell, Measure, Results, verdict
 
 HERE = Path(__file__).parent
 LATEST = HERE / "latest.json"
-MARKS = ("<!-- comparison -->\n", "<!-- /comparison -->\n")
+PART = "comparison"
 
 # The one distance that is always there in the wild: a client on one site, the homeserver on another.
 USUAL = "cross-site"
@@ -87,11 +88,9 @@ def readme_table(results: Results) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_readme(readme: Path, results: Results) -> None:
-    """Puts the table between its marks."""
-    before, _, rest = readme.read_text(encoding="utf-8").partition(MARKS[0])
-    _, _, after = rest.partition(MARKS[1])
-    readme.write_text(before + MARKS[0] + readme_table(results) + MARKS[1] + after, encoding="utf-8")
+def write_readme(results: Results) -> None:
+    """Puts the table into the README."""
+    readme.write_between(PART, readme_table(results))
 
 
 def modes(results: Results) -> list[str]:

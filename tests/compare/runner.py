@@ -82,7 +82,7 @@ def begin(seed: int | None = None, runs: int = RUNS) -> Results:
     :param seed: of the order in which strategies take their turns; drawn where none is given.
     :param runs: how often each quantity is to be measured.
     """
-    return Results(_about(random.randrange(10**6) if seed is None else seed, runs))
+    return Results(about(random.randrange(10**6) if seed is None else seed, runs))
 
 
 def compare(
@@ -191,7 +191,11 @@ def _note(results: Results, setting: Setting, when: str, seen: dict[str, Any], s
         results.measure(setting, "all", f"{when}: {name}", unit, value)
 
 
-def _about(seed: int, runs: int) -> dict[str, Any]:
+def about(seed: int | None, runs: int) -> dict[str, Any]:
+    """This machine, the versions of everything, and how it is measured.
+
+    :param seed: of the order in which things take their turns, if they are shuffled.
+    """
     return {
         "machine": {
             "system": platform.platform(),

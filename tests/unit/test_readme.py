@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import readme
 from tests.compare import report
 from tests.compare.results import Cell, Results, Setting, verdict
 
@@ -12,10 +13,7 @@ SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "lin
 
 
 def test_the_readmes_table_is_that_of_the_latest_results() -> None:
-    _, _, rest = (ROOT / "README.md").read_text(encoding="utf-8").partition(report.MARKS[0])
-    table, mark, _ = rest.partition(report.MARKS[1])
-    assert mark
-    assert table == report.readme_table(Results.read(report.LATEST))
+    assert readme.read_between(report.PART) == report.readme_table(Results.read(report.LATEST))
 
 
 @pytest.mark.parametrize(

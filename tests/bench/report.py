@@ -1,0 +1,58 @@
+"""The form of ``bench.json``, and the table in the README that is made of it.
+
+``about``: ``machine``, ``versions``, ``date``, ``runs``. ``rows``: a list of ``{what, against, goal, ratios, unit,
+engine, pairs, note}``: what of ours was measured, and against what; ``goal``, what the ratio is to be at most, ``null``
+where there is none; ``ratios``, one for each pair of measurements, which were taken in turn; ``pairs``, the measurements
+themselves.
+"""
+
+import json
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests import readme
+
+LATEST = Path(__file__).with_name("latest.json")
+PART = "bench"
+
+
+def write(path: Path, about: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Writes ``bench.json``."""
+    path.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Reads ``bench.json``."""
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def table(bench: dict[str, Any]) -> str:
+    """The table for the README: measured beside the goal, misses marked."""
+    lines = ["| what | against | measured (spread) | goal | |", "|---|---|---|---|---|"]
+    for row in bench["rows"]:
+        lines.append(f"| {row['what']} | {row['against']} | {_measured(row)} | {_goal(row)} | {verdict(row)} |")
+    return "\n".join(lines) + "\n"
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """Whether the goal is reached: ``reached``, ``missed``, or nothing where there is none."""
+    if row["goal"] is None or not row["ratios"]:
+        return ""
+    return "reached" if median(row["ratios"]) <= row["goal"] else "**missed**"
+
+
+def write_readme(bench: dict[str, Any]) -> None:
+    """Puts the table into the README."""
+    readme.write_between(PART, table(bench))
+
+
+def _measured(row: dict[str, Any]) -> str:
+    ratios = row["ratios"]
+    if not ratios:
+        return f"not run: {row['note']}"
+    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+
+
+def _goal(row: dict[str, Any]) -> str:
+    return "-" if row["goal"] is None else f"at most {row['goal']:g}"

@@ -1,0 +1,30 @@
+"""Puts what was measured into the README, between marks."""
+
+from pathlib import Path
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+
+
+def marks(name: str) -> tuple[str, str]:
+    """What stands before and after a part of the README that is written by a program."""
+    return f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
+
+
+def read_between(name: str, readme: Path = README) -> str:
+    """What stands between the marks.
+
+    :raises ValueError: if the marks are not there.
+    """
+    start, end = marks(name)
+    _, found, rest = readme.read_text(encoding="utf-8").partition(start)
+    text, closed, _ = rest.partition(end)
+    if not found or not closed:
+        raise ValueError(f"there is no part '{name}' in {readme}")
+    return text
+
+
+def write_between(name: str, text: str, readme: Path = README) -> None:
+    """Replaces what stands between the marks."""
+    start, end = marks(name)
+    whole = readme.read_text(encoding="utf-8")
+    readme.write_text(whole.replace(start + read_between(name, readme) + end, start + text + end), encoding="utf-8")
