@@ -42,6 +42,7 @@ class Binding:
         "_loader",
         "_media",
         "_on_change",
+        "_ornamented",
         "_playing",
         "_settled",
         "_task",
@@ -72,6 +73,7 @@ class Binding:
         self._settled = asyncio.Event()
         self._listeners: list[browser.Listener] = []
         self._playing = False
+        self._ornamented = False
         self.state = LOADING
         #: Whether people see the element's place: then it goes first.
         self.visible = False
@@ -196,16 +198,16 @@ class Binding:
         raise AuthMediaError("No load was tried", mxc=request.mxc)
 
     def _request(self) -> MediaRequest:
-        element = self._element
-        encrypted = self._keyring.find(element.get("data-encrypted"))
+        data = self._element.data
+        encrypted = self._keyring.find(data.get("encrypted", ""))
         return MediaRequest(
-            self.mxc,
-            width=0 if encrypted else _pixels(element.get("data-width")),
-            height=0 if encrypted else _pixels(element.get("data-height")),
-            method=element.get("data-method") or "scale",
-            animated=element.get("data-animated") == "true",
+            data.get("mxc", ""),
+            width=0 if encrypted else _pixels(data.get("width", "")),
+            height=0 if encrypted else _pixels(data.get("height", "")),
+            method=data.get("method") or "scale",
+            animated=data.get("animated") == "true",
             kind=self.kind,
-            content_type=element.get("data-type"),
+            content_type=data.get("type", ""),
             encrypted=encrypted,
         )
 
@@ -213,6 +215,7 @@ class Binding:
         return self.visible
 
     def _on_progress(self, received: int, total: int) -> None:
+        self._ornamented = True
         percent = str(received * 100 // total)
         if self._element.get("data-progress") != percent:
             self._element.set("data-progress", percent)
@@ -306,11 +309,15 @@ class Binding:
             url = Blurhash(text).data_url()
         except ValueError:
             return  # a stranger's word, and only an ornament
+        self._ornamented = True
         self._element.style("background-size", "cover")
         self._element.style("background-image", f"url({url})")
 
     def _take_ornaments_off(self) -> None:
         """Leaves nothing on the element of what stood there while it was loading."""
+        if not self._ornamented:
+            return
+        self._ornamented = False
         self._element.unset("data-progress")
         for name in ("--progress", "background-image", "background-size"):
             self._element.style(name, "")

@@ -950,6 +950,14 @@ class Element:
         value = self._js.getAttribute(attribute)
         return "" if ffi.is_none(value) else str(value)
 
+    @property
+    def data(self) -> "dict[str, str]":
+        """All ``data-`` attributes at once, each under its name without ``data-``, in camel case.
+
+        https://developer.mozilla.org/docs/Web/API/HTMLElement/dataset
+        """
+        return dict(json.loads(str(window.JSON.stringify(self._js.dataset))))
+
     def set(self, attribute: str, value: str) -> None:
         """Sets an attribute."""
         self._js.setAttribute(attribute, value)

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from authmedia.strategies.base import Strategy
 
-_TRANSFERS = 6
+# More than the six connections that a browser makes with HTTP/1.1, so that none of them waits for Python; with HTTP/2
+# all of them are on their way.
+_TRANSFERS = 16
 _TRIES = 4
 _FIRST_DELAY_S = 0.3
 _LONGEST_DELAY_S = 20.0

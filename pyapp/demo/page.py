@@ -2,12 +2,12 @@
 
 from authmedia import browser, strategies
 from authmedia.browser import BrowserError
-from authmedia.errors import AuthMediaError
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, SessionExpired
 from authmedia.loader import forget_account, open_loader
 from authmedia.media import Support
 from demo import surroundings
 from demo.report import Report
-from demo.session import Session, open_session, sign_out
+from demo.session import Session, assumed_session, open_session, sign_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +21,14 @@ _KEPT_PARAMETERS = ("interpreter", "homeserver")
 class Page:
     """What every page has: its state, its report, a place for problems, and what works here.
 
+    Where it is ``hasty``, its work begins with a session that the tab remembers, before anybody has said that it is
+    good; it must then begin by asking the homeserver for something, and change nothing on the page before that came.
+
     :param name: the page's name.
     :param strategy: the strategy that it shows a room by; the one of its own name where none is given.
     """
+
+    hasty = False
 
     def __init__(self, name: str, strategy: str = "") -> None:
         self.name = name
@@ -33,6 +38,7 @@ class Page:
         about.update({"page": name, "strategy": self.strategy, "support": {}})
         self.report = Report(self.root, about)
         self.support: dict[str, Support] = {}
+        self._leaving: browser.Listener | None = None
 
     def open(self) -> None:
         """Starts the page."""
@@ -47,15 +53,28 @@ class Page:
 
     async def try_all(self, session: Session) -> None:
         """Tries the strategies, and this page's own, and writes on the page what each had to say."""
-        own = (self.strategy,) if self.strategy in strategies.BASELINES + (strategies.AUTO,) else ()
-        for name in strategies.NAMES + own:
-            loader = open_loader(name, session.homeserver)
-            support = await loader.support()
-            loader.close()
-            self.support[name] = support
-            self.report.tell_support(name, support)
-            self._show_support(name, support)
+        await self.try_own(session)
+        await self.try_others(session)
+
+    async def try_own(self, session: Session) -> None:
+        """Tries the strategy of this page, where it has one."""
+        if self.strategy in strategies.NAMES + strategies.BASELINES + (strategies.AUTO,):
+            await self._try(self.strategy, session)
+
+    async def try_others(self, session: Session) -> None:
+        """Tries those of the main strategies that were not tried yet."""
+        for name in strategies.NAMES:
+            if name not in self.support:
+                await self._try(name, session)
         self.report.tell("mode", surroundings.mode(self.support["opfs"]))
+
+    async def _try(self, name: str, session: Session) -> None:
+        loader = open_loader(name, session.homeserver)
+        support = await loader.support()
+        loader.close()
+        self.support[name] = support
+        self.report.tell_support(name, support)
+        self._show_support(name, support)
 
     def enter(self, state: str) -> None:
         """Says on ``<html data-state>`` how far the page is."""
@@ -76,12 +95,21 @@ class Page:
 
     async def _run(self) -> None:
         self.enter("running")
-        session = await open_session()
+        assumed = await assumed_session() if self.hasty else None
+        try:
+            await self._work(assumed or await open_session())
+        except (SessionExpired, HomeserverUnreachable):
+            if not assumed:
+                raise
+            # It has ended, or the demonstration's homeserver has another address since.
+            await self._work(await open_session())
+        self.report.write()
+        self.enter("done")
+
+    async def _work(self, session: Session) -> None:
         self.report.tell("homeserver", session.homeserver.base_url)
         self._show_account(session)
         await self.work(session)
-        self.report.write()
-        self.enter("done")
 
     async def _guarded(self, work: "Coroutine[Any, Any, None]") -> None:
         try:
@@ -99,7 +127,9 @@ class Page:
         account = self.root.find("#account")
         account.find(".user").text = session.homeserver.user_id
         account.hidden = False
-        account.find("button").on("click", lambda: self.start(self._leave(session)))
+        if self._leaving:
+            self._leaving.close()
+        self._leaving = account.find("button").on("click", lambda: self.start(self._leave(session)))
 
     def let_go(self) -> None:
         """Ends and releases whatever the page loads: nothing of an account outlives its session."""

@@ -1,5 +1,7 @@
 """A room's latest messages and the people in it, read over the client-server API."""
 
+import asyncio
+
 from authmedia.encrypted import Keyring
 from authmedia.homeserver import Homeserver, percent_encoded
 
@@ -101,8 +103,10 @@ class Room:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        start = f"&from={percent_encoded(self._start)}" if self._start else ""
-        page = await self.homeserver.call("GET", f"{_path(self.room_id)}/messages?dir=b&limit={limit}{start}")
+        return self.take_older(await _read_page(self.homeserver, self.room_id, limit, self._start))
+
+    def take_older(self, page: "dict[str, Any]") -> "list[Message]":
+        """Takes in a page of history; gives its messages, oldest first."""
         self._start = _text(page.get("end"))
         self.complete = not self._start
         events = page.get("chunk")
@@ -120,7 +124,7 @@ async def open_room(homeserver: Homeserver, room_id: str) -> Room:
 
     :raises AuthMediaError: of the class that fits what happened.
     """
-    return Room(homeserver, room_id, await homeserver.call_list("GET", _path(room_id) + "/state"))
+    return Room(homeserver, room_id, await _read_state(homeserver, room_id))
 
 
 async def read_room(homeserver: Homeserver, room_id: str) -> Room:
@@ -128,9 +132,20 @@ async def read_room(homeserver: Homeserver, room_id: str) -> Room:
 
     :raises AuthMediaError: of the class that fits what happened.
     """
-    room = await open_room(homeserver, room_id)
-    await room.read_older(_MESSAGES)
+    # Both at once: neither needs the other to be asked for.
+    state, page = await asyncio.gather(_read_state(homeserver, room_id), _read_page(homeserver, room_id, _MESSAGES))
+    room = Room(homeserver, room_id, state)
+    room.take_older(page)
     return room
+
+
+async def _read_state(homeserver: Homeserver, room_id: str) -> "list[dict[str, Any]]":
+    return await homeserver.call_list("GET", _path(room_id) + "/state")
+
+
+async def _read_page(homeserver: Homeserver, room_id: str, limit: int, start: str = "") -> "dict[str, Any]":
+    since = f"&from={percent_encoded(start)}" if start else ""
+    return await homeserver.call("GET", f"{_path(room_id)}/messages?dir=b&limit={limit}{since}")
 
 
 def _path(room_id: str) -> str:

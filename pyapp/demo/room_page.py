@@ -30,6 +30,8 @@ class RoomPage(Page):
     :param name: the strategy's name.
     """
 
+    hasty = True
+
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._measures = Measures(self.root, self.report)
@@ -44,18 +46,20 @@ class RoomPage(Page):
         """Tries the strategies, draws the room and shows its media, or says why not and offers what works."""
         if browser.query("fresh"):
             await self._forget_all(session)
-        await self.try_all(session)
-        room = await read_room(session.homeserver, session.room)
+        # What comes first is what the first media waits for; the other strategies are tried behind it.
+        room, _ = await asyncio.gather(read_room(session.homeserver, session.room), self.try_own(session))
         timeline.draw_heading(room, self.root.find("#room"))
         self.root.find(".waiting").hidden = True
         timeline.draw(room, self._chat)
         self._keyring = room.keyring
         self._mind_buttons(session)
         if not self.support[self.name].works:
+            await self.try_others(session)
             self._offer_others(session)
             words = self.support[self.name].words
             raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
         await self._load(self.name, session)
+        await self.try_others(session)
         if browser.query("measure") == "video":
             await self._measure_video()
 

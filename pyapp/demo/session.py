@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError
+from authmedia.errors import AuthMediaError, SessionExpired
 from authmedia.homeserver import Homeserver, ask, log_in, origin_of
 
 TYPE_CHECKING = False
@@ -27,6 +27,15 @@ class Session:
         self.homeserver = homeserver
         self.room = room
         self.renewable = renewable
+
+
+async def assumed_session() -> Session | None:
+    """The session that this tab remembers, taken to be good: whoever asks the homeserver first will hear if it is not.
+
+    So that a page begins at once; where it hears that, `open_session` is the careful way.
+    """
+    kept = await _kept(browser.query("homeserver"))
+    return _session(kept) if kept else None
 
 
 async def open_session() -> Session:
@@ -81,17 +90,29 @@ async def remembered_session(address: str = "") -> Session | None:
     """The session that this tab remembers, if the homeserver still knows it.
 
     :param address: whose session it has to be; empty for any homeserver's.
+    :raises AuthMediaError: if the homeserver does not say whether it knows it.
     """
-    text = await browser.recall(_REMEMBERED)
-    kept = json.loads(text) if text else {}
-    if not kept or (address and kept["address"] != address):
+    kept = await _kept(address)
+    if not kept:
         return None
-    homeserver = Homeserver(kept["address"], kept["user"], kept["token"])
+    session = _session(kept)
     try:
-        await homeserver.call("GET", "/_matrix/client/v3/account/whoami")
-    except AuthMediaError:
+        await session.homeserver.call("GET", "/_matrix/client/v3/account/whoami")
+    except SessionExpired:
         await forget_session()
         return None
+    return session
+
+
+async def _kept(address: str) -> "dict[str, Any]":
+    """What the tab remembers, if it is of this homeserver; empty for any homeserver's."""
+    text = await browser.recall(_REMEMBERED)
+    kept = json.loads(text) if text else {}
+    return {} if address and kept and kept["address"] != address.rstrip("/") else kept
+
+
+def _session(kept: "dict[str, Any]") -> Session:
+    homeserver = Homeserver(kept["address"], kept["user"], kept["token"])
     return Session(homeserver, kept["room"], bool(kept.get("renewable")))
 
 

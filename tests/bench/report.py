@@ -2,8 +2,8 @@
 
 ``about``: ``machine``, ``versions``, ``date``, ``runs``. ``rows``: a list of ``{what, against, goal, ratios, unit,
 engine, pairs, note}``: what of ours was measured, and against what; ``goal``, what the ratio is to be at most, ``null``
-where there is none; ``ratios``, one for each pair of measurements, which were taken in turn; ``pairs``, the measurements
-themselves.
+where there is none; ``ratios``, one for each pair of measurements, which were taken in turn; ``pairs``, the
+measurements themselves.
 """
 
 import json

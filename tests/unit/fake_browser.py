@@ -364,6 +364,10 @@ class Element:
     def get(self, attribute: str) -> str:
         return self.attributes.get(attribute, "")
 
+    @property
+    def data(self) -> dict[str, str]:
+        return {name[5:]: value for name, value in self.attributes.items() if name.startswith("data-")}
+
     def set(self, attribute: str, value: str) -> None:
         self.attributes[attribute] = value
 

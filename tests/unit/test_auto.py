@@ -141,8 +141,8 @@ def test_what_is_behind_it_knows_what_is_visible_and_tells_how_far_it_is(
 
     async def scenario() -> None:
         loader = open_loader("auto", homeserver)
-        requests = [MediaRequest(f"mxc://example.org/m{number}") for number in range(9)]
-        script.media = {f"example.org/m{number}": PICTURE for number in range(9)}
+        requests = [MediaRequest(f"mxc://example.org/m{number}") for number in range(20)]
+        script.media = {f"example.org/m{number}": PICTURE for number in range(20)}
         await asyncio.gather(
             *[loader.load(request, visible, lambda have, all: told.append((have, all))) for request in requests]
         )

@@ -110,16 +110,16 @@ def test_no_more_transfers_at_a_time_than_the_limit(loader: MediaLoader, script:
     async def scenario() -> None:
         gate = asyncio.Event()
         script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
-        tasks = [asyncio.create_task(loader.load(MediaRequest(f"mxc://example.org/m{n}"))) for n in range(20)]
+        tasks = [asyncio.create_task(loader.load(MediaRequest(f"mxc://example.org/m{n}"))) for n in range(30)]
         await turns()
-        assert len(browser.requests) == 6
-        tasks[10].cancel()
+        assert len(browser.requests) == 16
+        tasks[20].cancel()
         gate.set()
         results = await asyncio.gather(*tasks, return_exceptions=True)
         assert sum(isinstance(result, asyncio.CancelledError) for result in results) == 1
 
     run(scenario())
-    assert len(browser.requests) == 19
+    assert len(browser.requests) == 29
 
 
 @pytest.mark.usefixtures("no_waiting")
@@ -179,7 +179,7 @@ def test_closing_aborts_what_is_on_its_way(loader: MediaLoader, script: Script, 
 
 def test_what_people_see_goes_before_what_they_do_not(script: Script, homeserver: Homeserver) -> None:
     gate = asyncio.Event()
-    names = [f"m{number}" for number in range(12)]
+    names = [f"m{number}" for number in range(22)]
     script.media = {f"example.org/{name}": PICTURE for name in names}
     asked: list[str] = []
 
@@ -189,7 +189,7 @@ def test_what_people_see_goes_before_what_they_do_not(script: Script, homeserver
 
     script.instead = answer
     loader = open_loader("blob", homeserver)
-    visible = {"m9"}
+    visible = {"m19"}
 
     async def scenario() -> None:
         loads = [
@@ -199,14 +199,14 @@ def test_what_people_see_goes_before_what_they_do_not(script: Script, homeserver
             for name in names
         ]
         await turns()
-        assert asked == names[:6], "so many at a time"
-        visible.add("m11")  # scrolled into view while it waits
+        assert asked == names[:16], "so many at a time"
+        visible.add("m21")  # scrolled into view while it waits
         gate.set()
         await asyncio.gather(*loads)
 
     run(scenario())
-    assert asked[6:8] == ["m9", "m11"]
-    assert asked[8:] == ["m6", "m7", "m8", "m10"]
+    assert asked[16:18] == ["m19", "m21"]
+    assert asked[18:] == ["m16", "m17", "m18", "m20"]
 
 
 def test_whoever_watches_is_told_of_every_count(loader: MediaLoader) -> None:
