@@ -3,6 +3,7 @@
 from pathlib import Path
 
 README = Path(__file__).resolve().parents[1] / "README.md"
+OF_THE_HOMESERVER = README.parent / "homeserver" / "README.md"
 
 
 def marks(name: str) -> tuple[str, str]:

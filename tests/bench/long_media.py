@@ -45,7 +45,7 @@ _PYTHON_HEAP = """() => {
 
 def film(bench: Bench) -> Iterator[Row]:
     """The first frame and then the middle, by a link and by an object URL."""
-    mxc = _uploaded(bench.stage)
+    mxc = uploaded_film(bench.stage)
     figures: dict[str, list[tuple[float, float]]] = {"link": [], "blob": []}
 
     def watch(strategy: str) -> float:
@@ -74,7 +74,7 @@ def heap(bench: Bench) -> Iterator[Row]:
     """What Python's heap and JavaScript's grow by while a long film is loaded."""
     if bench.engine != "chromium":
         return  # the others tell nobody
-    mxc = _uploaded(bench.stage)
+    mxc = uploaded_film(bench.stage)
     for strategy in ("link", "blob", "bundle", "opfs"):
         row = Row(
             f"heap of Python and JavaScript while {FILM_BYTES // 1_000_000} MB of film load by `{strategy}`",
@@ -110,7 +110,7 @@ def _heap(page: Any, session: Any) -> float:
     return float(javascript + page.evaluate(_PYTHON_HEAP))
 
 
-def _uploaded(stage: Stage) -> str:
+def uploaded_film(stage: Stage) -> str:
     """The long film's name; it is uploaded once."""
     kept = stage.synapse.directory / "film.mxc"
     if not kept.exists():

@@ -1,6 +1,7 @@
 """The form of ``bench.json``, and the table in the README that is made of it.
 
-``about``: ``machine``, ``versions``, ``date``, ``runs``. ``rows``: a list of ``{what, against, goal, ratios, unit,
+``about``: ``machine``, ``versions``, ``date``, ``runs``, ``costs`` (milliseconds of the homeserver's processor for a
+request of each kind). ``rows``: a list of ``{what, against, goal, ratios, unit,
 engine, pairs, note}``: what of ours was measured, and against what; ``goal``, what the ratio is to be at most, ``null``
 where there is none; ``ratios``, one for each pair of measurements, which were taken in turn; ``pairs``, the
 measurements themselves.
@@ -12,9 +13,11 @@ from statistics import median
 from typing import Any
 
 from tests import readme
+from tests.bench import paper
 
 LATEST = Path(__file__).with_name("latest.json")
 PART = "bench"
+ON_PAPER = "paper"
 
 
 def write(path: Path, about: dict[str, Any], rows: list[dict[str, Any]]) -> None:
@@ -43,8 +46,9 @@ def verdict(row: dict[str, Any]) -> str:
 
 
 def write_readme(bench: dict[str, Any]) -> None:
-    """Puts the table into the README."""
+    """Puts the tables into the two READMEs."""
     readme.write_between(PART, table(bench))
+    readme.write_between(ON_PAPER, paper.table(bench["about"]["costs"]), readme.OF_THE_HOMESERVER)
 
 
 def _measured(row: dict[str, Any]) -> str:

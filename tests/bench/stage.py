@@ -141,7 +141,12 @@ def staged(folder: Path, count: int, tell: Any) -> Iterator[Stage]:
     folder.mkdir(parents=True, exist_ok=True)
     ports = free_port(), free_port()
     listeners = [_listener(ports[0]), _listener(ports[1], x_forwarded=True)]
-    synapse = Synapse(folder / "synapse", ports[0], extra_config={"listeners": listeners, "max_upload_size": "200M"})
+    synapse = Synapse(
+        folder / "synapse",
+        ports[0],
+        module_config={"cookie": True, "signed_query": True},
+        extra_config={"listeners": listeners, "max_upload_size": "200M"},
+    )
     with ExitStack() as stack:
         tell("starting the homeserver")
         stack.enter_context(synapse)
