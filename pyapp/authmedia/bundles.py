@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_PATH = LINKS_PREFIX + "/bundle"
 # What a homeserver offers that was not asked yet.
 _LIMIT = 200
 _PART_BYTES = 512 * 1024
@@ -49,9 +50,15 @@ class Bundler:
     async def support(self) -> str:
         """Asks the homeserver for its limits; gives its words if it has no bundles, else an empty text.
 
+        At the same time it asks for an empty bundle: so connection and preflight are there when one is asked for.
+
         :raises AuthMediaError: if it does not answer that.
         """
-        offer = (await self._homeserver.offer()).get("bundle")
+        offered, empty = await asyncio.gather(
+            self._homeserver.offer(), self._homeserver.respond("POST", _PATH, {"media": []})
+        )
+        empty.abort()
+        offer = offered.get("bundle")
         if not isinstance(offer, dict):
             return "The homeserver does not offer bundles"
         self.limit = max(1, int(offer.get("limit", _LIMIT)))
@@ -165,7 +172,7 @@ class _Bundle:
         body = {"media": [wish(order.request) for order in self._orders]}
         # The one request is counted for its first media, so that sums over media come out right.
         traffic = self._orders[0].traffic
-        response = await self._homeserver.respond("POST", LINKS_PREFIX + "/bundle", body, traffic)
+        response = await self._homeserver.respond("POST", _PATH, body, traffic)
         try:
             pieces = response.pieces()
             while await self._take_part(pieces):

@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_PATH = LINKS_PREFIX + "/links"
 # A link is not given to an element when this little of its life is left: a video would outlast it at once.
 _MARGIN_MS = 30_000.0
 # Of a link that lives shortly, a tenth of its life.
@@ -72,6 +73,13 @@ class Mint:
         self._unsaved = False
         self._remembering: asyncio.Task[None] | None = None
         self.batch_limit = 100
+
+    async def warm_up(self) -> None:
+        """Asks for nothing, so that connection and preflight are there when links are asked for.
+
+        :raises AuthMediaError: if the homeserver refuses.
+        """
+        await self._homeserver.call("POST", _PATH, {"media": []})
 
     async def link(self, request: MediaRequest, traffic: Traffic) -> Link:
         """A link that lives for a while yet.
@@ -163,7 +171,7 @@ class Mint:
         asked_ms = browser.clock_ms()
         body = {"media": [wish(order.request) for order in batch]}
         # The one request of a batch is counted for its first media, so that sums over media come out right.
-        answer = await self._homeserver.call("POST", LINKS_PREFIX + "/links", body, traffic=batch[0].traffic)
+        answer = await self._homeserver.call("POST", _PATH, body, traffic=batch[0].traffic)
         links = answer.get("links")
         if not isinstance(links, list) or len(links) != len(batch):
             raise ServerFailure("The homeserver's answer does not have a link for each media")

@@ -37,7 +37,7 @@ class Script:
             return answer({"batch_limit": 100, "bundle": {"limit": self.bundle_limit, "part_bytes": 1000}})
         if request.url.endswith(LINKS_PREFIX + "/bundle"):
             wanted = json.loads(request.body)["media"]
-            self.bundles.append(wanted)
+            self.bundles += [wanted] if wanted else []  # one that is empty only warms up
             return fake.Response(200, b"".join(self.part(number, entry) for number, entry in enumerate(wanted)))
         if request.url.endswith(LINKS_PREFIX + "/links"):
             return self._links(json.loads(request.body)["media"])
@@ -55,7 +55,7 @@ class Script:
         return part(number, content)
 
     def _links(self, wanted: list[dict[str, Any]]) -> Any:
-        self.batches.append(wanted)
+        self.batches += [wanted] if wanted else []
         expires = fake.clock_ms() + self.lifetime_ms
         links = [
             {"url": f"http://home.test/signed/{entry['mxc'][6:]}?batch={len(self.batches)}", "expires_ts": expires}

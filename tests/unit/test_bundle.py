@@ -47,8 +47,8 @@ def in_place_of(script: Script, answers: Callable[[list[dict[str, Any]]], Any]) 
         if not request.url.endswith(LINKS_PREFIX + "/bundle"):
             return None
         wanted = json.loads(request.body)["media"]
-        script.bundles.append(wanted)
-        return answers(wanted)
+        script.bundles += [wanted] if wanted else []
+        return answers(wanted) if wanted else fake.Response(200)
 
     script.instead = instead
 

@@ -4,6 +4,8 @@ You would want it in an application: it takes links where the homeserver makes t
 memory where there is no disk; and when one of them fails while the page is open, it goes on with the next.
 """
 
+import asyncio
+
 from authmedia.errors import (
     AuthMediaError,
     Degraded,
@@ -59,8 +61,8 @@ class AutoStrategy(Strategy):
 
     async def support(self) -> Support:
         """Tries each strategy; one that works is enough."""
-        for loader in self._loaders:
-            support = await loader.support()
+        supports = await asyncio.gather(*[loader.support() for loader in self._loaders])
+        for loader, support in zip(self._loaders, supports):
             if not support.works:
                 self.refused[loader.name] = support.words
         refusals = [f"{name}: {words}" for name, words in self.refused.items()]

@@ -4,6 +4,8 @@ You would want it where the homeserver offers it: pictures appear while they arr
 passes through the page, the browser's own cache works across reloads, and no media costs a preflight.
 """
 
+import asyncio
+
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, WrongContent
 from authmedia.links import Mint
 from authmedia.media import NETWORK, Media, MediaRequest, Support
@@ -34,12 +36,12 @@ class LinkStrategy(Strategy):
         self._transfers = Transfers()
 
     async def support(self) -> Support:
-        """Asks the homeserver whether it makes links, and how many at a time."""
+        """Asks the homeserver for its limits, and for no links at all, which is where links are asked for later."""
         try:
-            config = await self.homeserver.offer()
+            offer, _ = await asyncio.gather(self.homeserver.offer(), self._mint.warm_up())
         except AuthMediaError as error:
             return Support(False, error.words or error.what)
-        self._mint.batch_limit = max(1, int(config.get("batch_limit", self._mint.batch_limit)))
+        self._mint.batch_limit = max(1, int(offer.get("batch_limit", self._mint.batch_limit)))
         return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
