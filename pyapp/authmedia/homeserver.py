@@ -177,10 +177,14 @@ class Homeserver:
         credentials: str = "omit",
     ) -> browser.Response:
         url = self.base_url + path
+        preflights = self._preflights.count(url, headers)  # which is remembered, whoever asked
         if traffic:
             traffic.requests += 1
-            traffic.preflights += self._preflights.count(url, headers)
-        return await ask(url, method=method, headers=headers, body=body, credentials=credentials)
+            traffic.preflights += preflights
+        # Nobody keeps what a POST is answered with, or what says itself that it is not to be kept, as our endpoints do.
+        # Told so once more, Chromium would not even look whether it knows the preflight.
+        cache = "default" if method != "GET" or path.startswith(LINKS_PREFIX) else "no-store"
+        return await ask(url, method=method, headers=headers, body=body, credentials=credentials, cache=cache)
 
 
 def media_path(request: MediaRequest) -> str:

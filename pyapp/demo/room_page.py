@@ -59,7 +59,8 @@ class RoomPage(Page):
             words = self.support[self.name].words
             raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
         await self._load(self.name, session)
-        await self.try_others(session)
+        if not browser.query("alone"):  # where what it costs is counted, nothing else is asked for
+            await self.try_others(session)
         if browser.query("measure") == "video":
             await self._measure_video()
 

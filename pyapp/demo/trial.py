@@ -91,6 +91,7 @@ class Trial:
             ("homeserver", self._session.homeserver.base_url),
             ("fresh", "1"),
             ("measure", "video"),
+            ("alone", "1"),
         ]
         folder = browser.page_address().rsplit("/", 1)[0]
         return f"{folder}/{self.name.replace('_', '-')}.html{browser.query_string(parameters)}"

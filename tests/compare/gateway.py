@@ -19,7 +19,7 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 MATRIX = "/_matrix/"
 # What belongs to a connection rather than to a message (https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
 _OF_THE_CONNECTION = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
-_MEDIA = ("/media/download/", "/media/thumbnail/", "/media/signed/", "/media/cookie/", "/media/query/")
+_MEDIA = ("/media/download/", "/media/thumbnail/", "/media/signed/", "/media/cookie/", "/media/query/", "/media/bundle")
 _HELPERS = ("/media/links", "/media/link/", "/media/config", "/media/cookie")
 _LONGEST_S = 60.0
 

@@ -61,7 +61,7 @@ class Grounds:
         """The address of a strategy's page, which speaks to the homeserver at some distance."""
         host = "127.0.0.1" if setting.homeserver == "cross-site" else "localhost"
         homeserver = self.gateway(setting.homeserver, setting.strategy).address(host)
-        given = {"homeserver": homeserver, "interpreter": setting.interpreter, **parameters}
+        given = {"homeserver": homeserver, "interpreter": setting.interpreter, "alone": "1", **parameters}
         query = "&".join(f"{name}={value}" for name, value in given.items())
         return f"{self._own[setting.strategy].address()}/{setting.strategy.replace('_', '-')}.html?{query}"
 
