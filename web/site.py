@@ -1,4 +1,4 @@
-"""Builds the static site: pages from templates, Python sources as one archive a page, interpreters, compressed twins.
+"""Builds the static site: pages from templates, Python as one archive a page and interpreter, compressed twins.
 
 Every URL in it is relative and every asset's name carries the hash of its content, so any static host can serve it
 under any path and let browsers keep it for ever.
@@ -16,7 +16,7 @@ from pathlib import Path
 import brotli
 import jinja2
 
-from web.archive import installed_files, modules_of, pack
+from web.archive import bytecode, installed_files, modules_of, pack, sources
 
 WEB = Path(__file__).parent
 PYAPP = WEB.parent / "pyapp"
@@ -139,7 +139,7 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
         lstrip_blocks=True,
     )
     for page in PAGES:
-        boot = {**runtime, "module": f"pages.{page.module}", "archive": _copy_python(page, assets)}
+        boot = {**runtime, "module": f"pages.{page.module}", "archives": _copy_python(page, assets)}
         html = environment.get_template(f"{page.name}.html").render(page=page, pages=PAGES, static=static, boot=boot)
         (out / f"{page.name}.html").write_text(html, encoding="utf-8")
     # `serve` answers this with the demonstration's account; on any other host people sign in by themselves.
@@ -166,14 +166,18 @@ def _copy_interpreter(interpreter: Interpreter, assets: Path) -> dict[str, str]:
     return {"type": interpreter.script_type, "url": f"{folder}/{interpreter.main}"}
 
 
-def _copy_python(page: DemoPage, assets: Path) -> str:
+def _copy_python(page: DemoPage, assets: Path) -> dict[str, str]:
+    """Writes a page's modules into an archive for each interpreter; gives their addresses."""
     files = {path.relative_to(PYAPP).as_posix(): path for path in modules_of(PYAPP, f"pages.{page.module}")}
-    for package in page.packages:
-        files |= installed_files(package)
-    archive = pack(files)
-    name = f"{page.name}.{_hash(archive)}.tar.gz"
-    (assets / name).write_bytes(archive)
-    return f"./assets/{name}"
+    installed = {name: path for package in page.packages for name, path in installed_files(package).items()}
+    # What is installed is made for CPython.
+    archives = {"micropython": pack(bytecode(files)), "pyodide": pack(sources(files | installed))}
+    addresses = {}
+    for interpreter, archive in archives.items():
+        name = f"{page.name}-{interpreter}.{_hash(archive)}.tar.gz"
+        (assets / name).write_bytes(archive)
+        addresses[interpreter] = f"./assets/{name}"
+    return addresses
 
 
 def _copy_hashed(source: Path, assets: Path) -> str:

@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from web.archive import pack
+from web.archive import pack, sources
 from web.site import PYAPP
 
 PAGES = Path(__file__).parent / "pages"
@@ -21,11 +21,12 @@ def with_page(site: Path, out: Path, name: str, source: str) -> Path:
     files = {path.relative_to(PYAPP).as_posix(): path for path in PYAPP.rglob("*.py")}
     own = out / f"{name}.py"
     own.write_text(source, encoding="utf-8")
-    (out / "assets" / f"{name}.tar.gz").write_bytes(pack({**files, own.name: own}))
+    (out / "assets" / f"{name}.tar.gz").write_bytes(pack(sources({**files, own.name: own})))
     own.unlink()
     page = (out / "blob.html").read_text(encoding="utf-8")
     found = re.search(r'id="boot">(.*?)</script>', page)
     assert found
-    boot = {**json.loads(found[1]), "module": name, "archive": f"./assets/{name}.tar.gz"}
+    boot = json.loads(found[1])
+    boot.update(module=name, archives=dict.fromkeys(boot["archives"], f"./assets/{name}.tar.gz"))
     (out / f"{name}.html").write_text(page.replace(found[1], json.dumps(boot)), encoding="utf-8")
     return out

