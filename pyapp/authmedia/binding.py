@@ -275,13 +275,15 @@ class Binding:
             media = self._media = await self._loader.load(self._request(), self._is_visible)
             media.traffic.add(self.traffic)  # what the element had cost before
             self.traffic = media.traffic
+            position = element.position or position  # where somebody wanted to be meanwhile
             if not await element.show(media.src, "loadedmetadata", media.crossorigin):
                 raise await self._loader.examine(media, element.media_error)
         except Exception as error:
             self._give_back()
             self._fail(_as_ours(error))
             return
-        element.position = position
+        if not element.position:  # else somebody has been quicker
+            element.position = position
         if playing:
             await element.play()
         await self._tell_of(media)

@@ -406,6 +406,7 @@ class Element:
     async def show(self, src: str, good: str, crossorigin: str = "") -> bool:
         self.src = src
         self.crossorigin = crossorigin
+        self.position = 0.0
         await asyncio.sleep(0)
         return await self.shows(src) if self.shows else src not in STATE.undecodable
 

@@ -180,6 +180,33 @@ def test_what_failed_can_be_tried_again(loader: MediaLoader, script: Script, bro
     run(scenario())
 
 
+@pytest.mark.parametrize("when", ["before", "while"])
+def test_who_seeks_while_a_link_is_replaced_arrives(script: Script, homeserver: Homeserver, when: str) -> None:
+    loader = open_loader("link", homeserver)
+    video = fake.Element("video", data_mxc=MXC)
+
+    async def seek(_src: str) -> bool:
+        video.position = 20.0
+        return True
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, video)
+        await binder.settled()
+        first, video.position = video.src, 3.0
+        script.instead = lambda request: error(403, "M_FORBIDDEN", "Expired") if request.url == first else None
+        video.fire("error")
+        if when == "before":
+            video.position = 20.0
+        else:
+            video.shows = seek
+        await turns(60)
+        assert video.src != first
+        assert video.position == 20.0
+
+    run(scenario())
+
+
 def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
