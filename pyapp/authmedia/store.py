@@ -45,7 +45,7 @@ class FileStore:
     :param budget: bytes that all files together may take; the least recently used go first.
     """
 
-    __slots__ = ("_budget", "_directory", "_owner", "_pinned", "_total", "_touching", "_used")
+    __slots__ = ("_budget", "_directory", "_measuring", "_owner", "_pinned", "_total", "_touching", "_used")
 
     def __init__(self, owner: str, budget: int = _BUDGET_BYTES) -> None:
         self._owner = owner
@@ -55,6 +55,7 @@ class FileStore:
         self._used: dict[str, float] = {}
         self._touching = False
         self._total: int | None = None
+        self._measuring = asyncio.Lock()
 
     async def probe(self) -> None:
         """Writes a file, reads it and removes it.
@@ -171,10 +172,12 @@ class FileStore:
 
     async def _make_room(self, directory: browser.Directory, size: int) -> None:
         """Throws out the least recently used files until ``size`` more bytes fit."""
-        if self._total is None:
-            self._total = sum((await _sizes(directory)).values())
-        self._total += size
-        if self._total <= self._budget:
+        async with self._measuring:  # once, however many write at the same time
+            if self._total is None:
+                self._total = sum((await _sizes(directory)).values())
+            self._total += size
+            fits = self._total <= self._budget
+        if fits:
             return
         async with browser.Lock(_INDEX_LOCK):
             sizes = await _sizes(directory)  # measured afresh: other tabs write and remove, too

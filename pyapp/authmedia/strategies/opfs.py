@@ -45,9 +45,6 @@ class OpfsStrategy(Strategy):
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """From disk where it is there, else one authenticated fetch to disk; two tabs never fetch the same twice."""
         try:
-            media = await self._from_disk(request, traffic)
-            if media:
-                return media
             async with self._store.writing(request.key):
                 return await self._from_disk(request, traffic) or await self._from_network(request, traffic)
         except browser.BrowserError as error:
