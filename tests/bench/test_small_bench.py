@@ -32,7 +32,9 @@ def bench(stage: Stage, playwright: Playwright) -> Iterator[Bench]:
         yield Bench(stage, context, "chromium", lambda words: None, runs=2, count=MEDIA)
 
 
-@pytest.mark.parametrize("strategy", ["link", "bundle", "blob"])
+@pytest.mark.parametrize(
+    "strategy", ["bundle", *[pytest.param(name, marks=pytest.mark.full_matrix) for name in ("link", "blob")]]
+)
 def test_ours_against_plain_javascript(bench: Bench, strategy: str) -> None:
     address = bench.stage.address(round_trip_ms=30)
     row = bench.row("ours", "plain", 1000, bench.ours(address, strategy), bench.plain(address, strategy))

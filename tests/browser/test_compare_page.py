@@ -106,6 +106,7 @@ def check_nothing_is_left(window: Window) -> None:
     assert window.state == "done", "the tab has its own session again"
 
 
+@pytest.mark.full_matrix
 @only_chromium
 def test_no_strategy_profits_from_what_another_has_loaded(open_window: OpenWindow) -> None:
     """Both ask for the same addresses, and Synapse, which knows no ranges, lets browsers keep what they get.
@@ -117,6 +118,7 @@ def test_no_strategy_profits_from_what_another_has_loaded(open_window: OpenWindo
     assert report["strategies"]["service_worker"]["video"]["right"] is False
 
 
+@pytest.mark.full_matrix
 @only_chromium
 def test_on_pyodide_too(open_window: OpenWindow) -> None:
     report = compared(open_window(), interpreter="pyodide", only="blocking")
@@ -125,6 +127,7 @@ def test_on_pyodide_too(open_window: OpenWindow) -> None:
     assert report["strategies"]["blocking"]["note"] == ""
 
 
+@only_chromium
 def test_it_starts_by_a_button_and_stops_by_another(open_window: OpenWindow) -> None:
     window = open_window()
     window.open("compare")
@@ -173,7 +176,7 @@ def test_the_report_is_downloaded_as_json(open_window: OpenWindow) -> None:
 def test_after_a_run_everybody_can_use_it(open_window: OpenWindow) -> None:
     window = open_window()
     window.page.emulate_media(reduced_motion="reduce")
-    compared(window, only="link,opfs")
+    compared(window, only="link")
     for scheme in ("light", "dark"):
         window.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         for width in (360, 1280):

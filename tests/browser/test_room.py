@@ -19,8 +19,8 @@ from web.demonstration import Demonstration
 STRATEGIES = ("link", "opfs", "blob", "bundle")
 STRATEGIES_IN = {
     "chromium": STRATEGIES,
-    "firefox": ("link", "opfs"),
-    "firefox-private": ("link", "opfs", "blob", "bundle"),
+    "firefox": ("opfs",),
+    "firefox-private": ("link", "blob"),
 }
 PAINTED_S = 5.0
 # One column, so that the whole timeline stands on the page rather than in a box of its own.
