@@ -1,5 +1,6 @@
 """What the README says of the comparison is what the comparison found."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,16 @@ def test_the_readme_names_what_a_stranger_types() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     for command in ("python3 build.py serve", "python3 build.py test", "python3 build.py compare"):
         assert command in text
+
+
+def test_every_line_of_the_threat_model_has_tests_and_they_are_there() -> None:
+    text = readme.OF_THE_HOMESERVER.read_text(encoding="utf-8")
+    _, _, rest = text.partition("## Threat model\n")
+    lines = [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    assert len(lines) > 15
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)\(", sources))
+    for line in lines:
+        named = re.findall(r"`(test_\w+)`", line)
+        assert named, line
+        assert set(named) <= there, line
