@@ -1,0 +1,52 @@
+"""What stands in ``homeserver/openapi.yaml`` is so, whatever is sent: Schemathesis makes it up."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+import yaml  # type: ignore[import-untyped]
+from hypothesis import HealthCheck, given, settings
+from schemathesis import checks
+
+from development.synapse import Synapse
+from tests.homeserver.support import PREFIX, Account
+
+DESCRIPTION = Path(__file__).resolve().parents[2] / "homeserver" / "openapi.yaml"
+MODULE = DESCRIPTION.parent / "media_links"
+OPERATIONS = [found.ok() for found in schemathesis.openapi.from_path(str(DESCRIPTION)).get_all_operations()]
+EXAMPLES = 30
+CHECKS = [
+    checks.not_a_server_error,
+    checks.status_code_conformance,
+    checks.content_type_conformance,
+    checks.response_schema_conformance,
+]
+
+
+@pytest.fixture(scope="session")
+def una(baselines: Synapse) -> Account:
+    return Account.new(baselines)
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
+def test_answers_are_those_that_are_described(operation: Any, baselines: Synapse, una: Account) -> None:
+    """No failure of the server's own, no status, type or body that is not described."""
+
+    @given(case=operation.as_strategy())
+    @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+    def check(case: schemathesis.Case) -> None:
+        answer = case.call(base_url=baselines.base_url + PREFIX, headers={"Authorization": f"Bearer {una.token}"})
+        case.validate_response(answer, checks=CHECKS)
+
+    check()
+
+
+def test_every_endpoint_is_described() -> None:
+    described = set(yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8"))["paths"])
+    there = set()
+    for file in MODULE.glob("*.py"):
+        for path in re.findall(r'PATTERNS = path\("([^"]*)"(?: \+ NAMES)?\)', file.read_text(encoding="utf-8")):
+            there.add("/" + path + ("{serverName}/{mediaId}" if path.endswith("/") else ""))
+    assert there == described
