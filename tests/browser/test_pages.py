@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator
+from playwright.sync_api import Error, Locator
 
 from development.samples import Sample
 from tests.browser.engines import Mode
@@ -21,6 +21,34 @@ from web.site import PAGES, WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 STRATEGIES = ("link", "opfs", "blob", "bundle")
+# What gets into a page whose code is careless: a handler, a script, a script of another site. Tells what did not run.
+INJECTED = """async (elsewhere) => {
+  const settled = (element) => new Promise((resolve) => {
+    const timer = setTimeout(() => resolve("nothing happened"), 3000);
+    for (const name of ["load", "error"])
+      element.addEventListener(name, () => { clearTimeout(timer); resolve(name); }, { once: true });
+  });
+  const image = new Image();
+  try { image.setAttribute("onerror", "window.handled = true"); } catch { /* refused even earlier */ }
+  image.src = "data:image/png,nothing";
+  document.body.append(image);
+  await settled(image);
+  const script = document.createElement("script");
+  script.append("window.scripted = true");
+  document.body.append(script);
+  const other = document.createElement("script");
+  let became = "refused";
+  try {
+    other.src = elsewhere;
+    document.body.append(other);
+    became = await settled(other);
+  } catch { /* by Trusted Types, before the policy is asked */ }
+  return [
+    window.handled ? "a handler" : "no handler",
+    window.scripted ? "a script" : "no script",
+    became === "load" ? "a script of others" : "no script of others",
+  ];
+}"""
 # One of each kind; the others differ from these in their words.
 KINDS = ("index", "link", "cookie", "timeline", "compare")
 NAMES = [page.name if page.name in KINDS else pytest.param(page.name, marks=pytest.mark.full_matrix) for page in PAGES]
@@ -90,6 +118,18 @@ def test_switching_the_interpreter_keeps_the_page(open_window: OpenWindow) -> No
     assert window.report["interpreter"] == "cpython"
     assert window.page.locator(".choice a[aria-current]").inner_text() == "Pyodide"
     assert "interpreter=pyodide" in (window.page.locator("nav a:has-text('blob')").get_attribute("href") or "")
+
+
+# --- what strangers may do on them
+
+
+def test_nothing_that_strangers_write_runs(open_window: OpenWindow, demonstration: Demonstration) -> None:
+    window = open_window()
+    window.open("link")
+    elsewhere = demonstration.synapse.base_url + "/_matrix/client/versions"
+    assert window.page.evaluate(INJECTED, elsewhere) == ["no handler", "no script", "no script of others"]
+    with pytest.raises(Error, match="TrustedHTML|blocked by CSP"):
+        window.page.evaluate("() => { document.body.innerHTML = '<b>markup out of a string</b>'; }")
 
 
 # --- who can use them

@@ -13,6 +13,13 @@ const fail = (words) => {
   problem.hidden = false;
 };
 
+// Where the engine has Trusted Types, markup made of strings is refused altogether, and scripts come from this site alone.
+// Code made of strings has to pass, since PyScript starts with it. https://developer.mozilla.org/docs/Web/API/Trusted_Types_API
+globalThis.trustedTypes?.createPolicy("default", {
+  createScript: (code) => code,
+  createScriptURL: (url) => (new URL(url, location.href).origin === location.origin ? url : undefined),
+});
+
 addEventListener("error", ({ message }) => message && fail(message));
 addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortError" && fail(String(reason)));
 
