@@ -128,7 +128,7 @@ def test_nothing_that_strangers_write_runs(open_window: OpenWindow, demonstratio
     window.open("link")
     elsewhere = demonstration.synapse.base_url + "/_matrix/client/versions"
     assert window.page.evaluate(INJECTED, elsewhere) == ["no handler", "no script", "no script of others"]
-    with pytest.raises(Error, match="TrustedHTML|blocked by CSP"):
+    with pytest.raises(Error, match=r"TrustedHTML|blocked by CSP"):
         window.page.evaluate("() => { document.body.innerHTML = '<b>markup out of a string</b>'; }")
 
 
