@@ -19,6 +19,8 @@ _LIMIT = 200
 _PART_BYTES = 512 * 1024
 # The line before each part, and what says why there is none. A longer one is none of ours.
 _LONGEST_HEAD = 1024
+# How many bundles at a time: one that waits for another server's media is not to hold up all the rest.
+_AT_ONCE = 4
 _TOO_LARGE = "M_TOO_LARGE"
 _BUNDLE_FULL = "DEV.AUTHMEDIA.BUNDLE_FULL"
 
@@ -98,7 +100,7 @@ class Bundler:
 
     def _add(self, orders: "list[_Order]") -> None:
         self._waiting.extend(orders)
-        if not self._collecting or self._collecting.done():
+        if self._waiting and (not self._collecting or self._collecting.done()):
             self._collecting = browser.spawn(self._collect())
 
     def _give_up(self, order: "_Order") -> None:
@@ -110,17 +112,21 @@ class Bundler:
 
     async def _collect(self) -> None:
         await asyncio.sleep(0)  # the end of this turn of the event loop: all that was asked for meanwhile goes together
-        while self._waiting:
+        while self._waiting and len(self._running) < _AT_ONCE:
             # What people see comes first. In two lists, since MicroPython's `sort` does not keep the order of equals.
             urgent = [order for order in self._waiting if order.is_urgent]
             waiting = urgent + [order for order in self._waiting if not order.is_urgent]
             self._waiting = waiting[self.limit :]
             bundle = _Bundle(self._homeserver, waiting[: self.limit])
             self._running.append(bundle)
-            try:
-                self._waiting.extend(await bundle.load())
-            finally:
-                self._running.remove(bundle)
+            browser.spawn(self._run(bundle))
+
+    async def _run(self, bundle: "_Bundle") -> None:
+        try:
+            again = await bundle.load()
+        finally:
+            self._running.remove(bundle)
+        self._add(again)  # and whoever waited until there was room
 
 
 class _Bundle:

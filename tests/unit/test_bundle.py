@@ -237,6 +237,24 @@ def test_the_last_who_gives_up_ends_the_transfer(script: Script, loader: MediaLo
     assert browser.object_urls_made == 0
 
 
+def test_a_bundle_that_takes_long_does_not_hold_up_the_next(script: Script, loader: MediaLoader) -> None:
+    gate = asyncio.Event()
+    in_place_of(
+        script,
+        lambda wanted: fake.Response(200, whole(script, wanted), gate=gate if len(script.bundles) == 1 else None),
+    )
+
+    async def scenario() -> None:
+        slow = asyncio.create_task(loader.load(avatar(1)))
+        await turns()
+        assert shown([await loader.load(avatar(2))]) == [b"picture 2"]
+        assert not slow.done()
+        gate.set()
+        assert shown([await slow]) == [b"picture 1"]
+
+    run(scenario())
+
+
 def test_closing_ends_what_is_on_its_way(script: Script, loader: MediaLoader, browser: Any) -> None:
     gate = asyncio.Event()
     script.bundle_limit = 2
@@ -244,14 +262,15 @@ def test_closing_ends_what_is_on_its_way(script: Script, loader: MediaLoader, br
 
     async def scenario() -> list[Any]:
         await loader.support()
-        loads = asyncio.create_task(outcomes(loader, 6))
+        loads = asyncio.create_task(outcomes(loader, 10))
         await turns()
         loader.close()
         return await loads
 
     assert {type(failure) for failure in run(scenario())} == {errors.AuthMediaError}
-    assert len(browser.aborted) >= 1
-    assert len(script.bundles) == 1
+    assert len(script.bundles) == 4, "so many at a time"
+    assert [len(bundle) for bundle in script.bundles] == [2, 2, 2, 2]
+    assert len(browser.aborted) >= 4
 
 
 def test_a_homeserver_without_bundles(script: Script, loader: MediaLoader) -> None:
