@@ -72,13 +72,8 @@ def _load(costs: dict[str, float], **counts: float) -> Load:
 
 def table(costs: dict[str, float], day: Day | None = None) -> str:
     """The table for ``homeserver/README.md``."""
-    head = [
-        "strategy",
-        "requests",
-        "signature checks",
-        "CPU seconds",
-        *(f"{users:,} users: processors" for users in USERS),
-    ]
+    processors_for = [f"processors for {users:,} users" for users in USERS]
+    head = ["strategy", "requests", "signature checks", "CPU seconds", *processors_for]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
     for strategy, load in loads(costs, day or Day()).items():
         seconds = load.milliseconds / 1000
