@@ -7,6 +7,7 @@ from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailure
 from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest
+from authmedia.pauses import Pause
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -38,13 +39,14 @@ class Part:
 class Bundler:
     """Gets one session's small media, in one request for all that is asked for in one turn of the event loop."""
 
-    __slots__ = ("_collecting", "_homeserver", "_running", "_waiting", "limit", "part_bytes")
+    __slots__ = ("_collecting", "_homeserver", "_pause", "_running", "_waiting", "limit", "part_bytes")
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
         self._waiting: list[_Order] = []
         self._collecting: asyncio.Task[None] | None = None
         self._running: list[_Bundle] = []
+        self._pause = Pause()
         #: How many media the homeserver puts into one bundle, and how large each may be.
         self.limit = _LIMIT
         self.part_bytes = _PART_BYTES
@@ -112,12 +114,13 @@ class Bundler:
 
     async def _collect(self) -> None:
         await asyncio.sleep(0)  # the end of this turn of the event loop: all that was asked for meanwhile goes together
+        await self._pause.over()
         while self._waiting and len(self._running) < _AT_ONCE:
             # What people see comes first. In two lists, since MicroPython's `sort` does not keep the order of equals.
             urgent = [order for order in self._waiting if order.is_urgent]
             waiting = urgent + [order for order in self._waiting if not order.is_urgent]
             self._waiting = waiting[self.limit :]
-            bundle = _Bundle(self._homeserver, waiting[: self.limit])
+            bundle = _Bundle(self._homeserver, waiting[: self.limit], self._pause)
             self._running.append(bundle)
             browser.spawn(self._run(bundle))
 
@@ -132,10 +135,11 @@ class Bundler:
 class _Bundle:
     """One request on its way, and who waits for its parts."""
 
-    __slots__ = ("_again", "_answered", "_done", "_homeserver", "_orders", "_task")
+    __slots__ = ("_again", "_answered", "_done", "_homeserver", "_orders", "_pause", "_task")
 
-    def __init__(self, homeserver: Homeserver, orders: "list[_Order]") -> None:
+    def __init__(self, homeserver: Homeserver, orders: "list[_Order]", pause: Pause) -> None:
         self._homeserver = homeserver
+        self._pause = pause
         self._orders = orders
         self._answered: set[int] = set()
         #: What is to be asked for in another bundle.
@@ -169,6 +173,7 @@ class _Bundle:
             await self._take_parts()
         except AuthMediaError as error:
             failure = error
+            self._pause.note(error)
         except browser.BrowserError as error:
             failure = HomeserverUnreachable("The transfer broke off", words=error.words)
         finally:

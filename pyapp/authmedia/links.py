@@ -7,6 +7,7 @@ from authmedia import browser
 from authmedia.errors import AuthMediaError, ServerFailure
 from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest
+from authmedia.pauses import Pause
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -54,6 +55,7 @@ class Mint:
         "_fresh",
         "_homeserver",
         "_links",
+        "_pause",
         "_recalled",
         "_remembering",
         "_renewal",
@@ -65,6 +67,7 @@ class Mint:
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
         self._links: dict[str, Link] = {}
+        self._pause = Pause()
         self._recalled = False
         self._waiting: list[_Order] = []
         self._fresh: dict[str, MediaRequest] = {}
@@ -147,6 +150,7 @@ class Mint:
     async def _collect(self) -> None:
         await asyncio.sleep(0)  # the end of this turn of the event loop: all that was asked for meanwhile goes together
         await self._recall()
+        await self._pause.over()
         waiting = [order for order in self._waiting if not order.fill(self._at_hand(order.request.key))]
         self._waiting = []
         try:
@@ -162,6 +166,7 @@ class Mint:
         try:
             await self._ask(batch)
         except AuthMediaError as error:
+            self._pause.note(error)
             for order in batch:
                 order.failure = error.about(order.request.mxc)
         for order in batch:

@@ -45,6 +45,23 @@ def test_all_requests_of_one_turn_are_one_batch(script: Script, homeserver: Home
     assert [len(batch) for batch in script.batches] == [100, 50]
 
 
+@pytest.mark.parametrize("name", ["link", "bundle"])
+def test_what_was_too_much_at_once_stays_together(script: Script, homeserver: Homeserver, name: str) -> None:
+    script.media = {f"example.org/m{number}": PICTURE for number in range(50)}
+    loader = open_loader(name, homeserver)
+    refusals = [error(429, "M_LIMIT_EXCEEDED", "Too many", retry_after_ms=30)] * 2
+    script.instead = lambda request: refusals.pop() if refusals else None
+
+    async def scenario() -> None:
+        requests = [MediaRequest(f"mxc://example.org/m{number}", width=9, height=9) for number in range(50)]
+        await asyncio.gather(*[loader.load(request) for request in requests])
+
+    run(scenario())
+    assert [len(asked) for asked in script.batches + script.bundles] == [50]
+    assert len(fake.STATE.requests) == 3
+    assert loader.counters.retried == 100
+
+
 def test_a_bad_entry_fails_alone(script: Script, homeserver: Homeserver) -> None:
     loader = open_loader("link", homeserver)
 
