@@ -39,7 +39,13 @@ _END = 9007199254740991.0
 
 
 # What browsers call a transfer that broke off, was aborted, or was never answered.
-TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError")
+TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
+# No browser gives up by itself on a server that takes a request and then says nothing, or nothing more. So many seconds
+# are waited for the beginning of an answer, and for the end of a body as many more as this many bytes a second take.
+_PATIENCE_S = 45.0
+_SLOWEST_BYTES_PER_S = 4000
+_UNKNOWN_SIZE = 1_000_000
+_LONGEST_PATIENCE_S = 2_000_000.0  # browsers' timers count milliseconds in 31 bits
 
 
 class BrowserError(Exception):
@@ -377,11 +383,33 @@ class Response:
         return Pieces(self)
 
     async def _body(self, promise: "Any") -> "Any":
-        try:
-            return await _settled(promise)
-        except asyncio.CancelledError:
-            self.abort()
-            raise
+        announced = self.header("Content-Length")
+        size = int(announced) if announced.isdigit() else _UNKNOWN_SIZE
+        return await self.in_time(promise, _PATIENCE_S + size / _SLOWEST_BYTES_PER_S)
+
+    async def in_time(self, promise: "Any", patience_s: float) -> "Any":
+        """The value of a promise that is about this transfer.
+
+        :raises BrowserError: if the transfer broke off, or takes longer than it may.
+        """
+        return await _in_time(promise, self._abort, patience_s)
+
+
+async def _in_time(promise: "Any", controller: "Any", patience_s: float) -> "Any":
+    """A promise's value; whoever is cancelled, or takes too long, is aborted.
+
+    By a timer of the browser's own: one of Python's would cost as much as all the rest of a small media.
+    """
+    seconds = min(patience_s, _LONGEST_PATIENCE_S)
+    reason = window.DOMException.new(f"nothing more came within {seconds:.0f} seconds", "TimeoutError")
+    timer = window.setTimeout(controller.abort.bind(controller, reason), seconds * 1000)
+    try:
+        return await _settled(promise)
+    except asyncio.CancelledError:
+        controller.abort()
+        raise
+    finally:
+        window.clearTimeout(timer)
 
 
 class Pieces:
@@ -437,7 +465,7 @@ class Pieces:
         return head
 
     async def _more(self) -> bool:
-        step = await self._response._body(self._reader.read())
+        step = await self._response.in_time(self._reader.read(), _PATIENCE_S)
         if step.done:
             return False
         self._chunk = step.value
@@ -473,11 +501,8 @@ async def fetch(
     }
     if body is not None:
         options["body"] = body
-    try:
-        return Response(await _settled(window.fetch(url, ffi.to_js(options))), controller)
-    except asyncio.CancelledError:
-        controller.abort()
-        raise
+    answer = await _in_time(window.fetch(url, ffi.to_js(options)), controller, _PATIENCE_S)
+    return Response(answer, controller)
 
 
 async def evict(url: str) -> None:

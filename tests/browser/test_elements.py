@@ -35,6 +35,12 @@ MOUNT = """async ([mxcs, mounts]) => {
   }
 }"""
 
+# Whoever waits for the better part of a minute or longer waits for half a second here.
+IMPATIENT = """(() => {
+  const real = window.setTimeout.bind(window);
+  window.setTimeout = (work, ms, ...more) => real(work, ms >= 40_000 ? 500 : ms, ...more);
+})()"""
+
 PAIRS = (("chromium", "micropython"), ("firefox-private", "micropython"))
 
 pytestmark = pytest.mark.timeout(120)
@@ -135,6 +141,18 @@ def test_what_failed_is_tried_again_at_the_press_of_a_button(one: Bench, stock: 
     wait_until(window, "img[data-mxc]")
     assert window.page.locator(".media-failed").count() == 0
     assert window.sha256("img[data-mxc]") == stock.sha256[stock.pictures[5]]
+
+
+def test_a_server_that_says_nothing_is_asked_again(one: Bench, stock: Stock, interpreter: str) -> None:
+    window = one.open("blob", script=IMPATIENT, interpreter=interpreter)
+    name = stock.pictures[4].rpartition("/")[2]
+    one.brake.hold(name)
+    add(window, [stock.pictures[4]])
+    wait_for(lambda: one.brake.asked_for(name) > 1, what="the second request")
+    one.brake.let_go()
+    wait_until(window, "img[data-mxc]")
+    assert window.sha256("img[data-mxc]") == stock.sha256[stock.pictures[4]]
+    assert counters(window)["retried"] > 0
 
 
 def test_a_large_body_tells_how_far_it_is(one: Bench, stock: Stock, interpreter: str, mode: Mode) -> None:
