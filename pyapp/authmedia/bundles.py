@@ -8,6 +8,7 @@ from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailur
 from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest
 from authmedia.pauses import Pause
+from authmedia.together import together
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -58,7 +59,7 @@ class Bundler:
 
         :raises AuthMediaError: if it does not answer that.
         """
-        offered, empty = await asyncio.gather(
+        offered, empty = await together(
             self._homeserver.offer(), self._homeserver.respond("POST", _PATH, {"media": []})
         )
         empty.abort()

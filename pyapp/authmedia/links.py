@@ -8,6 +8,7 @@ from authmedia.errors import AuthMediaError, ServerFailure
 from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest
 from authmedia.pauses import Pause
+from authmedia.together import together
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -193,7 +194,7 @@ class Mint:
             await asyncio.sleep(min(max(min(left_ms or [0.0]) / 1000, _SOONEST_S), _LATEST_S))
             due = [request for key, request in self._fresh.items() if not self._at_hand(key)]
             try:
-                await asyncio.gather(*[self._order(request, Traffic()) for request in due])
+                await together(*[self._order(request, Traffic()) for request in due])
             except AuthMediaError:
                 break  # whoever plays it will ask for the next one when this one ends, and hear why there is none
         self._renewal = None

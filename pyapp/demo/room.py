@@ -1,9 +1,8 @@
 """A room's latest messages and the people in it, read over the client-server API."""
 
-import asyncio
-
 from authmedia.encrypted import Keyring
 from authmedia.homeserver import Homeserver, percent_encoded
+from authmedia.together import together
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -133,7 +132,7 @@ async def read_room(homeserver: Homeserver, room_id: str) -> Room:
     :raises AuthMediaError: of the class that fits what happened.
     """
     # Both at once: neither needs the other to be asked for.
-    state, page = await asyncio.gather(_read_state(homeserver, room_id), _read_page(homeserver, room_id, _MESSAGES))
+    state, page = await together(_read_state(homeserver, room_id), _read_page(homeserver, room_id, _MESSAGES))
     room = Room(homeserver, room_id, state)
     room.take_older(page)
     return room

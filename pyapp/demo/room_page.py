@@ -47,7 +47,11 @@ class RoomPage(Page):
         if browser.query("fresh"):
             await self._forget_all(session)
         # What comes first is what the first media waits for; the other strategies are tried behind it.
-        room, _ = await asyncio.gather(read_room(session.homeserver, session.room), self.try_own(session))
+        trying = asyncio.create_task(self.try_own(session))
+        try:
+            room = await read_room(session.homeserver, session.room)
+        finally:
+            await trying  # what it found out of a session that has ended is not to come later than what is true
         timeline.draw_heading(room, self.root.find("#room"))
         self.root.find(".waiting").hidden = True
         timeline.draw(room, self._chat)

@@ -295,7 +295,7 @@ def test_any_static_host_can_serve_it_under_any_path(
 
 def test_a_page_that_cannot_start_says_so(open_window: OpenWindow, interpreter: str) -> None:
     window = open_window()
-    window.page.route("**/assets/blob.*.tar.gz", lambda route: route.fulfill(status=404, body="gone"))
+    window.page.route("**/assets/blob-*.tar.gz", lambda route: route.fulfill(status=404, body="gone"))
     window.open("blob", interpreter=interpreter)
     assert window.state == "failed"
     assert "This page could not start." in window.page.locator("#problem").inner_text()

@@ -4,12 +4,11 @@ You would want it where the homeserver offers it: pictures appear while they arr
 passes through the page, the browser's own cache works across reloads, and no media costs a preflight.
 """
 
-import asyncio
-
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, WrongContent
 from authmedia.links import Mint
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
+from authmedia.together import together
 from authmedia.traffic import Traffic
 from authmedia.transfers import Transfers, examine
 
@@ -38,7 +37,7 @@ class LinkStrategy(Strategy):
     async def support(self) -> Support:
         """Asks the homeserver for its limits, and for no links at all, which is where links are asked for later."""
         try:
-            offer, _ = await asyncio.gather(self.homeserver.offer(), self._mint.warm_up())
+            offer, _ = await together(self.homeserver.offer(), self._mint.warm_up())
         except AuthMediaError as error:
             return Support(False, error.words or error.what)
         self._mint.batch_limit = max(1, int(offer.get("batch_limit", self._mint.batch_limit)))
