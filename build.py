@@ -6,6 +6,7 @@
     python3 build.py test [pytest arguments]
     python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N] [--resume]
     python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
+    python3 build.py compare --load [--out DIR]
 
 The set-up uses Python's standard library alone. What a command does once everything is there stands in `web/`,
 `homeserver/development/` and `tests/`; here it is only called.
@@ -25,7 +26,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 WITH_BROWSERS = ("tests/browser", "tests/compare", "tests/bench")
-WITHOUT_BROWSERS = ("tests/unit", "tests/homeserver")
+WITHOUT_BROWSERS = ("tests/unit", "tests/homeserver", "tests/load")
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
 OLDEST_PYTHON = (3, 11)
@@ -77,6 +78,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     compare_parser.add_argument("--seed", type=int, help="of the order of turns (default: drawn)")
     compare_parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     compare_parser.add_argument("--bench", action="store_true", help="measure speed instead, against peers")
+    compare_parser.add_argument("--load", action="store_true", help="have 200 clients ask the module for five minutes")
     compare_parser.add_argument("--rows", action="append", default=[], help="with --bench: only these rows")
     compare_parser.set_defaults(command=compare)
     options, rest = parser.parse_known_args(arguments)
@@ -134,11 +136,14 @@ def test(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Runs the comparison, or the benchmark: minutes for each mode, on a machine that does nothing else meanwhile."""
+    """Runs the comparison, the benchmark or the load: minutes, on a machine that does nothing else meanwhile."""
     from tests.bench import command as bench
     from tests.compare.command import run
+    from tests.load import command as load
 
     try:
+        if options.load:
+            return load.run(STATE / "load", options.out)
         if options.bench:
             state = STATE / "bench"
             return bench.run(state, options.out, runs=options.runs, modes=options.mode, groups=options.rows)

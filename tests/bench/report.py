@@ -32,9 +32,10 @@ def read(path: Path) -> dict[str, Any]:
 
 def table(bench: dict[str, Any]) -> str:
     """The table for the README: measured beside the goal, misses marked."""
-    lines = ["| what | against | measured (spread) | goal | |", "|---|---|---|---|---|"]
+    lines = ["| what | against | in | measured (spread) | goal | |", "|---|---|---|---|---|---|"]
     for row in bench["rows"]:
-        lines.append(f"| {row['what']} | {row['against']} | {_measured(row)} | {_goal(row)} | {verdict(row)} |")
+        cells = [row["what"], row["against"], row["engine"], _measured(row), _goal(row), verdict(row)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -93,6 +93,6 @@ def test_the_figures_are_written_and_told(tmp_path: Path) -> None:
     assert found == json.loads((tmp_path / "bench.json").read_text())
     assert found["rows"][0]["ratios"] == [0.25, 0.75, 0.5]
     assert report.table(found).splitlines()[2:] == [
-        "| a | b | 0.50 (0.25 to 0.75) | at most 0.5 | reached |",
-        "| c | d | 0.50 (0.50 to 0.50) | at most 0.4 | **missed** |",
+        "| a | b | chromium | 0.50 (0.25 to 0.75) | at most 0.5 | reached |",
+        "| c | d | chromium | 0.50 (0.50 to 0.50) | at most 0.4 | **missed** |",
     ]

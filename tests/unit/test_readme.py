@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests import readme
+from tests.bench import report as bench
 from tests.compare import report
 from tests.compare.results import Cell, Results, Setting, verdict
 
@@ -15,6 +16,13 @@ SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "lin
 
 def test_the_readmes_table_is_that_of_the_latest_results() -> None:
     assert readme.read_between(report.PART) == report.readme_table(Results.read(report.LATEST))
+
+
+def test_the_tables_of_speed_and_cost_are_those_of_the_latest_benchmark() -> None:
+    latest = bench.read(bench.LATEST)
+    assert readme.read_between(bench.PART) == bench.table(latest)
+    on_paper = readme.read_between(bench.ON_PAPER, readme.OF_THE_HOMESERVER)
+    assert on_paper == bench.paper.table(latest["about"]["costs"])
 
 
 @pytest.mark.parametrize(

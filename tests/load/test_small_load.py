@@ -1,0 +1,43 @@
+"""A few clients for a few seconds, to see that the many for long are told what is so."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from development.synapse import Synapse
+from tests.homeserver.support import on_linux
+from tests.load.clients import Tally
+from tests.load.command import Watched, holds, measure
+from tests.relay import free_port
+
+
+@pytest.fixture(scope="module")
+def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    with Synapse(tmp_path_factory.mktemp("load"), free_port()) as started:
+        yield started
+
+
+@on_linux
+def test_a_few_clients_for_a_few_seconds(synapse: Synapse) -> None:
+    tally, watched = measure(synapse, clients=12, seconds=5)
+    assert tally.bad == {}
+    assert tally.wrong == []
+    assert {action for action, _ in tally.statuses} >= {"mint", "part", "whole"}
+    assert watched.files[1] <= watched.files[0]
+    assert len(watched.memory) >= 5
+    assert len(watched.busy_ms) >= 5
+
+
+@pytest.mark.parametrize(
+    ("tally", "watched", "missed"),
+    [
+        (Tally(Counter({("mint", 200): 1, ("mint", 429): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 0),
+        (Tally(Counter({("mint", 500): 1})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("part", 0): 1})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(wrong=["part: 1 bytes in the place of 2"]), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(), Watched([10] * 8 + [12] * 2, (5, 6), [1.0], [1.3]), 3),
+    ],
+)
+def test_what_does_not_hold_is_told(tally: Tally, watched: Watched, missed: int) -> None:
+    assert list(holds(tally, watched).values()).count(False) == missed
