@@ -385,18 +385,13 @@ class Response:
     async def _body(self, promise: "Any") -> "Any":
         announced = self.header("Content-Length")
         size = int(announced) if announced.isdigit() else _UNKNOWN_SIZE
-        return await self.in_time(promise, _PATIENCE_S + size / _SLOWEST_BYTES_PER_S)
-
-    async def in_time(self, promise: "Any", patience_s: float) -> "Any":
-        """The value of a promise that is about this transfer.
-
-        :raises BrowserError: if the transfer broke off, or takes longer than it may.
-        """
-        return await _in_time(promise, self._abort, patience_s)
+        return await _in_time(promise, self._abort, _PATIENCE_S + size / _SLOWEST_BYTES_PER_S)
 
 
 async def _in_time(promise: "Any", controller: "Any", patience_s: float) -> "Any":
     """A promise's value; whoever is cancelled, or takes too long, is aborted.
+
+    :raises BrowserError: if the promise was rejected, or takes longer than it may.
 
     By a timer of the browser's own: one of Python's would cost as much as all the rest of a small media.
     """
@@ -465,7 +460,7 @@ class Pieces:
         return head
 
     async def _more(self) -> bool:
-        step = await self._response.in_time(self._reader.read(), _PATIENCE_S)
+        step = await _in_time(self._reader.read(), self._response._abort, _PATIENCE_S)
         if step.done:
             return False
         self._chunk = step.value

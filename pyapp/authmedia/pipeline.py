@@ -6,6 +6,7 @@ import random
 from authmedia import browser
 from authmedia.errors import AuthMediaError
 from authmedia.media import Media, MediaRequest
+from authmedia.pauses import LONGEST_S, SPREAD
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 _TRANSFERS = 16
 _TRIES = 4
 _FIRST_DELAY_S = 0.3
-_LONGEST_DELAY_S = 20.0
 _IDLE_BUDGET_BYTES = 64 * 1024 * 1024
 
 
@@ -361,5 +361,5 @@ class Pipeline:
 def _delay_s(attempt: int, retry_after_s: float | None) -> float:
     """Seconds before the next try: what the server asked for, else doubling, with jitter so that a crowd spreads."""
     if retry_after_s is not None:
-        return min(retry_after_s, _LONGEST_DELAY_S) * (1 + 0.1 * random.random())
+        return min(retry_after_s, LONGEST_S) * (1 + SPREAD * random.random())
     return float(_FIRST_DELAY_S * 2**attempt * (0.5 + random.random()))

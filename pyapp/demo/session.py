@@ -34,7 +34,7 @@ async def assumed_session() -> Session | None:
 
     So that a page begins at once; where it hears that, `open_session` is the careful way.
     """
-    kept = await _kept(browser.query("homeserver"))
+    kept = await _kept(_asked_for())
     return _session(kept) if kept else None
 
 
@@ -44,7 +44,7 @@ async def open_session() -> Session:
     :raises AuthMediaError: if the homeserver cannot be reached or refuses the demonstration's account.
     """
     demo = await _demo()
-    address = (browser.query("homeserver") or str(demo.get("homeserver") or "")).rstrip("/")
+    address = _asked_for() or str(demo.get("homeserver") or "").rstrip("/")
     remembered = await remembered_session(address)
     if remembered:
         return remembered
@@ -74,6 +74,11 @@ async def sign_out(homeserver: Homeserver) -> None:
     """Ends the session on the homeserver and in this tab."""
     await forget_session()
     await homeserver.call("POST", "/_matrix/client/v3/logout", {})
+
+
+def _asked_for() -> str:
+    """The homeserver that the page's address names; empty where it names none."""
+    return browser.query("homeserver").rstrip("/")
 
 
 async def _demo() -> "dict[str, Any]":
@@ -108,7 +113,7 @@ async def _kept(address: str) -> "dict[str, Any]":
     """What the tab remembers, if it is of this homeserver; empty for any homeserver's."""
     text = await browser.recall(_REMEMBERED)
     kept = json.loads(text) if text else {}
-    return {} if address and kept and kept["address"] != address.rstrip("/") else kept
+    return {} if address and kept and kept["address"] != address else kept
 
 
 def _session(kept: "dict[str, Any]") -> Session:

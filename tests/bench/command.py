@@ -48,7 +48,7 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str
         tell = status.update if console.is_terminal else partial(console.print, highlight=False)
         with staged(state, MEDIA, tell) as stage:
             tell("what requests cost the homeserver")
-            costs = server_cost.costs(stage)
+            said = {**about(None, runs), "costs": server_cost.costs(stage)}
             for engine in modes or list(ENGINES):
                 believed = stage.proxy.spki if stage.proxy else ""
                 with opened(ENGINES[engine], playwright, believed=believed) as context:
@@ -56,9 +56,7 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str
                     for group in groups or GROUPS:
                         for row in GROUPS[group](bench):
                             found.append(row)
-                            report.write(
-                                out / FIGURES, {**about(None, runs), "costs": costs}, [as_json(row) for row in found]
-                            )
+                            report.write(out / FIGURES, said, [as_json(row) for row in found])
     console.print(_shown(found))
     console.print(f"The figures are in {out / FIGURES}", highlight=False)
     return 0

@@ -21,6 +21,7 @@ from tests.bench.distance import Distance
 from tests.bench.proxy import Proxy, find_nginx
 from tests.browser.window import Window
 from tests.browser.workshop import with_page
+from tests.homeserver.support import listener
 from tests.relay import free_port
 from web.server import SiteServer
 from web.site import build
@@ -140,7 +141,7 @@ def staged(folder: Path, count: int, tell: Any) -> Iterator[Stage]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     ports = free_port(), free_port()
-    listeners = [_listener(ports[0]), _listener(ports[1], x_forwarded=True)]
+    listeners = [listener(ports[0]), listener(ports[1], x_forwarded=True)]
     synapse = Synapse(
         folder / "synapse",
         ports[0],
@@ -252,14 +253,3 @@ def _thumbnail(content: bytes) -> bytes:
     file = io.BytesIO()
     Image.open(io.BytesIO(content)).resize((32, 32), Image.Resampling.LANCZOS).save(file, "PNG")
     return file.getvalue()
-
-
-def _listener(port: int, *, x_forwarded: bool = False) -> dict[str, Any]:
-    return {
-        "port": port,
-        "bind_addresses": ["127.0.0.1"],
-        "type": "http",
-        "tls": False,
-        "x_forwarded": x_forwarded,
-        "resources": [{"names": ["client"], "compress": False}],
-    }

@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from development.synapse import Federation, Synapse
-from tests.homeserver.support import Account, Mxc, certificate_files, picture
+from tests.homeserver.support import Account, Mxc, certificate_files, listener, picture
 from tests.relay import free_port
 
 QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
@@ -78,7 +77,7 @@ def baselines(tmp_path_factory: pytest.TempPathFactory, secure_port: int) -> Ite
     secrets = [{"id": key_id, "secret": secret} for key_id, secret in BASELINE_SECRETS.items()]
     module = {"secrets": secrets, "cookie": True, "signed_query": True, "signed_query_window": "1m"}
     directory = tmp_path_factory.mktemp("baselines")
-    listeners = [_listener(port, "client"), _listener(secure_port, "client", x_forwarded=True)]
+    listeners = [listener(port), listener(secure_port, x_forwarded=True)]
     extra = {**QUICK, "listeners": listeners, "app_service_config_files": [_bridge(directory)]}
     synapse = Synapse(directory, port, module_config=module, extra_config=extra)
     with running(synapse):
@@ -109,9 +108,9 @@ def bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int, media_port:
     port = free_port()
     module = {"bind_ip": True, "batch_limit": 3, "rc_links": {"per_second": 0.01, "burst_count": 4}}
     listeners = [
-        _listener(port, "client"),
-        _listener(proxy_port, "client", x_forwarded=True),
-        _listener(media_port, "media"),
+        listener(port),
+        listener(proxy_port, x_forwarded=True),
+        listener(media_port, "media"),
     ]
     extra = {**QUICK, "listeners": listeners}
     directory = tmp_path_factory.mktemp("bound")
@@ -172,14 +171,3 @@ def _bridge(directory: Path) -> str:
         ' "rate_limited": false, "namespaces": {"users": [{"regex": "@bridged_.*", "exclusive": true}]}}'
     )
     return str(path)
-
-
-def _listener(port: int, name: str, *, x_forwarded: bool = False) -> dict[str, Any]:
-    return {
-        "port": port,
-        "bind_addresses": ["127.0.0.1"],
-        "type": "http",
-        "tls": False,
-        "x_forwarded": x_forwarded,
-        "resources": [{"names": [name], "compress": False}],
-    }

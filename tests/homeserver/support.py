@@ -271,3 +271,18 @@ def other_end(connection: socket.socket) -> Callable[[], bool]:
         return any((local[-5:], remote[-5:]) == ends and state == "01" for local, remote, state in sockets)
 
     return is_open
+
+
+def listener(port: int, name: str = "client", *, x_forwarded: bool = False) -> dict[str, Any]:
+    """One of Synapse's ``listeners``, on loopback.
+
+    :param name: of what it serves.
+    """
+    return {
+        "port": port,
+        "bind_addresses": ["127.0.0.1"],
+        "type": "http",
+        "tls": False,
+        "x_forwarded": x_forwarded,
+        "resources": [{"names": [name], "compress": False}],
+    }

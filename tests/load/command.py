@@ -57,12 +57,13 @@ def run(state: Path, out: Path, *, clients: int = CLIENTS, seconds: float = SECO
     console = Console()
     with Synapse(state, free_port()) as synapse, console.status("Asking"):
         tally, watched = measure(synapse, clients, seconds)
-    figures = as_json(tally, watched, clients, seconds)
+    held = holds(tally, watched)
+    figures = as_json(tally, watched, held, clients, seconds)
     out.mkdir(parents=True, exist_ok=True)
     (out / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    for what, held in holds(tally, watched).items():
-        console.print(f"{'holds' if held else 'MISSED'}: {what}", highlight=False)
-    return 0 if all(holds(tally, watched).values()) else 1
+    for what, it_holds in held.items():
+        console.print(f"{'holds' if it_holds else 'MISSED'}: {what}", highlight=False)
+    return 0 if all(held.values()) else 1
 
 
 def measure(synapse: Synapse, clients: int, seconds: float) -> tuple[Tally, Watched]:
@@ -103,12 +104,12 @@ def holds(tally: Tally, watched: Watched) -> dict[str, bool]:
     }
 
 
-def as_json(tally: Tally, watched: Watched, clients: int, seconds: float) -> dict[str, Any]:
+def as_json(tally: Tally, watched: Watched, held: dict[str, bool], clients: int, seconds: float) -> dict[str, Any]:
     """``load.json``."""
     return {
         "about": {**about(None, 1), "clients": clients, "seconds": seconds},
         "statuses": {f"{action} {status}": count for (action, status), count in sorted(tally.statuses.items())},
-        "holds": holds(tally, watched),
+        "holds": held,
         "memory": watched.memory,
         "idle_ms": statistics.median(watched.idle_ms),
         "busy_ms": statistics.median(watched.busy_ms),

@@ -4,8 +4,6 @@ You would want it in an application: it takes links where the homeserver makes t
 memory where there is no disk; and when one of them fails while the page is open, it goes on with the next.
 """
 
-import asyncio
-
 from authmedia.errors import (
     AuthMediaError,
     Degraded,
@@ -16,6 +14,7 @@ from authmedia.errors import (
 )
 from authmedia.media import MEMORY, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
+from authmedia.together import together
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -61,7 +60,7 @@ class AutoStrategy(Strategy):
 
     async def support(self) -> Support:
         """Tries each strategy; one that works is enough."""
-        supports = await asyncio.gather(*[loader.support() for loader in self._loaders])
+        supports = await together(*[loader.support() for loader in self._loaders])
         for loader, support in zip(self._loaders, supports):
             if not support.works:
                 self.refused[loader.name] = support.words
