@@ -144,5 +144,5 @@ class _Filling:
 
 
 def _talker(number: int) -> str:
-    """A few messages by one, then by the next, as people talk."""
-    return _TALKERS[number // 3 % len(_TALKERS)]
+    """A few people answer each other, two messages at a time; after a while one of them goes and another comes."""
+    return _TALKERS[(number // 24 + number // 2 % 3) % len(_TALKERS)]

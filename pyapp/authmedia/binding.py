@@ -6,6 +6,7 @@ from authmedia import browser
 from authmedia.blurhash import Blurhash
 from authmedia.encrypted import Keyring
 from authmedia.errors import AuthMediaError
+from authmedia.leisure import Leisure
 from authmedia.media import Media, MediaRequest
 from authmedia.traffic import Traffic
 
@@ -33,11 +34,13 @@ class Binding:
     :param loader: whose session and strategy it is.
     :param keyring: where the key is, if the media is encrypted.
     :param on_change: called whenever the state changes.
+    :param leisure: does what is only for the eye.
     """
 
     __slots__ = (
         "_element",
         "_keyring",
+        "_leisure",
         "_listeners",
         "_loader",
         "_media",
@@ -62,11 +65,13 @@ class Binding:
         *,
         keyring: Keyring | None = None,
         on_change: "Callable[[Binding], None] | None" = None,
+        leisure: Leisure | None = None,
     ) -> None:
         self._element = element
         self._loader = loader
         self._keyring = keyring or Keyring()
         self._on_change = on_change
+        self._leisure = leisure or Leisure()
         self._media: Media | None = None
         self._words: browser.Element | None = None
         self._task: asyncio.Task[None] | None = None
@@ -170,7 +175,8 @@ class Binding:
     async def _run(self) -> None:
         start = self.started_ms = browser.now_ms()
         self._enter(LOADING)
-        self._show_blurhash()
+        if self._element.get("data-blurhash"):
+            self._leisure.add(self._show_blurhash)
         try:
             media = await self._show()
             self.milliseconds = browser.now_ms() - start
@@ -304,11 +310,10 @@ class Binding:
             element.set("height", element.get("data-height"))
 
     def _show_blurhash(self) -> None:
-        text = self._element.get("data-blurhash")
-        if not text:
-            return
+        if self.state != LOADING or self._settled.is_set():
+            return  # the media itself was quicker, or nobody wants it any more
         try:
-            url = Blurhash(text).data_url()
+            url = Blurhash(self._element.get("data-blurhash")).data_url()
         except ValueError:
             return  # a stranger's word, and only an ornament
         self._ornamented = True

@@ -185,6 +185,14 @@ def spawn(work: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 
 
+async def breath() -> None:
+    """Lets the browser do what waits in front of it: a task of Python's that sleeps for nothing does not.
+
+    https://html.spec.whatwg.org/multipage/timers-and-user-prompts.html#dom-settimeout
+    """
+    await window.Promise.new(window.setTimeout)
+
+
 def on_unhandled(handler: "Callable[[BaseException | None, str], None]") -> None:
     """Has ``handler(error, message)`` called for whatever a task raises and nobody awaits."""
 

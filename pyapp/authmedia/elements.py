@@ -11,6 +11,7 @@ import asyncio
 from authmedia import browser
 from authmedia.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.encrypted import Keyring
+from authmedia.leisure import Leisure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Binder(browser.Audience):
         self._loader = loader
         self._on_change = on_change
         self._keyring = keyring or Keyring()
+        self._leisure = Leisure()
         self._at_once = near_px is None
         self._elements: dict[int, browser.Element] = {}
         self._bound: dict[int, Binding] = {}
@@ -73,6 +75,7 @@ class Binder(browser.Audience):
     def close(self) -> None:
         """Unbinds every element, and looks for no more."""
         self._watch.close()
+        self._leisure.close()
         for binding in self.bindings:
             binding.close()
         self._bound.clear()
@@ -124,7 +127,9 @@ class Binder(browser.Audience):
         owner = element.get("data-user-id")
         if owner and owner != self._loader.user_id:
             return
-        binding = Binding(element, self._loader, keyring=self._keyring, on_change=self._on_change)
+        binding = Binding(
+            element, self._loader, keyring=self._keyring, on_change=self._on_change, leisure=self._leisure
+        )
         self._bound[number] = binding
         binding.visible = number in self._visible
         if self._at_once or number in self._near:

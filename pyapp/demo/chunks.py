@@ -1,6 +1,7 @@
 """The messages of a long room, a few at a time: in the document while they are near, else a gap of the same height."""
 
 from authmedia import browser
+from authmedia.leisure import Leisure
 from demo import timeline
 from demo.room import Message
 
@@ -9,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 # So many messages come into the document, and leave it, together.
-_MESSAGES_A_CHUNK = 25
+_MESSAGES_A_CHUNK = 15
 # How far outside of what is visible they do, in CSS pixels: farther than what media are loaded for.
 _NEAR_PX = 2000
 _GUESSED_PX = 180
@@ -21,11 +22,12 @@ class Chunk:
     :param before: who sent the one before them.
     """
 
-    __slots__ = ("_before", "drawn", "element", "messages")
+    __slots__ = ("_before", "drawn", "element", "messages", "near")
 
     def __init__(self, messages: "list[Message]", before: str) -> None:
         self.messages = messages
         self._before = before
+        self.near = False
         self.drawn = False
         self.element = browser.create("ol", class_="chunk")
         self.element.style("min-height", f"{_GUESSED_PX * len(messages)}px")
@@ -59,6 +61,7 @@ class Chunks(browser.Audience):
         self._added: list[Chunk] = []
         self._known: dict[int, Chunk] = {}
         self._last_sender = ""
+        self._leisure = Leisure()
         self._watch = browser.Watch(root, ".chunk", ("class",), self, _NEAR_PX)
         #: How many messages there are, and how many of them are in the document.
         self.messages = 0
@@ -76,6 +79,7 @@ class Chunks(browser.Audience):
     def close(self) -> None:
         """Empties the room."""
         self._watch.close()
+        self._leisure.close()
         self._root.clear()
 
     # --- what the watch tells ----------------------------------------------------------------------------------------
@@ -85,13 +89,18 @@ class Chunks(browser.Audience):
         self._known[number] = self._added.pop(0)
 
     def near(self, number: int, near: bool) -> None:
-        """Draws what comes near, and clears what went away."""
+        """Has drawn what comes near, and cleared what went away."""
         chunk = self._known[number]
-        if near == chunk.drawn:
+        chunk.near = near
+        self._leisure.add(lambda: self._settle(chunk))
+
+    def _settle(self, chunk: Chunk) -> None:
+        """Draws or clears a chunk, unless it came or went again meanwhile."""
+        if chunk.near == chunk.drawn:
             return
-        if near:
+        if chunk.near:
             chunk.draw()
         else:
             chunk.clear()
-        self.drawn += len(chunk.messages) if near else -len(chunk.messages)
+        self.drawn += len(chunk.messages) if chunk.drawn else -len(chunk.messages)
         self._on_change()

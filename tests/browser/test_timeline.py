@@ -12,6 +12,7 @@ from web.demonstration import Demonstration
 
 # A small room, since it has to be filled first; `python3 build.py serve` fills the whole one.
 EVENTS, PICTURES = 240, 60
+LONGEST_TASK_MS = 100
 STEP_PX = 700
 # Scrolls through all of it, and waits at each stop until nothing that is visible is missing.
 SCROLL = """async ([step, patient]) => {
@@ -73,11 +74,12 @@ def test_scrolling_through_all_of_it(
     assert counted["drawn"] < EVENTS / 2, "the rest is gaps"
     assert counted["bound"] < counted["events"]
     assert counted["opened"] >= PICTURES
-    assert counted["coalesced"] + counted["hits"] > 0, "people's pictures are wanted again and again"
+    assert counted["coalesced"] > 0, "people's pictures are wanted several times at once"
+    assert counted["hits"] > 0, "and again and again"
     if strategy == "blob":
         assert counted["urls"] == counted["opened"] - counted["released"]
     if mode.browser == "chromium":
-        assert counted["longest_task"] <= 100
+        assert counted["longest_task"] <= LONGEST_TASK_MS
     else:
         assert counted["longest_task"] == "not told by this browser"
 

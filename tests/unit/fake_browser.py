@@ -217,6 +217,10 @@ def spawn(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 
 
+async def breath() -> None:
+    await asyncio.sleep(0)
+
+
 async def fetch(
     url: str,
     *,
