@@ -7,6 +7,7 @@
     python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N] [--resume]
     python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
     python3 build.py compare --load [--out DIR]
+    python3 build.py compare --faults [--out DIR] [--mode MODE ...]
 
 The set-up uses Python's standard library alone. What a command does once everything is there stands in `web/`,
 `homeserver/development/` and `tests/`; here it is only called.
@@ -25,7 +26,7 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-WITH_BROWSERS = ("tests/browser", "tests/compare", "tests/bench")
+WITH_BROWSERS = ("tests/browser", "tests/compare", "tests/bench", "tests/faults")
 WITHOUT_BROWSERS = ("tests/unit", "tests/homeserver", "tests/load")
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
@@ -79,6 +80,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     compare_parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
     compare_parser.add_argument("--bench", action="store_true", help="measure speed instead, against peers")
     compare_parser.add_argument("--load", action="store_true", help="have 200 clients ask the module for five minutes")
+    compare_parser.add_argument("--faults", action="store_true", help="have a thousand loads go wrong in each way")
     compare_parser.add_argument("--rows", action="append", default=[], help="with --bench: only these rows")
     compare_parser.set_defaults(command=compare)
     options, rest = parser.parse_known_args(arguments)
@@ -139,11 +141,14 @@ def compare(options: argparse.Namespace) -> int:
     """Runs the comparison, the benchmark or the load: minutes, on a machine that does nothing else meanwhile."""
     from tests.bench import command as bench
     from tests.compare.command import run
+    from tests.faults import command as faults
     from tests.load import command as load
 
     try:
         if options.load:
             return load.run(STATE / "load", options.out)
+        if options.faults:
+            return faults.run(options.out, modes=options.mode)
         if options.bench:
             state = STATE / "bench"
             return bench.run(state, options.out, runs=options.runs, modes=options.mode, groups=options.rows)

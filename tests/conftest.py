@@ -56,6 +56,9 @@ def _is_chosen(item: pytest.Item) -> bool:
     if "mode" not in parameters:
         return True
     mode = parameters["mode"].name
+    named = item.get_closest_marker("by_default")
+    if named and mode not in named.args:
+        return False
     if "interpreter" in parameters and (mode, parameters["interpreter"]) not in getattr(module, "PAIRS", PAIRS):
         return False
     if "strategy" in parameters:

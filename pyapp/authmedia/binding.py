@@ -2,10 +2,10 @@
 
 import asyncio
 
-from authmedia import browser
+from authmedia import browser, pauses
 from authmedia.blurhash import Blurhash
 from authmedia.encrypted import Keyring
-from authmedia.errors import AuthMediaError
+from authmedia.errors import AuthMediaError, HomeserverUnreachable
 from authmedia.leisure import Leisure
 from authmedia.media import Media, MediaRequest
 from authmedia.traffic import Traffic
@@ -189,19 +189,32 @@ class Binding:
         self._settled.set()
 
     async def _show(self) -> Media:
-        """Loads until the element shows it; what was replaced meanwhile, as a link that expired, is worth a second."""
+        """Loads until the element shows it, or until that makes no more sense."""
         request = self._request()
-        for last in (False, True):
+        anew = 0
+        for attempt in range(pauses.TRIES):
             media = self._media = await self._loader.load(request, self._is_visible, self._on_progress)
             self.traffic = media.traffic
-            if await self._element.show(media.src, _SHOWN_EVENT[self._element.tag], media.crossorigin):
+            if await self._shows(media):
                 return media
             await self._loader.observe(media)
             failure = await self._loader.examine(media, self._element.media_error)
             self._give_back()
-            if last or not failure.again:
-                raise failure
-        raise AuthMediaError("No load was tried", mxc=request.mxc)
+            anew += failure.again
+            # What was replaced meanwhile, as a link that expired, is worth a second try at once.
+            if attempt == pauses.TRIES - 1 or anew > 1 or not (failure.again or failure.temporary):
+                break
+            if not failure.again:
+                await asyncio.sleep(pauses.delay_s(attempt, failure.retry_after_s))
+        raise failure
+
+    async def _shows(self, media: Media) -> bool:
+        """Whether the element shows what was loaded for it."""
+        try:
+            return await self._element.show(media.src, _SHOWN_EVENT[self._element.tag], media.crossorigin)
+        except browser.BrowserError as error:
+            words = error.words
+        raise HomeserverUnreachable("The transfer came to a standstill", mxc=media.request.mxc, words=words)
 
     def _request(self) -> MediaRequest:
         data = self._element.data

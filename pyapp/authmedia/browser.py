@@ -263,6 +263,14 @@ class Blob:
         """In bytes."""
         return int(self._js.size)
 
+    @property
+    def changed(self) -> int:
+        """When it was last changed, if it is a file: a number that is equal for equal times, and no more than that.
+
+        https://developer.mozilla.org/docs/Web/API/File/lastModified
+        """
+        return int(self._js.lastModified) % 2**31  # alike on both interpreters, of which one has it wrap
+
     def slice(self, start: int, content_type: str) -> "Blob":
         """From byte ``start`` to the end, with a content type of our choice; copies nothing."""
         return Blob(self._js.slice(start, _END, content_type))
@@ -1104,6 +1112,7 @@ class Element:
         """Gives the element a source and waits until it fires ``good`` (true) or ``error`` (false).
 
         :param crossorigin: the attribute of that name, which must stand before the source does; empty for none.
+        :raises BrowserError: if a picture takes longer than it may.
         """
         fired = asyncio.Event()
         outcome: list[bool] = []
@@ -1119,11 +1128,31 @@ class Element:
             else:
                 self.unset("crossorigin")
             self._js.src = src
-            await fired.wait()
+            await (fired.wait() if src.startswith("blob:") else self._patiently(fired))
             return outcome[0]
         finally:
             for listener in listeners:
                 listener.close()
+
+    async def _patiently(self, fired: asyncio.Event) -> None:
+        """Waits for an element's event; a picture that stalls, of which no browser tells, is given up.
+
+        Not one that the browser itself puts off, nor a video or audio, which waits for whoever plays it.
+        """
+        if self.tag != "img" or str(self._js.loading) == "lazy":
+            await fired.wait()
+            return
+        patience_s = _PATIENCE_S + _UNKNOWN_SIZE / _SLOWEST_BYTES_PER_S
+        start = now_ms()
+        # By a timer of the browser's own, as for whatever is fetched.
+        give_up = self._js.dispatchEvent.bind(self._js, window.Event.new("error"))
+        timer = window.setTimeout(give_up, patience_s * 1000)
+        try:
+            await fired.wait()
+        finally:
+            window.clearTimeout(timer)
+        if now_ms() - start >= patience_s * 1000:
+            raise BrowserError("TimeoutError", f"no whole picture came within {patience_s:.0f} seconds")
 
     def unload(self) -> None:
         """Takes the source away, and ends whatever a video or audio was still loading."""

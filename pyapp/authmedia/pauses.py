@@ -1,15 +1,29 @@
-"""Leaves a homeserver alone for as long as it asked, and has all who come meanwhile go together afterwards."""
+"""How long a homeserver is left alone before it is asked again: for as long as it asked, or by our own measure."""
 
 import asyncio
+import random
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError
 
+#: How often what may go well later is tried.
+TRIES = 4
+_FIRST_S = 0.3
 # No answer is heeded for longer.
-LONGEST_S = 20.0
+_LONGEST_S = 20.0
 # Those who were told to wait come back spread over so much more of that time; what they need together, a little later.
-SPREAD = 0.1
-_LONGER = 1 + SPREAD + 0.05
+_SPREAD = 0.1
+_LONGER = 1 + _SPREAD + 0.05
+
+
+def delay_s(attempt: int, retry_after_s: float | None) -> float:
+    """Seconds before the next try: what the server asked for, else doubling, with jitter so that a crowd spreads.
+
+    :param attempt: how many tries there were, less one.
+    """
+    if retry_after_s is not None:
+        return min(retry_after_s, _LONGEST_S) * (1 + _SPREAD * random.random())
+    return float(_FIRST_S * 2**attempt * (0.5 + random.random()))
 
 
 class Pause:
@@ -26,7 +40,7 @@ class Pause:
     def note(self, failure: AuthMediaError) -> None:
         """Begins, if the homeserver said how long to wait."""
         if failure.retry_after_s is not None:
-            wait_ms = min(failure.retry_after_s, LONGEST_S) * _LONGER * 1000
+            wait_ms = min(failure.retry_after_s, _LONGEST_S) * _LONGER * 1000
             self._until_ms = max(self._until_ms, browser.now_ms() + wait_ms)
 
     async def over(self) -> None:

@@ -1,12 +1,10 @@
 """What every load shares, whatever the strategy: one flight per key, a limit, retries, cancellation, counters."""
 
 import asyncio
-import random
 
-from authmedia import browser
+from authmedia import browser, pauses
 from authmedia.errors import AuthMediaError
 from authmedia.media import Media, MediaRequest
-from authmedia.pauses import LONGEST_S, SPREAD
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -18,8 +16,6 @@ if TYPE_CHECKING:
 # More than the six connections that a browser makes with HTTP/1.1, so that none of them waits for Python; with HTTP/2
 # all of them are on their way.
 _TRANSFERS = 16
-_TRIES = 4
-_FIRST_DELAY_S = 0.3
 _IDLE_BUDGET_BYTES = 64 * 1024 * 1024
 
 
@@ -315,13 +311,13 @@ class Pipeline:
         flight.task.cancel()
 
     async def _open_with_retries(self, request: MediaRequest, flight: Flight, traffic: Traffic) -> Media:
-        for attempt in range(_TRIES):
+        for attempt in range(pauses.TRIES):
             try:
                 return await self._open(request, flight, traffic)
             except AuthMediaError as error:
-                if not error.temporary or not self.strategy.retried or attempt == _TRIES - 1:
+                if not error.temporary or not self.strategy.retried or attempt == pauses.TRIES - 1:
                     raise
-                delay = _delay_s(attempt, error.retry_after_s)
+                delay = pauses.delay_s(attempt, error.retry_after_s)
             self.counters.count("retried")
             await asyncio.sleep(delay)
         raise AuthMediaError("No try was made", mxc=request.mxc)
@@ -356,10 +352,3 @@ class Pipeline:
         kept = self._kept.pop(key)
         self.counters.count("released")
         self.strategy.release(kept.media)
-
-
-def _delay_s(attempt: int, retry_after_s: float | None) -> float:
-    """Seconds before the next try: what the server asked for, else doubling, with jitter so that a crowd spreads."""
-    if retry_after_s is not None:
-        return min(retry_after_s, LONGEST_S) * (1 + SPREAD * random.random())
-    return float(_FIRST_DELAY_S * 2**attempt * (0.5 + random.random()))

@@ -1,30 +1,27 @@
 """A bounded store of media files in the origin private file system, shared by all tabs of one origin.
 
 A file's name is base64url(SHA-256(user id + request key)), so no name from outside becomes a path and one account never
-reads what another stored. Its first line says what it is, so an empty, cut or foreign file is told from a whole one.
-Which file was used when stands in one small index; it is only advice, and a lost one costs nothing but the order.
+reads what another stored. Its first line says what it is, so an empty, cut or foreign file is told from a whole one;
+one that was altered since is told by the time of its last change, which an index beside the files has.
 """
 
 import asyncio
 import hashlib
-import json
 
 from authmedia import browser
 from authmedia.base64url import base64url
+from authmedia.file_index import NAME, FileIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
 _DIRECTORY = "authmedia"
-_INDEX = "index.json"
 _PROBE = "probe"
 _MAGIC = "authmedia/1"
-_INDEX_LOCK = "authmedia:index"
-_INDEX_DELAY_S = 0.5
-_LONGEST_INDEX = 16 * 1024 * 1024
 _LONGEST_HEAD = 512
+# In the place of a size that was not announced.
+_UNKNOWN = -1
 _BUDGET_BYTES = 512 * 1024 * 1024
 
 
@@ -45,15 +42,14 @@ class FileStore:
     :param budget: bytes that all files together may take; the least recently used go first.
     """
 
-    __slots__ = ("_budget", "_directory", "_measuring", "_owner", "_pinned", "_total", "_touching", "_used")
+    __slots__ = ("_budget", "_directory", "_index", "_measuring", "_owner", "_pinned", "_total")
 
     def __init__(self, owner: str, budget: int = _BUDGET_BYTES) -> None:
         self._owner = owner
         self._budget = budget
         self._directory: browser.Directory | None = None
         self._pinned: dict[str, int] = {}
-        self._used: dict[str, float] = {}
-        self._touching = False
+        self._index = FileIndex(self._open)
         self._total: int | None = None
         self._measuring = asyncio.Lock()
 
@@ -76,7 +72,7 @@ class FileStore:
         return browser.Lock("authmedia:" + self._name(key))
 
     async def read(self, key: str) -> Stored | None:
-        """The file of a key if it is there and whole; one that is neither is removed."""
+        """The file of a key if it is there, whole and as it was written; one that is not is removed."""
         directory = await self._open()
         name = self._name(key)
         file = await directory.read(name)
@@ -85,10 +81,11 @@ class FileStore:
         head = await file.first_line(_LONGEST_HEAD)
         content_type, size = _parse_head(head)
         start = len(head) + 1
-        if size is None or (size >= 0 and file.size - start != size):
+        whole = size is not None and size in (_UNKNOWN, file.size - start)
+        if not whole or await self._index.is_altered(name, file):
             await directory.remove(name)
             return None
-        self._touch(name)
+        self._index.uses(name, file)
         return Stored(file.slice(start, content_type), content_type)
 
     async def write(
@@ -103,10 +100,12 @@ class FileStore:
         :raises BrowserError: if storage or network refused; nothing is left behind then.
         """
         length = response.header("Content-Length")
-        size = int(length) if length.isdigit() else -1
+        size = int(length) if length.isdigit() else _UNKNOWN
         directory = await self._open()
         await self._make_room(directory, max(size, 0))
-        await directory.write(self._name(key), f"{_MAGIC} {content_type} {size}\n", response, on_progress)
+        name = self._name(key)
+        self._index.writes(name)
+        await directory.write(name, f"{_MAGIC} {content_type} {size}\n", response, on_progress)
 
     async def remove(self, key: str | None) -> None:
         """Removes the file of one key, or all of this owner's."""
@@ -145,31 +144,6 @@ class FileStore:
     def _name(self, key: str) -> str:
         return self._prefix() + _digest(self._owner + "\n" + key)
 
-    def _touch(self, name: str) -> None:
-        """Remembers a use; the index is written once for all uses of a moment."""
-        self._used[name] = browser.clock_ms()
-        if not self._touching:
-            self._touching = True
-            browser.spawn(self._write_index())
-
-    async def _write_index(self) -> None:
-        await asyncio.sleep(_INDEX_DELAY_S)
-        self._touching = False
-        try:
-            async with browser.Lock(_INDEX_LOCK):
-                await self._merge_index()
-        except browser.BrowserError:
-            return  # a full disk, or a window that is going away: the order of use is only advice
-
-    async def _merge_index(self) -> None:
-        directory = await self._open()
-        used = await _read_index(directory)
-        used.update(self._used)
-        self._used = {}
-        present = await directory.names()
-        kept = {name: when for name, when in used.items() if name in present}
-        await directory.write(_INDEX, json.dumps(kept) + "\n", None)
-
     async def _make_room(self, directory: browser.Directory, size: int) -> None:
         """Throws out the least recently used files until ``size`` more bytes fit."""
         async with self._measuring:  # once, however many write at the same time
@@ -179,15 +153,13 @@ class FileStore:
             fits = self._total <= self._budget
         if fits:
             return
-        async with browser.Lock(_INDEX_LOCK):
+        async with self._index.lock():
             sizes = await _sizes(directory)  # measured afresh: other tabs write and remove, too
             total = sum(sizes.values()) + size
-            used = await _read_index(directory)
-            used.update(self._used)
-            for name in sorted(sizes, key=lambda name: used.get(name, 0.0)):
+            for name in await self._index.by_use(list(sizes)):
                 if total <= self._budget:
                     break
-                if name not in self._pinned and name != _INDEX:
+                if name not in self._pinned and name != NAME:
                     await directory.remove(name)
                     total -= sizes[name]
             self._total = total
@@ -198,7 +170,7 @@ def _digest(text: str) -> str:
 
 
 def _parse_head(head: str) -> tuple[str, int | None]:
-    """Content type and size (-1 where it was not announced) of a file; no size where it is not one of ours."""
+    """Content type and size of a file; no size where it is not one of ours."""
     parts = head.split(" ")
     if len(parts) != 3 or parts[0] != _MAGIC:
         return "", None
@@ -215,14 +187,3 @@ async def _sizes(directory: browser.Directory) -> dict[str, int]:
         if file:
             found[name] = file.size
     return found
-
-
-async def _read_index(directory: browser.Directory) -> "dict[str, Any]":
-    file = await directory.read(_INDEX)
-    if not file:
-        return {}
-    try:
-        used = json.loads(await file.first_line(_LONGEST_INDEX))
-    except ValueError:
-        return {}
-    return used if isinstance(used, dict) else {}

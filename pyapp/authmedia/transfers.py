@@ -4,7 +4,7 @@ Every strategy whose ``src`` leads to the network, rather than to an object URL,
 """
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, WrongContent
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, WrongContent
 from authmedia.homeserver import ask
 from authmedia.media import DISK, MEMORY, NETWORK, Media
 
@@ -60,13 +60,31 @@ class _Seen:
 async def examine(media: Media, words: str) -> AuthMediaError:
     """Finds out why an element did not show a media, by asking for the same URL again.
 
+    A picture is read to its end, and shown to another element, which does not transfer it: the first one says no more
+    when its transfer broke off than when it has all of a bad file.
+
     :param words: what the element itself had to say, often nothing.
     """
     mxc = media.request.mxc
     media.traffic.requests += 1
     try:
-        response = await ask(media.src)
+        response = await ask(media.src, cache="default")
+        if media.request.kind != "image":
+            response.abort()
+        elif await _is_picture(response, media):
+            return HomeserverUnreachable("The transfer broke off", mxc=mxc, words=words)
     except AuthMediaError as error:
         return error.about(mxc)
-    response.abort()
+    except browser.BrowserError as error:
+        return HomeserverUnreachable("The transfer broke off", mxc=mxc, words=error.words)
     return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=mxc, words=words)
+
+
+async def _is_picture(response: browser.Response, media: Media) -> bool:
+    body = await response.blob()
+    media.traffic.bytes += body.size
+    url = body.object_url()
+    try:
+        return await browser.decodes(url)
+    finally:
+        browser.revoke_object_url(url)

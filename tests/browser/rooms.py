@@ -33,6 +33,12 @@ class Room:
         answer = self._client.post("/_matrix/media/v3/upload", content=content, headers=headers)
         return str(answer.json()["content_uri"])
 
+    def thumbnail(self, mxc: str, width: int, height: int, method: str) -> bytes:
+        """What the homeserver makes of a picture."""
+        path = f"/_matrix/client/v1/media/thumbnail/{mxc.removeprefix('mxc://')}"
+        answer = self._client.get(path, params={"width": width, "height": height, "method": method})
+        return answer.raise_for_status().content
+
     def say(self, name: str, mxc: str, kind: str = "m.image", **info: object) -> None:
         """Sends a message with a media."""
         path = f"/_matrix/client/v3/rooms/{self.account['room']}/send/m.room.message/{name}"

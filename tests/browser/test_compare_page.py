@@ -31,6 +31,7 @@ def compared(window: Window, **query: str) -> dict[str, Any]:
     return window.report
 
 
+@pytest.mark.by_default("firefox-private")
 def test_every_strategy_has_a_verdict_and_its_cost(open_window: OpenWindow, mode: Mode) -> None:
     window = open_window()
     every = mode.browser == "chromium"

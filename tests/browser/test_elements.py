@@ -115,6 +115,7 @@ def test_taking_an_element_away_aborts_its_request(one: Bench, stock: Stock, int
     assert (found["aborted"], found["coalesced"], found["opened"], found["urls"]) == (1, 1, 0, 0)
 
 
+@pytest.mark.by_default("chromium")
 def test_thousands_of_mounts_leave_nothing_behind(one: Bench, stock: Stock, interpreter: str) -> None:
     window = one.open("blob", interpreter=interpreter)
     window.page.evaluate(MOUNT, [stock.pictures, MOUNTS])

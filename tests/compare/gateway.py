@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -57,7 +57,7 @@ class Gateway:
         self._server = Server(self._answer, 0)
         self.port = self._server.port
 
-    def __enter__(self) -> "Gateway":
+    def __enter__(self) -> Self:
         self._server.start()
         return self
 

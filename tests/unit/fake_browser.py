@@ -25,9 +25,10 @@ class BrowserError(Exception):
 
 
 class Blob:
-    def __init__(self, content: bytes, content_type: str = "") -> None:
+    def __init__(self, content: bytes, content_type: str = "", changed: int = 0) -> None:
         self.content = content
         self.content_type = content_type
+        self.changed = changed
 
     @property
     def size(self) -> int:
@@ -172,6 +173,7 @@ class State:
         self.object_urls: dict[str, Blob] = {}
         self.object_urls_made = 0
         self.files: dict[str, bytes] = {}
+        self.changed: dict[str, int] = {}
         self.storage_refusal: BrowserError | None = None
         self.write_refusal: BrowserError | None = None
         self.loads: dict[str, Loads] = {}
@@ -281,7 +283,8 @@ def revoke_object_url(url: str) -> None:
 
 
 async def decodes(url: str) -> bool:
-    return url not in STATE.undecodable
+    blob = STATE.object_urls.get(url)
+    return url not in STATE.undecodable and not (blob and blob.content.startswith(b"<html"))
 
 
 async def remember(name: str, text: str) -> None:
@@ -305,7 +308,7 @@ class Directory:
 
     async def read(self, name: str) -> Blob | None:
         content = STATE.files.get(name)
-        return None if content is None else Blob(content)
+        return None if content is None else Blob(content, changed=STATE.changed.get(name, 0))
 
     async def write(
         self,
@@ -318,6 +321,7 @@ class Directory:
             raise STATE.write_refusal
         body = await response.read_all(on_progress) if response else b""
         STATE.files[name] = head.encode() + body
+        STATE.changed[name] = STATE.changed.get(name, 0) + 1
 
     async def remove(self, name: str) -> None:
         STATE.files.pop(name, None)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authmedia import links, pipeline
+from authmedia import links, pauses
 from authmedia.errors import AuthMediaError
 from authmedia.homeserver import Homeserver
 from authmedia.loader import forget_account, open_loader
@@ -197,7 +197,7 @@ def test_what_is_asked_for_while_an_account_is_forgotten_is_not_kept(
 def test_an_answer_that_is_no_link_is_an_error_of_that_media_alone(
     entry: object, script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "_TRIES", 1)
+    monkeypatch.setattr(pauses, "TRIES", 1)
     good = {"url": "http://home.test/signed/x", "expires_in_ms": 600_000}
     script.instead = lambda request: answer({"links": [entry, good]})
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors, pipeline
+from authmedia import errors, pauses, pipeline
 from authmedia.homeserver import Homeserver
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.media import MEMORY, NETWORK, MediaRequest
@@ -22,13 +22,13 @@ def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Retries at once; gives the delays that would have been waited."""
     delays: list[float] = []
-    compute = pipeline._delay_s
+    compute = pauses.delay_s
 
     def at_once(attempt: int, retry_after_s: float | None) -> float:
         delays.append(compute(attempt, retry_after_s))
         return 0
 
-    monkeypatch.setattr(pipeline, "_delay_s", at_once)
+    monkeypatch.setattr(pauses, "delay_s", at_once)
     return delays
 
 

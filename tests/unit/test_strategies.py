@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors, strategies
+from authmedia import errors, file_index, pauses, strategies
 from authmedia.elements import FAILED, SHOWN, Binding
 from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
@@ -199,11 +199,72 @@ def test_no_name_from_outside_and_no_other_account_reaches_a_file(
 def test_a_damaged_file_is_fetched_again(script: Script, homeserver: Homeserver, browser: Any, damage: bytes) -> None:
     async def scenario() -> None:
         await open_loader("opfs", homeserver).load(MediaRequest(MXC))
-        (name,) = [name for name in browser.files if name != "index.json"]
-        browser.files[name] = damage
+        browser.files[the_file(browser)] = damage
         media = await open_loader("opfs", homeserver).load(MediaRequest(MXC))
         assert media.source == NETWORK
         assert browser.object_urls[media.src].content == PICTURE
+
+    run(scenario())
+
+
+def the_file(browser: Any) -> str:
+    (name,) = [name for name in browser.files if name != "index.json"]
+    return str(name)
+
+
+def alter(browser: Any, name: str) -> None:
+    """As somebody would by hand, so that its length and its first line stay what they were."""
+    browser.files[name] = browser.files[name].replace(PICTURE, bytes(len(PICTURE)))
+    browser.changed[name] += 1
+
+
+@pytest.mark.parametrize("same_tab", [True, False])
+def test_a_file_that_somebody_altered_is_fetched_again(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, same_tab: bool
+) -> None:
+    monkeypatch.setattr(file_index, "_DELAY_S", 0)
+
+    async def scenario() -> None:
+        first = open_loader("opfs", homeserver)
+        first.release(await first.load(MediaRequest(MXC)))
+        first._pipeline.forget(MediaRequest(MXC).key)
+        await turns()
+        second = first if same_tab else open_loader("opfs", homeserver)
+        assert (await second.load(MediaRequest(MXC))).source == DISK
+        second._pipeline.forget(MediaRequest(MXC).key)
+        alter(browser, the_file(browser))
+        third = first if same_tab else open_loader("opfs", homeserver)
+        media = await third.load(MediaRequest(MXC))
+        assert media.source == NETWORK
+        assert browser.object_urls[media.src].content == PICTURE
+
+    run(scenario())
+
+
+def test_a_file_that_another_tab_wrote_anew_is_taken(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_index, "_DELAY_S", 0)
+    key = MediaRequest(MXC).key
+
+    async def scenario() -> None:
+        here, there = open_loader("opfs", homeserver), open_loader("opfs", homeserver)
+        here.release(await here.load(MediaRequest(MXC)))
+        here._pipeline.forget(key)
+        await there.forget(MediaRequest(MXC))
+        await there.load(MediaRequest(MXC))
+        await turns()
+        assert (await here.load(MediaRequest(MXC))).source == DISK
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("index", [b"", b"[1]", b'{"x": 1}', b'{"x": ["a", "b"]}', b"\xff"])
+def test_a_lost_or_odd_index_costs_nothing(script: Script, homeserver: Homeserver, browser: Any, index: bytes) -> None:
+    async def scenario() -> None:
+        await open_loader("opfs", homeserver).load(MediaRequest(MXC))
+        browser.files["index.json"] = index.replace(b"x", the_file(browser).encode())
+        assert (await open_loader("opfs", homeserver).load(MediaRequest(MXC))).source == DISK
 
     run(scenario())
 
@@ -335,6 +396,71 @@ def test_a_link_that_expired_is_renewed_once(script: Script, homeserver: Homeser
     run(scenario())
     assert len(script.batches) == 2
     assert not any(LINKS_PREFIX in request.url and "secret" in request.url for request in browser.requests)
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, good: bool
+) -> None:
+    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
+    tried: list[str] = []
+
+    async def is_good(url: str) -> bool:
+        return good
+
+    async def scenario() -> None:
+        monkeypatch.setattr(fake, "decodes", is_good)
+        element = fake.Element("img", data_mxc=MXC)
+        element.shows = lambda src: shown_if(tried.append(src) or len(tried) > 1)  # type: ignore[func-returns-value]
+        binding = Binding(element, open_loader("link", homeserver))
+        binding.start()
+        await binding.settled()
+        assert binding.state == (SHOWN if good else FAILED)
+        assert len(tried) == (2 if good else 1)
+        assert good or isinstance(binding.failure, errors.WrongContent)
+
+    run(scenario())
+    assert len(script.batches) == 1, "the link itself is good"
+    assert browser.object_urls == {}
+
+
+@pytest.mark.parametrize(("unreachable", "expected"), [(3, SHOWN), (9, FAILED)])
+def test_an_element_waits_for_a_homeserver_that_cannot_be_reached(
+    script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, unreachable: int, expected: str
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: asked.append(attempt) or 0)
+
+    async def scenario() -> None:
+        broken = fake.BrowserError("TypeError", "Failed to fetch")
+        script.instead = lambda request: broken if "/signed/" in request.url else None
+        element = fake.Element("img", data_mxc=MXC)
+        element.shows = lambda src: shown_if(len(asked) >= unreachable)
+        binding = Binding(element, open_loader("link", homeserver))
+        binding.start()
+        await binding.settled()
+        assert binding.state == expected
+        if expected == FAILED:
+            assert isinstance(binding.failure, errors.HomeserverUnreachable)
+
+    run(scenario())
+    assert asked == [0, 1, 2]
+
+
+def test_a_picture_that_stalls_is_told_so(script: Script, homeserver: Homeserver) -> None:
+    async def stall(src: str) -> bool:
+        raise fake.BrowserError("TimeoutError", "no whole picture came within 295 seconds")
+
+    async def scenario() -> None:
+        element = fake.Element("img", data_mxc=MXC)
+        element.shows = stall
+        binding = Binding(element, open_loader("link", homeserver))
+        binding.start()
+        await binding.settled()
+        assert isinstance(binding.failure, errors.HomeserverUnreachable)
+        assert "295 seconds" in str(binding.failure)
+
+    run(scenario())
 
 
 async def shown_if(value: bool) -> bool:

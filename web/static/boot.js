@@ -23,6 +23,9 @@ globalThis.trustedTypes?.createPolicy("default", {
 addEventListener("error", ({ message }) => message && fail(message));
 addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortError" && fail(String(reason)));
 
+// MicroPython's event loop goes by Date.now: when a device's clock is set back, whatever waits would wait as much longer.
+if (chosen === "micropython") Date.now = () => Math.floor(performance.timeOrigin + performance.now());
+
 for (const link of document.querySelectorAll("[data-interpreter]"))
   if (link.dataset.interpreter === chosen) link.setAttribute("aria-current", "true");
 

@@ -70,7 +70,7 @@ class LinkStrategy(Strategy):
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Asks for the link again, since an element never says why it failed."""
         failure = await examine(media, words)
-        if not isinstance(failure, WrongContent):
+        if not isinstance(failure, WrongContent) and not failure.temporary:  # else the link itself is good
             self._mint.drop(media.request.key, media.src)
         if isinstance(failure, Forbidden):
             return LinkExpired("The homeserver no longer takes this link", mxc=failure.mxc, words=failure.words)

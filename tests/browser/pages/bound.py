@@ -1,6 +1,7 @@
 """A page for tests: whatever elements they put into the document are bound; what the loader did stands in the report.
 
-``?strategy=`` names the strategy, ``?near=`` how near to the viewport media are loaded. Where ``demo.json`` tells of a
+``?strategy=`` names the strategy, ``?near=`` how near to the viewport media are loaded, ``?patience=`` for how many
+seconds a silent server is waited for. Where ``demo.json`` tells of a
 second account, its elements name it in ``data-user-id``, and a loader of its own serves them.
 """
 
@@ -38,6 +39,9 @@ class BoundPage(Page):
         keyring = Keyring()
         for file in json.loads(demo.get("files") or "[]"):
             keyring.add(file)  # the first one's handle is "1"
+        if browser.query("patience"):
+            browser._PATIENCE_S = float(browser.query("patience"))
+            browser._SLOWEST_BYTES_PER_S = 50_000
         near = browser.query("near")
         for homeserver in self.homeservers:
             loader = open_loader(browser.query("strategy"), homeserver)

@@ -1,0 +1,77 @@
+"""What ``python3 build.py compare --faults`` does: a thousand loads under each fault, in Chromium and in Firefox."""
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+from rich.console import Console
+
+from tests.browser.engines import CHROMIUM, FIREFOX, Mode, opened, set_up_browsers
+from tests.compare.runner import about
+from tests.faults import report
+from tests.faults.ground import Ground, grounds
+from tests.faults.scenarios import SCENARIOS, SMALL_DISK_KB, Outcome, Scenario
+
+LOADS = 1000
+FIGURES = "faults.json"
+_AT_A_TIME = 250
+_ENGINES = {mode.name: mode for mode in (CHROMIUM, FIREFOX)}
+
+
+def run(out: Path, *, modes: list[str], loads: int = LOADS) -> int:
+    """Runs all of it; gives the exit status, which is 1 where something was wrong.
+
+    :param out: where ``faults.json`` goes, written again after each fault.
+    :param modes: the browsers; all, if none is named.
+    """
+    console = Console()
+    unknown = sorted(set(modes) - set(_ENGINES))
+    if unknown:
+        console.print(f"authmedia: there is no {unknown[0]} here; there are: {', '.join(_ENGINES)}")
+        return 1
+    set_up_browsers()
+    out.mkdir(parents=True, exist_ok=True)
+    said = {**about(None, 1), "loads": loads}
+    rows: list[dict[str, Any]] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sync_playwright() as playwright,
+        grounds(Path(folder), min(loads, _AT_A_TIME)) as ground,
+    ):
+        for engine in modes or list(_ENGINES):
+            for name, scenario in SCENARIOS.items():
+                row = _row(playwright, ground, engine, name, scenario, loads)
+                rows.append(row)
+                report.write(out / FIGURES, said, rows)
+                console.print(f"{engine}: {name}: {report.summary(row)}", highlight=False)
+    console.print(f"The figures are in {out / FIGURES}", highlight=False)
+    return 0 if all(report.holds(row) for row in rows) else 1
+
+
+@contextmanager
+def browser_for(scenario: Scenario, mode: Mode, playwright: Playwright) -> Iterator[BrowserContext]:
+    """A browser as a scenario needs it."""
+    if scenario.small_disk and mode.browser == "firefox":
+        small = {"dom.quotaManager.temporaryStorage.fixedLimit": SMALL_DISK_KB}
+        mode = Mode(f"{mode.name}-small-disk", mode.browser, {**mode.preferences, **small})
+    with opened(mode, playwright) as context:
+        yield context
+
+
+def _row(
+    playwright: Playwright, ground: Ground, engine: str, name: str, scenario: Scenario, loads: int
+) -> dict[str, Any]:
+    total = Outcome()
+    with browser_for(scenario, _ENGINES[engine], playwright) as context:
+        strategies = list(scenario.strategies) * (-(-loads // (_AT_A_TIME * len(scenario.strategies))))
+        for strategy in strategies:
+            outcome = scenario.play(ground, context, strategy, ground.pictures)
+            total.at_first.add(outcome.at_first)
+            total.in_the_end.add(outcome.in_the_end)
+            total.done += outcome.done
+    return {"fault": name, "engine": engine, **json.loads(json.dumps(asdict(total)))}

@@ -1,0 +1,117 @@
+"""What is done to answers, by name.
+
+Each is done to a part of the answers, as chance has it: often enough that no load of many escapes, and seldom enough
+that what is tried again comes through.
+"""
+
+import asyncio
+import json
+
+from tests.faults.relay import Exchange, Fault
+
+# A part of the answers, so that four tries of one media fail together once in a few hundred.
+_OFTEN, _SELDOM = 0.3, 0.05
+_STALLED_S = 120.0
+_LONGEST_DELAY_S = 0.6
+_CORS = [(b"access-control-allow-origin", b"*")]
+
+
+async def rate_limited(exchange: Exchange) -> None:
+    """429, with the time to wait in the body or in the header."""
+    if not exchange.is_hit(_OFTEN):
+        return
+    wait_ms = exchange.chance.randint(100, 500)
+    body: dict[str, object] = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too many requests"}
+    exchange.status, exchange.headers = 429, [*_CORS, (b"content-type", b"application/json")]
+    if exchange.chance.random() < 0.5:
+        body["retry_after_ms"] = wait_ms
+    else:
+        exchange.headers.append((b"retry-after", b"1"))
+        exchange.headers.append((b"access-control-expose-headers", b"Retry-After"))
+    exchange.body = json.dumps(body).encode()
+    await exchange.answer()
+
+
+async def failing(exchange: Exchange) -> None:
+    """500 as the homeserver says it, or 502 and 503 as a proxy does: in HTML, and without the headers of CORS."""
+    if not exchange.is_hit(_OFTEN):
+        return
+    exchange.status = exchange.chance.choice([500, 502, 503])
+    if exchange.status == 500:
+        exchange.headers = [*_CORS, (b"content-type", b"application/json")]
+        exchange.body = b'{"errcode": "M_UNKNOWN", "error": "Internal server error"}'
+    else:
+        exchange.headers = [(b"content-type", b"text/html")]
+        exchange.body = b"<html><title>Bad gateway</title></html>"
+    await exchange.answer()
+
+
+async def reset_at_the_start(exchange: Exchange) -> None:
+    """The connection is reset before there is an answer."""
+    if not exchange.is_hit(_OFTEN):
+        return
+    exchange.reset()
+
+
+async def reset_in_the_middle(exchange: Exchange) -> None:
+    """The connection is reset in the middle of the body."""
+    if len(exchange.body) < 2 or not exchange.is_hit(_OFTEN):
+        return
+    await exchange.send(exchange.head(len(exchange.body)) + _half(exchange))
+    await asyncio.sleep(0.01)  # else the reset throws away what was sent
+    exchange.reset()
+
+
+async def cut_short(exchange: Exchange) -> None:
+    """The body ends before the length that was announced."""
+    if len(exchange.body) < 2 or not exchange.is_hit(_OFTEN):
+        return
+    await exchange.send(exchange.head(len(exchange.body)) + _half(exchange))
+
+
+async def cut_in_chunks(exchange: Exchange) -> None:
+    """The body comes in chunks, without a length, and the last of them does not come."""
+    if len(exchange.body) < 2 or not exchange.is_hit(_OFTEN):
+        return
+    half = _half(exchange)
+    exchange.headers.append((b"transfer-encoding", b"chunked"))
+    await exchange.send(exchange.head(None) + f"{len(half):x}\r\n".encode() + half + b"\r\n")
+
+
+async def cut_without_length(exchange: Exchange) -> None:
+    """The body has no length and ends with the connection, too early."""
+    if len(exchange.body) < 2 or not exchange.is_hit(_OFTEN):
+        return
+    await exchange.send(exchange.head(None) + _half(exchange))
+
+
+async def stalled(exchange: Exchange) -> None:
+    """The body stands still in its middle, and the connection stays."""
+    if len(exchange.body) < 2 or not exchange.is_hit(_SELDOM):
+        return
+    await exchange.send(exchange.head(len(exchange.body)) + _half(exchange))
+    await asyncio.sleep(_STALLED_S)
+
+
+async def out_of_order(exchange: Exchange) -> None:
+    """Answers come in another order than they were asked for."""
+    await asyncio.sleep(exchange.chance.random() * _LONGEST_DELAY_S)
+    if exchange.is_hit(1):
+        await exchange.answer()
+
+
+def _half(exchange: Exchange) -> bytes:
+    return exchange.body[: exchange.chance.randrange(1, len(exchange.body))]
+
+
+ANSWERS: dict[str, Fault] = {
+    "429, with the time to wait": rate_limited,
+    "500, 502 and 503": failing,
+    "connections reset at the start": reset_at_the_start,
+    "connections reset in the middle of a body": reset_in_the_middle,
+    "bodies cut short of their length": cut_short,
+    "bodies in chunks, cut short": cut_in_chunks,
+    "bodies without a length, cut short": cut_without_length,
+    "bodies that stand still": stalled,
+    "answers out of order": out_of_order,
+}

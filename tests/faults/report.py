@@ -1,0 +1,84 @@
+"""The form of ``faults.json``, and the table in the README that is made of it.
+
+``about``: ``machine``, ``versions``, ``date``, ``loads``. ``rows``: a list of ``{fault, engine, at_first, in_the_end,
+done}``: what became of the loads by themselves, and once the fault had passed and *Try again* was pressed; each is
+``{shown, wrong, failed, hung, from_disk}``, where ``failed`` counts by the words in the media's place.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.faults.scenarios import SCENARIOS
+
+LATEST = Path(__file__).with_name("latest.json")
+PART = "faults"
+
+
+def write(path: Path, about: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Writes ``faults.json``."""
+    path.write_text(json.dumps({"about": about, "rows": rows}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Reads ``faults.json``."""
+    return dict(json.loads(path.read_text(encoding="utf-8")))
+
+
+def flaws(row: dict[str, Any]) -> list[str]:
+    """What is not as it has to be, in words."""
+    scenario = SCENARIOS[row["fault"]]
+    found = []
+    for when in ("at_first", "in_the_end"):
+        seen = row[when]
+        unseen = scenario.unseen.get(row["engine"], ())
+        found += [f"{count} wrong by {name}" for name, count in seen["wrong"].items() if name not in unseen]
+        if seen["hung"]:
+            found.append(f"{seen['hung']} without an end")
+        found += [
+            f"{count} with the words '{words}'" for words, count in seen["failed"].items() if not _fit(words, scenario)
+        ]
+    if scenario.heals and sum(row["in_the_end"]["failed"].values()):
+        found.append(f"{sum(row['in_the_end']['failed'].values())} did not recover")
+    if not row["done"]:
+        found.append("the fault was not done at all")
+    return list(dict.fromkeys(found))
+
+
+def holds(row: dict[str, Any]) -> bool:
+    """Whether all is as it has to be."""
+    return not flaws(row)
+
+
+def summary(row: dict[str, Any]) -> str:
+    """What became of the loads, in a few words."""
+    seen = row["at_first"]
+    words = [f"{seen['shown']} shown", *[f"{count} failed: {words}" for words, count in seen["failed"].items()]]
+    words.append(f"in the end {row['in_the_end']['shown']} shown")
+    return ", ".join(words) + (f"; NOT RIGHT: {', '.join(flaws(row))}" if flaws(row) else "")
+
+
+def table(faults: dict[str, Any]) -> str:
+    """The table for the README."""
+    lines = [
+        "| fault | in | loads | shown by themselves | failed, and said so | shown in the end | wrong, or without end |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in faults["rows"]:
+        first, end = row["at_first"], row["in_the_end"]
+        failed = sum(first["failed"].values())
+        loads = first["shown"] + sum(first["wrong"].values()) + failed + first["hung"]
+        cells = [row["fault"], row["engine"], loads, first["shown"], failed, end["shown"], _bad(row)]
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _bad(row: dict[str, Any]) -> str:
+    """What is shown though it is not whole, and what came to no end."""
+    hung = max(row[when]["hung"] for when in ("at_first", "in_the_end"))
+    by_strategy = [f"{count} by `{name}`" for name, count in row["at_first"]["wrong"].items()]
+    return ", ".join(by_strategy + ([f"{hung} without end"] if hung else [])) or "0"
+
+
+def _fit(words: str, scenario: Any) -> bool:
+    return words in scenario.words
