@@ -27,7 +27,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 WITH_BROWSERS = ("tests/browser", "tests/compare", "tests/bench", "tests/faults")
-WITHOUT_BROWSERS = ("tests/unit", "tests/homeserver", "tests/load")
+WITHOUT_BROWSERS = ("tests/unit", "tests/homeserver", "tests/load", "tests/fuzz")
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
 OLDEST_PYTHON = (3, 11)

@@ -226,7 +226,7 @@ class _Bundle:
             order = self._orders[number]
             self._answered.add(number)
             return order, status, str(head["type"]), length
-        except (ValueError, KeyError, TypeError, IndexError):
+        except (ValueError, KeyError, TypeError, IndexError, OverflowError):  # the last of 1e999
             failure = ServerFailure("The homeserver's answer is no bundle")
         raise failure
 

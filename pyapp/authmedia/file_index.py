@@ -54,16 +54,21 @@ class FileIndex:
 
     async def is_altered(self, name: str, file: browser.Blob) -> bool:
         """Whether somebody wrote to a file who takes no note of it."""
-        for look_again in (False, True):  # another tab may have written it anew
-            known = self._own.get(name)
-            if known and known[1] in (_ANY, file.changed):
-                return False
-            if self._noted is None or look_again:
+        if self._agrees(name, file):
+            return False
+        async with self.lock():  # nobody can read it while somebody writes it
+            # Another tab may have written the file anew since this one looked.
+            if self._noted is None or not self._agrees(name, file):
                 self._noted = await _read(await self._open())
-            noted = self._noted.get(name)
-            if (noted and noted[1] in (_ANY, file.changed)) or not (known or noted):
-                return False
-        return True
+        return not self._agrees(name, file)
+
+    def _agrees(self, name: str, file: browser.Blob) -> bool:
+        """Whether a file was last changed when it should have been, as far as that is known."""
+        own = self._own.get(name)
+        noted = self._noted.get(name) if self._noted is not None else None
+        if own or noted:
+            return any(note[1] in (_ANY, file.changed) for note in (own, noted) if note)
+        return self._noted is not None  # it stands in no index
 
     async def by_use(self, names: "list[str]") -> "list[str]":
         """Names of files, the least recently used first."""

@@ -62,7 +62,7 @@ def _is_server_name(name: str) -> bool:
     """https://spec.matrix.org/latest/appendices/#server-name"""
     if name.startswith("["):
         host, bracket, rest = name[1:].partition("]")
-        good = bool(bracket) and _consists_of(host, _IPV6_CHARACTERS, 45)
+        good = bool(bracket) and len(host) > 1 and _consists_of(host, _IPV6_CHARACTERS, 45)
         port = rest[1:] if rest.startswith(":") else rest and "x"
         colon = ":" if rest else ""
     else:

@@ -16,6 +16,8 @@ from web.demonstration import Demonstration
 
 MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 GAP = 700
+# So many loads the pipeline lets through at a time, and of those so many a browser has on their way over HTTP/1.1.
+TRANSFERS, CONNECTIONS = 16, 6
 # So often elements are put into the document and taken out again; the pictures repeat.
 MOUNTS = 5000
 MOUNT = """async ([mxcs, mounts]) => {
@@ -34,6 +36,14 @@ MOUNT = """async ([mxcs, mounts]) => {
     for (const image of batch) image.remove();
   }
 }"""
+
+# Scrolls to an element; is done once the page has been told what people see now.
+INTO_VIEW = """(selector) => new Promise((resolve) => {
+  const element = document.querySelector(selector);
+  const told = ([{ isIntersecting }]) => isIntersecting && requestAnimationFrame(() => resolve());
+  new IntersectionObserver(told).observe(element);
+  element.scrollIntoView({ block: "center" });
+})"""
 
 # Whoever waits for the better part of a minute or longer waits for half a second here.
 IMPATIENT = """(() => {
@@ -113,6 +123,50 @@ def test_taking_an_element_away_aborts_its_request(one: Bench, stock: Stock, int
     wait_for(lambda: one.brake.given_up == 1, what="the end of the request")
     found = counters(window)
     assert (found["aborted"], found["coalesced"], found["opened"], found["urls"]) == (1, 1, 0, 0)
+
+
+def test_its_place_is_kept_and_a_blurhash_stands_in_it_until_a_media_is_there(
+    one: Bench, stock: Stock, interpreter: str
+) -> None:
+    window = one.open("blob", interpreter=interpreter)
+    one.brake.hold("/download/")
+    one.brake.hold("/thumbnail/")
+    sized = {"data_width": "96", "data_height": "72", "data_method": "crop"}
+    add(window, stock.pictures[:1], data_blurhash="LEHV6nWB2yk8pyo0adR*.7kCMdnj", **sized)
+    window.page.wait_for_function(
+        "() => document.querySelector('img[data-mxc]').style.backgroundImage.startsWith('url(\"data:image/bmp')"
+    )
+    image = window.page.locator("img[data-mxc]")
+    assert image.get_attribute("data-state") == "loading"
+    before = image.bounding_box()
+    one.brake.let_go()
+    wait_until(window, "img[data-mxc]")
+    assert image.bounding_box() == before
+    assert before
+    assert (before["width"], before["height"]) == (96, 72)
+    assert image.evaluate("(image) => image.style.backgroundImage") == ""
+
+
+def test_what_people_see_goes_first(one: Bench, stock: Stock, interpreter: str) -> None:
+    window = one.open("blob", near="100000", interpreter=interpreter)
+    window.page.set_viewport_size({"width": 800, "height": 600})
+    one.brake.hold("/download/")
+    add(window, stock.pictures, gap=GAP)
+    window.page.evaluate(INTO_VIEW, "#bound > div:last-child > img")
+    wait_for(lambda: one.brake.asked_for("/download/") == CONNECTIONS, what="the first requests")
+    one.brake.let_go()
+    wait_until(window, "img[data-mxc]")
+    asked = [path for path in one.brake.asked if "/download/" in path]
+    last = next(n for n, path in enumerate(asked) if path.endswith(stock.pictures[-1].rpartition("/")[2]))
+    assert last < TRANSFERS + 4, "before those that stand above it"
+
+
+def test_links_of_one_turn_are_asked_for_together(one: Bench, stock: Stock, interpreter: str) -> None:
+    window = one.open("link", interpreter=interpreter)
+    before = one.brake.asked_for("/media/links")
+    add(window, stock.pictures)
+    wait_until(window, "img[data-mxc]")
+    assert one.brake.asked_for("/media/links") == before + 1
 
 
 @pytest.mark.by_default("chromium")

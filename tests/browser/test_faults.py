@@ -16,7 +16,7 @@ from tests.relay import Relay, free_port
 from web.demonstration import Demonstration
 
 STRATEGIES = ("link", "opfs", "blob", "bundle")
-STRATEGIES_IN = {"chromium": ("bundle",), "firefox": ("opfs",), "firefox-private": ("link",)}
+STRATEGIES_IN = {"chromium": ("bundle",), "firefox-private": ("link",)}
 SIGNED_OUT = "You are signed out. Sign in again to see this media."
 UNREACHABLE = "The server cannot be reached."
 

@@ -15,7 +15,6 @@ ON_DISK = ("opfs",)
 UNREACHABLE = "The server cannot be reached."
 PROBLEM = "The server had a problem with this media."
 SLOW_DOWN = "The server asked us to slow down."
-DAMAGED = "This file is damaged, or not of the kind that it claims to be."
 SIGNED_OUT = "You are signed out. Sign in again to see this media."
 FULL = "There is no room left on this device to keep this media."
 NOT_FOUND = "This media is not on the server (any more)."
@@ -185,10 +184,11 @@ def _ended(tab: Tab, outcome: Outcome) -> Outcome:
 _MAY_SAY: dict[Fault, tuple[str, ...]] = {
     faults.rate_limited: (SLOW_DOWN,),
     faults.failing: (PROBLEM, UNREACHABLE),
-    faults.reset_in_the_middle: (UNREACHABLE, PROBLEM, DAMAGED),
-    faults.cut_short: (UNREACHABLE, PROBLEM, DAMAGED),
-    faults.cut_in_chunks: (UNREACHABLE, PROBLEM, DAMAGED),
-    faults.cut_without_length: (UNREACHABLE, PROBLEM, DAMAGED),
+    faults.reset_in_the_middle: (UNREACHABLE, PROBLEM),
+    faults.cut_short: (UNREACHABLE, PROBLEM),
+    faults.cut_in_chunks: (UNREACHABLE, PROBLEM),
+    faults.cut_without_length: (UNREACHABLE, PROBLEM),
+    faults.stalled: (UNREACHABLE, PROBLEM),
     faults.out_of_order: (),
 }
 # An answer that ends with its connection is whole wherever that ends, but for a bundle, whose parts have lengths

@@ -21,6 +21,8 @@ from tests.relay import free_port
 CLIENTS, SECONDS, USERS = 200, 300.0, 40
 SIZES = (*[20_000] * 40, *[400_000] * 10, 30_000_000)
 FIGURES = "load.json"
+LATEST = Path(__file__).with_name("latest.json")
+PART = "load"
 # What is to hold.
 MOST_MEMORY, MOST_DELAY = 1.10, 1.2
 _SETTLED_S = 60.0
@@ -114,6 +116,15 @@ def as_json(tally: Tally, watched: Watched, held: dict[str, bool], clients: int,
         "idle_ms": statistics.median(watched.idle_ms),
         "busy_ms": statistics.median(watched.busy_ms),
     }
+
+
+def table(figures: dict[str, Any]) -> str:
+    """The table for the README."""
+    about = figures["about"]
+    what = f"{about['clients']} clients for {about['seconds'] / 60:.0f} minutes"
+    lines = [f"| {what} | |", "|---|---|"]
+    lines += [f"| {what} | {'holds' if held else '**missed**'} |" for what, held in figures["holds"].items()]
+    return "\n".join(lines) + "\n"
 
 
 async def _whoami(synapse: Synapse, token: str, seconds: float) -> list[float]:

@@ -1,5 +1,6 @@
 """Fixtures of the unit tests: everything is real but `authmedia.browser`."""
 
+import gc
 from typing import Any
 
 import pytest
@@ -8,6 +9,13 @@ from tests.unit import fake_browser
 from tests.unit.support import Script
 
 from authmedia.homeserver import Homeserver  # isort: skip  (support puts the fake browser in place)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_collections() -> None:
+    """Takes what is imported out of the sight of the garbage collector, which each test asks for a round."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ class Pieces:
         if len(line) > longest:
             raise BrowserError("SyntaxError", f"a line of more than {longest} bytes")
         self._rest = rest
-        return line.decode() if newline else self._end("")
+        return line.decode("utf-8", "replace") if newline else self._end("")
 
     async def blob(self, length: int) -> Blob | None:
         await self._begin()

@@ -1,6 +1,7 @@
 """Puts the fake browser in the place of the real one, and a scripted homeserver behind it."""
 
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import Callable, Coroutine
@@ -83,12 +84,21 @@ def error(status: int, errcode: str, words: str, **more: object) -> Any:
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Runs a coroutine to its end, within five seconds.
+    """Runs a coroutine to its end, within five seconds; what a task raises meanwhile and nobody hears of is a failure.
 
     In a thread of its own, since Playwright, in the same run of pytest, keeps an event loop in this one.
     """
     with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, asyncio.wait_for(work, 5)).result()
+        return pool.submit(asyncio.run, _watched(work)).result()
+
+
+async def _watched(work: Coroutine[Any, Any, Any]) -> Any:
+    unheard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unheard.append(context))
+    result = await asyncio.wait_for(work, 5)
+    gc.collect()  # which is when a task that ended so tells of it
+    assert unheard == []
+    return result
 
 
 async def turns(count: int = 20) -> None:

@@ -185,6 +185,7 @@ def test_what_a_broken_transfer_left_out_is_asked_for_again(
         lambda content: content.replace(b'"part": 0', b'"part": 7'),
         lambda content: content.replace(b'"part": 0', b'"part": -1'),
         lambda content: content.replace(b'"length": 9', b'"length": -9'),
+        lambda content: content.replace(b'"length": 9', b'"length": 1e999'),
         lambda content: content.replace(b'"length"', b'"size"'),
         lambda content: b"[]\n" + content,
         lambda content: b"x" * 2000,

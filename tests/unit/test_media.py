@@ -42,6 +42,7 @@ def test_an_mxc_uri_is_a_server_and_an_id(uri: str, parts: tuple[str, str]) -> N
         "mxc://[::1/abc",
         "mxc://[::1]x/abc",
         "mxc://[]/abc",
+        "mxc://[7]/abc",
         "mxc://example.org/\u202eabc",
         "mxc://example.org/" + "a" * 256,
         " mxc://example.org/abc",

@@ -1,5 +1,6 @@
 """What the README says of the comparison is what the comparison found."""
 
+import json
 import re
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from tests import readme
 from tests.bench import report as bench
 from tests.compare import report
 from tests.compare.results import Cell, Results, Setting, verdict
+from tests.faults import inputs
+from tests.faults import report as faults
+from tests.load import command as load
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "link")
@@ -23,6 +27,12 @@ def test_the_tables_of_speed_and_cost_are_those_of_the_latest_benchmark() -> Non
     assert readme.read_between(bench.PART) == bench.table(latest)
     on_paper = readme.read_between(bench.ON_PAPER, readme.OF_THE_HOMESERVER)
     assert on_paper == bench.paper.table(latest["about"]["costs"])
+
+
+def test_the_tables_of_what_goes_wrong_are_those_of_the_latest_runs_and_of_the_tests() -> None:
+    assert readme.read_between(faults.PART) == faults.table(faults.read(faults.LATEST))
+    assert readme.read_between(load.PART) == load.table(json.loads(load.LATEST.read_text(encoding="utf-8")))
+    assert readme.read_between(inputs.PART) == inputs.table()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,88 @@
+"""Media that are not what they say: whatever they are and however they are opened, nothing in them runs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+from playwright.sync_api import Error
+
+from tests.browser.engines import Mode
+from tests.browser.rooms import Account, Room, picture
+from tests.browser.window import Window
+from tests.conftest import OpenWindow
+from web.demonstration import Demonstration
+
+MARK = "document.title = 'hacked'; try { localStorage.hacked = 'yes'; opener.hacked = 'yes'; } catch {}"
+HTML = f'<!doctype html><title>quiet</title><script>{MARK}</script><img src=x onerror="{MARK}">'
+SVG = f'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="{MARK}"><script>{MARK}</script></svg>'
+# Each with the type that it was uploaded with.
+HOSTILE = {
+    "page": (HTML.encode(), "text/html"),
+    "page-as-png": (HTML.encode(), "image/png"),
+    "xhtml": (
+        f'<html xmlns="http://www.w3.org/1999/xhtml"><script>{MARK}</script></html>'.encode(),
+        "application/xhtml+xml",
+    ),
+    "svg": (SVG.encode(), "image/svg+xml"),
+    "svg-as-png": (SVG.encode(), "image/png"),
+    "script": (MARK.encode(), "text/javascript"),
+    # Pictures that are pages, too, to a browser that looks for itself.
+    "gif-and-script": (b"GIF89a/*" + b"\0" * 8 + f"*/=1;{MARK}".encode(), "image/gif"),
+    "png-and-page": (picture(60) + HTML.encode(), "text/html"),
+    "png-and-page-as-png": (picture(61) + HTML.encode(), "image/png"),
+    "no-type-at-all": (HTML.encode(), "x"),
+}
+STRATEGIES = ("link", "opfs", "blob", "bundle", "service_worker", "cookie", "signed_query")
+STRATEGIES_IN = {"chromium": ("link",), "firefox-private": ("blob",)}
+# Remembers every object URL, and keeps it alive.
+KEEP = """
+  window.kept = [];
+  const make = URL.createObjectURL.bind(URL);
+  URL.createObjectURL = (object) => { const url = make(object); kept.push(url); return url; };
+  URL.revokeObjectURL = () => {};
+"""
+
+
+@pytest.fixture(scope="session")
+def hostile_room(demonstration: Demonstration) -> Iterator[Room]:
+    room = Room(demonstration.synapse, "hostile")
+    room.be_seen(room.upload(picture(63), "image/png"))  # by which `cookie` tries whether it works
+    for name, (content, content_type) in HOSTILE.items():
+        room.say(name, room.upload(content, content_type), mimetype="image/png")
+        room.say(f"{name}-video", room.upload(content + b" ", content_type), "m.video", mimetype="video/mp4")
+    room.say("a-picture", room.upload(picture(62), "image/png"))
+    yield room
+    room.close()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_nothing_in_media_runs_however_they_are_opened(
+    open_window: OpenWindow, site_for: Callable[[Account], str], hostile_room: Room, mode: Mode, strategy: str
+) -> None:
+    if mode.private and strategy == "opfs":
+        pytest.skip("opfs does not work in private windows")
+    window = open_window(site_for(hostile_room.account))
+    window.page.add_init_script(KEEP)
+    window.open(strategy.replace("_", "-"))
+    assert window.state == "done", window.page.locator("#problem").inner_text()
+    states = {media["name"]: media["state"] for media in window.media}
+    assert len([name for name in states if not name.startswith("Avatar")]) == 2 * len(HOSTILE) + 1
+    assert states["a-picture"] == "shown"
+    assert states["page"] == states["page-as-png"] == states["script"] == "failed"
+    for address in addresses(window):
+        with window.page.context.expect_page() as opened:
+            window.page.evaluate("(address) => { window.open(address); }", address)
+        with suppress(Error):  # what becomes a download closes its tab
+            opened.value.wait_for_load_state()
+            assert opened.value.title() != "hacked", address
+            opened.value.close()
+    told = window.page.evaluate("() => [localStorage.hacked, window.hacked, document.title]")
+    assert told[:2] == [None, None]
+    assert told[2] != "hacked"
+
+
+def addresses(window: Window) -> list[str]:
+    """Wherever media were shown from: object URLs, and addresses that open them without a header."""
+    of_the_network = [url for url in window.requests if "/media/signed/" in url]
+    found = [*window.page.evaluate("() => window.kept"), *dict.fromkeys(of_the_network)]
+    return [str(url) for url in found]

@@ -1,0 +1,73 @@
+"""What was tried that is wrong in itself, counted in the tests that try it, as a table for the README."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.browser import test_hostile as hostile
+from tests.homeserver import test_minting as minting
+from tests.homeserver import test_openapi as openapi
+from tests.homeserver import test_refusals as refusals
+from tests.unit import test_encrypted as encrypted
+from tests.unit import test_forging as forging
+from tests.unit import test_media as media
+
+PART = "inputs"
+
+
+def table() -> str:
+    """The table for the README."""
+    lines = ["| what | how many | becomes | test |", "|---|---|---|---|"]
+    lines += [f"| {what} | {count:,} | {becomes} | `{test.__name__}` |" for what, count, becomes, test in _tried()]
+    return "\n".join(lines) + "\n"
+
+
+def _tried() -> list[tuple[str, int, str, Callable[..., Any]]]:
+    forged = sum(1 for _ in forging.forgeries(seed=6, each=forging.EACH))
+    in_strategies = len(hostile.HOSTILE) * 2 * len(hostile.STRATEGIES)
+    return [
+        (f"links altered in {len(forging.KINDS)} ways", forged, "refused", forging.test_what_is_forged_is_refused),
+        (
+            "links altered on their way to a real Synapse",
+            _cases(refusals.test_altered_link),
+            "refused, in words that tell nothing",
+            refusals.test_altered_link,
+        ),
+        (
+            "bodies that are no list of media",
+            _cases(minting.test_malformed_body),
+            "an error of Matrix",
+            minting.test_malformed_body,
+        ),
+        (
+            "requests by the description of the interface, and against it",
+            len(openapi.OPERATIONS) * openapi.EXAMPLES,
+            "answered as described",
+            openapi.test_answers_are_those_that_are_described,
+        ),
+        (
+            "addresses that are no `mxc://`",
+            _cases(media.test_anything_else_is_malformed),
+            "an error for that media alone",
+            media.test_anything_else_is_malformed,
+        ),
+        (
+            "encrypted files that cannot be right",
+            _cases(encrypted.test_what_cannot_be_right_is_refused),
+            "an error, and nothing is shown",
+            encrypted.test_what_cannot_be_right_is_refused,
+        ),
+        (
+            "pages, scripts and polyglots as pictures and videos, by each strategy",
+            in_strategies,
+            "nothing runs, in the page or opened by itself",
+            hostile.test_nothing_in_media_runs_however_they_are_opened,
+        ),
+    ]
+
+
+def _cases(test: Callable[..., Any]) -> int:
+    """How many cases a test has."""
+    count = 1
+    for mark in getattr(test, "pytestmark", ()):
+        count *= len(list(mark.args[1])) if mark.name == "parametrize" else 1
+    return count
