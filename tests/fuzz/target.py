@@ -1,6 +1,6 @@
 """Parsers that meet bytes of strangers, for a fuzzer that looks for its way into them by what each input reaches.
 
-    python -m tests.fuzz.target link -max_total_time=600
+    PYTHONPATH=.:pyapp:homeserver .venv/bin/python -m tests.fuzz.target link -max_total_time=600
 
 What follows the name is libFuzzer's: https://llvm.org/docs/LibFuzzer.html#options
 """
