@@ -138,7 +138,7 @@ def test(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Runs the comparison, the benchmark or the load: minutes, on a machine that does nothing else meanwhile."""
+    """Runs the comparison, the benchmark, the load or the faults, on a machine that does nothing else meanwhile."""
     from tests.bench import command as bench
     from tests.compare.command import run
     from tests.faults import command as faults

@@ -12,7 +12,7 @@ from development.seed import media_of
 from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, opened
 from tests.browser.rooms import Account
 from tests.browser.window import Window
-from tests.browser.workshop import PAGES, with_page
+from tests.browser.workshop import with_page
 from tests.relay import free_port
 from web.demonstration import Demonstration
 from web.server import SiteServer
@@ -140,8 +140,7 @@ def open_window(browser: BrowserContext, demonstration: Demonstration) -> Iterat
 @pytest.fixture(scope="session")
 def bound_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site, with a page that binds whatever tests put into it."""
-    source = (PAGES / "bound.py").read_text(encoding="utf-8")
-    return with_page(state / "site", tmp_path_factory.mktemp("bound") / "site", "bound", source)
+    return with_page(state / "site", tmp_path_factory.mktemp("bound") / "site", "bound")
 
 
 @pytest.fixture

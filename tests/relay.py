@@ -3,6 +3,8 @@
 import asyncio
 import socket
 import threading
+from collections.abc import Coroutine
+from typing import Any, Self
 
 
 def free_port() -> int:
@@ -17,30 +19,24 @@ def is_open(port: int) -> bool:
         return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
-class Relay:
-    """Passes every connection on to a port of this machine, until it is cut.
+class InThread:
+    """A server that has an event loop, and a thread for it, of its own.
 
-    >>> with Relay(8008) as relay:
-    ...     httpx.get(relay.url)
-
-    :param port: where connections are passed on to.
+    Who inherits it says in `_open` and `_close` what is done there, and sets the port.
     """
 
-    def __init__(self, port: int) -> None:
-        self._target = port
+    def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._server: asyncio.Server | None = None
         self.port = 0
 
-    def __enter__(self) -> "Relay":
+    def __enter__(self) -> Self:
         self._thread.start()
-        self.open()
+        self._run(self._open())
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        self.cut()
+        self._run(self._close())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -50,19 +46,44 @@ class Relay:
         """The address to use in the place of the homeserver's own."""
         return f"http://localhost:{self.port}"
 
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _open(self) -> None:
+        raise NotImplementedError
+
+    async def _close(self) -> None:
+        raise NotImplementedError
+
+
+class Relay(InThread):
+    """Passes every connection on to a port of this machine, until it is cut.
+
+    >>> with Relay(8008) as relay:
+    ...     httpx.get(relay.url)
+
+    :param port: where connections are passed on to.
+    """
+
+    def __init__(self, port: int) -> None:
+        super().__init__()
+        self._target = port
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
     def open(self) -> None:
         """Takes connections, at the same port as before."""
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
+        self._run(self._open())
 
     def cut(self) -> None:
         """Ends all connections in the middle of what they do, and takes no more."""
-        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result()
+        self._run(self._close())
 
     async def _open(self) -> None:
         self._server = await asyncio.start_server(self._pass_on, "127.0.0.1", self.port)
         self.port = int(self._server.sockets[0].getsockname()[1])
 
-    async def _cut(self) -> None:
+    async def _close(self) -> None:
         if self._server:
             self._server.close()
             self._server = None

@@ -279,6 +279,14 @@ class Blob:
         """The text before the first newline, of at most ``longest`` bytes."""
         return str(await _settled(self._js.slice(0, longest).text())).split("\n")[0]
 
+    async def is_picture(self) -> bool:
+        """Whether an ``<img>`` can show it."""
+        url = self.object_url()
+        try:
+            return await decodes(url)
+        finally:
+            revoke_object_url(url)
+
     def object_url(self) -> str:
         """A ``blob:`` URL; whoever asks for it revokes it."""
         OBJECT_URLS.made += 1

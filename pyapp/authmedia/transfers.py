@@ -83,8 +83,4 @@ async def examine(media: Media, words: str) -> AuthMediaError:
 async def _is_picture(response: browser.Response, media: Media) -> bool:
     body = await response.blob()
     media.traffic.bytes += body.size
-    url = body.object_url()
-    try:
-        return await browser.decodes(url)
-    finally:
-        browser.revoke_object_url(url)
+    return await body.is_picture()

@@ -12,7 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,14 @@ FIREFOX_PRIVATE_NO_WORKER = Mode(
     {**FIREFOX_PRIVATE.preferences, "dom.serviceWorkers.enabled": False},
 )
 ALL_MODES = (CHROMIUM, CHROMIUM_OFF_THE_RECORD, FIREFOX, FIREFOX_PRIVATE, FIREFOX_PRIVATE_NO_WORKER)
+
+
+def with_little_storage(mode: Mode, kilobytes: int) -> Mode:
+    """The same, with room for so much on its disk; Chromium is told in each window (`Window.limit_storage`)."""
+    if mode.browser != "firefox":
+        return mode
+    limit = {"dom.quotaManager.temporaryStorage.fixedLimit": kilobytes}
+    return replace(mode, name=f"{mode.name}-small-disk", preferences={**mode.preferences, **limit})
 
 
 def set_up_browsers() -> None:

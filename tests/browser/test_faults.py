@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Playwright
 
 from development.synapse import Synapse
-from tests.browser.engines import CHROMIUM, FIREFOX, Mode, opened
+from tests.browser.engines import CHROMIUM, FIREFOX, Mode, opened, with_little_storage
 from tests.browser.rooms import Account, Room, picture
 from tests.browser.window import Window
 from tests.conftest import OpenWindow
@@ -88,9 +87,7 @@ def test_a_session_that_ended_is_told_at_every_media(
     window = open_window()
     window.open(strategy)
     assert window.state == "done"
-    headers = {"Authorization": f"Bearer {window.token()}"}
-    logout = demonstration.synapse.base_url + "/_matrix/client/v3/logout"
-    assert httpx.post(logout, headers=headers, json={}).status_code == 200
+    window.end_session(demonstration.synapse.base_url)
     window.press("#clear")
     assert window.state == "done"
     assert {media["error"] for media in window.media} == {"SessionExpired"}
@@ -162,7 +159,7 @@ def test_a_homeserver_without_links_is_told_and_another_strategy_offered(
 
 
 SMALL_DISK_KB = 4096
-FIREFOX_SMALL_DISK = Mode("firefox-small-disk", FIREFOX.browser, {"dom.quotaManager.temporaryStorage.fixedLimit": 4096})
+FIREFOX_SMALL_DISK = with_little_storage(FIREFOX, SMALL_DISK_KB)
 
 
 @pytest.mark.parametrize("small", [CHROMIUM, FIREFOX_SMALL_DISK], ids=lambda small: small.name)
@@ -172,9 +169,7 @@ def test_a_full_disk_is_told_and_what_fits_is_shown(
     assert demonstration.site
     with opened(small, playwright) as browser:
         window = Window(browser, demonstration.site.url)
-        if small is CHROMIUM:
-            quota = {"origin": window.origin, "quotaSize": SMALL_DISK_KB * 1024}
-            browser.new_cdp_session(window.page).send("Storage.overrideQuotaForOrigin", quota)
+        window.limit_storage(SMALL_DISK_KB)
         window.open("opfs")
         assert window.state == "done"
         results = [media["error"] for media in window.media]

@@ -5,6 +5,7 @@ import json
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import httpx
 from playwright.sync_api import BrowserContext, Page
 
 _SETTLED = "['done', 'failed'].includes(document.documentElement.dataset.state)"
@@ -106,6 +107,17 @@ class Window:
         """The access token, from where the page keeps it while the tab lives."""
         kept = self.page.evaluate("() => sessionStorage.getItem('authmedia.session')")
         return str(json.loads(kept)["token"])
+
+    def end_session(self, homeserver: str) -> None:
+        """Ends the page's session on its homeserver, as from another device."""
+        headers = {"Authorization": f"Bearer {self.token()}"}
+        assert httpx.post(homeserver + "/_matrix/client/v3/logout", headers=headers, json={}).status_code == 200
+
+    def limit_storage(self, kilobytes: int) -> None:
+        """Lets this origin store so much from now on, in Chromium; Firefox is started so (`with_little_storage`)."""
+        if "Chrome" in self.page.evaluate("navigator.userAgent"):
+            quota = {"origin": self.origin, "quotaSize": kilobytes * 1024}
+            self.page.context.new_cdp_session(self.page).send("Storage.overrideQuotaForOrigin", quota)
 
     def close(self) -> None:
         """Closes the window."""

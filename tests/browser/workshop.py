@@ -8,15 +8,16 @@ from pathlib import Path
 from web.archive import pack, sources
 from web.site import PYAPP
 
-PAGES = Path(__file__).parent / "pages"
+_PAGES = Path(__file__).parent / "pages"
 
 
-def with_page(site: Path, out: Path, name: str, source: str) -> Path:
+def with_page(site: Path, out: Path, name: str, source: str = "") -> Path:
     """Copies a built site and adds a page to it, which has all of the Python that there is.
 
     :param name: the page's, without ``.html``.
-    :param source: the module that it runs.
+    :param source: the module that it runs; that of its name beside this one, if none is given.
     """
+    source = source or (_PAGES / f"{name}.py").read_text(encoding="utf-8")
     shutil.copytree(site, out)
     files = {path.relative_to(PYAPP).as_posix(): path for path in PYAPP.rglob("*.py")}
     own = out / f"{name}.py"

@@ -1,6 +1,5 @@
 """What ``python3 build.py compare --faults`` does: a thousand loads under each fault, in Chromium and in Firefox."""
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +10,7 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from rich.console import Console
 
-from tests.browser.engines import CHROMIUM, FIREFOX, Mode, opened, set_up_browsers
+from tests.browser.engines import CHROMIUM, FIREFOX, Mode, opened, set_up_browsers, with_little_storage
 from tests.compare.runner import about
 from tests.faults import report
 from tests.faults.ground import Ground, grounds
@@ -56,10 +55,7 @@ def run(out: Path, *, modes: list[str], loads: int = LOADS) -> int:
 @contextmanager
 def browser_for(scenario: Scenario, mode: Mode, playwright: Playwright) -> Iterator[BrowserContext]:
     """A browser as a scenario needs it."""
-    if scenario.small_disk and mode.browser == "firefox":
-        small = {"dom.quotaManager.temporaryStorage.fixedLimit": SMALL_DISK_KB}
-        mode = Mode(f"{mode.name}-small-disk", mode.browser, {**mode.preferences, **small})
-    with opened(mode, playwright) as context:
+    with opened(with_little_storage(mode, SMALL_DISK_KB) if scenario.small_disk else mode, playwright) as context:
         yield context
 
 
@@ -74,4 +70,4 @@ def _row(
             total.at_first.add(outcome.at_first)
             total.in_the_end.add(outcome.in_the_end)
             total.done += outcome.done
-    return {"fault": name, "engine": engine, **json.loads(json.dumps(asdict(total)))}
+    return {"fault": name, "engine": engine, **asdict(total)}

@@ -16,10 +16,8 @@ _LONGEST_DELAY_S = 0.6
 _CORS = [(b"access-control-allow-origin", b"*")]
 
 
-async def rate_limited(exchange: Exchange) -> None:
+async def _rate_limited(exchange: Exchange) -> None:
     """429, with the time to wait in the body or in the header."""
-    if not exchange.is_hit(_OFTEN):
-        return
     wait_ms = exchange.chance.randint(100, 500)
     body: dict[str, object] = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too many requests"}
     exchange.status, exchange.headers = 429, [*_CORS, (b"content-type", b"application/json")]
@@ -32,10 +30,8 @@ async def rate_limited(exchange: Exchange) -> None:
     await exchange.answer()
 
 
-async def failing(exchange: Exchange) -> None:
+async def _failing(exchange: Exchange) -> None:
     """500 as the homeserver says it, or 502 and 503 as a proxy does: in HTML, and without the headers of CORS."""
-    if not exchange.is_hit(_OFTEN):
-        return
     exchange.status = exchange.chance.choice([500, 502, 503])
     if exchange.status == 500:
         exchange.headers = [*_CORS, (b"content-type", b"application/json")]
@@ -46,63 +42,60 @@ async def failing(exchange: Exchange) -> None:
     await exchange.answer()
 
 
-async def reset_at_the_start(exchange: Exchange) -> None:
+async def _reset_at_the_start(exchange: Exchange) -> None:
     """The connection is reset before there is an answer."""
-    if not exchange.is_hit(_OFTEN):
-        return
     exchange.reset()
 
 
-async def reset_in_the_middle(exchange: Exchange) -> None:
+async def _reset_in_the_middle(exchange: Exchange) -> None:
     """The connection is reset in the middle of the body."""
-    if len(exchange.body) < 2 or not exchange.is_hit(_OFTEN):
-        return
-    await exchange.send(exchange.head(len(exchange.body)) + _half(exchange))
+    await _cut_short(exchange)
     await asyncio.sleep(0.01)  # else the reset throws away what was sent
     exchange.reset()
 
 
-async def cut_short(exchange: Exchange) -> None:
+async def _cut_short(exchange: Exchange) -> None:
     """The body ends before the length that was announced."""
-    if len(exchange.body) < 2 or not exchange.is_hit(_OFTEN):
-        return
     await exchange.send(exchange.head(len(exchange.body)) + _half(exchange))
 
 
-async def cut_in_chunks(exchange: Exchange) -> None:
+async def _cut_in_chunks(exchange: Exchange) -> None:
     """The body comes in chunks, without a length, and the last of them does not come."""
-    if len(exchange.body) < 2 or not exchange.is_hit(_OFTEN):
-        return
     half = _half(exchange)
     exchange.headers.append((b"transfer-encoding", b"chunked"))
     await exchange.send(exchange.head(None) + f"{len(half):x}\r\n".encode() + half + b"\r\n")
 
 
-async def cut_without_length(exchange: Exchange) -> None:
+async def _cut_without_length(exchange: Exchange) -> None:
     """The body has no length and ends with the connection, too early."""
-    if len(exchange.body) < 2 or not exchange.is_hit(_OFTEN):
-        return
     await exchange.send(exchange.head(None) + _half(exchange))
 
 
-async def stalled(exchange: Exchange) -> None:
+async def _stalled(exchange: Exchange) -> None:
     """The body stands still in its middle, and the connection stays."""
-    if len(exchange.body) < 2 or not exchange.is_hit(_SELDOM):
-        return
-    await exchange.send(exchange.head(len(exchange.body)) + _half(exchange))
+    await _cut_short(exchange)
     await asyncio.sleep(_STALLED_S)
 
 
-async def out_of_order(exchange: Exchange) -> None:
+async def _out_of_order(exchange: Exchange) -> None:
     """Answers come in another order than they were asked for."""
     await asyncio.sleep(exchange.chance.random() * _LONGEST_DELAY_S)
-    if exchange.is_hit(1):
-        await exchange.answer()
+    await exchange.answer()
 
 
 def _half(exchange: Exchange) -> bytes:
     return exchange.body[: exchange.chance.randrange(1, len(exchange.body))]
 
+
+rate_limited = Fault(_rate_limited, _OFTEN)
+failing = Fault(_failing, _OFTEN)
+reset_at_the_start = Fault(_reset_at_the_start, _OFTEN)
+reset_in_the_middle = Fault(_reset_in_the_middle, _OFTEN, cuts=True)
+cut_short = Fault(_cut_short, _OFTEN, cuts=True)
+cut_in_chunks = Fault(_cut_in_chunks, _OFTEN, cuts=True)
+cut_without_length = Fault(_cut_without_length, _OFTEN, cuts=True)
+stalled = Fault(_stalled, _SELDOM, cuts=True)
+out_of_order = Fault(_out_of_order, 1)
 
 ANSWERS: dict[str, Fault] = {
     "429, with the time to wait": rate_limited,

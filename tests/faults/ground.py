@@ -9,16 +9,15 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
 from PIL import Image
 from playwright.sync_api import BrowserContext
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from development.synapse import Synapse
-from tests.browser.bound import ADD
+from tests.browser.bound import add
 from tests.browser.rooms import Room
 from tests.browser.window import Window
-from tests.browser.workshop import PAGES, with_page
+from tests.browser.workshop import with_page
 from tests.faults.relay import FaultyRelay
 from tests.relay import free_port
 from web.server import SiteServer
@@ -26,7 +25,7 @@ from web.site import build
 
 _SIZE = (96, 64)
 # Half of it: small enough for a bundle.
-_THUMBNAIL = {"data-width": "48", "data-height": "32", "data-method": "crop"}
+_THUMBNAIL = {"data_width": "48", "data_height": "32", "data_method": "crop"}
 # How long all of a page's media may take to be shown or to fail; a load without an end is one that takes longer.
 _LONGEST_MS = 240_000
 # How long the page waits for a server that says nothing, which is a minute where people are.
@@ -95,14 +94,14 @@ class Tab:
         self._strategy = strategy
         self._pixels = pixels
         # Thumbnails are what bundles are for.
-        self._form = {**_THUMBNAIL} if strategy == "bundle" else {}
+        self._form = _THUMBNAIL if strategy == "bundle" else {}
         window.page.add_init_script(_CLOCK)
         window.open("bound", strategy=strategy, patience=_PATIENCE_S)
         assert window.state == "done", window.page.locator("#problem").inner_text()
 
     def add(self, mxcs: list[str]) -> None:
         """Puts an element for each media into the page."""
-        self.window.page.evaluate(ADD, ["img", [{"data-mxc": mxc, **self._form} for mxc in mxcs], 0])
+        add(self.window, mxcs, "img", 0, **self._form)
 
     def wait_for(self, shown: int) -> None:
         """Waits until so many are shown."""
@@ -180,12 +179,6 @@ class Ground:
         window = Window(context, self.server.url, beside.window.origin if beside else "")
         return Tab(window, strategy, self._thumbnails if strategy == "bundle" else self._pixels)
 
-    def log_out(self, tab: Tab) -> None:
-        """Ends a tab's session on the homeserver, as from another device."""
-        headers = {"Authorization": f"Bearer {tab.window.token()}"}
-        address = self.synapse.base_url + "/_matrix/client/v3/logout"
-        httpx.post(address, headers=headers, json={}).raise_for_status()
-
     def close(self) -> None:
         """Ends what it has started itself."""
         self.server.stop()
@@ -201,8 +194,7 @@ def _digest(image: Image.Image) -> str:
 def grounds(folder: Path, count: int) -> Iterator[Ground]:
     """Starts all of it, with so many pictures; stops it afterwards."""
     build(folder / "plain")
-    source = (PAGES / "bound.py").read_text(encoding="utf-8")
-    site = with_page(folder / "plain", folder / "site", "bound", source)
+    site = with_page(folder / "plain", folder / "site", "bound")
     with Synapse(folder / "homeserver", free_port()) as synapse, FaultyRelay(synapse.port) as relay:
         ground = Ground(synapse, relay, site, count)
         ground.server.start()

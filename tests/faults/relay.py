@@ -6,19 +6,23 @@ It writes to the browser's connection byte by byte, since no server of the usual
 import asyncio
 import socket
 import struct
-import threading
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 
 import h11
 import httpx
 
+from tests.relay import InThread
+
 _LONGEST_S = 60.0
 _OF_THE_CONNECTION = {b"connection", b"keep-alive", b"transfer-encoding", b"content-length"}
 # What a fault is about; the rest, as signing in, is left alone.
 _MEDIA = "/media/"
+# On these many media depend: every second one is hit.
+_SELDOM_ASKED = ("/links", "/bundle")
 Headers = list[tuple[bytes, bytes]]
 
 
@@ -38,21 +42,6 @@ class Exchange:
     headers: Headers
     body: bytes
     writer: asyncio.StreamWriter
-    on_hit: Callable[[], None]
-    hit: bool = False
-
-    def is_hit(self, part: float) -> bool:
-        """Whether this is one of those that a fault is done to.
-
-        :param part: of all of them.
-        """
-        if self.path.endswith(("/links", "/bundle")):  # on which many media depend, and which are seldom asked for
-            self.hit = self.nth % 2 == 0
-        else:
-            self.hit = self.chance.random() < part
-        if self.hit:
-            self.on_hit()
-        return self.hit
 
     async def answer(self) -> None:
         """Gives the browser the homeserver's answer, or what a fault has made of it."""
@@ -79,47 +68,57 @@ class Exchange:
         self.writer.transport.abort()
 
 
-Fault = Callable[[Exchange], Awaitable[None]]
+@dataclass(frozen=True)
+class Fault:
+    """What is done in the place of an answer.
+
+    :param part: of the answers to which it is done, as chance has it.
+    :param cuts: whether it takes a body to do it to.
+    """
+
+    do: Callable[[Exchange], Awaitable[None]]
+    part: float
+    cuts: bool = False
+
+    def hits(self, exchange: Exchange) -> bool:
+        """Whether this is one of those that it is done to."""
+        if exchange.method == "OPTIONS" or _MEDIA not in exchange.path or (self.cuts and len(exchange.body) < 2):
+            return False
+        if self.part < 1 and exchange.path.endswith(_SELDOM_ASKED):
+            return exchange.nth % 2 == 0
+        return exchange.chance.random() < self.part
 
 
-class FaultyRelay:
+class FaultyRelay(InThread):
     """Passes requests on to a homeserver, and its answers back through a fault.
 
     >>> with FaultyRelay(8008, seed=1) as relay:
-    ...     relay.fault = reset_at_the_start
+    ...     with relay.doing(reset_at_the_start):
+    ...         httpx.get(relay.url)
 
     :param port: the homeserver's.
     :param seed: of what chance decides.
     """
 
     def __init__(self, port: int, seed: int = 0) -> None:
-        self.fault: Fault | None = None
+        super().__init__()
         #: How many answers a fault was done to.
         self.done = 0
+        self._fault: Fault | None = None
         self._seed = seed
         self._target = f"http://127.0.0.1:{port}"
         self._asked: Counter[str] = Counter()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._client: httpx.AsyncClient | None = None
         self._serving: set[asyncio.Task[None]] = set()
-        self.port = 0
 
-    def __enter__(self) -> "FaultyRelay":
-        self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._open(), self._loop).result()
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-
-    @property
-    def url(self) -> str:
-        """The address to use in the place of the homeserver's own."""
-        return f"http://localhost:{self.port}"
+    @contextmanager
+    def doing(self, fault: "Fault") -> Iterator[None]:
+        """Does a fault to answers meanwhile."""
+        self._fault = fault
+        try:
+            yield
+        finally:
+            self._fault = None
 
     async def _open(self) -> None:
         self._client = httpx.AsyncClient(timeout=_LONGEST_S, limits=httpx.Limits(max_connections=None))
@@ -152,13 +151,12 @@ class FaultyRelay:
             return
         request, body = asked
         exchange = await self._ask(request, body, writer)
-        if self.fault and exchange.method != "OPTIONS" and _MEDIA in exchange.path:
-            await self.fault(exchange)
-        if not exchange.hit:
+        fault = self._fault
+        if fault and fault.hits(exchange):
+            self.done += 1
+            await fault.do(exchange)
+        else:
             await exchange.answer()
-
-    def _count(self) -> None:
-        self.done += 1
 
     async def _ask(self, request: h11.Request, body: bytes, writer: asyncio.StreamWriter) -> Exchange:
         assert self._client
@@ -173,7 +171,7 @@ class FaultyRelay:
         self._asked[name] += 1
         chance = Random(f"{self._seed} {name} {nth} {len(body)}")
         path = target.partition("?")[0]
-        return Exchange(method, path, nth, chance, answer.status_code, kept, answer.content, writer, self._count)
+        return Exchange(method, path, nth, chance, answer.status_code, kept, answer.content, writer)
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[h11.Request, bytes] | None:

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tests.faults.ground import Seen
 from tests.faults.scenarios import SCENARIOS
 
 LATEST = Path(__file__).with_name("latest.json")
@@ -35,9 +36,8 @@ def flaws(row: dict[str, Any]) -> list[str]:
         found += [f"{count} wrong by {name}" for name, count in seen["wrong"].items() if name not in unseen]
         if seen["hung"]:
             found.append(f"{seen['hung']} without an end")
-        found += [
-            f"{count} with the words '{words}'" for words, count in seen["failed"].items() if not _fit(words, scenario)
-        ]
+        unfit = {words: count for words, count in seen["failed"].items() if words not in scenario.words}
+        found += [f"{count} with the words '{words}'" for words, count in unfit.items()]
     if scenario.heals and sum(row["in_the_end"]["failed"].values()):
         found.append(f"{sum(row['in_the_end']['failed'].values())} did not recover")
     if not row["done"]:
@@ -52,10 +52,10 @@ def holds(row: dict[str, Any]) -> bool:
 
 def summary(row: dict[str, Any]) -> str:
     """What became of the loads, in a few words."""
-    seen = row["at_first"]
+    seen, wrong = row["at_first"], flaws(row)
     words = [f"{seen['shown']} shown", *[f"{count} failed: {words}" for words, count in seen["failed"].items()]]
     words.append(f"in the end {row['in_the_end']['shown']} shown")
-    return ", ".join(words) + (f"; NOT RIGHT: {', '.join(flaws(row))}" if flaws(row) else "")
+    return ", ".join(words) + (f"; NOT RIGHT: {', '.join(wrong)}" if wrong else "")
 
 
 def table(faults: dict[str, Any]) -> str:
@@ -65,10 +65,9 @@ def table(faults: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in faults["rows"]:
-        first, end = row["at_first"], row["in_the_end"]
-        failed = sum(first["failed"].values())
-        loads = first["shown"] + sum(first["wrong"].values()) + failed + first["hung"]
-        cells = [row["fault"], row["engine"], loads, first["shown"], failed, end["shown"], _bad(row)]
+        first, end = Seen(**row["at_first"]), Seen(**row["in_the_end"])
+        failed = sum(first.failed.values())
+        cells = [row["fault"], row["engine"], first.loads, first.shown, failed, end.shown, _bad(row)]
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -78,7 +77,3 @@ def _bad(row: dict[str, Any]) -> str:
     hung = max(row[when]["hung"] for when in ("at_first", "in_the_end"))
     by_strategy = [f"{count} by `{name}`" for name, count in row["at_first"]["wrong"].items()]
     return ", ".join(by_strategy + ([f"{hung} without end"] if hung else [])) or "0"
-
-
-def _fit(words: str, scenario: Any) -> bool:
-    return words in scenario.words

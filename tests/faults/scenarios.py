@@ -86,26 +86,20 @@ def _answers(fault: Fault, ground: Ground, context: BrowserContext, strategy: st
     """Loads while answers go wrong, and again those that failed once they do not."""
     tab = ground.tab(context, strategy)
     before = ground.relay.done
-    ground.relay.fault = fault
-    try:
+    with ground.relay.doing(fault):
         tab.add(mxcs)
         at_first = tab.settle()
-    finally:
-        ground.relay.fault = None
     return _ended(tab, Outcome(at_first, tab.retry(), ground.relay.done - before))
 
 
 def _restart(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
     """The homeserver ends in the middle of it, and comes back."""
     tab = ground.tab(context, strategy)
-    ground.relay.fault = faults.out_of_order  # so that it does take a while
-    try:
+    with ground.relay.doing(faults.out_of_order):  # so that it does take a while
         tab.add(mxcs)
         tab.wait_for(len(mxcs) // 5)
         ground.synapse.stop()
-    finally:
         ground.synapse.start()
-        ground.relay.fault = None
     at_first = tab.settle()
     return _ended(tab, Outcome(at_first, tab.retry(), 1))
 
@@ -116,7 +110,7 @@ def _log_out(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[
     half = len(mxcs) // 2
     tab.add(mxcs[:half])
     tab.settle()
-    ground.log_out(tab)
+    tab.window.end_session(ground.synapse.base_url)
     tab.add(mxcs[half:])
     return _ended(tab, Outcome(tab.settle(), tab.retry(), 1))
 
@@ -135,9 +129,7 @@ def _jump(days: int, ground: Ground, context: BrowserContext, strategy: str, mxc
 def _fill(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
     """There is less room on the device than all of it needs."""
     tab = ground.tab(context, strategy)
-    if "Chrome" in tab.window.page.evaluate("navigator.userAgent"):  # Firefox has been started so
-        small = {"origin": tab.window.origin, "quotaSize": SMALL_DISK_KB * 1024}
-        context.new_cdp_session(tab.window.page).send("Storage.overrideQuotaForOrigin", small)
+    tab.window.limit_storage(SMALL_DISK_KB)
     tab.add(mxcs)
     at_first = tab.settle()
     return _ended(tab, Outcome(at_first, at_first, sum(at_first.failed.values())))
@@ -163,11 +155,10 @@ def _close(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[st
     """The tab ends while it writes; then they are loaded in another."""
     keeper = ground.tab(context, strategy)
     tab = ground.tab(context, strategy, beside=keeper)
-    ground.relay.fault = faults.out_of_order
-    tab.add(mxcs)
-    tab.wait_for(len(mxcs) // 5)
-    tab.window.close()
-    ground.relay.fault = None
+    with ground.relay.doing(faults.out_of_order):
+        tab.add(mxcs)
+        tab.wait_for(len(mxcs) // 5)
+        tab.window.close()
     again = ground.tab(context, strategy, beside=keeper)
     again.add(mxcs)
     outcome = Outcome(again.settle(), again.retry(), 1)

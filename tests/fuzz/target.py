@@ -28,19 +28,6 @@ with atheris.instrument_imports(include=["authmedia", "media_links"]):
     from media_links import ranges, signing
 
 KEYRING = signing.Keyring([("1", b"the secret of this homeserver...")])
-FILE = {
-    "v": "v2",
-    "url": "mxc://example.org/abc",
-    "key": {
-        "kty": "oct",
-        "key_ops": ["encrypt", "decrypt"],
-        "alg": "A256CTR",
-        "k": "aWF6-32KGYaC3A_FEUCk1Bt0JA37zP0wrStgmdCaW-0",
-        "ext": True,
-    },
-    "iv": "w+sE15fzSc0AAAAAAAAAAA",
-    "hashes": {"sha256": "fdSLu/YkRx3Wyh3KQabP3rd6+SFiKg5lsJZQHtkSAYA"},
-}
 NOW = 1_800_000_000_000
 GRANTED = KEYRING.sign(
     signing.Link("1", signing.Media("localhost", "a" * 24, None), NOW + 3_600_000, KEYRING.seal(b"a session"))
@@ -127,7 +114,7 @@ SEEDS: dict[str, list[bytes]] = {
     "link": [GRANTED.encode()],
     "span": [b"\0\0\1\0bytes=0-99", b"\0\0\1\0bytes=-5", b'\0\0\1\0W/"tag", "tag"'],
     "mxc": [b"mxc://example.org:8448/abc", b"mxc://[2001:db8::7]/abc"],
-    "encrypted_file": [json.dumps(FILE).encode()],
+    "encrypted_file": [json.dumps(support.SPECIFIED).encode()],
     "blurhash": [b"LEHV6nWB2yk8pyo0adR*.7kCMdnj"],
     "bundle": [support.part(0, b"a picture") + support.part(1, b"{}", 404, "application/json")],
 }

@@ -16,6 +16,20 @@ from authmedia.homeserver import LINKS_PREFIX  # noqa: E402  (after the fake is 
 
 MXC = "mxc://example.org/abc"
 PICTURE = b"\x89PNG picture"
+# An encrypted file, https://spec.matrix.org/latest/client-server-api/#extensions-to-mroommessage-msgtypes
+SPECIFIED = {
+    "url": "mxc://example.org/FHyPlCeYUSFFxlgbQYZmoEoe",
+    "v": "v2",
+    "key": {
+        "alg": "A256CTR",
+        "ext": True,
+        "k": "aWF6-32KGYaC3A_FEUCk1Bt0JA37zP0wrStgmdCaW-0",
+        "key_ops": ["encrypt", "decrypt"],
+        "kty": "oct",
+    },
+    "iv": "w+sE15fzSc0AAAAAAAAAAA",
+    "hashes": {"sha256": "fdSLu/YkRx3Wyh3KQabP3rd6+SFiKg5lsJZQHtkSAYA"},
+}
 
 
 class Script:
