@@ -36,6 +36,8 @@ _SANDBOX = (
 )
 _READABLE_HEADERS = b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Content-Type, ETag"
 
+_OF_A_MEDIA = (b"Accept-Ranges", b"Content-Disposition", b"Content-Length", b"Content-Range", b"ETag", b"Server-Timing")
+
 # How long, and how often, we look whether another process has finished fetching a file that is still incomplete.
 _ARRIVAL_TRIES = 40
 _ARRIVAL_STEP = Duration(milliseconds=250)
@@ -333,6 +335,8 @@ def set_media_headers(request: SynapseRequest, opened: Opened, headers: Headers)
         (b"Content-Security-Policy", _SANDBOX),
         (b"ETag", opened.tag.encode("ascii")),
         (b"Referrer-Policy", b"no-referrer"),
+        # An element shows a picture that was cut short as if it were whole; by this, a page can tell.
+        (b"Server-Timing", f'size;desc="{opened.size}"'.encode("ascii")),
         (b"Timing-Allow-Origin", b"*"),
         (b"X-Content-Security-Policy", b"sandbox;"),
         (b"X-Content-Type-Options", b"nosniff"),
@@ -352,7 +356,7 @@ def _have_it_saved(request: SynapseRequest) -> None:
 
 def clear_media_headers(request: SynapseRequest) -> None:
     """Takes back what an error must not carry: nobody may keep it, and it is not as long as the media."""
-    for name in (b"Accept-Ranges", b"Content-Disposition", b"Content-Length", b"Content-Range", b"ETag"):
+    for name in _OF_A_MEDIA:
         request.responseHeaders.removeHeader(name)
     request.setHeader(b"Cache-Control", b"no-store")
 

@@ -180,7 +180,7 @@ class Binding:
         try:
             media = await self._show()
             self.milliseconds = browser.now_ms() - start
-            await self._tell_of(media)
+            self._tell_of(media)
         except Exception as error:
             self.milliseconds = browser.now_ms() - start
             self._give_back()
@@ -195,9 +195,9 @@ class Binding:
         for attempt in range(pauses.TRIES):
             media = self._media = await self._loader.load(request, self._is_visible, self._on_progress)
             self.traffic = media.traffic
-            if await self._shows(media):
+            shown = await self._shows(media)
+            if await self._loader.observe(media) and shown:
                 return media
-            await self._loader.observe(media)
             failure = await self._loader.examine(media, self._element.media_error)
             self._give_back()
             anew += failure.again
@@ -267,20 +267,23 @@ class Binding:
             playing = self._playing or self._element.is_playing
             self._task = browser.spawn(self._replace(self._media, self._element.position, playing))
 
-    async def _tell_of(self, media: Media) -> None:
+    def _tell_of(self, media: Media) -> None:
         """Says on the element what it shows now, and listens to what it has to say later."""
         self._element.set("data-strategy", media.strategy)
         if media.reason:
             self._element.set("data-reason", media.reason)
         self._listen()
-        await self._take_stock(media)
+        self._tell_source(media)
+
+    def _tell_source(self, media: Media) -> None:
+        self._element.set("data-source", media.source)
+        self._enter(SHOWN)
 
     async def _take_stock(self, media: Media) -> None:
         """Notes what the media has cost so far and where it came from."""
         await self._loader.observe(media)
         if self._media is media:  # else it was given back meanwhile
-            self._element.set("data-source", media.source)
-            self._enter(SHOWN)
+            self._tell_source(media)
 
     async def _replace(self, media: Media, position: float, playing: bool) -> None:
         """Takes the place of a link that ended under a video or audio, which goes on where it was."""
@@ -297,6 +300,7 @@ class Binding:
             position = element.position or position  # where somebody wanted to be meanwhile
             if not await element.show(media.src, "loadedmetadata", media.crossorigin):
                 raise await self._loader.examine(media, element.media_error)
+            await self._loader.observe(media)
         except Exception as error:
             self._give_back()
             self._fail(_as_ours(error))
@@ -305,7 +309,7 @@ class Binding:
             element.position = position
         if playing:
             await element.play()
-        await self._tell_of(media)
+        self._tell_of(media)
 
     # --- what the element says ---------------------------------------------------------------------------------------
 

@@ -567,27 +567,45 @@ class Loads:
     :param requests: how many of them went to the network, as far as it says; from another origin it says so only with
         ``Timing-Allow-Origin``.
     :param wire: bytes of their bodies that came over the network.
+    :param whole: whether the last that an ``<img>`` did has all that the server said it would send, as far as it said.
     """
 
-    __slots__ = ("entries", "requests", "wire")
+    __slots__ = ("entries", "requests", "whole", "wire")
 
-    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0) -> None:
+    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0, whole: bool = True) -> None:
         self.entries = entries
         self.requests = requests
         self.wire = wire
+        self.whole = whole
+
+
+# Read in one piece: to ask for each number by itself takes longer.
+_TIMING = ["initiatorType", "transferSize", "responseStart", "encodedBodySize", "decodedBodySize"]
+_TIMING_NAMES = ffi.to_js(_TIMING + ["serverTiming", "name", "description"])
+# By this name a server tells the size of a body where an element alone reads it; in an `<img>` a part looks whole.
+_SIZE = "size"
 
 
 def loads_of(url: str) -> Loads:
     """https://developer.mozilla.org/docs/Web/API/PerformanceResourceTiming"""
     found = window.performance.getEntriesByName(url, "resource")
-    loads = Loads(int(found.length))
-    for position in range(loads.entries):
-        entry = found[position]
-        if entry.transferSize > 0 or entry.responseStart == 0:
+    entries = json.loads(str(window.JSON.stringify(found, _TIMING_NAMES)))
+    loads = Loads(len(entries))
+    for entry in entries:
+        if entry["transferSize"] > 0 or entry["responseStart"] == 0:
             loads.requests += 1
             # The size of a body that a 304 left in the cache is listed, too, but did not travel.
-            loads.wire += int(entry.encodedBodySize) if entry.transferSize >= entry.encodedBodySize else 0
+            loads.wire += entry["encodedBodySize"] if entry["transferSize"] >= entry["encodedBodySize"] else 0
+        if entry["initiatorType"] == "img":
+            loads.whole = _is_whole(entry)
     return loads
+
+
+def _is_whole(entry: "dict[str, Any]") -> bool:
+    """https://developer.mozilla.org/docs/Web/API/PerformanceServerTiming"""
+    arrived = entry["decodedBodySize"]  # 0 where the browser does not tell
+    told = [metric["description"] for metric in entry.get("serverTiming", []) if metric["name"] == _SIZE]
+    return not (arrived and told and told[0].isdigit()) or arrived >= int(told[0])
 
 
 def keep_timings(entries: int) -> None:

@@ -56,15 +56,15 @@ class Decrypting(Strategy):
         else:
             self.inner.release(media)
 
-    async def observe(self, media: Media) -> None:
+    async def observe(self, media: Media) -> bool:
         """Asks the strategy what the ciphertext cost, where from it came."""
         ciphertext = self._ciphertexts.get(media.src)
         if not ciphertext:
-            await self.inner.observe(media)
-            return
-        await self.inner.observe(ciphertext)
+            return await self.inner.observe(media)
+        whole = await self.inner.observe(ciphertext)
         if media.source != MEMORY:  # else another element had it first
             media.source = ciphertext.source
+        return whole
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """What was decrypted is what its sender made; the strategy knows the rest."""

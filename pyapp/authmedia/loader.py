@@ -102,9 +102,12 @@ class MediaLoader:
         """Gives back what `load` gave: the element shows it no more."""
         self._pipeline.release(media)
 
-    async def observe(self, media: Media) -> None:
-        """Completes the media's ``traffic`` and ``source`` after an element has shown it."""
-        await self._strategy.observe(media)
+    async def observe(self, media: Media) -> bool:
+        """Completes the media's ``traffic`` and ``source`` after an element has shown it.
+
+        :returns: whether all of it arrived, as far as anybody can tell: some elements show a part as if it were whole.
+        """
+        return await self._strategy.observe(media)
 
     async def examine(self, media: Media, words: str = "") -> AuthMediaError:
         """Finds out why an element could not show a media, and forgets it, so that the next load starts afresh."""

@@ -20,8 +20,11 @@ class Transfers:
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
 
-    def observe(self, media: Media) -> None:
-        """Completes ``traffic`` and ``source`` of a media that an element has shown."""
+    def observe(self, media: Media) -> bool:
+        """Completes ``traffic`` and ``source`` of a media that an element has shown.
+
+        :returns: whether all of it arrived, as far as the server said how much that is.
+        """
         seen = self._seen.get(media.src) or _Seen()
         self._seen[media.src] = seen
         before, now = seen.loads, browser.loads_of(media.src)
@@ -31,7 +34,7 @@ class Transfers:
             media.traffic.bytes += now.wire - before.wire
             seen.unlisted = 0
         elif seen.media is media:
-            return  # several elements show it, and the first of them was asked already
+            return seen.loads.whole  # several elements show it, and the first of them was asked already
         elif media.request.kind == "image":
             media.source = MEMORY  # one of the pictures that the browser has decoded already
         else:
@@ -40,6 +43,7 @@ class Transfers:
             seen.unlisted = 1
         seen.media = media
         seen.loads = now
+        return now.whole or media.request.kind != "image"  # the others read in parts
 
     def forget(self) -> None:
         """Starts afresh; what the browser lists stays."""
@@ -68,7 +72,8 @@ async def examine(media: Media, words: str) -> AuthMediaError:
     mxc = media.request.mxc
     media.traffic.requests += 1
     try:
-        response = await ask(media.src, cache="default")
+        # Not what the browser's cache may have of a picture: an answer that was cut short, for one.
+        response = await ask(media.src, cache="reload" if media.request.kind == "image" else "default")
         if media.request.kind != "image":
             response.abort()
         elif await _is_picture(response, media):

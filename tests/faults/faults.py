@@ -59,6 +59,11 @@ async def _cut_short(exchange: Exchange) -> None:
     await exchange.send(exchange.head(len(exchange.body)) + _half(exchange))
 
 
+async def _promised(exchange: Exchange) -> None:
+    """A length of 100 GB is announced, and the media comes."""
+    await exchange.send(exchange.head(100_000_000_000) + exchange.body)
+
+
 async def _cut_in_chunks(exchange: Exchange) -> None:
     """The body comes in chunks, without a length, and the last of them does not come."""
     half = _half(exchange)
@@ -92,6 +97,7 @@ failing = Fault(_failing, _OFTEN)
 reset_at_the_start = Fault(_reset_at_the_start, _OFTEN)
 reset_in_the_middle = Fault(_reset_in_the_middle, _OFTEN, cuts=True)
 cut_short = Fault(_cut_short, _OFTEN, cuts=True)
+promised = Fault(_promised, _OFTEN, cuts=True)
 cut_in_chunks = Fault(_cut_in_chunks, _OFTEN, cuts=True)
 cut_without_length = Fault(_cut_without_length, _OFTEN, cuts=True)
 stalled = Fault(_stalled, _SELDOM, cuts=True)
@@ -103,6 +109,7 @@ ANSWERS: dict[str, Fault] = {
     "connections reset at the start": reset_at_the_start,
     "connections reset in the middle of a body": reset_in_the_middle,
     "bodies cut short of their length": cut_short,
+    "a length of 100 GB, and a body that is none": promised,
     "bodies in chunks, cut short": cut_in_chunks,
     "bodies without a length, cut short": cut_without_length,
     "bodies that stand still": stalled,

@@ -55,8 +55,8 @@ class Blob:
 
 
 class Loads:
-    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0) -> None:
-        self.entries, self.requests, self.wire = entries, requests, wire
+    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0, whole: bool = True) -> None:
+        self.entries, self.requests, self.wire, self.whole = entries, requests, wire, whole
 
 
 class Response:
@@ -161,10 +161,16 @@ class Pieces:
 
 class Request:
     def __init__(
-        self, method: str, url: str, headers: dict[str, str], body: str | None, credentials: str = "omit"
+        self,
+        method: str,
+        url: str,
+        headers: dict[str, str],
+        body: str | None,
+        credentials: str = "omit",
+        cache: str = "no-store",
     ) -> None:
         self.method, self.url, self.headers, self.body = method, url, headers, body
-        self.credentials = credentials
+        self.credentials, self.cache = credentials, cache
 
 
 Server = Callable[[Request], "Response | BrowserError"]
@@ -239,7 +245,7 @@ async def fetch(
     credentials: str = "omit",
     cache: str = "no-store",
 ) -> Response:
-    request = Request(method, url, headers or {}, body, credentials)
+    request = Request(method, url, headers or {}, body, credentials, cache)
     STATE.requests.append(request)
     await asyncio.sleep(0)
     if url.startswith("blob:"):

@@ -424,6 +424,32 @@ def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
     assert browser.object_urls == {}
 
 
+@pytest.mark.parametrize(("cut", "expected"), [(2, SHOWN), (9, FAILED)])
+def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, cut: int, expected: str
+) -> None:
+    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
+    tried: list[str] = []
+
+    async def show(src: str) -> bool:
+        tried.append(src)
+        browser.loads[src] = fake.Loads(len(tried), len(tried), 50 * len(tried), whole=len(tried) > cut)
+        return True
+
+    async def scenario() -> None:
+        element = fake.Element("img", data_mxc=MXC)
+        element.shows = show
+        binding = Binding(element, open_loader("link", homeserver))
+        binding.start()
+        await binding.settled()
+        assert binding.state == expected
+        assert expected == SHOWN or isinstance(binding.failure, errors.HomeserverUnreachable)
+
+    run(scenario())
+    assert len(tried) == min(cut + 1, pauses.TRIES)
+    assert [request.cache for request in browser.requests if "/signed/" in request.url] == ["reload"] * min(cut, 4)
+
+
 @pytest.mark.parametrize(("unreachable", "expected"), [(3, SHOWN), (9, FAILED)])
 def test_an_element_waits_for_a_homeserver_that_cannot_be_reached(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, unreachable: int, expected: str

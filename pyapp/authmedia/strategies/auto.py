@@ -91,13 +91,15 @@ class AutoStrategy(Strategy):
         loader, inner = self._served.pop(media.src)
         loader.release(inner)
 
-    async def observe(self, media: Media) -> None:
+    async def observe(self, media: Media) -> bool:
         """Asks the strategy that served it."""
         loader, inner = self._served.get(media.src, (None, media))
-        if loader:
-            await loader.observe(inner)
-            if media.source != MEMORY:  # else another element had it first
-                media.source = inner.source
+        if not loader:
+            return True
+        whole = await loader.observe(inner)
+        if media.source != MEMORY:  # else another element had it first
+            media.source = inner.source
+        return whole
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Asks the strategy that served it; where the strategy itself is at fault, the next one takes its place."""

@@ -59,8 +59,12 @@ class Strategy:
     def release(self, media: Media) -> None:
         """Lets go of what ``open`` made for this media: nothing shows it any more."""
 
-    async def observe(self, media: Media) -> None:
-        """Completes ``media.traffic`` and ``media.source`` where they are known only once an element has shown it."""
+    async def observe(self, media: Media) -> bool:
+        """Completes ``media.traffic`` and ``media.source`` where they are known only once an element has shown it.
+
+        :returns: whether all of it arrived, as far as anybody can tell.
+        """
+        return True
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Finds out why an element could not show what ``open`` gave it.

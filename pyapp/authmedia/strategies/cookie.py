@@ -72,10 +72,9 @@ class CookieStrategy(Strategy):
         media.traffic.bytes += int(length) if length.isdigit() else 0
         return response
 
-    async def observe(self, media: Media) -> None:
+    async def observe(self, media: Media) -> bool:
         """Reads from the browser's resource timing what the element's own requests cost."""
-        if self._read.pop(media.src, None) is not media:
-            self._transfers.observe(media)
+        return self._read.pop(media.src, None) is media or self._transfers.observe(media)
 
     async def forget(self, request: MediaRequest | None) -> None:
         """Has the cookie cleared, whichever page had it set."""

@@ -63,9 +63,9 @@ class LinkStrategy(Strategy):
         """Renews its link no more."""
         self._mint.let_go(media.request)
 
-    async def observe(self, media: Media) -> None:
+    async def observe(self, media: Media) -> bool:
         """Reads from the browser's resource timing what the element's own requests cost."""
-        self._transfers.observe(media)
+        return self._transfers.observe(media)
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Asks for the link again, since an element never says why it failed."""

@@ -64,9 +64,9 @@ class ServiceWorkerStrategy(Strategy):
         """Forgets whose bytes the worker tells of."""
         self._open.pop(media.src, None)
 
-    async def observe(self, media: Media) -> None:
+    async def observe(self, media: Media) -> bool:
         """Reads from the browser's resource timing how often the element asked; how much came, the worker tells."""
-        self._transfers.observe(media)
+        return self._transfers.observe(media)
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Asks through the worker again, since an element never says why it failed."""

@@ -50,9 +50,9 @@ class SignedQueryStrategy(Strategy):
         url = f"{self.homeserver.base_url}{path}?{query}{thumbnail}"
         return Media(request, url, strategy=self.name, source=NETWORK, traffic=traffic, crossorigin="anonymous")
 
-    async def observe(self, media: Media) -> None:
+    async def observe(self, media: Media) -> bool:
         """Reads from the browser's resource timing what the element's own requests cost."""
-        self._transfers.observe(media)
+        return self._transfers.observe(media)
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Asks for the same address again, since an element never says why it failed."""
