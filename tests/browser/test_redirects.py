@@ -1,0 +1,96 @@
+"""A homeserver that sends the browser to another origin for its media: no token goes along, and no link is told."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from tests.browser.bound import add
+from tests.browser.engines import Mode
+from tests.browser.rooms import Room, picture
+from tests.browser.window import Window
+from tests.faults.relay import Exchange, Fault, FaultyRelay
+from tests.relay import InThread
+from web.demonstration import Demonstration
+from web.server import SiteServer
+
+STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox-private": ("blob",)}
+THUMBNAIL = {"data_width": "32", "data_height": "32", "data_method": "crop"}
+SETTLED = "() => ['shown', 'failed'].includes(document.querySelector('#bound img')?.dataset.state)"
+
+
+class Elsewhere(InThread):
+    """Another origin, which has a picture for everybody, and remembers what they told it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        #: The heads of all requests.
+        self.asked: list[str] = []
+        self._picture = picture(120)
+
+    async def _open(self) -> None:
+        self._server = await asyncio.start_server(self._answer, "127.0.0.1", 0)
+        self.port = int(self._server.sockets[0].getsockname()[1])
+
+    async def _close(self) -> None:
+        self._server.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+        except asyncio.IncompleteReadError:
+            writer.close()
+            return
+        head = [
+            "HTTP/1.1 200 OK",
+            "Content-Type: image/png",
+            f"Content-Length: {len(self._picture)}",
+            "Access-Control-Allow-Origin: *",
+            "Access-Control-Allow-Headers: Authorization, Content-Type",
+            "Connection: close",
+        ]
+        writer.write("\r\n".join([*head, "", ""]).encode() + self._picture)
+        await writer.drain()
+        writer.close()
+
+
+@pytest.mark.parametrize("strategy", ["link", "blob", "opfs", "bundle"])
+def test_a_redirect_takes_no_secret_along(
+    bound_site: Path, browser: BrowserContext, demonstration: Demonstration, mode: Mode, strategy: str
+) -> None:
+    if mode.private and strategy == "opfs":
+        pytest.skip("opfs does not work in private windows")
+    room = Room(demonstration.synapse, f"redirected-{strategy}")
+    mxc = room.upload(picture(121), "image/png")
+    with Elsewhere() as elsewhere, FaultyRelay(demonstration.synapse.port) as relay:
+
+        async def redirect(exchange: Exchange) -> None:
+            if exchange.path.endswith("/links"):
+                await exchange.answer()
+                return
+            exchange.status, exchange.body = 307, b""
+            exchange.headers = [
+                (b"location", f"{elsewhere.url}/{exchange.path.rpartition('/')[2]}".encode()),
+                (b"access-control-allow-origin", b"*"),
+            ]
+            await exchange.answer()
+
+        server = SiteServer(bound_site, 0, {**room.account, "homeserver": relay.url})
+        server.start()
+        window = Window(browser, server.url)
+        window.open("bound", strategy=strategy)
+        with relay.doing(Fault(redirect, 1)):
+            add(window, [mxc], "img", 0, **THUMBNAIL)
+            window.page.wait_for_function(SETTLED)
+        # Where the picture is, the homeserver may say; what is no bundle shows nothing.
+        state = window.page.locator("#bound img").get_attribute("data-state")
+        assert state == ("failed" if strategy == "bundle" else "shown")
+        assert relay.done
+        window.close()
+        server.stop()
+    room.close()
+    told = "\n".join(elsewhere.asked).lower()
+    assert "get /" in told or "post /" in told
+    for secret in ("authorization:", "bearer", "sig=", "referer:", "cookie:"):
+        assert secret not in told
