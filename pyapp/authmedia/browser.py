@@ -10,7 +10,6 @@ is dealt with here and nowhere else:
 """
 
 import asyncio
-import gc
 import json
 
 from pyscript import document, ffi, window
@@ -26,12 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
-
-# MicroPython looks for garbage whenever 16 kB were allocated, through all that a page holds: the more there is,
-# the longer it takes. https://docs.micropython.org/en/latest/library/gc.html#gc.threshold
-_GARBAGE_BYTES = 1024 * 1024
-if hasattr(gc, "threshold"):
-    gc.threshold(_GARBAGE_BYTES)
 
 # How often a frame is looked at: seldom enough not to be in the way of what is measured in it.
 _LOOK_S = 0.1
