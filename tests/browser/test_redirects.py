@@ -15,7 +15,7 @@ from tests.relay import InThread
 from web.demonstration import Demonstration
 from web.server import SiteServer
 
-STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox-private": ("blob",)}
+STRATEGIES_IN = {"chromium": ("link",), "firefox-private": ("blob",)}
 THUMBNAIL = {"data_width": "32", "data_height": "32", "data_method": "crop"}
 SETTLED = "() => ['shown', 'failed'].includes(document.querySelector('#bound img')?.dataset.state)"
 
