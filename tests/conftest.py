@@ -144,12 +144,12 @@ def bound_site(state: Path, demonstration: Demonstration, tmp_path_factory: pyte
 
 
 @pytest.fixture
-def site_for(state: Path) -> Iterator[Callable[[Account], str]]:
+def site_for(state: Path) -> Iterator[Callable[..., str]]:
     """The built site, told of another account than the demonstration's."""
     servers: list[SiteServer] = []
 
-    def serve(account: Account) -> str:
-        servers.append(SiteServer(state / "site", 0, account))
+    def serve(account: Account, site: Path = state / "site") -> str:
+        servers.append(SiteServer(site, 0, account))
         servers[-1].start()
         return servers[-1].url
 

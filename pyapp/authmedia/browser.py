@@ -279,14 +279,6 @@ class Blob:
         """The text before the first newline, of at most ``longest`` bytes."""
         return str(await _settled(self._js.slice(0, longest).text())).split("\n")[0]
 
-    async def is_picture(self) -> bool:
-        """Whether an ``<img>`` can show it."""
-        url = self.object_url()
-        try:
-            return await decodes(url)
-        finally:
-            revoke_object_url(url)
-
     def object_url(self) -> str:
         """A ``blob:`` URL; whoever asks for it revokes it."""
         OBJECT_URLS.made += 1
@@ -580,8 +572,10 @@ class Loads:
 
 
 # Read in one piece: to ask for each number by itself takes longer.
-_TIMING = ["initiatorType", "transferSize", "responseStart", "encodedBodySize", "decodedBodySize"]
-_TIMING_NAMES = ffi.to_js(_TIMING + ["serverTiming", "name", "description"])
+_TIMING = ffi.to_js(
+    ["initiatorType", "transferSize", "responseStart", "encodedBodySize", "decodedBodySize"]
+    + ["serverTiming", "name", "description"]
+)
 # By this name a server tells the size of a body where an element alone reads it; in an `<img>` a part looks whole.
 _SIZE = "size"
 
@@ -589,7 +583,7 @@ _SIZE = "size"
 def loads_of(url: str) -> Loads:
     """https://developer.mozilla.org/docs/Web/API/PerformanceResourceTiming"""
     found = window.performance.getEntriesByName(url, "resource")
-    entries = json.loads(str(window.JSON.stringify(found, _TIMING_NAMES)))
+    entries = json.loads(str(window.JSON.stringify(found, _TIMING)))
     loads = Loads(len(entries))
     for entry in entries:
         if entry["transferSize"] > 0 or entry["responseStart"] == 0:

@@ -11,8 +11,17 @@ _PROBE = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 async def try_memory() -> Support:
     """Shows a picture of one pixel through an object URL."""
-    shown = await browser.text_blob(_PROBE, "image/svg+xml").is_picture()
+    shown = await is_picture(browser.text_blob(_PROBE, "image/svg+xml"))
     return Support(shown, "" if shown else "The browser does not show a picture from an object URL")
+
+
+async def is_picture(body: browser.Blob) -> bool:
+    """Whether an ``<img>`` can show it."""
+    url = body.object_url()
+    try:
+        return await browser.decodes(url)
+    finally:
+        browser.revoke_object_url(url)
 
 
 async def fetch_into_memory(homeserver: Homeserver, request: MediaRequest, traffic: Traffic, strategy: str) -> Media:

@@ -7,6 +7,7 @@ from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, WrongContent
 from authmedia.homeserver import ask
 from authmedia.media import DISK, MEMORY, NETWORK, Media
+from authmedia.memory import is_picture
 
 
 class Transfers:
@@ -43,7 +44,7 @@ class Transfers:
             seen.unlisted = 1
         seen.media = media
         seen.loads = now
-        return now.whole or media.request.kind != "image"  # the others read in parts
+        return now.whole
 
     def forget(self) -> None:
         """Starts afresh; what the browser lists stays."""
@@ -70,13 +71,14 @@ async def examine(media: Media, words: str) -> AuthMediaError:
     :param words: what the element itself had to say, often nothing.
     """
     mxc = media.request.mxc
+    pictured = media.request.kind == "image"
     media.traffic.requests += 1
     try:
         # Not what the browser's cache may have of a picture: an answer that was cut short, for one.
-        response = await ask(media.src, cache="reload" if media.request.kind == "image" else "default")
-        if media.request.kind != "image":
+        response = await ask(media.src, cache="reload" if pictured else "default")
+        if not pictured:
             response.abort()
-        elif await _is_picture(response, media):
+        elif await _shows(response, media):
             return HomeserverUnreachable("The transfer broke off", mxc=mxc, words=words)
     except AuthMediaError as error:
         return error.about(mxc)
@@ -85,7 +87,7 @@ async def examine(media: Media, words: str) -> AuthMediaError:
     return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=mxc, words=words)
 
 
-async def _is_picture(response: browser.Response, media: Media) -> bool:
+async def _shows(response: browser.Response, media: Media) -> bool:
     body = await response.blob()
     media.traffic.bytes += body.size
-    return await body.is_picture()
+    return await is_picture(body)

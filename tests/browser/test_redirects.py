@@ -1,19 +1,18 @@
 """A homeserver that sends the browser to another origin for its media: no token goes along, and no link is told."""
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext
 
 from tests.browser.bound import add
 from tests.browser.engines import Mode
 from tests.browser.rooms import Room, picture
-from tests.browser.window import Window
+from tests.conftest import OpenWindow
 from tests.faults.relay import Exchange, Fault, FaultyRelay
 from tests.relay import InThread
 from web.demonstration import Demonstration
-from web.server import SiteServer
 
 STRATEGIES_IN = {"chromium": ("link",), "firefox-private": ("blob",)}
 THUMBNAIL = {"data_width": "32", "data_height": "32", "data_method": "crop"}
@@ -57,7 +56,12 @@ class Elsewhere(InThread):
 
 @pytest.mark.parametrize("strategy", ["link", "blob", "opfs", "bundle"])
 def test_a_redirect_takes_no_secret_along(
-    bound_site: Path, browser: BrowserContext, demonstration: Demonstration, mode: Mode, strategy: str
+    open_window: OpenWindow,
+    site_for: Callable[..., str],
+    bound_site: Path,
+    demonstration: Demonstration,
+    mode: Mode,
+    strategy: str,
 ) -> None:
     if mode.private and strategy == "opfs":
         pytest.skip("opfs does not work in private windows")
@@ -76,9 +80,7 @@ def test_a_redirect_takes_no_secret_along(
             ]
             await exchange.answer()
 
-        server = SiteServer(bound_site, 0, {**room.account, "homeserver": relay.url})
-        server.start()
-        window = Window(browser, server.url)
+        window = open_window(site_for({**room.account, "homeserver": relay.url}, bound_site))
         window.open("bound", strategy=strategy)
         with relay.doing(Fault(redirect, 1)):
             add(window, [mxc], "img", 0, **THUMBNAIL)
@@ -87,8 +89,6 @@ def test_a_redirect_takes_no_secret_along(
         state = window.page.locator("#bound img").get_attribute("data-state")
         assert state == ("failed" if strategy == "bundle" else "shown")
         assert relay.done
-        window.close()
-        server.stop()
     room.close()
     told = "\n".join(elsewhere.asked).lower()
     assert "get /" in told or "post /" in told

@@ -40,13 +40,6 @@ class Blob:
     async def first_line(self, longest: int) -> str:
         return self.content[:longest].decode("utf-8", "replace").split("\n")[0]
 
-    async def is_picture(self) -> bool:
-        url = self.object_url()
-        try:
-            return await decodes(url)
-        finally:
-            revoke_object_url(url)
-
     def object_url(self) -> str:
         STATE.object_urls_made += 1
         url = f"blob:page/{STATE.object_urls_made}"

@@ -1,6 +1,7 @@
 """What is particular to each strategy."""
 
 import asyncio
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
@@ -410,11 +411,10 @@ def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
 
     async def scenario() -> None:
         monkeypatch.setattr(fake, "decodes", is_good)
-        element = fake.Element("img", data_mxc=MXC)
-        element.shows = lambda src: shown_if(tried.append(src) or len(tried) > 1)  # type: ignore[func-returns-value]
-        binding = Binding(element, open_loader("link", homeserver))
-        binding.start()
-        await binding.settled()
+        binding = await settled_binding(
+            homeserver,
+            lambda src: shown_if(tried.append(src) or len(tried) > 1),  # type: ignore[func-returns-value]
+        )
         assert binding.state == (SHOWN if good else FAILED)
         assert len(tried) == (2 if good else 1)
         assert good or isinstance(binding.failure, errors.WrongContent)
@@ -437,11 +437,7 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
         return True
 
     async def scenario() -> None:
-        element = fake.Element("img", data_mxc=MXC)
-        element.shows = show
-        binding = Binding(element, open_loader("link", homeserver))
-        binding.start()
-        await binding.settled()
+        binding = await settled_binding(homeserver, show)
         assert binding.state == expected
         assert expected == SHOWN or isinstance(binding.failure, errors.HomeserverUnreachable)
 
@@ -460,11 +456,7 @@ def test_an_element_waits_for_a_homeserver_that_cannot_be_reached(
     async def scenario() -> None:
         broken = fake.BrowserError("TypeError", "Failed to fetch")
         script.instead = lambda request: broken if "/signed/" in request.url else None
-        element = fake.Element("img", data_mxc=MXC)
-        element.shows = lambda src: shown_if(len(asked) >= unreachable)
-        binding = Binding(element, open_loader("link", homeserver))
-        binding.start()
-        await binding.settled()
+        binding = await settled_binding(homeserver, lambda src: shown_if(len(asked) >= unreachable))
         assert binding.state == expected
         if expected == FAILED:
             assert isinstance(binding.failure, errors.HomeserverUnreachable)
@@ -478,11 +470,7 @@ def test_a_picture_that_stalls_is_told_so(script: Script, homeserver: Homeserver
         raise fake.BrowserError("TimeoutError", "no whole picture came within 295 seconds")
 
     async def scenario() -> None:
-        element = fake.Element("img", data_mxc=MXC)
-        element.shows = stall
-        binding = Binding(element, open_loader("link", homeserver))
-        binding.start()
-        await binding.settled()
+        binding = await settled_binding(homeserver, stall)
         assert isinstance(binding.failure, errors.HomeserverUnreachable)
         assert "295 seconds" in str(binding.failure)
 
@@ -491,6 +479,19 @@ def test_a_picture_that_stalls_is_told_so(script: Script, homeserver: Homeserver
 
 async def shown_if(value: bool) -> bool:
     return value
+
+
+async def settled_binding(homeserver: Homeserver, shows: Callable[[str], Coroutine[Any, Any, bool]]) -> Binding:
+    """A picture by a link, once its element shows it or has failed.
+
+    :param shows: whether the element shows what a URL leads to.
+    """
+    element = fake.Element("img", data_mxc=MXC)
+    element.shows = shows
+    binding = Binding(element, open_loader("link", homeserver))
+    binding.start()
+    await binding.settled()
+    return binding
 
 
 def test_closing_a_binding_ends_its_load(script: Script, homeserver: Homeserver, browser: Any) -> None:
