@@ -34,6 +34,8 @@ _LOOK_S = 0.1
 _FILE_WRITER = "file-writer.js"
 # Bodies from this size on, in bytes, are counted while they arrive.
 _WORTH_COUNTING = 500_000
+# So many bytes of a large body are on their way to the disk at a time.
+_BUFFER_BYTES = 262_144
 # The end of any blob. A fraction, since large integers wrap on MicroPython; not infinity, of which WebKit makes 0.
 _END = 9007199254740991.0
 
@@ -304,15 +306,17 @@ def revoke_object_url(url: str) -> None:
 class _Count:
     """Counts a body's bytes on their way, where somebody wants to know and it is worth it; they stay in the browser.
 
+    What passed waits in JavaScript's heap for a collection. Read into one buffer, as on the way to the disk, it would
+    not, but a blob put together from such pieces stays in memory, where the browser may put one of its own on disk.
+
     https://developer.mozilla.org/docs/Web/API/TransformStream
     """
 
     __slots__ = ("_proxy", "body", "counts")
 
-    def __init__(self, response: "Any", on_progress: "Callable[[int, int], None] | None") -> None:
-        self.body = response.body
-        announced = response.headers.get("Content-Length")
-        total = 0 if ffi.is_none(announced) or not str(announced).isdigit() else int(str(announced))
+    def __init__(self, response: "Response", on_progress: "Callable[[int, int], None] | None") -> None:
+        self.body = response._js.body
+        total = response.announced
         self.counts = bool(on_progress) and total >= _WORTH_COUNTING
         if not self.counts:
             return
@@ -350,6 +354,12 @@ class Response:
         value = self._js.headers.get(name)
         return "" if ffi.is_none(value) else str(value)
 
+    @property
+    def announced(self) -> int:
+        """How many bytes the body is said to have; 0 where nobody says."""
+        length = self.header("Content-Length")
+        return int(length) if length.isdigit() else 0
+
     async def decrypted(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
         """The body decrypted with AES-CTR; nothing if it does not have the digest that it should have.
 
@@ -381,7 +391,7 @@ class Response:
         :param on_progress: called with the bytes that are there and those that were announced, while a body arrives
             that is large enough to wait for.
         """
-        with _Count(self._js, on_progress) as count:
+        with _Count(self, on_progress) as count:
             whole = window.Response.new(count.body) if count.counts else self._js
             return Blob(await self._body(whole.blob()))
 
@@ -390,18 +400,54 @@ class Response:
         self._abort.abort()
 
     async def pipe_to(self, writable: "Any", on_progress: "Callable[[int, int], None] | None" = None) -> None:
-        """Streams the body into a ``WritableStream`` and closes it; a failure on either side discards it all."""
-        with _Count(self._js, on_progress) as count:
-            await self._body(count.body.pipeTo(writable))
+        """Streams the body into a file's ``WritableStream`` and closes it; a failure on either side discards it all."""
+        large = self.announced >= _WORTH_COUNTING
+        reader = await _byte_reader(self._js.body) if large else None
+        if reader is None:
+            await self._body(self._js.body.pipeTo(writable))
+            return
+        complete = False
+        try:
+            await self._pour(reader, writable, on_progress)
+            complete = True
+        finally:
+            if not complete:
+                self.abort()
+                await writable.abort().catch(window.Boolean)
+
+    async def _pour(self, reader: "Any", writable: "Any", on_progress: "Callable[[int, int], None] | None") -> None:
+        """Writes what a reader reads, by way of one buffer: what is piped would fill JavaScript's heap meanwhile."""
+        buffer = window.ArrayBuffer.new(_BUFFER_BYTES)
+        received, total = 0, self.announced
+        while True:
+            step = await _in_time(reader.read(window.Uint8Array.new(buffer)), self._abort, _PATIENCE_S)
+            if step.done:
+                break
+            await _settled(writable.write(step.value))
+            buffer = step.value.buffer  # the one that was handed over is gone
+            received += int(step.value.byteLength)
+            if on_progress:
+                on_progress(received, total)
+        await _settled(writable.close())
 
     def pieces(self) -> "Pieces":
         """The body, to be cut up while it arrives."""
         return Pieces(self)
 
     async def _body(self, promise: "Any") -> "Any":
-        announced = self.header("Content-Length")
-        size = int(announced) if announced.isdigit() else _UNKNOWN_SIZE
+        size = self.announced or _UNKNOWN_SIZE
         return await _in_time(promise, self._abort, _PATIENCE_S + size / _SLOWEST_BYTES_PER_S)
+
+
+async def _byte_reader(body: "Any") -> "Any":
+    """What reads a body into a buffer of ours; nothing in an engine whose bodies are not read so.
+
+    https://developer.mozilla.org/docs/Web/API/ReadableStreamBYOBReader
+    """
+    try:
+        return await _attempt(body.getReader, body, ffi.to_js({"mode": "byob"}))
+    except BrowserError:
+        return None
 
 
 async def _in_time(promise: "Any", controller: "Any", patience_s: float) -> "Any":

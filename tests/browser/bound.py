@@ -15,6 +15,13 @@ from tests.browser.rooms import Room, picture
 from tests.browser.window import Window
 from web.server import SiteServer
 
+# The names of all media files in the origin private file system.
+FILES = """async () => {
+  const found = [];
+  const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
+  for await (const [name, handle] of directory) if (handle.kind === "file" && name !== "index.json") found.push(name);
+  return found;
+}"""
 # Puts elements into the document: their name, their attributes, and how far each is from the next, in pixels.
 ADD = """([tag, attributes, gap]) => {
   for (const given of attributes) {

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.bound import Bench, Stock, add, as_json, bench, wait_until
+from tests.browser.bound import FILES, Bench, Stock, add, as_json, bench, wait_until
 from tests.browser.engines import Mode
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
@@ -16,12 +16,12 @@ from web.demonstration import Demonstration
 MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 # As in Safari before 26, where only workers can write.
 NO_WRITABLE = "delete FileSystemFileHandle.prototype.createWritable;"
-FILES = """async () => {
-  const found = [];
-  const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
-  for await (const [name, handle] of directory) if (handle.kind === "file" && name !== "index.json") found.push(name);
-  return found;
-}"""
+# As in Safari before 26, where no body is read into a buffer of the page's.
+NO_BUFFERS = """const get = ReadableStream.prototype.getReader;
+ReadableStream.prototype.getReader = function (options) {
+  if (options?.mode === "byob") throw new TypeError("not a byte stream");
+  return get.call(this, options);
+};"""
 
 PAIRS = (("chromium", "micropython"), ("firefox", "micropython"))
 
@@ -152,10 +152,40 @@ def test_a_link_shows_a_video_before_all_of_it_is_there_and_a_blob_does_not(
     for strategy, early in (("link", True), ("blob", False)):
         window = one.open(strategy, interpreter=interpreter)
         one.brake.traffic.bytes = 0
-        one.brake.bytes_per_s = 600_000
+        one.brake.bytes_per_s = 1_200_000
         add(window, [film], "video")
         wait_until(window, "video")
         size = (MEDIA / "film.mp4").stat().st_size
         assert (one.brake.traffic.bytes < size) is early
         one.brake.let_go()
         window.page.close()
+
+
+@pytest.mark.by_default("chromium")
+def test_what_is_large_is_kept_on_disk_by_engines_that_read_into_no_buffers_too(
+    one: Bench, stock: Stock, mode: Mode, interpreter: str
+) -> None:
+    if mode.private:
+        pytest.skip("private windows have no disk")
+    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    window = one.open("opfs", script=NO_BUFFERS, interpreter=interpreter)
+    add(window, [film], "video")
+    wait_until(window, "video")
+    assert window.sha256("video") == stock.sha256[film]
+    assert not window.page.locator("video").get_attribute("data-progress"), "nothing could be counted"
+
+
+@pytest.mark.by_default("firefox")
+def test_a_link_shows_a_picture_as_it_arrives_and_a_blob_does_not(one: Bench, stock: Stock, interpreter: str) -> None:
+    content = (MEDIA / "screenshot.png").read_bytes()
+    mxc = stock.add(content, "image/png")
+    for strategy, early in (("link", True), ("blob", False)):
+        window = one.open(strategy, interpreter=interpreter)
+        one.brake.traffic.bytes = 0
+        one.brake.bytes_per_s = 300_000
+        add(window, [mxc])
+        window.page.wait_for_function("() => document.querySelector('img[data-mxc]').naturalWidth > 0")
+        assert (one.brake.traffic.bytes < len(content)) is early
+        one.brake.let_go()
+        wait_until(window, "img[data-mxc]")
+        assert window.sha256("img[data-mxc]") == stock.sha256[mxc]

@@ -91,6 +91,19 @@ def test_a_video_goes_on_where_it_was_when_its_link_ends(one: Bench, stock: Stoc
     assert window.page.evaluate("() => window.went - window.asked") < 1000
 
 
+@pytest.mark.by_default("chromium")
+def test_the_next_link_of_what_plays_is_there_before_this_one_ends(one: Bench, stock: Stock, interpreter: str) -> None:
+    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    window = one.open("link", interpreter=interpreter)
+    add(window, [film], "video")
+    wait_until(window, "video")
+    first = window.page.locator("video").get_attribute("src") or ""
+    wait_for(lambda: one.brake.asked_for(LINKS) == 2, 15, "another link")
+    assert httpx.get(first, headers={"Range": "bytes=0-0"}).status_code == 206, "this one still lives"
+    window.page.eval_on_selector("video", "(video) => video.remove()")
+    assert counters(window)["bound"] == 0
+
+
 def test_what_is_mounted_after_its_link_ended_gets_another_without_a_failed_request(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:

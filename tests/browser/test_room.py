@@ -18,7 +18,7 @@ from web.demonstration import Demonstration
 
 STRATEGIES = ("link", "opfs", "blob", "bundle")
 STRATEGIES_IN = {
-    "chromium": STRATEGIES,
+    "chromium": ("link", "opfs", "bundle"),
     "firefox": ("opfs",),
     "firefox-private": ("link", "blob"),
 }

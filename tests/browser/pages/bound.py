@@ -1,8 +1,8 @@
 """A page for tests: whatever elements they put into the document are bound; what the loader did stands in the report.
 
 ``?strategy=`` names the strategy, ``?near=`` how near to the viewport media are loaded, ``?patience=`` for how many
-seconds a silent server is waited for. Where ``demo.json`` tells of a
-second account, its elements name it in ``data-user-id``, and a loader of its own serves them.
+seconds a silent server is waited for, ``?budget=`` how many bytes are kept that no element shows. Where ``demo.json``
+tells of a second account, its elements name it in ``data-user-id``, and a loader of its own serves them.
 """
 
 import json
@@ -46,6 +46,8 @@ class BoundPage(Page):
         for homeserver in self.homeservers:
             loader = open_loader(browser.query("strategy"), homeserver)
             loader.counters.on_count = lambda _name, _value: self.tell()
+            if browser.query("budget"):
+                self.limit(loader, int(browser.query("budget")))
             self.loaders.append(loader)
             near_px = int(near) if near else None
             place = self.root.find("#bound")
@@ -58,6 +60,13 @@ class BoundPage(Page):
             button.on("click", lambda work=work: self.start(work()))
             self.root.find("body").append(button)
         self.tell()
+
+    def limit(self, loader, budget):
+        """Has a loader keep so many bytes: in memory, or on disk, all accounts' files together."""
+        store = getattr(loader._strategy.inner, "_store", None)
+        if store:
+            store._budget = budget
+        loader._pipeline._idle_budget = 0 if store else budget  # what is kept in memory does not leave the disk
 
     def tell(self):
         """Writes the counters."""
