@@ -35,7 +35,7 @@ _FILE_WRITER = "file-writer.js"
 # Bodies from this size on, in bytes, are counted while they arrive.
 _WORTH_COUNTING = 500_000
 # So many bytes of a large body are on their way to the disk at a time.
-_BUFFER_BYTES = 262_144
+_BUFFER_BYTES = 524_288
 # The end of any blob. A fraction, since large integers wrap on MicroPython; not infinity, of which WebKit makes 0.
 _END = 9007199254740991.0
 
@@ -408,7 +408,8 @@ class Response:
             return
         complete = False
         try:
-            await self._pour(reader, writable, on_progress)
+            with _Patience(self._abort, self._patience_s):
+                await self._pour(reader, writable, on_progress)
             complete = True
         finally:
             if not complete:
@@ -420,7 +421,7 @@ class Response:
         buffer = window.ArrayBuffer.new(_BUFFER_BYTES)
         received, total = 0, self.announced
         while True:
-            step = await _in_time(reader.read(window.Uint8Array.new(buffer)), self._abort, _PATIENCE_S)
+            step = await _settled(reader.read(window.Uint8Array.new(buffer)))
             if step.done:
                 break
             await _settled(writable.write(step.value))
@@ -435,8 +436,12 @@ class Response:
         return Pieces(self)
 
     async def _body(self, promise: "Any") -> "Any":
-        size = self.announced or _UNKNOWN_SIZE
-        return await _in_time(promise, self._abort, _PATIENCE_S + size / _SLOWEST_BYTES_PER_S)
+        return await _in_time(promise, self._abort, self._patience_s)
+
+    @property
+    def _patience_s(self) -> float:
+        """How many seconds the body may take."""
+        return _PATIENCE_S + (self.announced or _UNKNOWN_SIZE) / _SLOWEST_BYTES_PER_S
 
 
 async def _byte_reader(body: "Any") -> "Any":
@@ -450,23 +455,36 @@ async def _byte_reader(body: "Any") -> "Any":
         return None
 
 
+class _Patience:
+    """Ends a transfer that takes too long, or whoever awaits which was cancelled, for ``with``.
+
+    By a timer of the browser's own: one of Python's would cost as much as all the rest of a small media.
+    """
+
+    __slots__ = ("_controller", "_timer")
+
+    def __init__(self, controller: "Any", patience_s: float) -> None:
+        seconds = min(patience_s, _LONGEST_PATIENCE_S)
+        reason = window.DOMException.new(f"nothing more came within {seconds:.0f} seconds", "TimeoutError")
+        self._controller = controller
+        self._timer = window.setTimeout(controller.abort.bind(controller, reason), seconds * 1000)
+
+    def __enter__(self) -> "_Patience":
+        return self
+
+    def __exit__(self, kind: "Any", *_exception: object) -> None:
+        window.clearTimeout(self._timer)
+        if kind and issubclass(kind, asyncio.CancelledError):
+            self._controller.abort()
+
+
 async def _in_time(promise: "Any", controller: "Any", patience_s: float) -> "Any":
     """A promise's value; whoever is cancelled, or takes too long, is aborted.
 
     :raises BrowserError: if the promise was rejected, or takes longer than it may.
-
-    By a timer of the browser's own: one of Python's would cost as much as all the rest of a small media.
     """
-    seconds = min(patience_s, _LONGEST_PATIENCE_S)
-    reason = window.DOMException.new(f"nothing more came within {seconds:.0f} seconds", "TimeoutError")
-    timer = window.setTimeout(controller.abort.bind(controller, reason), seconds * 1000)
-    try:
+    with _Patience(controller, patience_s):
         return await _settled(promise)
-    except asyncio.CancelledError:
-        controller.abort()
-        raise
-    finally:
-        window.clearTimeout(timer)
 
 
 class Pieces:
