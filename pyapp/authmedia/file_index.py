@@ -82,9 +82,9 @@ class FileIndex:
             async with self.lock():
                 directory = await self._open()
                 used = await self._merged(directory)
-                present = await directory.names()
-                kept = {name: list(note) for name, note in used.items() if name in present}
-                await directory.write(NAME, json.dumps(kept) + "\n", None)
+                present = set(await directory.names())
+                kept = {name: note for name, note in used.items() if name in present}
+                await directory.write(NAME, _as_text(kept) + "\n", None)
         except browser.BrowserError:
             return  # a full disk, or a window that is going away
 
@@ -107,6 +107,11 @@ async def _read(directory: browser.Directory) -> "dict[str, tuple[float, int]]":
         return {}
     notes = kept.items() if isinstance(kept, dict) else ()
     return {name: (float(note[0]), int(note[1])) for name, note in notes if _is_note(note)}
+
+
+def _as_text(kept: "dict[str, tuple[float, int]]") -> str:
+    """As JSON. Entry by entry, since MicroPython takes for a long text with the square of its length."""
+    return "{" + ",".join([json.dumps(name) + ":" + json.dumps(list(note)) for name, note in kept.items()]) + "}"
 
 
 def _is_note(note: "Any") -> bool:

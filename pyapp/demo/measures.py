@@ -12,6 +12,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# So often the page is written while media come: what people watch, and no more of the time that media need.
+_WRITE_EVERY_S = 0.1
+
 
 class Row:
     """One media: everything all its elements had to do with it."""
@@ -102,7 +105,7 @@ class Row:
 class Measures:
     """The table of a room's media, the summary above it and their part of the report."""
 
-    __slots__ = ("_progress", "_report", "_rows", "_stale", "_start_ms", "_summary", "_table")
+    __slots__ = ("_changed", "_progress", "_report", "_rows", "_start_ms", "_summary", "_table", "_writing")
 
     def __init__(self, page: browser.Element, report: Report) -> None:
         self._report = report
@@ -111,27 +114,22 @@ class Measures:
         self._summary = page.find("#summary")
         self._progress = page.find("#progress")
         self._rows: dict[str, Row] = {}
-        self._stale = False
+        self._changed: list[Binding] = []
+        self._writing: asyncio.Task[None] | None = None
         self._start_ms = browser.now_ms()
 
     def restart(self) -> None:
         """Empties the table for another run."""
         self._rows = {}
+        self._changed = []
         self._table.clear()
         self._start_ms = browser.now_ms()
 
     def changed(self, binding: Binding) -> None:
-        """Takes note of an element's new state; the page is written once for all changes of a turn."""
-        row = self._rows.get(binding.key)
-        if not row:
-            row = self._rows[binding.key] = Row(binding.key, browser.instance("measure"))
-            self._table.append(row.line)
-        if binding not in row.bindings:
-            row.bindings.append(binding)
-        row.update()
-        if not self._stale:
-            self._stale = True
-            browser.spawn(self._write_soon())
+        """Takes note of an element's new state, to be written soon with all others of that time."""
+        self._changed.append(binding)
+        if not self._writing or self._writing.done():
+            self._writing = browser.spawn(self._write_soon())
 
     @property
     def reasons(self) -> "dict[str, int]":
@@ -144,18 +142,38 @@ class Measures:
         return counted
 
     def write(self) -> None:
-        """Writes summary and JSON now."""
-        self._stale = False
+        """Writes table, summary and JSON now."""
         self._report.write()
         if self._rows:
             self._summarise(list(self._rows.values()))
 
     def _media(self) -> "list[dict[str, Any]]":
+        self._take_in()
         return [row.as_json(self._start_ms) for row in self._rows.values()]
 
+    def _take_in(self) -> None:
+        """Writes the rows of what has changed."""
+        changed, self._changed = self._changed, []
+        rows: list[Row] = []
+        for binding in changed:
+            row = self._row(binding)
+            if row not in rows:
+                rows.append(row)
+        for row in rows:
+            row.update()
+
+    def _row(self, binding: Binding) -> Row:
+        row = self._rows.get(binding.key)
+        if not row:
+            row = self._rows[binding.key] = Row(binding.key, browser.instance("measure"))
+            self._table.append(row.line)
+        if binding not in row.bindings:
+            row.bindings.append(binding)
+        return row
+
     async def _write_soon(self) -> None:
-        await asyncio.sleep(0)
-        if self._stale:
+        await asyncio.sleep(_WRITE_EVERY_S)
+        if self._changed:
             self.write()
 
     def _summarise(self, rows: list[Row]) -> None:

@@ -11,7 +11,7 @@ from authmedia.media import MediaRequest
 from demo import timeline
 from demo.measures import Measures
 from demo.page import Page
-from demo.room import read_room
+from demo.room import Room, read_room
 from demo.session import Session
 
 TYPE_CHECKING = False
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _SEEK_PATIENCE_S = 10.0
 _LISTED_AFTER_S = 0.5
+# So many messages fill a window before anybody scrolls.
+_SEEN_FIRST = 8
 
 
 class RoomPage(Page):
@@ -54,19 +56,30 @@ class RoomPage(Page):
             await trying  # what it found out of a session that has ended is not to come later than what is true
         timeline.draw_heading(room, self.root.find("#room"))
         self.root.find(".waiting").hidden = True
-        timeline.draw(room, self._chat)
-        self._keyring = room.keyring
-        self._mind_buttons(session)
-        if not self.support[self.name].works:
+        works = self.support[self.name].works
+        await self._draw(room, session, loading=works)
+        if not works:
             await self.try_others(session)
             self._offer_others(session)
             words = self.support[self.name].words
             raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
-        await self._load(self.name, session)
+        await self._all_shown()
         if not browser.query("alone"):  # where what it costs is counted, nothing else is asked for
             await self.try_others(session)
         if browser.query("measure") == "video":
             await self._measure_video()
+
+    async def _draw(self, room: Room, session: Session, *, loading: bool) -> None:
+        """Draws the room: first what people see first, whose media, if any are to load, do so behind the rest."""
+        first, rest = room.messages[:_SEEN_FIRST], room.messages[_SEEN_FIRST:]
+        self._keyring = room.keyring
+        self._chat.clear()
+        timeline.draw(first, self._chat)
+        if loading:
+            self._begin_to_load(self.name, session)
+        await timeline.draw_gently(rest, self._chat, behind=first[-1] if first else None)
+        await browser.breath()  # by then whoever watches the room knows of the rest
+        self._mind_buttons(session)
 
     async def _forget_all(self, session: Session) -> None:
         """Drops what an earlier visit kept, as the button does; a reload then finds what this visit keeps."""
@@ -93,7 +106,12 @@ class RoomPage(Page):
             self.report.tell("video", outcome)
 
     async def _load(self, strategy: str, session: Session) -> None:
-        """Shows all media of the room by one strategy; whatever was shown before is let go first."""
+        """Shows all media of the room by one strategy."""
+        self._begin_to_load(strategy, session)
+        await self._all_shown()
+
+    def _begin_to_load(self, strategy: str, session: Session) -> None:
+        """Binds the room's media to a strategy; whatever was shown before is let go first."""
         self.let_go()
         self._measures.restart()
         self.report.tell("shown_by", strategy)
@@ -103,8 +121,13 @@ class RoomPage(Page):
         self._binder = bind(
             self._chat, self._loader, on_change=self._measures.changed, keyring=self._keyring, near_px=None
         )
-        await self._binder.settled()
-        self._show_choices()
+
+    async def _all_shown(self) -> None:
+        """Waits until all media are shown or have failed, and writes what they cost."""
+        if self._binder:  # else somebody has signed out meanwhile
+            await self._binder.settled()
+            self._measures.write()
+            self._show_choices()
 
     def _show_choices(self) -> None:
         """Lists what `auto` chose, and why, where the page has a place for it."""

@@ -13,15 +13,35 @@ _SHOWN_KINDS = ("image", "video", "audio")
 # A picture larger than this is shown as the homeserver's thumbnail, as chat clients do; a click shows all of it.
 _WHOLE_PICTURE_BYTES = 1_500_000
 _THUMBNAIL = (800, 600)
+# So many messages are drawn before the browser may do something else again: a few milliseconds' worth.
+_IN_ONE_BREATH = 4
 
 
-def draw(room: Room, into: browser.Element) -> None:
-    """Draws all messages of a room, oldest first."""
-    into.clear()
-    previous = ""
-    for message in room.messages:
-        into.append(item(message, follows=message.sender.user_id == previous))
-        previous = message.sender.user_id
+def draw(messages: "list[Message]", into: browser.Element, behind: Message | None = None) -> None:
+    """Draws messages, oldest first, at the end of a timeline.
+
+    :param behind: the message that stands there now.
+    """
+    into.append(*[item(message, follows) for message, follows in _in_order(messages, behind)])
+
+
+async def draw_gently(messages: "list[Message]", into: browser.Element, behind: Message | None = None) -> None:
+    """Draws messages as `draw` does, with pauses for the browser's own work; they appear all at once."""
+    drawn: list[browser.Element] = []
+    for message, follows in _in_order(messages, behind):
+        if len(drawn) % _IN_ONE_BREATH == 0:
+            await browser.breath()
+        drawn.append(item(message, follows))
+    into.append(*drawn)
+
+
+def _in_order(messages: "list[Message]", behind: Message | None) -> "list[tuple[Message, bool]]":
+    """Each message, and whether it follows another one by the same person."""
+    found = []
+    for message in messages:
+        found.append((message, behind is not None and behind.sender.user_id == message.sender.user_id))
+        behind = message
+    return found
 
 
 def requests(room: Room) -> "list[MediaRequest]":

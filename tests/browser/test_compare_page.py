@@ -76,8 +76,8 @@ def check_costs(outcomes: dict[str, dict[str, Any]], mode: Mode) -> None:
     if "blocking" in outcomes:
         assert "Pyodide" in outcomes["blocking"]["note"]
         bundle = outcomes["bundle"]["first"]
-        assert bundle["requests"] == 1 + chosen["link"], "all that is small, and each of the rest"
-        assert bundle["preflights"] == chosen["link"], "that of the bundle was made when the strategy was tried"
+        assert bundle["requests"] == 2 + chosen["link"], "what is seen first, all else that is small, each of the rest"
+        assert bundle["preflights"] == chosen["link"], "that of the bundles was made when the strategy was tried"
     if mode.private:
         assert outcomes["opfs"]["support"]["words"].startswith("SecurityError")
     else:

@@ -183,7 +183,7 @@ def test_what_it_cost_adds_up(room: Window, samples: dict[str, Sample], mode: Mo
         assert preflights == 0, "the only one was made when the strategy was tried"
     elif strategy == "bundle":
         large = [entry for entry in media if "?" not in entry["key"]]
-        assert requests == 1 + len(large), "one for all that is small, and each of the rest"
+        assert requests == 2 + len(large), "what is seen first, all else that is small, each of the rest"
         assert preflights == len(large)
     else:
         assert requests == preflights == len(media), "one for each, however many elements show it"

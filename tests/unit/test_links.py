@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authmedia import links, pauses
+from authmedia import kept_links, links, pauses
 from authmedia.errors import AuthMediaError
 from authmedia.homeserver import Homeserver
 from authmedia.loader import forget_account, open_loader
@@ -59,7 +59,7 @@ def test_forgetting_takes_them_out_of_the_tab(
 
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
-        monkeypatch.setattr(links, "_REMEMBER_EVERY_S", 0)
+        monkeypatch.setattr(kept_links, "_REMEMBER_EVERY_S", 0)
         first, other = [(await loader.load(MediaRequest(mxc))).src for mxc in (MXC, "mxc://example.org/other")]
         await turns()
         await loader.forget(MediaRequest(MXC))
@@ -74,7 +74,32 @@ def test_forgetting_takes_them_out_of_the_tab(
     run(scenario())
 
 
-@pytest.mark.parametrize("kept", ["[]", "7", "{", '{"key": 7}', '{"key": ["url", "soon"]}', ""])
+def test_of_many_links_the_latest_are_remembered(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kept_links, "_REMEMBERED_LINKS", 3)
+    monkeypatch.setattr(kept_links, "_REMEMBER_EVERY_S", 0)
+
+    async def scenario() -> None:
+        kept = kept_links.KeptLinks("links")
+        for number in range(20):
+            kept.put(str(number), kept_links.Link(f"url {number}", fake.clock_ms() + HOUR_MS))
+        kept.put("18", kept_links.Link("another url", fake.clock_ms() + HOUR_MS))
+        kept.drop("19", "url 19")
+        kept.drop("17", "another url")
+        kept.remember_soon()
+        await turns()
+        after = kept_links.KeptLinks("links")
+        await after.recall()
+        found = [after.at_hand(str(number)) for number in range(20)]
+        assert [link.url for link in found if link] == ["url 16", "url 17", "another url"]
+        assert kept.at_hand("0"), "in memory there is room"
+
+    run(scenario())
+    assert browser.remembered.keys() == {"links"}
+
+
+@pytest.mark.parametrize(
+    "kept", ["{}", "7", "[", '[["key", 7]]', '[["key", "url", "soon"]]', '[["key", "url", null]]', ""]
+)
 def test_what_the_tab_remembers_wrongly_does_no_harm(
     kept: str, script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
@@ -83,7 +108,7 @@ def test_what_the_tab_remembers_wrongly_does_no_harm(
     async def scenario() -> None:
         assert await load(homeserver)
         await turns()
-        assert MXC in json.loads(browser.remembered[KEPT])
+        assert [entry[0] for entry in json.loads(browser.remembered[KEPT])] == [MediaRequest(MXC).key]
 
     run(scenario())
 

@@ -1,0 +1,136 @@
+"""Links that are at hand: kept for as long as they are good, and by the tab over a reload of the page."""
+
+import asyncio
+import json
+
+from authmedia import browser
+
+# Not at every batch, since it is written whole.
+_REMEMBER_EVERY_S = 1.0
+# So many are kept over a reload of the page: what a person sees again, and no more than a tab may keep.
+_REMEMBERED_LINKS = 2000
+
+
+class Link:
+    """A link and, on this device's clock, until when it is worth being given to an element."""
+
+    __slots__ = ("good_until_ms", "url")
+
+    def __init__(self, url: str, good_until_ms: float) -> None:
+        self.url = url
+        self.good_until_ms = good_until_ms
+
+    @property
+    def is_good(self) -> bool:
+        """Whether enough of its life is left."""
+        return self.good_until_ms > browser.clock_ms()
+
+
+class KeptLinks:
+    """The links of one session, by the keys of what they lead to.
+
+    The same link again is what the browser's own cache knows an answer to. Where the tab may store nothing, they are
+    kept in memory alone.
+
+    :param name: under which the tab remembers them.
+    """
+
+    __slots__ = ("_links", "_name", "_order", "_recalled", "_remembering", "_texts", "_unsaved")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._links: dict[str, Link] = {}
+        # Each link as it is remembered, made once: MicroPython takes for a long text of JSON with the square of its
+        # length. And the keys, the latest last: its dictionaries have no order.
+        self._texts: dict[str, str] = {}
+        self._order: list[str] = []
+        self._recalled = False
+        self._unsaved = False
+        self._remembering: asyncio.Task[None] | None = None
+
+    def at_hand(self, key: str) -> Link | None:
+        """The link of a media, if enough of its life is left."""
+        known = self._links.get(key)
+        return known if known and known.is_good else None
+
+    def ends_ms(self, key: str) -> float | None:
+        """Until when a media's link is good; nothing where there is none."""
+        known = self._links.get(key)
+        return known.good_until_ms if known else None
+
+    def put(self, key: str, link: Link) -> None:
+        """Keeps a link, in the place of an older one."""
+        self._links[key] = link
+        self._texts[key] = json.dumps([key, link.url, link.good_until_ms])
+        self._order.append(key)
+        if len(self._order) > 2 * _REMEMBERED_LINKS:
+            self._order = self._latest()
+
+    def drop(self, key: str, url: str) -> None:
+        """Drops a link that turned out to be no good, unless another one has taken its place."""
+        known = self._links.get(key)
+        if known and known.url == url:
+            self._remove(key)
+
+    async def recall(self) -> None:
+        """Takes in what the tab remembers, once."""
+        if self._recalled:
+            return
+        self._recalled = True
+        try:
+            for entry in json.loads(await browser.recall(self._name) or "[]"):
+                key, url, good_until_ms = entry
+                link = Link(str(url), float(good_until_ms))
+                if link.is_good and key not in self._links:
+                    self.put(str(key), link)
+        except (TypeError, ValueError):
+            return  # not ours; what is remembered next takes its place
+
+    def remember_soon(self) -> None:
+        """Has the tab remember what is kept: at once, and then once for all that come within a while."""
+        self._unsaved = True
+        if not self._remembering or self._remembering.done():
+            self._remembering = browser.spawn(self._remember())
+
+    async def forget(self, key: str | None) -> None:
+        """Drops one link, or all, and has the tab do so, too."""
+        if key is None:
+            self._recalled = True
+            self._links, self._texts, self._order = {}, {}, []
+            self.close()
+            await browser.forget(self._name)
+            return
+        await self.recall()
+        if key in self._links:
+            self._remove(key)
+            self.remember_soon()
+
+    def close(self) -> None:
+        """Has the tab remember no more."""
+        if self._remembering:
+            self._remembering.cancel()
+            self._remembering = None
+
+    def _remove(self, key: str) -> None:
+        self._links.pop(key)
+        self._texts.pop(key)
+
+    def _latest(self) -> "list[str]":
+        """The keys of those that the tab is to remember, the latest last, each once."""
+        found: list[str] = []
+        seen: set[str] = set()
+        for key in reversed(self._order):
+            if len(found) == _REMEMBERED_LINKS:
+                break
+            if key in self._links and key not in seen:
+                seen.add(key)
+                found.append(key)
+        found.reverse()
+        return found
+
+    async def _remember(self) -> None:
+        while self._unsaved:
+            self._unsaved = False
+            texts = [self._texts[key] for key in self._latest()]
+            await browser.remember(self._name, "[" + ",".join(texts) + "]")
+            await asyncio.sleep(_REMEMBER_EVERY_S)
