@@ -135,6 +135,15 @@ class Binding:
             self._settled = asyncio.Event()
             self._task = browser.spawn(self._run())
 
+    def see(self, visible: bool) -> None:
+        """Takes note of whether people see the element's place; what comes into sight goes before what does not."""
+        self.visible = visible
+        if visible and self._task and self.state == LOADING and not self._media:
+            try:
+                self._loader.hurry(self._request())
+            except AuthMediaError:
+                return  # of no media; that is told where it is loaded
+
     def give_up(self) -> None:
         """Ends a load that is on its way; `start` begins anew."""
         if self._task and self.state == LOADING:

@@ -120,7 +120,7 @@ class Binder(browser.Audience):
         _keep(self._visible, number, visible)
         bound = self._bound.get(number)
         if bound:
-            bound.visible = visible
+            bound.see(visible)
 
     def _bind(self, number: int) -> None:
         element = self._elements[number]

@@ -90,13 +90,17 @@ class MediaLoader:
 
         Cancelling it aborts the transfer, unless somebody else waits for the same media.
 
-        :param visible: tells, whenever a transfer may begin, whether people see where it is to be shown: that goes
-            before what they do not see.
+        :param visible: tells whether people see where it is to be shown: that goes before what they do not see. What
+            comes into sight later is told by `hurry`.
         :param on_progress: called while a large body arrives, with the bytes that are there and those that were
             announced; never where the element transfers by itself, or nobody announced anything.
         :raises AuthMediaError: of the class that fits what happened.
         """
         return await self._pipeline.load(request, Waiter(visible, on_progress))
+
+    def hurry(self, request: MediaRequest) -> None:
+        """Lets a load that is waiting for others go before them: people see now where it is to be shown."""
+        self._pipeline.hurry(request)
 
     def release(self, media: Media) -> None:
         """Gives back what `load` gave: the element shows it no more."""

@@ -17,21 +17,27 @@ if TYPE_CHECKING:
 # all of them are on their way.
 _TRANSFERS = 16
 _IDLE_BUDGET_BYTES = 64 * 1024 * 1024
+# So many notes of what was idle once are no matter.
+_STALE = 64
 
 
 class Gate:
-    """Lets at most ``limit`` through at a time: what is urgent first, then first come first served."""
+    """Lets at most ``limit`` through at a time: what is urgent first, then first come first served.
 
-    __slots__ = ("_free", "_queue")
+    However many wait, it looks at none but those whose turn it may be.
+    """
+
+    __slots__ = ("_free", "_queue", "_urgent")
 
     def __init__(self, limit: int) -> None:
         self._free = limit
         self._queue: list[Turn] = []
+        self._urgent: list[Turn] = []
 
     def turn(self, urgent: "Callable[[], bool]") -> "Turn":
         """A place in the queue, for ``async with``.
 
-        :param urgent: asked whenever a place becomes free.
+        :param urgent: asked when it is put into the queue, and when it would go before others.
         """
         return Turn(self, urgent)
 
@@ -40,31 +46,56 @@ class Gate:
         if self._free > 0:
             self._free -= 1
             turn.come.set()
-        else:
-            self._queue.append(turn)
+            return
+        self._queue.append(turn)
+        if turn.urgent():
+            self.hurry(turn)
+
+    def hurry(self, turn: "Turn") -> None:
+        """Lets a turn that has become urgent go before those that are not."""
+        if turn.waits:
+            self._urgent.append(turn)
 
     def leave(self, turn: "Turn") -> None:
         """Gives a turn's place to the next; a turn that has not come leaves the queue."""
-        if turn in self._queue:
-            self._queue.remove(turn)
-        elif self._queue:
-            # The place goes to the next one; it is never free in between.
-            following = next((other for other in self._queue if other.urgent()), self._queue[0])
-            self._queue.remove(following)
+        turn.gone = True
+        if not turn.come.is_set():
+            return
+        # The place goes to the next one; it is never free in between.
+        following = self._next()
+        if following:
             following.come.set()
         else:
             self._free += 1
+
+    def _next(self) -> "Turn | None":
+        while self._urgent:
+            turn = self._urgent.pop(0)
+            if turn.waits and turn.urgent():
+                return turn
+        while self._queue:
+            turn = self._queue.pop(0)
+            if turn.waits:
+                return turn
+        return None
 
 
 class Turn:
     """One place in a gate's queue."""
 
-    __slots__ = ("_gate", "come", "urgent")
+    __slots__ = ("_gate", "come", "gone", "urgent")
 
     def __init__(self, gate: Gate, urgent: "Callable[[], bool]") -> None:
         self._gate = gate
         self.urgent = urgent
         self.come = asyncio.Event()
+        #: Whether nobody waits for it or needs it any more.
+        self.gone = False
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has yet to come, and somebody waits for it."""
+        return not self.gone and not self.come.is_set()
 
     async def __aenter__(self) -> "Turn":
         self._gate.enter(self)
@@ -98,13 +129,15 @@ class Waiter:
 class Flight:
     """One load on its way, and all who wait for it."""
 
-    __slots__ = ("done", "failure", "media", "task", "waiters")
+    __slots__ = ("done", "failure", "media", "task", "turn", "waiters")
 
     def __init__(self) -> None:
         self.done = asyncio.Event()
         self.media: Media | None = None
         self.failure: BaseException | None = None
         self.task: asyncio.Task[None] | None = None
+        #: Its place in the queue, while it has one.
+        self.turn: Turn | None = None
         self.waiters: list[Waiter] = []
 
     def is_urgent(self) -> bool:
@@ -119,14 +152,14 @@ class Flight:
 
 
 class Kept:
-    """A media that was opened: how many elements hold it, and when it was last asked for."""
+    """A media that was opened, how many elements hold it, and, where none does, the number under which it came back."""
 
-    __slots__ = ("holders", "media", "used")
+    __slots__ = ("holders", "media", "returned")
 
     def __init__(self, media: Media) -> None:
         self.media = media
         self.holders = 0
-        self.used = 0
+        self.returned = 0
 
     @property
     def is_good(self) -> bool:
@@ -170,13 +203,15 @@ class Pipeline:
     """
 
     __slots__ = (
-        "_clock",
         "_closed",
         "_flights",
         "_gate",
+        "_idle",
         "_idle_budget",
+        "_idle_bytes",
         "_kept",
         "_openings",
+        "_returns",
         "counters",
         "strategy",
     )
@@ -190,7 +225,10 @@ class Pipeline:
         self._idle_budget = idle_budget
         self._flights: dict[str, Flight] = {}
         self._kept: dict[str, Kept] = {}
-        self._clock = 0
+        # What no element shows, in the order in which it was given back; some of it is held again or gone by now.
+        self._idle: list[tuple[int, str]] = []
+        self._idle_bytes = 0
+        self._returns = 0
         self._openings = 0
         self._closed = False
 
@@ -219,11 +257,27 @@ class Pipeline:
     def release(self, media: Media) -> None:
         """Gives back one hold; a media that nobody holds stays only while the budget has room."""
         kept = self._kept_as(media)
-        if kept and kept.holders > 0:
-            kept.holders -= 1
-            if not kept.holders and not media.size:
-                self._drop(media.request.key)  # it keeps nothing here, so it costs nothing to open it again
-            self._trim(self._idle_budget)
+        if not kept or not kept.holders:
+            return
+        kept.holders -= 1
+        if kept.holders:
+            return
+        if not media.size:
+            self._drop(media.request.key)  # it keeps nothing here, so it costs nothing to open it again
+            return
+        self._returns += 1
+        kept.returned = self._returns
+        self._idle.append((kept.returned, media.request.key))
+        self._idle_bytes += media.size
+        self._trim()
+
+    def hurry(self, request: MediaRequest) -> None:
+        """Lets a load go before others, whose media has come into sight."""
+        flight = self._flights.get(request.key)
+        if flight and flight.turn:
+            self._gate.hurry(flight.turn)
+        elif flight:
+            self.strategy.hurry(request)
 
     def forget(self, key: str | None) -> None:
         """Drops one media, or all; who still holds it keeps showing it only as far as the browser already has it."""
@@ -325,7 +379,8 @@ class Pipeline:
     async def _open(self, request: MediaRequest, flight: Flight, traffic: Traffic) -> Media:
         if not self.strategy.carries(request):
             return await self.strategy.open(request, traffic)
-        async with self._gate.turn(flight.is_urgent):
+        flight.turn = self._gate.turn(flight.is_urgent)
+        async with flight.turn:
             return await self.strategy.open(request, traffic)
 
     def _kept_as(self, media: Media) -> Kept | None:
@@ -334,21 +389,28 @@ class Pipeline:
         return kept if kept and kept.media.opening == media.opening else None
 
     def _hold(self, kept: Kept) -> None:
-        self._clock += 1
-        kept.used = self._clock
+        if not kept.holders and kept.returned:
+            self._idle_bytes -= kept.media.size
+            kept.returned = 0
         kept.holders += 1
 
-    def _trim(self, budget: int) -> None:
+    def _trim(self) -> None:
         """Drops idle media, least recently used first, until they fit the budget."""
-        idle = [(kept.used, key) for key, kept in self._kept.items() if not kept.holders]
-        size = sum(self._kept[key].media.size for _, key in idle)
-        for _, key in sorted(idle):
-            if size <= budget:
-                return
-            size -= self._kept[key].media.size
-            self._drop(key)
+        while self._idle_bytes > self._idle_budget:
+            entry = self._idle.pop(0)
+            if self._is_idle(entry):
+                self._drop(entry[1])
+        if len(self._idle) > 2 * len(self._kept) + _STALE:
+            self._idle = [entry for entry in self._idle if self._is_idle(entry)]
+
+    def _is_idle(self, entry: "tuple[int, str]") -> bool:
+        """Whether what was given back then was neither held again nor dropped since."""
+        kept = self._kept.get(entry[1])
+        return kept is not None and kept.returned == entry[0]
 
     def _drop(self, key: str) -> None:
         kept = self._kept.pop(key)
+        if kept.returned:
+            self._idle_bytes -= kept.media.size
         self.counters.count("released")
         self.strategy.release(kept.media)

@@ -1,6 +1,7 @@
 """What every strategy gets from the pipeline: one flight a key, limits, retries, cancellation, release."""
 
 import asyncio
+import random
 from typing import Any
 
 import pytest
@@ -72,6 +73,33 @@ def test_idle_media_leave_when_the_budget_is_full(script: Script, homeserver: Ho
     run(scenario())
     assert len(browser.object_urls) == 2
     assert line.counters.opened - line.counters.released == 2
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_budget_holds_whatever_is_shown_and_given_back(
+    seed: int, script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pipeline, "_STALE", 4)
+    chance = random.Random(seed)
+    script.media = {f"example.org/m{number}": bytes(1000 + number) for number in range(6)}
+    line = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=3500)
+    held: dict[str, list[Any]] = {f"mxc://{path}": [] for path in script.media}
+
+    async def scenario() -> None:
+        for _ in range(300):
+            mxc = chance.choice(list(held))
+            if held[mxc] and chance.random() < 0.5:
+                line.release(held[mxc].pop())
+            else:
+                held[mxc].append(await line.load(MediaRequest(mxc)))
+            idle = [kept.media.size for kept in line._kept.values() if not kept.holders]
+            assert line._idle_bytes == sum(idle) <= 3500
+            assert [line._kept[mxc].holders for mxc in held if held[mxc]] == [
+                len(shown) for shown in held.values() if shown
+            ]
+        assert len(line._idle) <= 2 * len(line._kept) + pipeline._STALE
+
+    run(scenario())
 
 
 def test_a_cancelled_load_aborts_its_transfer(loader: MediaLoader, script: Script, browser: Any) -> None:
@@ -201,6 +229,7 @@ def test_what_people_see_goes_before_what_they_do_not(script: Script, homeserver
         await turns()
         assert asked == names[:16], "so many at a time"
         visible.add("m21")  # scrolled into view while it waits
+        loader.hurry(MediaRequest("mxc://example.org/m21"))
         gate.set()
         await asyncio.gather(*loads)
 

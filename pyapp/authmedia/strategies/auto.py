@@ -86,6 +86,11 @@ class AutoStrategy(Strategy):
         words = "; ".join(f"{name}: {words}" for name, words in self.refused.items())
         raise StrategyUnsupported("No strategy is left that works here", mxc=request.mxc, words=words)
 
+    def hurry(self, request: MediaRequest) -> None:
+        """Tells the loaders, of which one has it."""
+        for loader in self._loaders:
+            loader.hurry(request)
+
     def release(self, media: Media) -> None:
         """Gives back what the chosen loader gave."""
         loader, inner = self._served.pop(media.src)

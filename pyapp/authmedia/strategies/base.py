@@ -47,6 +47,9 @@ class Strategy:
         """
         raise NotImplementedError
 
+    def hurry(self, request: MediaRequest) -> None:
+        """Lets what it loads at this moment go before others, where it has others to wait for."""
+
     async def read(self, media: Media) -> browser.Response:
         """What ``open`` gave, for who needs the bytes instead of an element: a media that is to be decrypted.
 
