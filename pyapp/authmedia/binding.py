@@ -38,6 +38,7 @@ class Binding:
     """
 
     __slots__ = (
+        "_data",
         "_element",
         "_keyring",
         "_leisure",
@@ -49,6 +50,7 @@ class Binding:
         "_playing",
         "_settled",
         "_task",
+        "_wanted",
         "_words",
         "failure",
         "milliseconds",
@@ -68,6 +70,9 @@ class Binding:
         leisure: Leisure | None = None,
     ) -> None:
         self._element = element
+        # Read once: whoever changes what is to be shown gets another binding.
+        self._data = element.data
+        self._wanted: MediaRequest | None = None
         self._loader = loader
         self._keyring = keyring or Keyring()
         self._on_change = on_change
@@ -94,7 +99,7 @@ class Binding:
     @property
     def mxc(self) -> str:
         """The media's address as it stands on the element, valid or not."""
-        return self._element.get("data-mxc")
+        return self._data.get("mxc", "")
 
     @property
     def key(self) -> str:
@@ -183,8 +188,9 @@ class Binding:
 
     async def _run(self) -> None:
         start = self.started_ms = browser.now_ms()
-        self._enter(LOADING)
-        if self._element.get("data-blurhash"):
+        if self.state != LOADING:
+            self._enter(LOADING)
+        if self._data.get("blurhash"):
             self._leisure.add(self._show_blurhash)
         try:
             media = await self._show()
@@ -226,7 +232,16 @@ class Binding:
         raise HomeserverUnreachable("The transfer came to a standstill", mxc=media.request.mxc, words=words)
 
     def _request(self) -> MediaRequest:
-        data = self._element.data
+        """What the element asks for.
+
+        :raises AuthMediaError: if that is no media.
+        """
+        if not self._wanted:
+            self._wanted = self._read_request()
+        return self._wanted
+
+    def _read_request(self) -> MediaRequest:
+        data = self._data
         encrypted = self._keyring.find(data.get("encrypted", ""))
         return MediaRequest(
             data.get("mxc", ""),
@@ -330,16 +345,16 @@ class Binding:
 
     def _reserve_space(self) -> None:
         """Gives the element the size of the thumbnail that fills it, so that nothing jumps when it comes."""
-        element = self._element
-        if element.get("data-method") == "crop" and not element.get("width"):
-            element.set("width", element.get("data-width"))
-            element.set("height", element.get("data-height"))
+        element, data = self._element, self._data
+        if data.get("method") == "crop" and not element.get("width"):
+            element.set("width", data.get("width", ""))
+            element.set("height", data.get("height", ""))
 
     def _show_blurhash(self) -> None:
         if self.state != LOADING or self._settled.is_set():
             return  # the media itself was quicker, or nobody wants it any more
         try:
-            url = Blurhash(self._element.get("data-blurhash")).data_url()
+            url = Blurhash(self._data["blurhash"]).data_url()
         except ValueError:
             return  # a stranger's word, and only an ornament
         self._ornamented = True

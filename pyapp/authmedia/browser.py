@@ -48,6 +48,8 @@ _PATIENCE_S = 45.0
 _SLOWEST_BYTES_PER_S = 4000
 _UNKNOWN_SIZE = 1_000_000
 _LONGEST_PATIENCE_S = 2_000_000.0  # browsers' timers count milliseconds in 31 bits
+# In the place of an event that never came.
+_TIMED_OUT = "timed out"
 
 
 class BrowserError(Exception):
@@ -1198,45 +1200,39 @@ class Element:
         :param crossorigin: the attribute of that name, which must stand before the source does; empty for none.
         :raises BrowserError: if a picture takes longer than it may.
         """
-        fired = asyncio.Event()
-        outcome: list[bool] = []
-
-        def settle(result: bool) -> None:
-            outcome.append(result)
-            fired.set()
-
-        listeners = [self.on(good, lambda: settle(True)), self.on("error", lambda: settle(False))]
+        # The browser's own promise is told: handlers in Python would take longer than all the rest.
+        told = window.Promise.withResolvers()
+        tell = told.resolve  # taken once: MicroPython makes another function of it each time
+        listened = (good, "error")
+        for event in listened:
+            self._js.addEventListener(event, tell)
+        patience_s = 0.0 if src.startswith("blob:") else self._patience_s
+        timer = window.setTimeout(tell, patience_s * 1000, _TIMED_OUT) if patience_s else None
         try:
             if crossorigin:
                 self.set("crossorigin", crossorigin)
             else:
                 self.unset("crossorigin")
             self._js.src = src
-            await (fired.wait() if src.startswith("blob:") else self._patiently(fired))
-            return outcome[0]
+            happened = await _settled(told.promise)
         finally:
-            for listener in listeners:
-                listener.close()
+            for event in listened:
+                self._js.removeEventListener(event, tell)
+            if patience_s:
+                window.clearTimeout(timer)
+        if happened == _TIMED_OUT:
+            raise BrowserError("TimeoutError", f"no whole picture came within {patience_s:.0f} seconds")
+        return str(happened.type) == good
 
-    async def _patiently(self, fired: asyncio.Event) -> None:
-        """Waits for an element's event; a picture that stalls, of which no browser tells, is given up.
+    @property
+    def _patience_s(self) -> float:
+        """How many seconds a picture may take, since no browser tells of one that stalls; 0 where there is no limit.
 
-        Not one that the browser itself puts off, nor a video or audio, which waits for whoever plays it.
+        There is none for one that the browser itself puts off, nor for a video or audio, which waits for who plays it.
         """
         if self.tag != "img" or str(self._js.loading) == "lazy":
-            await fired.wait()
-            return
-        patience_s = _PATIENCE_S + _UNKNOWN_SIZE / _SLOWEST_BYTES_PER_S
-        start = now_ms()
-        # By a timer of the browser's own, as for whatever is fetched.
-        give_up = self._js.dispatchEvent.bind(self._js, window.Event.new("error"))
-        timer = window.setTimeout(give_up, patience_s * 1000)
-        try:
-            await fired.wait()
-        finally:
-            window.clearTimeout(timer)
-        if now_ms() - start >= patience_s * 1000:
-            raise BrowserError("TimeoutError", f"no whole picture came within {patience_s:.0f} seconds")
+            return 0.0
+        return _PATIENCE_S + _UNKNOWN_SIZE / _SLOWEST_BYTES_PER_S
 
     def unload(self) -> None:
         """Takes the source away, and ends whatever a video or audio was still loading."""
