@@ -4,6 +4,7 @@ import asyncio
 
 from authmedia import browser, pauses
 from authmedia.errors import AuthMediaError
+from authmedia.gate import Gate, Turn
 from authmedia.media import Media, MediaRequest
 from authmedia.traffic import Traffic
 
@@ -19,95 +20,6 @@ _TRANSFERS = 16
 _IDLE_BUDGET_BYTES = 64 * 1024 * 1024
 # So many notes of what was idle once are no matter.
 _STALE = 64
-
-
-class Gate:
-    """Lets at most ``limit`` through at a time: what is urgent first, then first come first served.
-
-    However many wait, it looks at none but those whose turn it may be.
-    """
-
-    __slots__ = ("_free", "_queue", "_urgent")
-
-    def __init__(self, limit: int) -> None:
-        self._free = limit
-        self._queue: list[Turn] = []
-        self._urgent: list[Turn] = []
-
-    def turn(self, urgent: "Callable[[], bool]") -> "Turn":
-        """A place in the queue, for ``async with``.
-
-        :param urgent: asked when it is put into the queue, and when it would go before others.
-        """
-        return Turn(self, urgent)
-
-    def enter(self, turn: "Turn") -> None:
-        """Lets a turn through, or has it wait."""
-        if self._free > 0:
-            self._free -= 1
-            turn.come.set()
-            return
-        self._queue.append(turn)
-        if turn.urgent():
-            self.hurry(turn)
-
-    def hurry(self, turn: "Turn") -> None:
-        """Lets a turn that has become urgent go before those that are not."""
-        if turn.waits:
-            self._urgent.append(turn)
-
-    def leave(self, turn: "Turn") -> None:
-        """Gives a turn's place to the next; a turn that has not come leaves the queue."""
-        turn.gone = True
-        if not turn.come.is_set():
-            return
-        # The place goes to the next one; it is never free in between.
-        following = self._next()
-        if following:
-            following.come.set()
-        else:
-            self._free += 1
-
-    def _next(self) -> "Turn | None":
-        while self._urgent:
-            turn = self._urgent.pop(0)
-            if turn.waits and turn.urgent():
-                return turn
-        while self._queue:
-            turn = self._queue.pop(0)
-            if turn.waits:
-                return turn
-        return None
-
-
-class Turn:
-    """One place in a gate's queue."""
-
-    __slots__ = ("_gate", "come", "gone", "urgent")
-
-    def __init__(self, gate: Gate, urgent: "Callable[[], bool]") -> None:
-        self._gate = gate
-        self.urgent = urgent
-        self.come = asyncio.Event()
-        #: Whether nobody waits for it or needs it any more.
-        self.gone = False
-
-    @property
-    def waits(self) -> bool:
-        """Whether it has yet to come, and somebody waits for it."""
-        return not self.gone and not self.come.is_set()
-
-    async def __aenter__(self) -> "Turn":
-        self._gate.enter(self)
-        try:
-            await self.come.wait()
-        except asyncio.CancelledError:
-            self._gate.leave(self)
-            raise
-        return self
-
-    async def __aexit__(self, *_exception: object) -> None:
-        self._gate.leave(self)
 
 
 class Waiter:
