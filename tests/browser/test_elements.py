@@ -152,8 +152,8 @@ def test_what_people_see_goes_first(one: Bench, stock: Stock, interpreter: str) 
     window.page.set_viewport_size({"width": 800, "height": 600})
     one.brake.hold("/download/")
     add(window, stock.pictures, gap=GAP)
-    window.page.evaluate(INTO_VIEW, "#bound > div:last-child > img")
     wait_for(lambda: one.brake.asked_for("/download/") == CONNECTIONS, what="the first requests")
+    window.page.evaluate(INTO_VIEW, "#bound > div:last-child > img")  # while it waits already
     one.brake.let_go()
     wait_until(window, "img[data-mxc]")
     asked = [path for path in one.brake.asked if "/download/" in path]
