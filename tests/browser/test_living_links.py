@@ -29,6 +29,8 @@ AHEAD = """(() => {
   };
 })()"""
 TEN_MINUTES_MS = 600_000
+# More than links live: whoever goes by the homeserver's clock takes each for one that has ended.
+A_DAY_MS = 86_400_000
 
 PAIRS = (("chromium", "micropython"), ("firefox-private", "micropython"))
 
@@ -120,7 +122,7 @@ def test_what_is_mounted_after_its_link_ended_gets_another_without_a_failed_requ
     assert window.sha256("img[data-mxc] >> nth=1") == stock.sha256[stock.pictures[0]]
 
 
-@pytest.mark.parametrize("ahead_ms", [TEN_MINUTES_MS, -TEN_MINUTES_MS])
+@pytest.mark.parametrize("ahead_ms", [A_DAY_MS, TEN_MINUTES_MS, -TEN_MINUTES_MS])
 def test_links_are_kept_over_a_reload_whatever_the_clocks_say(
     steady: Bench, lasting: Stock, interpreter: str, ahead_ms: int
 ) -> None:
