@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+import time
 from typing import Any
 
 from tests.compare.gateway import Gateway, Receive, Send
@@ -18,9 +19,11 @@ class Brake(Gateway):
     def __init__(self, homeserver: str) -> None:
         super().__init__(homeserver)
         self.asked: list[str] = []
+        self._asked_s: list[float] = []
         self.bytes_per_s = 0
         self._held: set[str] = set()
         self._refused: set[str] = set()
+        self._early: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def hold(self, mark: str) -> None:
@@ -33,27 +36,45 @@ class Brake(Gateway):
         with self._lock:
             self._refused.add(mark)
 
+    def ask_to_wait(self, mark: str, seconds: float) -> None:
+        """Says to the next request whose path has this in it that it is one too many, and when to come again."""
+        with self._lock:
+            self._early[mark] = seconds
+
     def let_go(self) -> None:
         """Holds nothing back and refuses nothing any more."""
         with self._lock:
             self._held.clear()
             self._refused.clear()
+            self._early.clear()
         self.bytes_per_s = 0
 
     def asked_for(self, mark: str) -> int:
         """How many requests came whose path has this in it."""
         return len([path for path in self.asked if mark in path])
 
+    def times(self, mark: str) -> list[float]:
+        """When requests came whose path has this in it, in seconds on a clock of its own."""
+        return [at_s for at_s, path in zip(self._asked_s, self.asked, strict=True) if mark in path]
+
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["method"] != "OPTIONS":
+            self._asked_s.append(time.monotonic())
             self.asked.append(scope["path"])
-        if scope["method"] == "OPTIONS" or not self._is_in(scope["path"], self._refused):
+        refusal = None if scope["method"] == "OPTIONS" else self._refusal(scope["path"])
+        if not refusal:
             await super()._answer(scope, receive, send)
             return
+        status, error = refusal
         headers = [(b"content-type", b"application/json"), (b"access-control-allow-origin", b"*")]
-        await send({"type": "http.response.start", "status": 404, "headers": headers})
-        body = json.dumps({"errcode": "M_NOT_FOUND", "error": "Refused by a test"}).encode()
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps({"error": "Refused by a test", **error}).encode()})
+
+    def _refusal(self, path: str) -> tuple[int, dict[str, object]] | None:
+        with self._lock:
+            for mark in [mark for mark in self._early if mark in path]:
+                return 429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": round(self._early.pop(mark) * 1000)}
+        return (404, {"errcode": "M_NOT_FOUND"}) if self._is_in(path, self._refused) else None
 
     async def before(self, path: str, gone: "asyncio.Task[Any]") -> None:
         # Told by another thread, so there is no event of this loop's to wait for.

@@ -130,6 +130,7 @@ def test_a_tab_that_ends_in_the_middle_of_a_write_leaves_nothing_wrong(
     assert again.page.locator("video").get_attribute("data-source") == "network"
 
 
+@pytest.mark.by_default("firefox")
 def test_where_pages_cannot_write_a_worker_does(one: Bench, stock: Stock, mode: Mode, interpreter: str) -> None:
     if mode.private:
         pytest.skip("private windows have no disk")
@@ -145,6 +146,7 @@ def test_where_pages_cannot_write_a_worker_does(one: Bench, stock: Stock, mode: 
     assert first.page.evaluate("() => 'createWritable' in FileSystemFileHandle.prototype") is False
 
 
+@pytest.mark.by_default("chromium")
 def test_a_link_shows_a_video_before_all_of_it_is_there_and_a_blob_does_not(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:

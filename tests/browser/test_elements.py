@@ -18,6 +18,8 @@ MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 GAP = 700
 # So many loads the pipeline lets through at a time, and of those so many a browser has on their way over HTTP/1.1.
 TRANSFERS, CONNECTIONS = 16, 6
+# Longer than what we would wait by ourselves.
+WAIT_S = 1.5
 # So often elements are put into the document and taken out again; the pictures repeat.
 MOUNTS = 5000
 MOUNT = """async ([mxcs, mounts]) => {
@@ -198,6 +200,18 @@ def test_what_failed_is_tried_again_at_the_press_of_a_button(one: Bench, stock: 
     assert window.sha256("img[data-mxc]") == stock.sha256[stock.pictures[5]]
 
 
+@pytest.mark.by_default("chromium")
+def test_a_server_that_asks_to_wait_is_given_the_time(one: Bench, stock: Stock, interpreter: str) -> None:
+    window = one.open("blob", interpreter=interpreter)
+    name = stock.pictures[6].rpartition("/")[2]
+    one.brake.ask_to_wait(name, WAIT_S)
+    add(window, [stock.pictures[6]])
+    wait_until(window, "img[data-mxc]")
+    first, second = one.brake.times(name)
+    assert WAIT_S <= second - first < 2 * WAIT_S
+    assert counters(window)["retried"] == 1
+
+
 def test_a_server_that_says_nothing_is_asked_again(one: Bench, stock: Stock, interpreter: str) -> None:
     window = one.open("blob", script=IMPATIENT, interpreter=interpreter)
     name = stock.pictures[4].rpartition("/")[2]
@@ -226,7 +240,7 @@ def test_a_large_body_tells_how_far_it_is(one: Bench, stock: Stock, interpreter:
         assert window.sha256("video") == stock.sha256[film]
 
 
-@pytest.mark.parametrize("strategy", ["link", "opfs"])
+@pytest.mark.parametrize("strategy", ["link", "opfs", "blob", "bundle"])
 def test_encrypted_media_of_every_kind(
     bound_site: Path,
     browser: BrowserContext,

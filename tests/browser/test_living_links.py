@@ -106,6 +106,7 @@ def test_the_next_link_of_what_plays_is_there_before_this_one_ends(one: Bench, s
     assert counters(window)["bound"] == 0
 
 
+@pytest.mark.by_default("chromium")
 def test_what_is_mounted_after_its_link_ended_gets_another_without_a_failed_request(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:
@@ -122,6 +123,7 @@ def test_what_is_mounted_after_its_link_ended_gets_another_without_a_failed_requ
     assert window.sha256("img[data-mxc] >> nth=1") == stock.sha256[stock.pictures[0]]
 
 
+@pytest.mark.by_default("chromium")
 @pytest.mark.parametrize("ahead_ms", [A_DAY_MS, TEN_MINUTES_MS, -TEN_MINUTES_MS])
 def test_links_are_kept_over_a_reload_whatever_the_clocks_say(
     steady: Bench, lasting: Stock, interpreter: str, ahead_ms: int

@@ -20,7 +20,7 @@ from tests.relay import free_port
 
 RED = 210
 
-STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox-private": ("blob",)}
+STRATEGIES_IN = {"chromium": ("bundle",)}
 
 
 @pytest.fixture(scope="session")

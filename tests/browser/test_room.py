@@ -18,9 +18,9 @@ from web.demonstration import Demonstration
 
 STRATEGIES = ("link", "opfs", "blob", "bundle")
 STRATEGIES_IN = {
-    "chromium": ("link", "opfs", "bundle"),
+    "chromium": ("blob", "bundle"),
     "firefox": ("opfs",),
-    "firefox-private": ("link", "blob"),
+    "firefox-private": ("link",),
 }
 PAINTED_S = 5.0
 # One column, so that the whole timeline stands on the page rather than in a box of its own.

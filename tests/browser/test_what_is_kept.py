@@ -25,7 +25,7 @@ REFUSED = """Object.defineProperty(window, "sessionStorage", {
 TYPE = "async (element) => (await fetch(element.src)).headers.get('Content-Type')"
 
 PAIRS = (("chromium", "micropython"), ("firefox", "micropython"))
-STRATEGIES_IN = {"chromium": ("opfs",), "firefox": ("blob",)}
+STRATEGIES_IN = {"chromium": ("opfs",)}
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -136,6 +136,7 @@ def test_what_is_kept_for_one_account_is_never_given_to_another(
                 assert len(window.page.evaluate(FILES)) == len(pictures), "the other account's"
 
 
+@pytest.mark.by_default("chromium")
 def test_where_the_tab_keeps_nothing_links_are_kept_in_memory(one: Bench, stock: Stock, interpreter: str) -> None:
     window = one.open("link", script=REFUSED, interpreter=interpreter)
     show_in_turn(window, stock.pictures[:2])
