@@ -111,7 +111,9 @@ class MediaLoader:
 
         :returns: whether all of it arrived, as far as anybody can tell: some elements show a part as if it were whole.
         """
-        return await self._strategy.observe(media)
+        whole = await self._strategy.observe(media)
+        self._pipeline.has_arrived(media)
+        return whole
 
     async def examine(self, media: Media, words: str = "") -> AuthMediaError:
         """Finds out why an element could not show a media, and forgets it, so that the next load starts afresh."""

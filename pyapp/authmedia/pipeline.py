@@ -66,10 +66,12 @@ class Flight:
 class Kept:
     """A media that was opened, how many elements hold it, and, where none does, the number under which it came back."""
 
-    __slots__ = ("holders", "media", "returned")
+    __slots__ = ("arrived", "holders", "media", "returned")
 
-    def __init__(self, media: Media) -> None:
+    def __init__(self, media: Media, arrived: bool) -> None:
         self.media = media
+        #: Whether its body is here; else the first element that was given it still transfers it.
+        self.arrived = arrived
         self.holders = 0
         self.returned = 0
 
@@ -158,7 +160,7 @@ class Pipeline:
         elif kept:
             self.counters.count("hits")
             self._hold(kept)
-            return kept.media.from_memory()
+            return kept.media.from_memory() if kept.arrived else kept.media
         flight = self._flights.get(request.key)
         if flight:
             self.counters.count("coalesced")
@@ -182,6 +184,12 @@ class Pipeline:
         self._idle.append((kept.returned, media.request.key))
         self._idle_bytes += media.size
         self._trim()
+
+    def has_arrived(self, media: Media) -> None:
+        """Takes note that an element has transferred a media: whoever asks from now on finds it there."""
+        kept = self._kept_as(media)
+        if kept:
+            kept.arrived = True
 
     def hurry(self, request: MediaRequest) -> None:
         """Lets a load go before others, whose media has come into sight."""
@@ -242,7 +250,7 @@ class Pipeline:
         assert flight.media
         self._openings += 1
         flight.media.opening = self._openings
-        kept = Kept(flight.media)
+        kept = Kept(flight.media, self.strategy.carries(flight.media.request))
         self._kept[flight.media.request.key] = kept
         for _ in flight.waiters:
             self._hold(kept)

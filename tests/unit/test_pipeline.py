@@ -102,6 +102,27 @@ def test_the_budget_holds_whatever_is_shown_and_given_back(
     run(scenario())
 
 
+def test_whichever_element_hears_of_a_transfer_first_it_is_that_of_all_who_waited_for_it(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    """An element transfers after `load` is done; who asks meanwhile waits for the same transfer."""
+
+    async def scenario() -> None:
+        loader = open_loader("link", homeserver)
+        first, second = [await loader.load(MediaRequest(MXC)) for _ in range(2)]
+        browser.loads[first.src] = fake.Loads(1, 1, 500)
+        await loader.observe(second)
+        await loader.observe(first)
+        assert (first.source, second.source) == (NETWORK, NETWORK)
+        assert first.traffic is second.traffic
+        assert first.traffic.bytes == 500
+        third = await loader.load(MediaRequest(MXC))
+        await loader.observe(third)
+        assert (third.source, third.traffic.bytes) == (MEMORY, 0)
+
+    run(scenario())
+
+
 def test_a_cancelled_load_aborts_its_transfer(loader: MediaLoader, script: Script, browser: Any) -> None:
     async def scenario() -> None:
         script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
