@@ -143,7 +143,7 @@ class Binding:
     def see(self, visible: bool) -> None:
         """Takes note of whether people see the element's place; what comes into sight goes before what does not."""
         self.visible = visible
-        if visible and self._task and self.state == LOADING and not self._media:
+        if visible and self.state == LOADING:
             try:
                 self._loader.hurry(self._request())
             except AuthMediaError:

@@ -318,7 +318,7 @@ class _Count:
 
     def __init__(self, response: "Response", on_progress: "Callable[[int, int], None] | None") -> None:
         self.body = response._js.body
-        total = response.announced
+        total = response.announced or 0
         self.counts = bool(on_progress) and total >= _WORTH_COUNTING
         if not self.counts:
             return
@@ -357,10 +357,10 @@ class Response:
         return "" if ffi.is_none(value) else str(value)
 
     @property
-    def announced(self) -> int:
-        """How many bytes the body is said to have; 0 where nobody says."""
+    def announced(self) -> int | None:
+        """How many bytes the body is said to have, if anybody says."""
         length = self.header("Content-Length")
-        return int(length) if length.isdigit() else 0
+        return int(length) if length.isdigit() else None
 
     async def decrypted(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
         """The body decrypted with AES-CTR; nothing if it does not have the digest that it should have.
@@ -403,25 +403,27 @@ class Response:
 
     async def pipe_to(self, writable: "Any", on_progress: "Callable[[int, int], None] | None" = None) -> None:
         """Streams the body into a file's ``WritableStream`` and closes it; a failure on either side discards it all."""
-        large = self.announced >= _WORTH_COUNTING
-        reader = await _byte_reader(self._js.body) if large else None
+        total = self.announced or 0
+        reader = await _byte_reader(self._js.body) if total >= _WORTH_COUNTING else None
         if reader is None:
             await self._body(self._js.body.pipeTo(writable))
             return
         complete = False
         try:
             with _Patience(self._abort, self._patience_s):
-                await self._pour(reader, writable, on_progress)
+                await self._pour(reader, writable, total, on_progress)
             complete = True
         finally:
             if not complete:
                 self.abort()
                 await writable.abort().catch(window.Boolean)
 
-    async def _pour(self, reader: "Any", writable: "Any", on_progress: "Callable[[int, int], None] | None") -> None:
+    async def _pour(
+        self, reader: "Any", writable: "Any", total: int, on_progress: "Callable[[int, int], None] | None"
+    ) -> None:
         """Writes what a reader reads, by way of one buffer: what is piped would fill JavaScript's heap meanwhile."""
         buffer = window.ArrayBuffer.new(_BUFFER_BYTES)
-        received, total = 0, self.announced
+        received = 0
         while True:
             step = await _settled(reader.read(window.Uint8Array.new(buffer)))
             if step.done:

@@ -131,7 +131,7 @@ class Binder(browser.Audience):
             element, self._loader, keyring=self._keyring, on_change=self._on_change, leisure=self._leisure
         )
         self._bound[number] = binding
-        binding.visible = number in self._visible
+        binding.see(number in self._visible)
         if self._at_once or number in self._near:
             binding.start()
 

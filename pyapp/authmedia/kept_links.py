@@ -35,14 +35,13 @@ class KeptLinks:
     :param name: under which the tab remembers them.
     """
 
-    __slots__ = ("_links", "_name", "_order", "_recalled", "_remembering", "_texts", "_unsaved")
+    __slots__ = ("_links", "_name", "_order", "_recalled", "_remembering", "_unsaved")
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._links: dict[str, Link] = {}
-        # Each link as it is remembered, made once: MicroPython takes for a long text of JSON with the square of its
-        # length. And the keys, the latest last: its dictionaries have no order.
-        self._texts: dict[str, str] = {}
+        # Each link, and its JSON, made once: MicroPython takes for a long text of it with the square of its length.
+        self._links: dict[str, tuple[Link, str]] = {}
+        # The keys, the latest last: MicroPython's dictionaries have no order.
         self._order: list[str] = []
         self._recalled = False
         self._unsaved = False
@@ -50,27 +49,26 @@ class KeptLinks:
 
     def at_hand(self, key: str) -> Link | None:
         """The link of a media, if enough of its life is left."""
-        known = self._links.get(key)
+        known = self._known(key)
         return known if known and known.is_good else None
 
     def ends_ms(self, key: str) -> float | None:
         """Until when a media's link is good; nothing where there is none."""
-        known = self._links.get(key)
+        known = self._known(key)
         return known.good_until_ms if known else None
 
     def put(self, key: str, link: Link) -> None:
         """Keeps a link, in the place of an older one."""
-        self._links[key] = link
-        self._texts[key] = json.dumps([key, link.url, link.good_until_ms])
+        self._links[key] = link, json.dumps([key, link.url, link.good_until_ms])
         self._order.append(key)
         if len(self._order) > 2 * _REMEMBERED_LINKS:
             self._order = self._latest()
 
     def drop(self, key: str, url: str) -> None:
         """Drops a link that turned out to be no good, unless another one has taken its place."""
-        known = self._links.get(key)
+        known = self._known(key)
         if known and known.url == url:
-            self._remove(key)
+            self._links.pop(key)
 
     async def recall(self) -> None:
         """Takes in what the tab remembers, once."""
@@ -96,13 +94,12 @@ class KeptLinks:
         """Drops one link, or all, and has the tab do so, too."""
         if key is None:
             self._recalled = True
-            self._links, self._texts, self._order = {}, {}, []
+            self._links, self._order = {}, []
             self.close()
             await browser.forget(self._name)
             return
         await self.recall()
-        if key in self._links:
-            self._remove(key)
+        if self._links.pop(key, None):
             self.remember_soon()
 
     def close(self) -> None:
@@ -111,9 +108,8 @@ class KeptLinks:
             self._remembering.cancel()
             self._remembering = None
 
-    def _remove(self, key: str) -> None:
-        self._links.pop(key)
-        self._texts.pop(key)
+    def _known(self, key: str) -> Link | None:
+        return self._links[key][0] if key in self._links else None
 
     def _latest(self) -> "list[str]":
         """The keys of those that the tab is to remember, the latest last, each once."""
@@ -131,6 +127,6 @@ class KeptLinks:
     async def _remember(self) -> None:
         while self._unsaved:
             self._unsaved = False
-            texts = [self._texts[key] for key in self._latest()]
+            texts = [self._links[key][1] for key in self._latest()]
             await browser.remember(self._name, "[" + ",".join(texts) + "]")
             await asyncio.sleep(_REMEMBER_EVERY_S)

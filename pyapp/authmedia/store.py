@@ -99,8 +99,7 @@ class FileStore:
 
         :raises BrowserError: if storage or network refused; nothing is left behind then.
         """
-        length = response.header("Content-Length")
-        size = int(length) if length.isdigit() else _UNKNOWN
+        size = _UNKNOWN if response.announced is None else response.announced
         directory = await self._open()
         await self._make_room(directory, max(size, 0))
         name = self._name(key)

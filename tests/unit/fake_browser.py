@@ -73,6 +73,11 @@ class Response:
     def header(self, name: str) -> str:
         return self.headers.get(name.lower(), "")
 
+    @property
+    def announced(self) -> int | None:
+        length = self.header("Content-Length")
+        return int(length) if length.isdigit() else None
+
     async def _body(self) -> bytes:
         try:
             if self.gate:

@@ -68,8 +68,7 @@ class CookieStrategy(Strategy):
         """By the header: if a page could read by the cookie, any page could read everything of whoever visits it."""
         response = await self.homeserver.fetch_media(media.request, media.traffic)
         self._read[media.src] = media
-        length = response.header("Content-Length")
-        media.traffic.bytes += int(length) if length.isdigit() else 0
+        media.traffic.bytes += response.announced or 0
         return response
 
     async def observe(self, media: Media) -> bool:
