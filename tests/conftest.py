@@ -51,6 +51,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what is about the disk in windows that have none."""
+    parameters = _parameters(item)
+    on_disk = item.get_closest_marker("on_disk") and parameters.get("strategy", "opfs") == "opfs"
+    if on_disk and parameters["mode"].private:
+        pytest.skip("private windows have no disk")
+
+
 def _is_chosen(item: pytest.Item) -> bool:
     parameters, module = _parameters(item), getattr(item, "module", None)
     if "mode" not in parameters:

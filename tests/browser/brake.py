@@ -18,8 +18,7 @@ class Brake(Gateway):
 
     def __init__(self, homeserver: str) -> None:
         super().__init__(homeserver)
-        self.asked: list[str] = []
-        self._asked_s: list[float] = []
+        self._asked: list[tuple[float, str]] = []
         self.bytes_per_s = 0
         self._held: set[str] = set()
         self._refused: set[str] = set()
@@ -49,18 +48,22 @@ class Brake(Gateway):
             self._early.clear()
         self.bytes_per_s = 0
 
+    @property
+    def asked(self) -> list[str]:
+        """The paths of all requests, in their order."""
+        return [path for _, path in self._asked]
+
     def asked_for(self, mark: str) -> int:
         """How many requests came whose path has this in it."""
-        return len([path for path in self.asked if mark in path])
+        return len(self.times(mark))
 
     def times(self, mark: str) -> list[float]:
         """When requests came whose path has this in it, in seconds on a clock of its own."""
-        return [at_s for at_s, path in zip(self._asked_s, self.asked, strict=True) if mark in path]
+        return [at_s for at_s, path in self._asked if mark in path]
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["method"] != "OPTIONS":
-            self._asked_s.append(time.monotonic())
-            self.asked.append(scope["path"])
+            self._asked.append((time.monotonic(), scope["path"]))
         refusal = None if scope["method"] == "OPTIONS" else self._refusal(scope["path"])
         if not refusal:
             await super()._answer(scope, receive, send)
@@ -72,8 +75,9 @@ class Brake(Gateway):
 
     def _refusal(self, path: str) -> tuple[int, dict[str, object]] | None:
         with self._lock:
-            for mark in [mark for mark in self._early if mark in path]:
-                return 429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": round(self._early.pop(mark) * 1000)}
+            early = next((mark for mark in self._early if mark in path), None)
+            if early:
+                return 429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": round(self._early.pop(early) * 1000)}
         return (404, {"errcode": "M_NOT_FOUND"}) if self._is_in(path, self._refused) else None
 
     async def before(self, path: str, gone: "asyncio.Task[Any]") -> None:

@@ -8,7 +8,6 @@ from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
 from tests.browser.bound import FILES, Bench, Stock, add, as_json, bench, wait_until
-from tests.browser.engines import Mode
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
@@ -53,6 +52,7 @@ def one(bound_site: Path, browser: BrowserContext, demonstration: Demonstration,
         yield opened
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["link", "opfs", "blob", "bundle"])
 def test_two_accounts_of_two_homeservers_on_one_page(
     bound_site: Path,
@@ -60,12 +60,9 @@ def test_two_accounts_of_two_homeservers_on_one_page(
     demonstration: Demonstration,
     stock: Stock,
     other: Stock,
-    mode: Mode,
     interpreter: str,
     strategy: str,
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("private windows have no disk")
     told = {**stock.room.account, "second": as_json(other.room.account)}
     with bench(bound_site, browser, demonstration.synapse, told) as opened:
         window = opened.open(strategy, interpreter=interpreter)
@@ -88,11 +85,10 @@ def test_two_accounts_of_two_homeservers_on_one_page(
             assert len(window.page.evaluate(FILES)) == 4, "the other account's alone"
 
 
+@pytest.mark.on_disk
 def test_what_is_on_disk_is_fetched_once_by_two_tabs_and_belongs_to_one_account(
-    one: Bench, stock: Stock, mode: Mode, interpreter: str
+    one: Bench, stock: Stock, interpreter: str
 ) -> None:
-    if mode.private:
-        pytest.skip("private windows have no disk")
     first = one.open("opfs", interpreter=interpreter)
     second = one.open("opfs", beside=first, interpreter=interpreter)
     one.brake.hold("/download/")
@@ -110,11 +106,10 @@ def test_what_is_on_disk_is_fetched_once_by_two_tabs_and_belongs_to_one_account(
     assert len(first.page.evaluate(FILES)) == 4
 
 
+@pytest.mark.on_disk
 def test_a_tab_that_ends_in_the_middle_of_a_write_leaves_nothing_wrong(
-    one: Bench, stock: Stock, mode: Mode, interpreter: str
+    one: Bench, stock: Stock, interpreter: str
 ) -> None:
-    if mode.private:
-        pytest.skip("private windows have no disk")
     film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
     keeper = one.open("opfs", interpreter=interpreter)
     window = one.open("opfs", beside=keeper, interpreter=interpreter)
@@ -130,10 +125,9 @@ def test_a_tab_that_ends_in_the_middle_of_a_write_leaves_nothing_wrong(
     assert again.page.locator("video").get_attribute("data-source") == "network"
 
 
+@pytest.mark.on_disk
 @pytest.mark.by_default("firefox")
-def test_where_pages_cannot_write_a_worker_does(one: Bench, stock: Stock, mode: Mode, interpreter: str) -> None:
-    if mode.private:
-        pytest.skip("private windows have no disk")
+def test_where_pages_cannot_write_a_worker_does(one: Bench, stock: Stock, interpreter: str) -> None:
     first = one.open("opfs", script=NO_WRITABLE, interpreter=interpreter)
     for window, source in ((first, "network"), (None, "disk")):
         window = window or one.open("opfs", beside=first, script=NO_WRITABLE, interpreter=interpreter)
@@ -163,12 +157,11 @@ def test_a_link_shows_a_video_before_all_of_it_is_there_and_a_blob_does_not(
         window.page.close()
 
 
+@pytest.mark.on_disk
 @pytest.mark.by_default("chromium")
 def test_what_is_large_is_kept_on_disk_by_engines_that_read_into_no_buffers_too(
-    one: Bench, stock: Stock, mode: Mode, interpreter: str
+    one: Bench, stock: Stock, interpreter: str
 ) -> None:
-    if mode.private:
-        pytest.skip("private windows have no disk")
     film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
     window = one.open("opfs", script=NO_BUFFERS, interpreter=interpreter)
     add(window, [film], "video")

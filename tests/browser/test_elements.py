@@ -240,18 +240,16 @@ def test_a_large_body_tells_how_far_it_is(one: Bench, stock: Stock, interpreter:
         assert window.sha256("video") == stock.sha256[film]
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["link", "opfs", "blob", "bundle"])
 def test_encrypted_media_of_every_kind(
     bound_site: Path,
     browser: BrowserContext,
     demonstration: Demonstration,
     stock: Stock,
-    mode: Mode,
     interpreter: str,
     strategy: str,
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("private windows have no disk")
     originals = {
         "img": (picture(77), "image/png"),
         "video": ((MEDIA / "film.mp4").read_bytes(), "video/mp4"),

@@ -49,12 +49,11 @@ def names(window: Window) -> dict[str, Any]:
     return {media["name"]: media["error"] for media in window.media}
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_every_bad_media_fails_alone(
-    open_window: OpenWindow, site_for: Callable[[Account], str], room: Room, mode: Mode, strategy: str
+    open_window: OpenWindow, site_for: Callable[[Account], str], room: Room, strategy: str
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("opfs does not work in private windows")
     window = open_window(site_for(room.account))
     window.open(strategy)
     assert window.state == "done"
@@ -78,12 +77,11 @@ def test_every_bad_media_fails_alone(
             assert media["words"].endswith("."), "the message ends with what to do"
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_session_that_ended_is_told_at_every_media(
-    open_window: OpenWindow, mode: Mode, demonstration: Demonstration, strategy: str
+    open_window: OpenWindow, demonstration: Demonstration, strategy: str
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("opfs does not work in private windows")
     window = open_window()
     window.open(strategy)
     assert window.state == "done"
@@ -96,17 +94,15 @@ def test_a_session_that_ended_is_told_at_every_media(
     assert {media["state"] for media in window.media} == {"shown"}, "the demonstration signs in again"
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_homeserver_that_goes_down_is_survived(
     open_window: OpenWindow,
     site_for: Callable[[Account], str],
     room: Room,
     demonstration: Demonstration,
-    mode: Mode,
     strategy: str,
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("opfs does not work in private windows")
     with Relay(demonstration.synapse.port) as relay:
         window = open_window(site_for({**room.account, "homeserver": relay.url}))
         window.open(strategy)

@@ -6,7 +6,6 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import Error
 
-from tests.browser.engines import Mode
 from tests.browser.rooms import Account, Room, picture
 from tests.browser.window import Window
 from tests.conftest import OpenWindow
@@ -56,12 +55,11 @@ def hostile_room(demonstration: Demonstration) -> Iterator[Room]:
     room.close()
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_nothing_in_media_runs_however_they_are_opened(
-    open_window: OpenWindow, site_for: Callable[[Account], str], hostile_room: Room, mode: Mode, strategy: str
+    open_window: OpenWindow, site_for: Callable[[Account], str], hostile_room: Room, strategy: str
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("opfs does not work in private windows")
     window = open_window(site_for(hostile_room.account))
     window.page.add_init_script(KEEP)
     window.open(strategy.replace("_", "-"))

@@ -57,9 +57,8 @@ NAMES = [page.name if page.name in KINDS else pytest.param(page.name, marks=pyte
 # --- what a reload costs
 
 
-def test_after_a_reload_opfs_asks_for_nothing(open_window: OpenWindow, mode: Mode, interpreter: str) -> None:
-    if mode.private:
-        pytest.skip("opfs does not work in private windows")
+@pytest.mark.on_disk
+def test_after_a_reload_opfs_asks_for_nothing(open_window: OpenWindow, interpreter: str) -> None:
     window = open_window()
     window.open("opfs", interpreter=interpreter)
     assert {media["source"] for media in window.media} == {"network"}
@@ -93,9 +92,8 @@ def test_blob_fetches_everything_anew(open_window: OpenWindow) -> None:
     assert {media["source"] for media in window.media} == {"network"}
 
 
-def test_load_again_and_clear(open_window: OpenWindow, mode: Mode) -> None:
-    if mode.private:
-        pytest.skip("opfs does not work in private windows")
+@pytest.mark.on_disk
+def test_load_again_and_clear(open_window: OpenWindow) -> None:
     window = open_window()
     window.open("opfs")
     window.press("#reload")
@@ -199,12 +197,11 @@ def test_the_first_stop_of_the_keyboard_leads_past_the_navigation(open_window: O
     assert window.page.evaluate("() => location.hash") == "#main"
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_file_is_saved_under_its_name(
     open_window: OpenWindow, mode: Mode, samples: dict[str, Sample], downloads: Path, strategy: str
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("opfs does not work in private windows")
     window = open_window()
     window.open(strategy)
     button = window.page.locator("button.file").first

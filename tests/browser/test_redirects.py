@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.browser.bound import add
-from tests.browser.engines import Mode
 from tests.browser.rooms import Room, picture
 from tests.conftest import OpenWindow
 from tests.faults.relay import Exchange, Fault, FaultyRelay
@@ -54,17 +53,15 @@ class Elsewhere(InThread):
         writer.close()
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["link", "blob", "opfs", "bundle"])
 def test_a_redirect_takes_no_secret_along(
     open_window: OpenWindow,
     site_for: Callable[..., str],
     bound_site: Path,
     demonstration: Demonstration,
-    mode: Mode,
     strategy: str,
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("opfs does not work in private windows")
     room = Room(demonstration.synapse, f"redirected-{strategy}")
     mxc = room.upload(picture(121), "image/png")
     with Elsewhere() as elsewhere, FaultyRelay(demonstration.synapse.port) as relay:

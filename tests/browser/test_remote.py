@@ -71,6 +71,7 @@ def test_every_strategy_shows_it(
     assert shown.getpixel((32, 24)) == (RED, 90, 160)
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["link", "opfs", "blob", "bundle"])
 def test_a_server_that_never_answers_holds_up_nobody_else(
     bound_site: Path,
@@ -80,8 +81,6 @@ def test_a_server_that_never_answers_holds_up_nobody_else(
     mode: Mode,
     strategy: str,
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("private windows have no disk")
     stock = Stock(servers[0], f"patient-{strategy}-{mode.name}", 8)
     with bench(bound_site, browser, servers[0], stock.room.account) as opened:
         window = opened.open(strategy, patience="2")

@@ -9,7 +9,6 @@ from playwright.sync_api import BrowserContext
 
 from tests.browser.bound import FILES, Bench, Stock, add, as_json, bench, wait_until
 from tests.browser.brake import Brake
-from tests.browser.engines import Mode
 from tests.browser.rooms import Room
 from tests.browser.window import Window
 from web.demonstration import Demonstration
@@ -64,12 +63,11 @@ def show_in_turn(window: Window, mxcs: list[str]) -> None:
         window.page.evaluate("() => document.getElementById('bound').replaceChildren()")
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["blob", "opfs"])
 def test_the_least_recently_used_leaves_when_there_is_no_more_room(
-    one: Bench, large: list[str], mode: Mode, interpreter: str, strategy: str
+    one: Bench, large: list[str], interpreter: str, strategy: str
 ) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("private windows have no disk")
     window = one.open(strategy, budget=str(SIZE * 7 // 2), interpreter=interpreter)
     first, second, third, fourth = large
     show_in_turn(window, [first, second, third, first, fourth])
@@ -82,10 +80,9 @@ def test_the_least_recently_used_leaves_when_there_is_no_more_room(
         assert len(window.page.evaluate(FILES)) == 3
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["opfs", "blob", "bundle"])
-def test_content_types_survive(one: Bench, stock: Stock, mode: Mode, interpreter: str, strategy: str) -> None:
-    if mode.private and strategy == "opfs":
-        pytest.skip("private windows have no disk")
+def test_content_types_survive(one: Bench, stock: Stock, interpreter: str, strategy: str) -> None:
     tune = stock.add((MEDIA / "tune.mp3").read_bytes(), "audio/mpeg")
     window = one.open(strategy, interpreter=interpreter)
     for source in ("network", "disk" if strategy == "opfs" else "network"):
@@ -98,6 +95,7 @@ def test_content_types_survive(one: Bench, stock: Stock, mode: Mode, interpreter
         window.reload()
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", list(ASKED))
 def test_what_is_kept_for_one_account_is_never_given_to_another(
     bound_site: Path,
@@ -105,13 +103,10 @@ def test_what_is_kept_for_one_account_is_never_given_to_another(
     demonstration: Demonstration,
     stock: Stock,
     another: Room,
-    mode: Mode,
     interpreter: str,
     strategy: str,
 ) -> None:
     """Two accounts of one homeserver, on one page, with the same media."""
-    if mode.private and strategy == "opfs":
-        pytest.skip("private windows have no disk")
     pictures = stock.pictures[:3]
     path, times = ASKED[strategy]
     sized = {"data_width": str(SIDE), "data_height": str(SIDE), "data_method": "crop"}
