@@ -6,6 +6,7 @@ from authmedia import browser, pauses
 from authmedia.blurhash import Blurhash
 from authmedia.encrypted import Keyring
 from authmedia.errors import AuthMediaError, HomeserverUnreachable
+from authmedia.gate import Gate, Turn
 from authmedia.leisure import Leisure
 from authmedia.media import Media, MediaRequest
 from authmedia.traffic import Traffic
@@ -35,11 +36,13 @@ class Binding:
     :param keyring: where the key is, if the media is encrypted.
     :param on_change: called whenever the state changes.
     :param leisure: does what is only for the eye.
+    :param gate: what others load beside it; it waits for its turn, unless the browser may put it off, too.
     """
 
     __slots__ = (
         "_data",
         "_element",
+        "_gate",
         "_keyring",
         "_leisure",
         "_listeners",
@@ -50,6 +53,7 @@ class Binding:
         "_playing",
         "_settled",
         "_task",
+        "_turn",
         "_wanted",
         "_words",
         "failure",
@@ -68,6 +72,7 @@ class Binding:
         keyring: Keyring | None = None,
         on_change: "Callable[[Binding], None] | None" = None,
         leisure: Leisure | None = None,
+        gate: Gate | None = None,
     ) -> None:
         self._element = element
         # Read once: whoever changes what is to be shown gets another binding.
@@ -77,6 +82,8 @@ class Binding:
         self._keyring = keyring or Keyring()
         self._on_change = on_change
         self._leisure = leisure or Leisure()
+        self._gate = gate
+        self._turn: Turn | None = None
         self._media: Media | None = None
         self._words: browser.Element | None = None
         self._task: asyncio.Task[None] | None = None
@@ -131,29 +138,37 @@ class Binding:
 
     @property
     def started(self) -> bool:
-        """Whether it loads, or did."""
-        return self._task is not None
+        """Whether it loads, did, or waits for its turn to."""
+        return self._task is not None or self._turn is not None
 
     def start(self) -> None:
-        """Loads, unless it does or did already."""
-        if not self._task:
-            self._settled = asyncio.Event()
-            self._task = browser.spawn(self._run())
+        """Loads once its turn has come, unless it does or did already."""
+        if self.started:
+            return
+        self._settled = asyncio.Event()
+        self.started_ms = browser.now_ms()
+        if self._gate and not self._element.is_put_off:
+            self._turn = self._gate.turn(self._is_visible)
+            self._turn.take(self._begin)
+        else:
+            self._begin()
 
     def see(self, visible: bool) -> None:
         """Takes note of whether people see the element's place; what comes into sight goes before what does not."""
         self.visible = visible
-        if visible and self.state == LOADING:
-            try:
-                self._loader.hurry(self._request())
-            except AuthMediaError:
-                return  # of no media; that is told where it is loaded
+        if not visible or self.state != LOADING:
+            return
+        if self._turn:
+            self._turn.hurry()
+        try:
+            self._loader.hurry(self._request())
+        except AuthMediaError:
+            return  # of no media; that is told where it is loaded
 
     def give_up(self) -> None:
         """Ends a load that is on its way; `start` begins anew."""
-        if self._task and self.state == LOADING:
-            self._task.cancel()
-            self._task = None
+        if self.started and self.state == LOADING:
+            self._end()
             self._element.unload()
             self._take_ornaments_off()
             self._give_back()
@@ -162,9 +177,11 @@ class Binding:
     def retry(self) -> None:
         """Loads again what has failed."""
         if self.state == FAILED:
+            self._end()
             self._drop_listeners()
             self._clear_words()
-            self.failure = self.traffic = self._task = None
+            self.failure = self.traffic = None
+            self._enter(LOADING)
             self.start()
 
     async def settled(self) -> None:
@@ -173,8 +190,7 @@ class Binding:
 
     def close(self) -> None:
         """Ends a load that is on its way, empties the element and gives its media back."""
-        if self._task:
-            self._task.cancel()
+        self._end()
         self._drop_listeners()
         self._element.unload()
         self._take_ornaments_off()
@@ -186,18 +202,34 @@ class Binding:
 
     # --- loading -----------------------------------------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        self._task = browser.spawn(self._run())
+
+    def _end(self) -> None:
+        """Has nothing on its way any more."""
+        if self._task:
+            self._task.cancel()
+        if self._turn:
+            self._turn.leave()
+        self._task = self._turn = None
+
     async def _run(self) -> None:
-        start = self.started_ms = browser.now_ms()
-        if self.state != LOADING:
-            self._enter(LOADING)
+        turn = self._turn  # when this ends, another one may have been taken
+        try:
+            await self._load()
+        finally:
+            if turn:
+                turn.leave()
+
+    async def _load(self) -> None:
         if self._data.get("blurhash"):
             self._leisure.add(self._show_blurhash)
         try:
             media = await self._show()
-            self.milliseconds = browser.now_ms() - start
+            self.milliseconds = browser.now_ms() - self.started_ms
             self._tell_of(media)
         except Exception as error:
-            self.milliseconds = browser.now_ms() - start
+            self.milliseconds = browser.now_ms() - self.started_ms
             self._give_back()
             self._fail(_as_ours(error))
         self._take_ornaments_off()

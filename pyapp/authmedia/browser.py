@@ -1230,11 +1230,16 @@ class Element:
     def _patience_s(self) -> float:
         """How many seconds a picture may take, since no browser tells of one that stalls; 0 where there is no limit.
 
-        There is none for one that the browser itself puts off, nor for a video or audio, which waits for who plays it.
+        There is none for what the browser itself puts off.
         """
-        if self.tag != "img" or str(self._js.loading) == "lazy":
+        if self.is_put_off:
             return 0.0
         return _PATIENCE_S + _UNKNOWN_SIZE / _SLOWEST_BYTES_PER_S
+
+    @property
+    def is_put_off(self) -> bool:
+        """Whether the browser loads it when it sees fit: a picture that asks for it, a video or audio until played."""
+        return self.tag != "img" or str(self._js.loading) == "lazy"
 
     def unload(self) -> None:
         """Takes the source away, and ends whatever a video or audio was still loading."""

@@ -11,6 +11,7 @@ import asyncio
 from authmedia import browser
 from authmedia.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.encrypted import Keyring
+from authmedia.gate import Gate
 from authmedia.leisure import Leisure
 
 TYPE_CHECKING = False
@@ -32,6 +33,9 @@ _ATTRIBUTES = (
     "data-encrypted",
     "data-user-id",
 )
+# So many elements load at a time, more than any browser transfers at once; each of the others is no more than an entry
+# in a list meanwhile. Links are asked for by the hundred, so that places are given on when there are as many.
+_AT_A_TIME, _TOGETHER = 200, 100
 #: How far outside of what is visible media are loaded, in CSS pixels.
 NEAR_PX = 600
 
@@ -56,6 +60,7 @@ class Binder(browser.Audience):
         self._on_change = on_change
         self._keyring = keyring or Keyring()
         self._leisure = Leisure()
+        self._gate = Gate(_AT_A_TIME, _TOGETHER)
         self._at_once = near_px is None
         self._elements: dict[int, browser.Element] = {}
         self._bound: dict[int, Binding] = {}
@@ -128,7 +133,12 @@ class Binder(browser.Audience):
         if owner and owner != self._loader.user_id:
             return
         binding = Binding(
-            element, self._loader, keyring=self._keyring, on_change=self._on_change, leisure=self._leisure
+            element,
+            self._loader,
+            keyring=self._keyring,
+            on_change=self._on_change,
+            leisure=self._leisure,
+            gate=self._gate,
         )
         self._bound[number] = binding
         binding.see(number in self._visible)

@@ -406,6 +406,10 @@ class Element:
             self.styles.pop(name, None)
 
     @property
+    def is_put_off(self) -> bool:
+        return self.tag != "img" or self.get("loading") == "lazy"
+
+    @property
     def is_playing(self) -> bool:
         return self.playing
 

@@ -157,6 +157,49 @@ def test_thousands_come_and_go_and_nothing_is_left(loader: MediaLoader, script: 
     assert loader.counters.opened == loader.counters.released
 
 
+def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundred(
+    script: Script, homeserver: Homeserver
+) -> None:
+    come = asyncio.Event()
+    elements = [image(f"mxc://example.org/m{number}x") for number in range(450)]
+    put_off = image(loading="lazy")
+    script.media.update({f"example.org/m{number}x": PICTURE for number in range(450)})
+
+    async def waits(src: str) -> bool:
+        await come.wait()
+        return True
+
+    def loading() -> list[int]:
+        return [number for number, element in enumerate(elements) if element.src]
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), open_loader("link", homeserver), near_px=None)
+        for number, element in enumerate([*elements, put_off]):
+            element.shows = waits
+            binder.came(number, element)
+        await turns(80)
+        assert loading() == list(range(200))
+        assert put_off.src, "the browser puts it off: it takes nobody's place"
+        for number in range(99):
+            binder.went(number)
+        await turns(80)
+        assert loading() == list(range(99, 200))
+        binder.visible(449, True)
+        await turns(80)
+        assert loading() == [*range(99, 200), 449]
+        binder.went(99)
+        binder.went(100)
+        await turns(80)
+        assert loading() == [*range(101, 300), 449]
+        come.set()
+        await binder.settled()
+        assert len(loading()) == 349
+        binder.close()
+
+    run(scenario())
+    assert [len(batch) for batch in script.batches if batch] == [100, 100, 1, 1, 100, 100, 49]
+
+
 def test_what_failed_can_be_tried_again(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.instead = lambda request: error(404, "M_NOT_FOUND", "Not found")
     element = image()
