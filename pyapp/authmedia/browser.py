@@ -275,6 +275,11 @@ class Blob:
         """
         return int(self._js.lastModified) % 2**31  # alike on both interpreters, of which one has it wrap
 
+    @property
+    def content_type(self) -> str:
+        """What it is shown as. https://developer.mozilla.org/docs/Web/API/Blob/type"""
+        return str(self._js.type)
+
     def slice(self, start: int, content_type: str) -> "Blob":
         """From byte ``start`` to the end, with a content type of our choice; copies nothing."""
         return Blob(self._js.slice(start, _END, content_type))
@@ -497,13 +502,15 @@ class Pieces:
     https://developer.mozilla.org/docs/Web/API/ReadableStreamDefaultReader
     """
 
-    __slots__ = ("_chunk", "_decoder", "_reader", "_response")
+    __slots__ = ("_chunk", "_decoder", "_end", "_reader", "_response", "_start")
 
     def __init__(self, response: Response) -> None:
         self._response = response
         self._reader = response._js.body.getReader()
         self._decoder = window.TextDecoder.new()
         self._chunk = window.Uint8Array.new(0)
+        # How much of the chunk was cut off already, and where it ends, in bytes.
+        self._start = self._end = 0
 
     async def line(self, longest: int) -> str:
         """The text before the next newline, which is dropped; empty where the body ends before there is one.
@@ -513,34 +520,34 @@ class Pieces:
         """
         text = ""
         while len(text) <= longest:
-            end = int(self._chunk.indexOf(10))
-            text += str(self._decoder.decode(self._cut(end if end >= 0 else int(self._chunk.length))))
-            if end >= 0:
-                self._cut(1)
+            newline = int(self._chunk.indexOf(10, self._start))
+            text += str(self._decoder.decode(self._cut(newline if newline >= 0 else self._end)))
+            if newline >= 0:
+                self._start += 1
                 return text
             if not await self._more():
                 return ""
         raise BrowserError("SyntaxError", f"a line of more than {longest} bytes")
 
-    async def blob(self, length: int) -> Blob | None:
+    async def blob(self, length: int, content_type: str) -> Blob | None:
         """So many bytes from here on; nothing where the body ends before.
 
         :raises BrowserError: if the transfer broke off.
         """
         pieces = window.Array.new()
         while length > 0:
-            there = int(self._chunk.length)
+            there = min(length, self._end - self._start)
             if there:
-                pieces.push(self._cut(min(length, there)))
-                length -= min(length, there)
+                pieces.push(self._cut(self._start + there))
+                length -= there
             elif not await self._more():
                 return None
-        return Blob(window.Blob.new(pieces))
+        return Blob(window.Blob.new(pieces, ffi.to_js({"type": content_type})))
 
-    def _cut(self, length: int) -> "Any":
-        """The next bytes of the chunk at hand. https://developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/TypedArray/subarray"""
-        head = self._chunk.subarray(0, length)
-        self._chunk = self._chunk.subarray(length)
+    def _cut(self, end: int) -> "Any":
+        """What is left of the chunk at hand up to there. https://developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/TypedArray/subarray"""
+        head = self._chunk.subarray(self._start, end)
+        self._start = end
         return head
 
     async def _more(self) -> bool:
@@ -548,6 +555,7 @@ class Pieces:
         if step.done:
             return False
         self._chunk = step.value
+        self._start, self._end = 0, int(self._chunk.length)
         return True
 
 

@@ -6,7 +6,7 @@ import json
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailure
 from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
-from authmedia.media import MediaRequest
+from authmedia.media import MediaRequest, safe_content_type
 from authmedia.pauses import Pause
 from authmedia.together import together
 from authmedia.traffic import Traffic
@@ -208,7 +208,7 @@ class _Bundle:
         if not line:
             return False
         order, status, content_type, length = self._head(line)
-        body = await pieces.blob(length)
+        body = await pieces.blob(length, safe_content_type(content_type))
         if body is None:
             return False
         if status == 200:

@@ -46,9 +46,10 @@ def in_memory(request: MediaRequest, body: browser.Blob, content_type: str, traf
     """
     traffic.bytes += body.size
     safe = safe_content_type(content_type or request.content_type)
+    shown = body if body.content_type == safe else body.slice(0, safe)
     return Media(
         request,
-        body.slice(0, safe).object_url(),
+        shown.object_url(),
         strategy=strategy,
         source=NETWORK,
         traffic=traffic,

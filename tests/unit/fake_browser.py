@@ -104,7 +104,7 @@ class Response:
         body = await self._body()
         if on_progress:
             on_progress(len(body) // 2, len(body))
-        return Blob(body)
+        return Blob(body, self.header("Content-Type"))
 
     def pieces(self) -> "Pieces":
         return Pieces(self)
@@ -134,12 +134,12 @@ class Pieces:
         self._rest = rest
         return line.decode("utf-8", "replace") if newline else self._end("")
 
-    async def blob(self, length: int) -> Blob | None:
+    async def blob(self, length: int, content_type: str) -> Blob | None:
         await self._begin()
         if len(self._rest) < length:
             return self._end(None)
         content, self._rest = self._rest[:length], self._rest[length:]
-        return Blob(content)
+        return Blob(content, content_type)
 
     async def _begin(self) -> None:
         gate = self._response.gate
