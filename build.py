@@ -8,6 +8,7 @@
     python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
     python3 build.py compare --load [--out DIR]
     python3 build.py compare --faults [--out DIR] [--mode MODE ...]
+    python3 build.py compare --take DIR
 
 The set-up uses Python's standard library alone. What a command does once everything is there stands in `web/`,
 `homeserver/development/` and `tests/`; here it is only called.
@@ -82,6 +83,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     compare_parser.add_argument("--load", action="store_true", help="have 200 clients ask the module for five minutes")
     compare_parser.add_argument("--faults", action="store_true", help="have a thousand loads go wrong in each way")
     compare_parser.add_argument("--rows", action="append", default=[], help="with --bench: only these rows")
+    compare_parser.add_argument("--take", type=Path, help="put the figures that runs left there into the READMEs")
     compare_parser.set_defaults(command=compare)
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command is not test:
@@ -142,9 +144,13 @@ def compare(options: argparse.Namespace) -> int:
     from tests.bench import command as bench
     from tests.compare.command import run
     from tests.faults import command as faults
+    from tests.figures import take
     from tests.load import command as load
 
     try:
+        if options.take:
+            print(f"Taken: {', '.join(take(options.take)) or 'nothing; there is none of the files that runs write'}")
+            return 0
         if options.load:
             return load.run(STATE / "load", options.out)
         if options.faults:

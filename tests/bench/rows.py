@@ -85,9 +85,9 @@ class Bench:
         media = self.stage.media[: count or self.count]
         return lambda: self.stage.load(self.context, "ours", address, media, strategy=strategy, interpreter=interpreter)
 
-    def plain(self, address: str, strategy: str) -> Measurement:
+    def plain(self, address: str, strategy: str, count: int = 0) -> Measurement:
         """The same media by hand-written JavaScript."""
-        media = self.stage.media[: self.count]
+        media = self.stage.media[: count or self.count]
         return lambda: self.stage.load(self.context, "plain", address, media, strategy=strategy)
 
 

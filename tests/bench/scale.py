@@ -1,10 +1,10 @@
 """How cost grows with the work, and what is fetched again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 
-from tests.bench.rows import Bench, Row
+from tests.bench.rows import Bench, Measurement, Row
 from tests.bench.stage import AVATAR, LOAD
 from tests.compare.gateway import Gateway
 
@@ -21,13 +21,22 @@ def growth(bench: Bench) -> Iterator[Row]:
                 f"time a media, {more} thumbnails by `{strategy}`",
                 f"{fewer} thumbnails",
                 1.1,
-                partial(_each, bench, address, strategy, more),
-                partial(_each, bench, address, strategy, fewer),
+                partial(_each, bench.ours, address, strategy, more),
+                partial(_each, bench.ours, address, strategy, fewer),
             )
+    # What the browser itself takes longer for, as there are more of them.
+    for strategy in ("link", "blob"):
+        yield bench.row(
+            f"time a media, {sizes[-1]} thumbnails by `{strategy}` in plain JavaScript",
+            f"{sizes[-2]} thumbnails",
+            None,
+            partial(_each, bench.plain, address, strategy, sizes[-1]),
+            partial(_each, bench.plain, address, strategy, sizes[-2]),
+        )
 
 
-def _each(bench: Bench, address: str, strategy: str, count: int) -> float:
-    return bench.ours(address, strategy, count=count)() / count
+def _each(peer: Callable[..., Measurement], address: str, strategy: str, count: int) -> float:
+    return peer(address, strategy, count=count)() / count
 
 
 def reload(bench: Bench) -> Iterator[Row]:

@@ -12,6 +12,8 @@ PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
 THINKS_S = 2.0
 _LONGEST_S = 30.0
 _BATCH = 20
+# Somebody's script that asks without end: so many requests at a time, so soon after each other, in seconds.
+_GREEDY, _GREEDY_S = 3, 0.05
 
 
 @dataclass
@@ -29,6 +31,10 @@ class Tally:
     def requests(self) -> int:
         """How many there were."""
         return self.statuses.total()
+
+    def count(self, action: str, status: int) -> int:
+        """How often an action was answered so."""
+        return self.statuses[action, status]
 
     @property
     def bad(self) -> dict[str, int]:
@@ -71,10 +77,7 @@ class Client:
     async def mint(self) -> None:
         """Asks for links to some of the media."""
         wanted = self._chance.sample(list(self._media), min(_BATCH, len(self._media)))
-        body = json.dumps({"media": [{"mxc": mxc} for mxc in wanted]}).encode()
-        # HTTP/1.0, in which nothing comes in chunks.
-        head = f"POST {PREFIX}/links HTTP/1.0\r\nAuthorization: Bearer {self._token}\r\nContent-Length: {len(body)}\r\n"
-        status, answer = await self._ask("mint", head, body)
+        status, answer = await self._ask_for_links("mint", wanted)
         if status == 200:
             links = json.loads(answer)["links"]
             self._links = [(self._path(link["url"]), self._media[mxc]) for mxc, link in zip(wanted, links, strict=True)]
@@ -101,6 +104,12 @@ class Client:
         self._tally.statuses["hang_up", int(status[1]) if len(status) > 1 else 0] += 1
         writer.transport.abort()
 
+    async def _ask_for_links(self, action: str, wanted: list[str]) -> tuple[int, bytes]:
+        body = json.dumps({"media": [{"mxc": mxc} for mxc in wanted]}).encode()
+        # HTTP/1.0, in which nothing comes in chunks.
+        head = f"POST {PREFIX}/links HTTP/1.0\r\nAuthorization: Bearer {self._token}\r\nContent-Length: {len(body)}\r\n"
+        return await self._ask(action, head, body)
+
     async def _ask(self, action: str, head: str, body: bytes = b"") -> tuple[int, bytes]:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
@@ -122,9 +131,24 @@ class Client:
         return f"{parts.path}?{parts.query}"
 
 
-async def crowd(port: int, tokens: list[str], media: dict[str, int], count: int, seconds: float) -> Tally:
-    """So many clients for so many seconds, each with the next of the sessions."""
+class GreedyClient(Client):
+    """One that asks for links without end, faster than it may."""
+
+    async def run(self, seconds: float) -> None:
+        """Asks for so many seconds."""
+        end = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < end:
+            await self._ask_for_links("grab", [next(iter(self._media))])
+            await asyncio.sleep(_GREEDY_S)
+
+
+async def crowd(port: int, tokens: list[str], greedy: str, media: dict[str, int], count: int, seconds: float) -> Tally:
+    """So many clients for so many seconds, each with the next of the sessions.
+
+    :param greedy: a session of its own, whose clients ask without end.
+    """
     tally = Tally()
     clients = [Client(port, tokens[number % len(tokens)], media, tally, number) for number in range(count)]
+    clients += [GreedyClient(port, greedy, media, tally, count + number) for number in range(_GREEDY)]
     await asyncio.gather(*[client.run(seconds) for client in clients])
     return tally

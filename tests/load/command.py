@@ -71,6 +71,7 @@ def run(state: Path, out: Path, *, clients: int = CLIENTS, seconds: float = SECO
 def measure(synapse: Synapse, clients: int, seconds: float) -> tuple[Tally, Watched]:
     """Has a homeserver asked by so many clients for so long, and watches it."""
     accounts = [Account.new(synapse) for _ in range(min(USERS, clients))]
+    greedy = Account.new(synapse)
     media = {accounts[0].upload(noise(size, str(number))).uri: size for number, size in enumerate(SIZES)}
     process_id = synapse.process_id
     assert process_id
@@ -82,13 +83,13 @@ def measure(synapse: Synapse, clients: int, seconds: float) -> tuple[Tally, Watc
     async def all_at_once() -> Tally:
         watching = asyncio.create_task(_watch(process_id, watched))
         probing = asyncio.create_task(_whoami(synapse, tokens[0], seconds))
-        tally = await crowd(synapse.port, tokens, media, clients, seconds)
+        tally = await crowd(synapse.port, tokens, greedy.token, media, clients, seconds)
         watching.cancel()
         watched.busy_ms = await probing
         return tally
 
     tally = asyncio.run(all_at_once())
-    for account in accounts:
+    for account in (*accounts, greedy):
         account.http.close()
     wait_for(lambda: open_files(process_id) <= files, _SETTLED_S, "as many open files as before")
     watched.files = files, open_files(process_id)
@@ -97,8 +98,12 @@ def measure(synapse: Synapse, clients: int, seconds: float) -> tuple[Tally, Watc
 
 def holds(tally: Tally, watched: Watched) -> dict[str, bool]:
     """What is to hold, in words, and whether it does."""
+    limited, others = tally.count("grab", 429), tally.count("mint", 429)
     return {
         f"{tally.requests} requests, no error but the rate limit's own {tally.bad or ''}".strip(): not tally.bad,
+        f"{limited} times somebody who asks without end is told to wait, and {others} times somebody else": (
+            limited > 0 and not others
+        ),
         f"every answer is what was asked for {tally.wrong[:3] or ''}".strip(): not tally.wrong,
         f"memory grows to {watched.growth:.2f}, at most {MOST_MEMORY}": watched.growth <= MOST_MEMORY,
         f"{watched.files[0]} open files before and {watched.files[1]} after": watched.files[1] <= watched.files[0],

@@ -132,12 +132,15 @@ class Pieces:
         if len(line) > longest:
             raise BrowserError("SyntaxError", f"a line of more than {longest} bytes")
         self._rest = rest
-        return line.decode("utf-8", "replace") if newline else self._end("")
+        if not newline:
+            self._end()
+        return line.decode("utf-8", "replace") if newline else ""
 
     async def blob(self, length: int, content_type: str) -> Blob | None:
         await self._begin()
         if len(self._rest) < length:
-            return self._end(None)
+            self._end()
+            return None
         content, self._rest = self._rest[:length], self._rest[length:]
         return Blob(content, content_type)
 
@@ -151,10 +154,9 @@ class Pieces:
                 self._response.abort()
                 raise
 
-    def _end(self, nothing: Any) -> Any:
+    def _end(self) -> None:
         if self._response.breaks:
             raise self._response.breaks
-        return nothing
 
 
 class Request:

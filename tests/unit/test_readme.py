@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests import readme
+from tests import figures, readme
 from tests.bench import report as bench
 from tests.compare import report
 from tests.compare.results import Cell, Results, Setting, verdict
@@ -51,6 +51,15 @@ def test_a_verdict_on_all_media_names_those_that_fail(verdicts: dict[str, str], 
         for media, outcome in verdicts.items()
     ]
     assert verdict(cells) == expected
+
+
+def test_figures_that_are_taken_replace_those_that_are_about_the_same() -> None:
+    latest = {"about": {"runs": 1, "costs": 5}, "rows": [{"what": "a", "ratio": 1}, {"what": "b", "ratio": 2}]}
+    new = {"about": {"runs": 3}, "rows": [{"what": "c", "ratio": 3}, {"what": "a", "ratio": 4}]}
+    assert figures.merged(latest, new, ("what",)) == {
+        "about": {"runs": 3, "costs": 5},
+        "rows": [{"what": "a", "ratio": 4}, {"what": "b", "ratio": 2}, {"what": "c", "ratio": 3}],
+    }
 
 
 def test_the_readme_names_what_a_stranger_types() -> None:

@@ -1,0 +1,63 @@
+"""What ``python3 build.py compare --take DIR`` does: puts the figures that runs left in a folder into the READMEs."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests import readme
+from tests.bench import command as bench_command
+from tests.bench import report as bench
+from tests.compare import report as comparison
+from tests.compare.command import FIGURES as COMPARISON
+from tests.compare.results import Results
+from tests.faults import command as faults_command
+from tests.faults import inputs
+from tests.faults import report as faults
+from tests.load import command as load
+
+# What a row is about; one that was measured anew takes the place of the one that there was.
+_KEYS = {bench.LATEST: ("engine", "what", "against"), faults.LATEST: ("engine", "fault")}
+
+
+def take(folder: Path) -> list[str]:
+    """Takes what is there, row by row, and writes all tables; gives the names of the files that were taken."""
+    taken = []
+    for name, latest in (
+        (bench_command.FIGURES, bench.LATEST),
+        (faults_command.FIGURES, faults.LATEST),
+        (load.FIGURES, load.LATEST),
+        (COMPARISON, comparison.LATEST),
+    ):
+        if (folder / name).exists():
+            _take(folder / name, latest)
+            taken.append(name)
+    write_readmes()
+    return taken
+
+
+def write_readmes() -> None:
+    """Writes all tables anew, of the latest figures."""
+    comparison.write_readme(Results.read(comparison.LATEST))
+    bench.write_readme(bench.read(bench.LATEST))
+    readme.write_between(faults.PART, faults.table(faults.read(faults.LATEST)))
+    readme.write_between(load.PART, load.table(_read(load.LATEST)))
+    readme.write_between(inputs.PART, inputs.table())
+
+
+def merged(latest: dict[str, Any], new: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:
+    """The latest figures with the new ones in the place of those that are about the same."""
+    rows = {tuple(row[name] for name in key): row for row in (*latest["rows"], *new["rows"])}
+    return {"about": {**latest["about"], **new["about"]}, "rows": list(rows.values())}
+
+
+def _take(file: Path, latest: Path) -> None:
+    if latest not in _KEYS:
+        shutil.copyfile(file, latest)
+        return
+    figures = merged(_read(latest), _read(file), _KEYS[latest])
+    latest.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return dict(json.loads(file.read_text(encoding="utf-8")))
