@@ -4,9 +4,9 @@ import asyncio
 
 from authmedia import browser, pauses
 from authmedia.blurhash import Blurhash
+from authmedia.crowd import Crowd, Place
 from authmedia.encrypted import Keyring
 from authmedia.errors import AuthMediaError, HomeserverUnreachable
-from authmedia.gate import Gate, Turn
 from authmedia.leisure import Leisure
 from authmedia.media import Media, MediaRequest
 from authmedia.traffic import Traffic
@@ -36,13 +36,13 @@ class Binding:
     :param keyring: where the key is, if the media is encrypted.
     :param on_change: called whenever the state changes.
     :param leisure: does what is only for the eye.
-    :param gate: what others load beside it; it waits for its turn, unless the browser may put it off, too.
+    :param crowd: those that load beside it; what the browser itself puts off is none of them.
     """
 
     __slots__ = (
+        "_crowd",
         "_data",
         "_element",
-        "_gate",
         "_keyring",
         "_leisure",
         "_listeners",
@@ -50,10 +50,10 @@ class Binding:
         "_media",
         "_on_change",
         "_ornamented",
+        "_place",
         "_playing",
         "_settled",
         "_task",
-        "_turn",
         "_wanted",
         "_words",
         "failure",
@@ -72,7 +72,7 @@ class Binding:
         keyring: Keyring | None = None,
         on_change: "Callable[[Binding], None] | None" = None,
         leisure: Leisure | None = None,
-        gate: Gate | None = None,
+        crowd: Crowd | None = None,
     ) -> None:
         self._element = element
         # Read once: whoever changes what is to be shown gets another binding.
@@ -82,8 +82,8 @@ class Binding:
         self._keyring = keyring or Keyring()
         self._on_change = on_change
         self._leisure = leisure or Leisure()
-        self._gate = gate
-        self._turn: Turn | None = None
+        self._crowd = crowd
+        self._place: Place | None = None
         self._media: Media | None = None
         self._words: browser.Element | None = None
         self._task: asyncio.Task[None] | None = None
@@ -139,17 +139,22 @@ class Binding:
     @property
     def started(self) -> bool:
         """Whether it loads, did, or waits for its turn to."""
-        return self._task is not None or self._turn is not None
+        return self.state != LOADING or self._task is not None or self._place is not None
 
-    def start(self) -> None:
-        """Loads once its turn has come, unless it does or did already."""
+    def start(self, urgent: bool = False) -> None:
+        """Loads once its turn has come, unless it does or did already.
+
+        :param urgent: whether that is now, as it is where people see the element's place.
+        """
         if self.started:
             return
-        self._settled = asyncio.Event()
+        if self._settled.is_set():
+            self._settled = asyncio.Event()
         self.started_ms = browser.now_ms()
-        if self._gate and not self._element.is_put_off:
-            self._turn = self._gate.turn(self._is_visible)
-            self._turn.take(self._begin)
+        if self._data.get("blurhash"):
+            self._leisure.add(self._show_blurhash)
+        if self._crowd and not self._element.is_put_off:
+            self._place = self._crowd.join(self._begin, urgent or self.visible)
         else:
             self._begin()
 
@@ -158,8 +163,8 @@ class Binding:
         self.visible = visible
         if not visible or self.state != LOADING:
             return
-        if self._turn:
-            self._turn.hurry()
+        if self._place:
+            self._place.hurry()
         try:
             self._loader.hurry(self._request())
         except AuthMediaError:
@@ -181,8 +186,9 @@ class Binding:
             self._drop_listeners()
             self._clear_words()
             self.failure = self.traffic = None
+            self._settled = asyncio.Event()
             self._enter(LOADING)
-            self.start()
+            self.start(urgent=True)
 
     async def settled(self) -> None:
         """Waits until the element is shown or has failed, or nobody wants it any more."""
@@ -209,31 +215,31 @@ class Binding:
         """Has nothing on its way any more."""
         if self._task:
             self._task.cancel()
-        if self._turn:
-            self._turn.leave()
-        self._task = self._turn = None
+        if self._place:
+            self._place.leave()
+        self._task = self._place = None
 
     async def _run(self) -> None:
-        turn = self._turn  # when this ends, another one may have been taken
+        place, settled = self._place, self._settled  # when this ends, it may have begun anew
         try:
             await self._load()
         finally:
-            if turn:
-                turn.leave()
+            settled.set()
+            if place:
+                place.leave()
 
     async def _load(self) -> None:
-        if self._data.get("blurhash"):
-            self._leisure.add(self._show_blurhash)
         try:
             media = await self._show()
+            self._task = None  # nothing is on its way: whoever is told now may close it, or try again
             self.milliseconds = browser.now_ms() - self.started_ms
             self._tell_of(media)
         except Exception as error:
+            self._task = None
             self.milliseconds = browser.now_ms() - self.started_ms
             self._give_back()
             self._fail(_as_ours(error))
         self._take_ornaments_off()
-        self._settled.set()
 
     async def _show(self) -> Media:
         """Loads until the element shows it, or until that makes no more sense."""
@@ -358,6 +364,7 @@ class Binding:
                 raise await self._loader.examine(media, element.media_error)
             await self._loader.observe(media)
         except Exception as error:
+            self._task = None
             self._give_back()
             self._fail(_as_ours(error))
             return
@@ -365,6 +372,7 @@ class Binding:
             element.position = position
         if playing:
             await element.play()
+        self._task = None
         self._tell_of(media)
 
     # --- what the element says ---------------------------------------------------------------------------------------

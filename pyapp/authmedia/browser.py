@@ -428,14 +428,16 @@ class Response:
     ) -> None:
         """Writes what a reader reads, by way of one buffer: what is piped would fill JavaScript's heap meanwhile."""
         buffer = window.ArrayBuffer.new(_BUFFER_BYTES)
-        received = 0
-        while True:
-            step = await _settled(reader.read(window.Uint8Array.new(buffer)))
-            if step.done:
+        full = ffi.to_js({"min": _BUFFER_BYTES})  # each piece leaves something behind, so there are to be few
+        received, done = 0, False
+        while not done:
+            step = await _settled(reader.read(window.Uint8Array.new(buffer), full))
+            piece, done = step.value, bool(step.done)  # what is left at the end comes with it
+            if ffi.is_none(piece):
                 break
-            await _settled(writable.write(step.value))
-            buffer = step.value.buffer  # the one that was handed over is gone
-            received += int(step.value.byteLength)
+            await _settled(writable.write(piece))
+            buffer = piece.buffer  # the one that was handed over is gone
+            received += int(piece.byteLength)
             if on_progress:
                 on_progress(received, total)
         await _settled(writable.close())
@@ -515,19 +517,21 @@ class Pieces:
     async def line(self, longest: int) -> str:
         """The text before the next newline, which is dropped; empty where the body ends before there is one.
 
-        :param longest: how many bytes it may have.
+        :param longest: how many characters it may have.
         :raises BrowserError: if the transfer broke off, or the line is longer.
         """
         text = ""
-        while len(text) <= longest:
+        while True:
             newline = int(self._chunk.indexOf(10, self._start))
             text += str(self._decoder.decode(self._cut(newline if newline >= 0 else self._end)))
+            if len(text) > longest:
+                break
             if newline >= 0:
                 self._start += 1
                 return text
             if not await self._more():
                 return ""
-        raise BrowserError("SyntaxError", f"a line of more than {longest} bytes")
+        raise BrowserError("SyntaxError", f"a line of more than {longest} characters")
 
     async def blob(self, length: int, content_type: str) -> Blob | None:
         """So many bytes from here on; nothing where the body ends before.

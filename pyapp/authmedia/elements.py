@@ -10,8 +10,8 @@ import asyncio
 
 from authmedia import browser
 from authmedia.binding import FAILED, LOADING, SHOWN, Binding
+from authmedia.crowd import Crowd
 from authmedia.encrypted import Keyring
-from authmedia.gate import Gate
 from authmedia.leisure import Leisure
 
 TYPE_CHECKING = False
@@ -60,7 +60,7 @@ class Binder(browser.Audience):
         self._on_change = on_change
         self._keyring = keyring or Keyring()
         self._leisure = Leisure()
-        self._gate = Gate(_AT_A_TIME, _TOGETHER)
+        self._crowd = Crowd(_AT_A_TIME, _TOGETHER)
         self._at_once = near_px is None
         self._elements: dict[int, browser.Element] = {}
         self._bound: dict[int, Binding] = {}
@@ -81,6 +81,7 @@ class Binder(browser.Audience):
         """Unbinds every element, and looks for no more."""
         self._watch.close()
         self._leisure.close()
+        self._crowd.close()
         for binding in self.bindings:
             binding.close()
         self._bound.clear()
@@ -138,7 +139,7 @@ class Binder(browser.Audience):
             keyring=self._keyring,
             on_change=self._on_change,
             leisure=self._leisure,
-            gate=self._gate,
+            crowd=self._crowd,
         )
         self._bound[number] = binding
         binding.see(number in self._visible)

@@ -195,7 +195,7 @@ class Pipeline:
         """Lets a load go before others, whose media has come into sight."""
         flight = self._flights.get(request.key)
         if flight and flight.turn:
-            flight.turn.hurry()
+            self._gate.hurry(flight.turn)
         elif flight:
             self.strategy.hurry(request)
 

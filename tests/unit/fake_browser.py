@@ -130,7 +130,7 @@ class Pieces:
         await self._begin()
         line, newline, rest = self._rest.partition(b"\n")
         if len(line) > longest:
-            raise BrowserError("SyntaxError", f"a line of more than {longest} bytes")
+            raise BrowserError("SyntaxError", f"a line of more than {longest} characters")
         self._rest = rest
         if not newline:
             self._end()

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from authmedia import errors
-from authmedia.elements import FAILED, LOADING, SHOWN, Binder, bind
+from authmedia.elements import FAILED, LOADING, SHOWN, Binder, Binding, bind
 from authmedia.encrypted import EncryptedFile, Keyring
 from authmedia.homeserver import Homeserver
 from authmedia.loader import MediaLoader, open_loader
@@ -157,13 +157,17 @@ def test_thousands_come_and_go_and_nothing_is_left(loader: MediaLoader, script: 
     assert loader.counters.opened == loader.counters.released
 
 
+def many(script: Script, count: int) -> list[Any]:
+    """As many pictures that are on the server."""
+    script.media.update({f"example.org/m{number}x": PICTURE for number in range(count)})
+    return [image(f"mxc://example.org/m{number}x") for number in range(count)]
+
+
 def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundred(
     script: Script, homeserver: Homeserver
 ) -> None:
     come = asyncio.Event()
-    elements = [image(f"mxc://example.org/m{number}x") for number in range(450)]
-    put_off = image(loading="lazy")
-    script.media.update({f"example.org/m{number}x": PICTURE for number in range(450)})
+    elements, put_off = many(script, 450), image(loading="lazy")
 
     async def waits(src: str) -> bool:
         await come.wait()
@@ -184,6 +188,11 @@ def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundr
             binder.went(number)
         await turns(80)
         assert loading() == list(range(99, 200))
+        assert "background-image" not in elements[449].styles
+        elements[448].set("data-blurhash", "LEHV6nWB2yk8pyo0adR*.7kCMdnj")
+        binder.changed(448)
+        await turns(80)
+        assert "background-image" in elements[448].styles, "what waits has its blurhash"
         binder.visible(449, True)
         await turns(80)
         assert loading() == [*range(99, 200), 449]
@@ -198,6 +207,82 @@ def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundr
 
     run(scenario())
     assert [len(batch) for batch in script.batches if batch] == [100, 100, 1, 1, 100, 100, 49]
+
+
+def test_what_is_visible_waits_for_none_of_those_that_stand_still(
+    loader: MediaLoader, script: Script, browser: Any
+) -> None:
+    never = asyncio.Event()
+    script.instead = lambda request: fake.Response(200, PICTURE, gate=never) if "abc" in request.url else None
+    other = image(OTHER)
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader)
+        for number in range(200):
+            binder.came(number, image())
+            binder.near(number, True)
+        binder.came(200, other)
+        binder.near(200, True)
+        await turns()
+        assert state(other) == LOADING
+        binder.visible(200, True)
+        await turns()
+        assert state(other) == SHOWN
+        binder.close()
+
+    run(scenario())
+
+
+def test_a_binder_that_is_closed_begins_nothing_more(loader: MediaLoader, script: Script, browser: Any) -> None:
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        for number, element in enumerate(many(script, 500)):
+            binder.came(number, element)
+        binder.close()
+        await turns()
+
+    run(scenario())
+    assert loader.counters.opened == 0
+    assert browser.requests == []
+
+
+def test_who_is_told_of_a_failure_may_try_again_at_once(loader: MediaLoader, script: Script, browser: Any) -> None:
+    gate = asyncio.Event()
+    answers = [error(404, "M_NOT_FOUND", "Not found"), fake.Response(200, PICTURE, gate=gate)]
+    script.instead = lambda request: answers.pop(0)
+    element = image()
+
+    def on_change(binding: Binding) -> None:
+        if binding.state == FAILED:
+            binding.retry()
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None, on_change=on_change)
+        binder.came(1, element)
+        await turns()
+        waiting = asyncio.create_task(binder.settled())
+        await turns()
+        assert state(element) == LOADING
+        assert not waiting.done(), "it has begun anew"
+        gate.set()
+        await waiting
+        assert state(element) == SHOWN
+        binder.close()
+
+    run(scenario())
+
+
+def test_who_waits_for_an_element_that_has_yet_to_start_is_told(loader: MediaLoader, browser: Any) -> None:
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader)
+        binder.came(1, image())
+        waiting = asyncio.create_task(binder.bindings[0].settled())
+        await turns()
+        binder.near(1, True)
+        await waiting
+        binder.close()
+
+    run(scenario())
 
 
 def test_what_failed_can_be_tried_again(loader: MediaLoader, script: Script, browser: Any) -> None:
