@@ -1,0 +1,65 @@
+"""A page of somebody else's in the same browser: what it can make of media that it has no session for."""
+
+from tests.browser.window import Window
+from tests.conftest import OpenWindow
+
+# Whatever a page can try with an address: to read it with and without cookies, and to show it and look at its pixels.
+ATTEMPTS = """async (address) => {
+  const read = (credentials) =>
+    fetch(address, { credentials }).then((response) => `HTTP ${response.status}`, (error) => error.name);
+  const show = (crossOrigin) => new Promise((resolve) => {
+    const image = new Image();
+    image.crossOrigin = crossOrigin;
+    image.onload = () => resolve(image);
+    image.onerror = () => resolve(null);
+    image.src = address;
+  });
+  const look = (image) => {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.drawImage(image, 0, 0);
+    try { return String(pen.getImageData(0, 0, 1, 1).data); } catch (error) { return error.name; }
+  };
+  const plain = await show(null);
+  return {
+    "read with cookies": await read("include"),
+    "read without": await read("omit"),
+    "shown with cookies, to be looked at": Boolean(await show("use-credentials")),
+    "shown without, to be looked at": Boolean(await show("anonymous")),
+    "pixels of what is shown plainly": plain ? look(plain) : "nothing is shown",
+  };
+}"""
+MINT = """(address) => fetch(address, { method: "POST", credentials: "include", body: '{"media": []}' }).then(
+  (response) => `HTTP ${response.status}`, (error) => error.name)"""
+
+
+def elsewhere(window: Window) -> Window:
+    """The window, with an empty page on an origin of its own."""
+    window.page.route("**/elsewhere", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
+    window.page.goto(f"{window.origin}/elsewhere")
+    return window
+
+
+def test_what_a_cookie_opens_is_read_by_no_other_origin(open_window: OpenWindow) -> None:
+    mine, theirs = open_window(), elsewhere(open_window())
+    mine.open("cookie")
+    assert mine.state == "done", mine.page.locator("#problem").inner_text()
+    address = next(url for url in mine.requests if "/media/cookie/" in url)
+    found = theirs.page.evaluate(ATTEMPTS, address)
+    # That it can be shown where cookies go along with it, as on any page, is what the README says of this baseline.
+    assert found.pop("pixels of what is shown plainly") in ("SecurityError", "nothing is shown")
+    assert found == {
+        "read with cookies": "TypeError",
+        "read without": "HTTP 401",
+        "shown with cookies, to be looked at": False,
+        "shown without, to be looked at": False,
+    }
+    links = address.partition("/media/cookie/")[0] + "/media/links"
+    assert theirs.page.evaluate(MINT, links) == "TypeError", "a cookie mints no links"
+
+
+def test_media_and_links_are_for_whoever_has_a_header(open_window: OpenWindow) -> None:
+    mine, theirs = open_window(), elsewhere(open_window())
+    mine.open("blob")
+    assert mine.state == "done", mine.page.locator("#problem").inner_text()
+    address = next(url for url in mine.requests if "/_matrix/client/v1/media/" in url)
+    assert set(theirs.page.evaluate(ATTEMPTS, address).values()) == {"TypeError", "HTTP 401", False, "nothing is shown"}
