@@ -25,7 +25,12 @@ def _tried() -> list[tuple[str, int, str, Callable[..., Any]]]:
     forged = sum(1 for _ in forging.forgeries(seed=6, each=forging.EACH))
     in_strategies = len(hostile.HOSTILE) * 2 * len(hostile.STRATEGIES)
     return [
-        (f"links altered in {len(forging.KINDS)} ways", forged, "refused", forging.test_what_is_forged_is_refused),
+        (
+            f"links altered in {len(forging.KINDS)} ways, no two alike",
+            forged,
+            "refused",
+            forging.test_what_is_forged_is_refused,
+        ),
         (
             "links altered on their way to a real Synapse",
             _cases(refusals.test_altered_link),

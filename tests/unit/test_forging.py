@@ -15,7 +15,7 @@ HOUR = 3_600_000
 HERE = Keyring([("1", b"the secret of this homeserver...")])
 ELSEWHERE = Keyring([("1", b"the secret of another homeserver")])
 RETIRED = Keyring([("0", b"the secret that was retired here")])
-EACH = 10_000
+EACH = 12_500
 
 Forgery = Callable[[Random, list[str]], str | bytes]
 
@@ -96,6 +96,15 @@ def another_media(chance: Random, urls: list[str]) -> str:
     return f"{one.partition('?')[0]}?{two.partition('?')[2]}"
 
 
+def another_session(chance: Random, urls: list[str]) -> str:
+    """The same media for the same time, granted to two: the session of one and the signature of the other."""
+    url = chance.choice(urls)
+    link = HERE.verify(url.encode(), NOW)
+    theirs = HERE.sign(replace(link, session=HERE.seal(f"session {chance.randrange(10**9)}".encode())))
+    mine, given = chance.sample([url, theirs], 2)
+    return f"{mine.rpartition('&sig=')[0]}&sig={given.rpartition('&sig=')[2]}"
+
+
 def made_up(chance: Random, urls: list[str]) -> str:
     """A signature of nobody's, in the right form."""
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -104,34 +113,36 @@ def made_up(chance: Random, urls: list[str]) -> str:
 
 KINDS: tuple[Forgery, ...] = (
     *(changed_byte, cut, cut_out, inserted, spliced, reordered),
-    *(doubled, encoded, another_time, another_media, made_up),
+    *(doubled, encoded, another_time, another_media, another_session, made_up),
 )
 
 
 def forgeries(seed: int, each: int) -> Iterator[tuple[str, bytes]]:
-    """So many of each kind; what happens to come out as a link that was granted is left out."""
+    """So many tries of each kind, each outcome once; one that happens to be a link that was granted is left out."""
     chance = Random(seed)
     urls = [HERE.sign(link) for link in granted(chance)]
-    good = {url.encode() for url in urls}
+    seen = {url.encode() for url in urls}
     for forge in KINDS:
         for _ in range(each):
             made = forge(chance, urls)
             forged = made if isinstance(made, bytes) else made.encode()
-            if forged not in good:
+            if forged not in seen:
+                seen.add(forged)
                 yield forge.__name__, forged
 
 
 def test_what_is_forged_is_refused() -> None:
-    tried = Counter[str]()
+    tried, distinct = Counter[str](), set[bytes]()
     for kind, forged in forgeries(seed=6, each=EACH):
         tried[kind] += 1
+        distinct.add(forged)
         try:
             accepted = HERE.verify(forged, NOW)
         except LinkRefused:
             continue
         raise AssertionError(f"{kind}: {forged!r} was taken for {accepted}")
     assert set(tried) == {forge.__name__ for forge in KINDS}
-    assert tried.total() > 100_000
+    assert len(distinct) == tried.total() > 100_000
 
 
 def test_what_was_granted_is_taken() -> None:
