@@ -265,6 +265,10 @@ def text_blob(text: str, content_type: str) -> Blob:
     return Blob(text.encode(), content_type)
 
 
+def bytes_blob(content: bytes, content_type: str) -> Blob:
+    return Blob(content, content_type)
+
+
 def random_name() -> str:
     STATE.names += 1
     return f"name-{STATE.names}"

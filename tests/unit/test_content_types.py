@@ -1,0 +1,106 @@
+"""No body of a stranger becomes a page of ours, whoever says that it is one."""
+
+import io
+import sys
+import urllib.request
+from email.message import Message
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from authmedia.bundles import Bundler
+from authmedia.encrypted import EncryptedFile
+from authmedia.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.loader import open_loader
+from authmedia.media import MediaRequest
+from authmedia.traffic import Traffic
+from development.attachments import encrypt
+from tests.unit import fake_browser as fake
+from tests.unit.support import MXC, PICTURE, Script, part, run
+
+HARMLESS = "application/octet-stream"
+SHOWN_AS = {
+    "text/html": HARMLESS,
+    "image/svg+xml": HARMLESS,
+    "application/xhtml+xml": HARMLESS,
+    "text/xml": HARMLESS,
+    "Text/HTML; charset=utf-8": HARMLESS,
+    "image/png": "image/png",
+}
+# Of those that make object URLs: by which strategy, with which size, which decides whether it comes in a bundle.
+WAYS = [("blob", {}), ("opfs", {}), ("bundle", {"width": 96, "height": 96}), ("bundle", {}), ("blocking", {})]
+ENCRYPTED_WAYS = ["blob", "opfs", "link"]
+
+
+@pytest.fixture(autouse=True)
+def blocking_here(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has `urllib` ask the scripted homeserver, as `pyodide-http` has it ask the real one."""
+
+    class Answer(io.BytesIO):
+        status = 200
+        headers = Message()
+
+    def urlopen(request: urllib.request.Request) -> Answer:
+        response = script(fake.Request("GET", request.full_url, {}, None))
+        answer = Answer(response.content)
+        answer.status, answer.headers = response.status, Message()
+        if response.header("Content-Type"):
+            answer.headers["Content-Type"] = response.header("Content-Type")
+        return answer
+
+    monkeypatch.setitem(sys.modules, "pyodide_http", SimpleNamespace(patch_urllib=lambda: None))
+    monkeypatch.setattr(urllib.request, "urlopen", urlopen)
+
+
+def says(content_type: str, content: bytes = PICTURE) -> Any:
+    """A homeserver that says so of every media."""
+
+    def answer(request: Any) -> Any:
+        if request.url.endswith(LINKS_PREFIX + "/bundle"):
+            return fake.Response(200, part(0, content, content_type=content_type))
+        if LINKS_PREFIX in request.url:
+            return None
+        return fake.Response(200, content, {"Content-Type": content_type} if content_type else {})
+
+    return answer
+
+
+@pytest.mark.parametrize("by_event", [False, True], ids=["the server says", "the event says"])
+@pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())
+@pytest.mark.parametrize(("name", "size"), WAYS)
+def test_what_could_run_is_behind_no_object_url(
+    name: str,
+    size: dict[str, int],
+    told: str,
+    shown: str,
+    by_event: bool,
+    script: Script,
+    homeserver: Homeserver,
+    browser: Any,
+) -> None:
+    script.instead = says("" if by_event else told)
+    media = run(open_loader(name, homeserver).load(MediaRequest(MXC, content_type=told if by_event else "", **size)))  # type: ignore[arg-type]
+    assert browser.object_urls[media.src].content_type == media.content_type == shown
+    assert browser.object_urls[media.src].content == PICTURE
+
+
+@pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())
+@pytest.mark.parametrize("name", ENCRYPTED_WAYS)
+def test_nor_is_what_was_encrypted_whatever_its_sender_says(
+    name: str, told: str, shown: str, script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    script.media["example.org/abc"], file = encrypt(PICTURE)
+    request = MediaRequest(MXC, content_type=told, encrypted=EncryptedFile({**file, "url": MXC}))
+    media = run(open_loader(name, homeserver).load(request))
+    assert browser.object_urls[media.src].content_type == media.content_type == shown
+    assert list(browser.object_urls) == [media.src]
+
+
+@pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())
+def test_a_part_of_a_bundle_is_cut_with_the_type_that_it_is_shown_as(
+    told: str, shown: str, script: Script, homeserver: Homeserver
+) -> None:
+    script.instead = says(told)
+    part = run(Bundler(homeserver).part(MediaRequest(MXC), Traffic()))
+    assert part.body.content_type == shown
