@@ -152,21 +152,25 @@ class Pipeline:
         :param waiter: who waits, if more is known of them.
         :raises AuthMediaError: of the class that fits what happened, after the tries that make sense.
         """
-        if self._closed:
-            raise AuthMediaError("The loader is closed", mxc=request.mxc)
-        kept = self._kept.get(request.key)
-        if kept and not kept.is_good:
-            self._drop(request.key)  # whoever shows it goes on showing it
-        elif kept:
-            self.counters.count("hits")
-            self._hold(kept)
-            return kept.media.from_memory() if kept.arrived else kept.media
-        flight = self._flights.get(request.key)
-        if flight:
-            self.counters.count("coalesced")
-        else:
-            flight = self._start(request)
-        return await self._join(request.key, flight, waiter or Waiter())
+        waiter = waiter or Waiter()
+        while not self._closed:
+            kept = self._kept.get(request.key)
+            if kept and not kept.is_good:
+                self._drop(request.key)  # whoever shows it goes on showing it
+            elif kept:
+                self.counters.count("hits")
+                self._hold(kept)
+                return kept.media.from_memory() if kept.arrived else kept.media
+            flight = self._flights.get(request.key)
+            if flight:
+                self.counters.count("coalesced")
+            else:
+                flight = self._start(request)
+            media = await self._join(request.key, flight, waiter)
+            if self._kept_as(media):
+                return media
+            # It was dropped after it had come and before its waiter heard of it.
+        raise AuthMediaError("The loader is closed", mxc=request.mxc)
 
     def release(self, media: Media) -> None:
         """Gives back one hold; a media that nobody holds stays only while the budget has room."""

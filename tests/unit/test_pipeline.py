@@ -322,3 +322,25 @@ def test_a_closed_loader_says_so(loader: MediaLoader, script: Script, browser: A
 
     run(scenario())
     assert browser.object_urls == {}
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_nobody_is_given_what_was_dropped_as_it_came(
+    loader: MediaLoader, script: Script, browser: Any, closed: bool
+) -> None:
+    async def scenario() -> None:
+        line = loader._pipeline
+        waiting = asyncio.create_task(line.load(MediaRequest(MXC)))
+        while MXC not in line._kept:
+            await asyncio.sleep(0)
+        assert not waiting.done()
+        if closed:
+            line.close()
+            with pytest.raises(errors.AuthMediaError, match="closed"):
+                await waiting
+            return
+        line.forget(MXC)
+        assert (await waiting).src in browser.object_urls
+        assert len(browser.requests) == 2
+
+    run(scenario())
