@@ -103,10 +103,10 @@ async def _read(directory: browser.Directory) -> "dict[str, tuple[float, int]]":
         return {}
     try:
         kept = json.loads(await file.first_line(_LONGEST))
-    except ValueError:
+        notes = kept.items() if isinstance(kept, dict) else ()
+        return {name: (float(note[0]), int(note[1])) for name, note in notes if _is_note(note)}
+    except (ValueError, OverflowError, RuntimeError):  # of what is no JSON, of 1e999, of lists in lists without end
         return {}
-    notes = kept.items() if isinstance(kept, dict) else ()
-    return {name: (float(note[0]), int(note[1])) for name, note in notes if _is_note(note)}
 
 
 def _as_text(kept: "dict[str, tuple[float, int]]") -> str:

@@ -81,7 +81,7 @@ class KeptLinks:
                 link = Link(str(url), float(good_until_ms))
                 if link.is_good and key not in self._links:
                     self.put(str(key), link)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError, RuntimeError):  # the last of lists in lists without end
             return  # not ours; what is remembered next takes its place
 
     def remember_soon(self) -> None:

@@ -11,6 +11,7 @@ import hashlib
 from authmedia import browser
 from authmedia.base64url import base64url
 from authmedia.file_index import NAME, FileIndex
+from authmedia.media import safe_content_type
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class FileStore:
         head = await file.first_line(_LONGEST_HEAD)
         content_type, size = _parse_head(head)
         start = len(head) + 1
-        whole = size is not None and size in (_UNKNOWN, file.size - start)
+        left = file.size - start  # less than nothing where the line does not end
+        whole = left >= 0 and size in (_UNKNOWN, left)
         if not whole or await self._index.is_altered(name, file):
             await directory.remove(name)
             return None
@@ -104,7 +106,7 @@ class FileStore:
         await self._make_room(directory, max(size, 0))
         name = self._name(key)
         self._index.writes(name)
-        await directory.write(name, f"{_MAGIC} {content_type} {size}\n", response, on_progress)
+        await directory.write(name, _head(content_type, size) + "\n", response, on_progress)
 
     async def remove(self, key: str | None) -> None:
         """Removes the file of one key, or all of this owner's."""
@@ -168,15 +170,21 @@ def _digest(text: str) -> str:
     return base64url(hashlib.sha256(text.encode()).digest())
 
 
-def _parse_head(head: str) -> tuple[str, int | None]:
-    """Content type and size of a file; no size where it is not one of ours."""
+def _head(content_type: str, size: int) -> str:
+    return f"{_MAGIC} {content_type} {size}"
+
+
+def _parse_head(head: str) -> "tuple[str, int | None]":
+    """Content type and size of a file; no size where its first line is not as we would have written it."""
     parts = head.split(" ")
-    if len(parts) != 3 or parts[0] != _MAGIC:
-        return "", None
-    try:
-        return parts[1], int(parts[2])
-    except ValueError:
-        return "", None
+    if len(parts) == 3:
+        try:
+            content_type, size = safe_content_type(parts[1]), int(parts[2])
+        except ValueError:
+            return "", None
+        if head == _head(content_type, size):
+            return content_type, size
+    return "", None
 
 
 async def _sizes(directory: browser.Directory) -> dict[str, int]:

@@ -98,7 +98,13 @@ def test_of_many_links_the_latest_are_remembered(browser: Any, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "kept", ["{}", "7", "[", '[["key", 7]]', '[["key", "url", "soon"]]', '[["key", "url", null]]', ""]
+    "kept",
+    [
+        *("{}", "7", "[", '[["key", 7]]', '[["key", "url", "soon"]]', '[["key", "url", null]]', ""),
+        f'[["key", "url", 1{"0" * 400}]]',
+        "[" * 100_000,
+    ],
+    ids=lambda kept: kept[:30],
 )
 def test_what_the_tab_remembers_wrongly_does_no_harm(
     kept: str, script: Script, homeserver: Homeserver, browser: Any

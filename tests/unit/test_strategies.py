@@ -195,7 +195,17 @@ def test_no_name_from_outside_and_no_other_account_reaches_a_file(
 
 
 @pytest.mark.parametrize(
-    "damage", [b"", b"something else", b"authmedia/1 image/png 12\ncut", b"authmedia/1 image/png\n"]
+    "damage",
+    [
+        b"",
+        b"something else",
+        b"authmedia/1 image/png 12\ncut",
+        b"authmedia/1 image/png\n",
+        b"authmedia/1 image/png -1",
+        b"authmedia/1 text/html 4\npage",
+        b"authmedia/1 image/\xc3\xa4 5\npage",
+        "authmedia/1 image/png \u0665\npage".encode(),
+    ],
 )
 def test_a_damaged_file_is_fetched_again(script: Script, homeserver: Homeserver, browser: Any, damage: bytes) -> None:
     async def scenario() -> None:
@@ -260,7 +270,15 @@ def test_a_file_that_another_tab_wrote_anew_is_taken(
     run(scenario())
 
 
-@pytest.mark.parametrize("index", [b"", b"[1]", b'{"x": 1}', b'{"x": ["a", "b"]}', b"\xff"])
+@pytest.mark.parametrize(
+    "index",
+    [
+        *(b"", b"[1]", b'{"x": 1}', b'{"x": ["a", "b"]}', b"\xff", b'{"x": [0, 1e999]}', b'{"x": [0, NaN]}'),
+        b'{"x": [1%s, 0]}' % (b"0" * 400),
+        b"[" * 100_000,
+    ],
+    ids=lambda index: index[:16],
+)
 def test_a_lost_or_odd_index_costs_nothing(script: Script, homeserver: Homeserver, browser: Any, index: bytes) -> None:
     async def scenario() -> None:
         await open_loader("opfs", homeserver).load(MediaRequest(MXC))
