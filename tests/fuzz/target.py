@@ -11,8 +11,11 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import atheris
+from synapse.api.errors import SynapseError
+from twisted.web.http_headers import Headers
 
 with atheris.instrument_imports(include=["authmedia", "media_links"]):
     from tests.unit import fake_browser as fake
@@ -23,15 +26,22 @@ with atheris.instrument_imports(include=["authmedia", "media_links"]):
     from authmedia.bundles import Bundler  # isort: skip
     from authmedia.encrypted import EncryptedFile  # isort: skip
     from authmedia.homeserver import Homeserver  # isort: skip
-    from authmedia.media import MediaRequest  # isort: skip
+    from authmedia.kept_links import KeptLinks  # isort: skip
+    from authmedia.media import MediaRequest, safe_content_type  # isort: skip
+    from authmedia.store import FileStore  # isort: skip
     from authmedia.traffic import Traffic  # isort: skip
-    from media_links import ranges, signing
+    from media_links import cookie as cookies  # isort: skip
+    from media_links import ranges, requests, sessions, signing
 
 KEYRING = signing.Keyring([("1", b"the secret of this homeserver...")])
 NOW = 1_800_000_000_000
 GRANTED = KEYRING.sign(
     signing.Link("1", signing.Media("localhost", "a" * 24, None), NOW + 3_600_000, KEYRING.seal(b"a session"))
 )
+TICKET = cookies.Ticket(
+    sessions.Session("@ana:localhost", sessions.Anchor.DEVICE, "DEVICE"), NOW, cookies.SameSite.LAX, "https://a.test"
+)
+SEALED = TICKET.seal(KEYRING)
 
 
 def link(data: bytes) -> None:
@@ -109,6 +119,81 @@ async def _ask_for_two() -> None:
     assert unhandled == []
 
 
+def cookie(data: bytes) -> None:
+    """Of all that a header says, nothing but what was sealed here is taken."""
+    request = SimpleNamespace(requestHeaders=Headers({b"Cookie": [data]}))
+    for value in cookies._cookies(request):
+        try:
+            assert cookies.Ticket.unseal(KEYRING, value) == TICKET
+        except signing.LinkAltered:
+            assert value != SEALED
+
+
+def wish(data: bytes) -> None:
+    """An entry of a batch is a media that can be linked to, or an error of Matrix."""
+    try:
+        entry = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    media = requests.wish(entry)
+    if isinstance(media, SynapseError):
+        assert 400 <= media.code < 500
+        return
+    link = signing.Link("1", media, NOW + 1, KEYRING.seal(b"a session"))
+    assert KEYRING.verify(KEYRING.sign(link).encode(), NOW) == link
+
+
+def file(data: bytes) -> None:
+    """A file on disk is taken whole, with a type that may be shown, or removed."""
+    state = fake.reset()
+    store = FileStore("@ana:example.org")
+    name = store._name(support.MXC)
+    state.files[name] = data
+    stored = asyncio.run(store.read(support.MXC))
+    if stored:
+        assert stored.content_type == safe_content_type(stored.content_type)
+        assert stored.body.content == data.partition(b"\n")[2]
+    else:
+        assert name not in state.files
+
+
+def index(data: bytes) -> None:
+    """Whatever the index of files is, a file is taken or removed, and the order of use has every name once."""
+    state = fake.reset()
+    asyncio.run(_read_with_index(state, data))
+
+
+async def _read_with_index(state: fake.State, data: bytes) -> None:
+    store = FileStore("@ana:example.org")
+    name = store._name(support.MXC)
+    state.files = {name: b"authmedia/1 image/png 7\npicture", "index.json": data.replace(b"NAME", name.encode())}
+    assert sorted(await store._index.by_use(["other", name])) == sorted(["other", name])
+    stored = await store.read(support.MXC)
+    assert (stored is None) == (name not in state.files)
+
+
+def kept_links(data: bytes) -> None:
+    """Whatever a tab remembers, what is at hand is a text and has some life left, and can be remembered again."""
+    state = fake.reset()
+    state.remembered["links"] = data.decode("utf-8", "surrogateescape")
+    asyncio.run(_recall())
+
+
+async def _recall() -> None:
+    kept = KeptLinks("links")
+    await kept.recall()
+    for key in list(kept._links):
+        link = kept.at_hand(key)
+        assert isinstance(key, str)
+        assert link is None or (isinstance(link.url, str) and link.good_until_ms > fake.clock_ms())
+    kept.remember_soon()
+    await asyncio.sleep(0)
+    again = KeptLinks("links")
+    await again.recall()
+    assert again._links.keys() == kept._links.keys()
+    kept.close()
+
+
 # What each begins with.
 SEEDS: dict[str, list[bytes]] = {
     "link": [GRANTED.encode()],
@@ -116,10 +201,26 @@ SEEDS: dict[str, list[bytes]] = {
     "mxc": [b"mxc://example.org:8448/abc", b"mxc://[2001:db8::7]/abc"],
     "encrypted_file": [json.dumps(support.SPECIFIED).encode()],
     "blurhash": [b"LEHV6nWB2yk8pyo0adR*.7kCMdnj"],
+    "cookie": [
+        f"other=1; media_links={SEALED}".encode(),
+        b"media_links=1.; media_links=" + KEYRING.seal_token(b"[]", "cookie").encode(),
+    ],
+    "wish": [
+        b'{"mxc": "mxc://example.org:8448/abc", "download": true}',
+        b'{"mxc": "mxc://a/b", "thumbnail": {"width": 0, "height": 2048}}',
+        b'{"mxc": "mxc://a/b", "thumbnail": {"width": 96, "height": 96, "method": "crop", "animated": false}}',
+    ],
+    "file": [b"authmedia/1 image/png 7\npicture", b"authmedia/1 video/mp4 -1\nfilm", b"authmedia/1 text/html 4\npage"],
+    "index": [b'{"NAME": [1800000000000.0, 0], "other": [1e3, 7]}', b'{"NAME": [0, -1]}', b'{"NAME": [1e999, NaN]}'],
+    "kept_links": [
+        b'[["key", "http://home.test/signed/a", 1800000600000.0], ["other", "url", 1e999]]',
+        b'[["key", "url", 1%s]]' % (b"0" * 400),
+    ],
     "bundle": [support.part(0, b"a picture") + support.part(1, b"{}", 404, "application/json")],
 }
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (link, span, mxc, encrypted_file, blurhash, bundle)
+    target.__name__: target
+    for target in (link, span, mxc, encrypted_file, blurhash, bundle, cookie, wish, file, index, kept_links)
 }
 
 

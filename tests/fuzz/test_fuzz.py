@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = ("link", "span", "mxc", "encrypted_file", "blurhash", "bundle")
+NAMES = (
+    *("link", "span", "mxc", "encrypted_file", "blurhash", "bundle"),
+    *("cookie", "wish", "file", "index", "kept_links"),
+)
 SECONDS = 3
 
 pytest.importorskip("atheris", reason="there is no atheris for this system or this Python")
