@@ -151,6 +151,20 @@ def test_too_large_and_too_full(narrow: Account) -> None:
     assert bundle(narrow, {"mxc": good[0].uri})[0][2] == noise(10_240, "0")
 
 
+def test_rate_limit_of_bundles_is_each_users_own_and_apart_from_that_of_links(bound: Synapse) -> None:
+    account = Account.new(bound)
+    mxc = account.upload(b"x", "text/plain")
+    entry = {"mxc": mxc.uri}
+    for _ in range(4):
+        assert asked(account, entry).status_code == 200
+    for session in (account, account.again()):
+        refused = asked(session, entry)
+        assert (refused.status_code, refused.json()["errcode"]) == (429, "M_LIMIT_EXCEEDED")
+        assert 0 < refused.json()["retry_after_ms"] <= 100_000
+    assert asked(Account.new(bound), entry).status_code == 200
+    assert account.link(mxc)
+
+
 def test_what_has_to_be_fetched_does_not_hold_up_what_is_there(federation: tuple[Synapse, Synapse]) -> None:
     near = Account.new(federation[0])
     photo = near.upload(picture(), "image/png")

@@ -330,4 +330,6 @@ def test_rate_limit_is_each_users_own(bound: Synapse) -> None:
     assert error(refused) == (429, "M_LIMIT_EXCEEDED")
     assert 0 < refused.json()["retry_after_ms"] <= 100_000
     assert error(account.http.get(f"{PREFIX}/link/{mxc.names}")) == (429, "M_LIMIT_EXCEEDED")
+    # Signing in once more gives nobody another share.
+    assert error(account.again().ask({"media": [{"mxc": mxc.uri}]})) == (429, "M_LIMIT_EXCEEDED")
     assert send(Account.new(bound).link(mxc)).status == 200
