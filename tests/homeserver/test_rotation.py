@@ -1,21 +1,36 @@
 """Changing the secret that signs links, on a homeserver with users who are signed in all along."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from development.synapse import Synapse
+from media_links.signing import Keyring
 from tests.homeserver.conftest import QUICK
 from tests.homeserver.support import Account, send
 from tests.relay import free_port
 
 OLD = {"id": "2026-01", "secret": "an old secret, of thirty-two bytes or more"}
+NEW = {"id": "2026-02", "secret": "a new secret, of thirty-two bytes or more"}
+
+
+def signed_by(key: dict[str, str], url: str, expires_ms: int | None = None) -> str:
+    """The same link as another process signs it, whose first secret is this one."""
+    keyring = Keyring((one["id"], one["secret"].encode()) for one in (key, *(k for k in (OLD, NEW) if k != key)))
+    parts = urlsplit(url)
+    link = keyring.verify(f"{parts.path}?{parts.query}".encode(), 0)
+    session = keyring.seal(keyring.open(link.key_id, link.session))
+    link = replace(link, key_id=key["id"], session=session, expires_ms=expires_ms or link.expires_ms)
+    return f"{parts.scheme}://{parts.netloc}{keyring.sign(link)}"
 
 
 def test_secret_is_changed_in_three_steps(tmp_path: Path) -> None:
-    (tmp_path / "new.secret").write_text("a new secret, of thirty-two bytes or more\n")
-    new = {"id": "2026-02", "secret_path": str(tmp_path / "new.secret")}
+    (tmp_path / "new.secret").write_text(NEW["secret"] + "\n")
+    new = {"id": NEW["id"], "secret_path": str(tmp_path / "new.secret")}
     port = free_port()
 
     def homeserver(*keys: dict[str, Any]) -> Synapse:
@@ -27,10 +42,19 @@ def test_secret_is_changed_in_three_steps(tmp_path: Path) -> None:
         old_link = account.link(mxc)
         assert "?k=2026-01&" in old_link
         assert send(old_link).status == 200
+    with homeserver(OLD, new):
+        assert account.link(mxc) == old_link
+        assert send(old_link).status == 200
+        # What another process signs that has already gone on to the second step.
+        assert send(signed_by(NEW, old_link)).status == 200
     with homeserver(new, OLD):
         new_link = account.link(mxc)
         assert "?k=2026-02&" in new_link
         assert send(old_link).status == 200
+        # Being changed makes no secret's links live longer.
+        for key in (OLD, NEW):
+            expired = send(signed_by(key, old_link, expires_ms=int(time.time() * 1000) - 1))
+            assert (expired.status, expired.error) == (403, "DEV.AUTHMEDIA.LINK_EXPIRED")
         assert send(new_link).status == 200
         assert send(old_link.replace("?k=2026-01&", "?k=2026-02&")).status == 403
     with homeserver(new):

@@ -1,6 +1,8 @@
 """Signed links: whatever is signed is read back, and nothing else is."""
 
+import hmac
 import string
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
@@ -179,9 +181,13 @@ def test_altered_comes_before_expired() -> None:
 @given(LINK)
 @settings(max_examples=100, deadline=None)
 def test_keys_are_rotated(link: Link) -> None:
-    both, new = Keyring([NEW, OLD]), Keyring([NEW])
+    announced, both, new = Keyring([OLD, NEW]), Keyring([NEW, OLD]), Keyring([NEW])
     old_url, new_url = KEYRING.sign(link), both.sign(replace(link, key_id=both.signing_id))
-    assert both.signing_id == "2"
+    assert (announced.signing_id, both.signing_id, new.signing_id) == ("1", "2", "2")
+    # First the new secret is only known: everybody verifies both, and signs as before.
+    assert announced.sign(link) == old_url
+    assert verify(announced, old_url) == link
+    assert verify(announced, new_url)
     assert verify(both, old_url) == link
     assert verify(both, new_url)
     assert verify(new, new_url)
@@ -189,6 +195,56 @@ def test_keys_are_rotated(link: Link) -> None:
     assert verify(KEYRING, new_url) is None
     assert verify(Keyring([("1", NEW[1])]), old_url) is None
     assert verify(both, old_url.replace("k=1&", "k=2&")) is None
+
+
+@given(LINK)
+@settings(max_examples=100, deadline=None)
+def test_link_of_an_old_key_lives_until_it_expires_and_no_longer(link: Link) -> None:
+    url = KEYRING.sign(link).encode()
+    for keyring in (Keyring([OLD, NEW]), Keyring([NEW, OLD])):
+        assert keyring.verify(url, link.expires_ms - 1) == link
+        with pytest.raises(LinkExpired):
+            keyring.verify(url, link.expires_ms)
+
+
+class Comparison:
+    """Stands in for ``hmac.compare_digest``, sees what is compared, and says what it is told to."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, says: bool | None = None) -> None:
+        self.seen: list[tuple[bytes, bytes]] = []
+        self._says = says
+        self._real = hmac.compare_digest
+        monkeypatch.setattr(hmac, "compare_digest", self)
+
+    def __call__(self, one: bytes, other: bytes) -> bool:
+        self.seen.append((one, other))
+        return self._real(one, other) if self._says is None else self._says
+
+
+ONE = Link("1", Media("localhost", "abc"), NOW + 1, "s")
+
+
+@pytest.mark.parametrize(
+    "change", [lambda url: url, lambda url: url[:-1] + b"_", lambda url: url.replace(b"abc", b"abd")]
+)
+def test_links_are_compared_whole_in_constant_time(
+    monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], bytes]
+) -> None:
+    url = KEYRING.sign(ONE).encode()
+    shown = change(url)
+    comparison = Comparison(monkeypatch)
+    assert (verify(KEYRING, shown) == ONE) == (shown == url)
+    (pair,) = comparison.seen
+    assert pair[1] == shown
+    assert len(pair[0]) == len(shown)
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_nothing_but_that_comparison_tells_whether_a_link_is_good(monkeypatch: pytest.MonkeyPatch, says: bool) -> None:
+    good = KEYRING.sign(ONE)
+    shown = good[:-1] + ("A" if good[-1] != "A" else "B") if says else good
+    Comparison(monkeypatch, says)
+    assert verify(KEYRING, shown) == (ONE if says else None)
 
 
 # --- sessions ---------------------------------------------------------------------------------------------------------
