@@ -45,7 +45,7 @@ def _tried() -> list[tuple[str, int, str, Callable[..., Any]]]:
         ),
         (
             "requests by the description of the interface, and against it",
-            len(openapi.OPERATIONS) * openapi.EXAMPLES,
+            len(openapi.OPERATIONS) * len(openapi.MODES) * openapi.EXAMPLES,
             "answered as described",
             openapi.test_answers_are_those_that_are_described,
         ),

@@ -8,7 +8,7 @@ import pytest
 import schemathesis
 import yaml  # type: ignore[import-untyped]
 from hypothesis import HealthCheck, given, settings
-from schemathesis import checks
+from schemathesis import GenerationMode, checks
 
 from development.synapse import Synapse
 from tests.homeserver.support import PREFIX, Account
@@ -18,6 +18,8 @@ MODULE = DESCRIPTION.parent / "media_links"
 _FOUND: Any = schemathesis.openapi.from_path(str(DESCRIPTION)).get_all_operations()
 OPERATIONS = [found.ok() for found in _FOUND]
 EXAMPLES = 30
+# By the description, and against it.
+MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 CHECKS = [
     checks.not_a_server_error,
     checks.status_code_conformance,
@@ -31,11 +33,14 @@ def una(baselines: Synapse) -> Account:
     return Account.new(baselines)
 
 
+@pytest.mark.parametrize("kind", MODES)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_answers_are_those_that_are_described(operation: Any, baselines: Synapse, una: Account) -> None:
-    """No failure of the server's own, no status, type or body that is not described."""
+def test_answers_are_those_that_are_described(
+    operation: Any, kind: GenerationMode, baselines: Synapse, una: Account
+) -> None:
+    """No failure of the server's own, no status, type or body that is not described, whatever is wrong in a request."""
 
-    @given(case=operation.as_strategy())
+    @given(case=operation.as_strategy(generation_mode=kind))
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
     def check(case: Any) -> None:
         answer = case.call(base_url=baselines.base_url + PREFIX, headers={"Authorization": f"Bearer {una.token}"})
