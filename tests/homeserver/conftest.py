@@ -1,8 +1,10 @@
 """Homeservers for the tests: real ones, each started when the first test needs it, and kept for the session."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,10 +63,12 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 
 @pytest.fixture(scope="session")
 def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """Its links live for two or three seconds; its thumbnails come from a fixed list of sizes."""
-    module = {"lifetime": "2s", "bucket": "1s"}
-    extra = {**QUICK, "dynamic_thumbnails": False, "thumbnail_sizes": FIXED_SIZES}
+    """Its links live for two or three seconds; its thumbnails come from a fixed list of sizes; its log tells all."""
+    module = {"lifetime": "2s", "bucket": "1s", "cookie": True, "signed_query": True}
     directory = tmp_path_factory.mktemp("brief")
+    log_config = directory / "debug.yaml"
+    log_config.write_text(json.dumps(_log_of_debugging(directory)))
+    extra = {**QUICK, "dynamic_thumbnails": False, "thumbnail_sizes": FIXED_SIZES, "log_config": str(log_config)}
     synapse = Synapse(directory, free_port(), module_config=module, extra_config=extra)
     with running(synapse):
         yield synapse
@@ -161,6 +165,18 @@ def admin(synapse: Synapse) -> Account:
 @pytest.fixture(scope="session")
 def photo(ana: Account) -> Mxc:
     return ana.upload(picture(), "image/png", "a photo.png")
+
+
+def _log_of_debugging(directory: Path) -> dict[str, Any]:
+    """All that Synapse says, in the files in which it says the rest."""
+    file = {"class": "logging.FileHandler", "formatter": "line", "filename": str(directory / "homeserver.log")}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"format": "%(asctime)s %(name)s %(levelname)s %(request)s %(message)s"}},
+        "handlers": {"file": file},
+        "root": {"level": "DEBUG", "handlers": ["file"]},
+    }
 
 
 def _bridge(directory: Path) -> str:

@@ -4,12 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 
 from development.synapse import Synapse
-from tests.homeserver.support import PASSWORD, PREFIX, Account, Mxc, on_linux, picture, send, wait_for
+from media_links.signed_query import signature
+from tests.homeserver.support import PASSWORD, PREFIX, Account, Answer, Mxc, on_linux, picture, send, wait_for
 
 PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
 
@@ -128,6 +129,14 @@ ALTERED: dict[str, Change] = {
 }
 
 
+# One and the same, whatever was altered: nobody learns from it how near they came.
+REFUSAL = b'{"errcode":"M_FORBIDDEN","error":"This is not a link that can be used here"}'
+
+
+def without_date(answer: Answer) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name != "date"}
+
+
 @pytest.fixture(scope="module")
 def other(ana: Account) -> Mxc:
     return ana.upload(picture(), "image/png")
@@ -143,7 +152,8 @@ def test_altered_link(ana: Account, photo: Mxc, other: Mxc, change: Change, meth
     assert changed != (path, query)
     answer = send(f"{base}{changed[0]}?{changed[1]}", method)
     assert answer.status == 403
-    assert method == "HEAD" or answer.error == "M_FORBIDDEN"
+    assert answer.body == (b"" if method == "HEAD" else REFUSAL)
+    assert without_date(answer) == without_date(send(forged(url), method))
     assert "etag" not in answer.headers
 
 
@@ -423,6 +433,55 @@ def test_what_a_reverse_proxy_says_of_its_client_is_believed(visitor: Account, b
     assert refused(url)
 
 
+@on_linux
+@pytest.mark.parametrize(
+    ("minted_for", "good", "bad"),
+    [
+        # The first of several is the client, as far as Synapse knows; those behind it are proxies.
+        (
+            "203.0.113.7, 198.51.100.1",
+            ["203.0.113.7", "203.0.113.7,192.0.2.1"],
+            ["198.51.100.1", "192.0.2.1, 203.0.113.7"],
+        ),
+        ("203.0.113.7", [" 203.0.113.7 , 198.51.100.1, 192.0.2.1"], ["198.51.100.1, 203.0.113.7"]),
+        # One address, however it is written.
+        (
+            "::ffff:203.0.113.7",
+            ["203.0.113.7", "::FFFF:cb00:7107"],
+            ["203.0.113.8", "::203.0.113.7", "::ffff:203.0.113.8"],
+        ),
+        ("203.0.113.7", ["::ffff:203.0.113.7", "0:0:0:0:0:ffff:203.0.113.7, 192.0.2.1"], ["::ffff:192.0.2.1"]),
+        ("2001:db8::7", ["2001:DB8:0:0::7"], ["2001:db8::8", "203.0.113.7"]),
+        # What is no address is what it is.
+        ("unknown", ["unknown"], ["unknown2", "", "203.0.113.7"]),
+    ],
+)
+def test_link_is_bound_to_the_address_that_synapse_takes(
+    visitor: Account, proxy_port: int, minted_for: str, good: list[str], bad: list[str]
+) -> None:
+    mxc = visitor.upload(b"x", "text/plain")
+    visitor.http.base_url = f"http://127.0.0.1:{proxy_port}"
+    visitor.http.headers["X-Forwarded-For"] = minted_for
+    url = visitor.link(mxc)
+    for address in (minted_for, *good):
+        assert send(url, headers={"X-Forwarded-For": address}).status == 200
+    for address in bad:
+        assert refused(url, headers={"X-Forwarded-For": address})
+    assert refused(url)
+
+
+@on_linux
+def test_connection_over_ipv6_from_an_ipv4_address_is_from_that_address(visitor: Account, proxy_port: int) -> None:
+    mxc = visitor.upload(b"x", "text/plain")
+    visitor.http.base_url = f"http://127.0.0.1:{proxy_port}"
+    url = visitor.link(mxc)
+    assert send(url).status == 200
+    assert send(url, headers={"X-Forwarded-For": "::ffff:127.0.0.1"}).status == 200
+    assert refused(url, headers={"X-Forwarded-For": "::ffff:127.0.0.2"})
+    visitor.http.headers["X-Forwarded-For"] = "::ffff:127.0.0.2"
+    assert send(visitor.link(mxc), source="127.0.0.2").status == 200
+
+
 def test_reverse_proxy_tells_the_scheme(visitor: Account, proxy_port: int) -> None:
     mxc = visitor.upload(b"x", "text/plain")
     visitor.http.base_url = f"http://127.0.0.1:{proxy_port}"
@@ -457,6 +516,35 @@ def test_log_has_nothing_that_opens_a_media(synapse: Synapse, photo: Mxc) -> Non
     assert f"{PREFIX}/signed/{photo.names}?<redacted>" in log
     own = [values["sig"], values["s"], account.token, *_secrets(synapse)]
     assert [secret for secret in own if secret in log] == []
+
+
+def test_log_of_debugging_has_nothing_that_opens_a_media(brief: Synapse) -> None:
+    """Its log is at DEBUG, where Synapse itself writes down access tokens; not links, cookies or queries."""
+    account = Account.new(brief)
+    mxc = account.upload(picture(), "image/png")
+    url = account.link(mxc)
+    base = url.partition("/signed/")[0]
+    shown = account.http.post(f"{PREFIX}/cookie").headers["set-cookie"].partition(";")[0]
+    offer = account.http.get(f"{PREFIX}/config").json()["signed_query"]
+    asked = {"token_id": offer["token_id"], "time": str(offer["now_ms"])}
+    asked["h"] = signature(account.token, asked["time"])
+    to_query = f"{base}/query/{mxc.names}?{urlencode(asked)}"
+    to_cookie = f"{base}/cookie/{mxc.names}"
+    for headers in ({}, dict(PAGE), {"Range": "bytes=0-9"}, {"X-Matrix": "x"}):
+        for method in ("GET", "HEAD", "POST", "OPTIONS"):
+            send(url, method, headers)
+            send(to_query, method, headers)
+            send(to_cookie, method, {**headers, "Cookie": shown})
+    send(forged(url))
+    send(to_query.replace("&h=", "&h=x"))
+    send(to_cookie, headers={"Cookie": shown[:-1]})
+    last = f"/signed/localhost/last{account.device_id}"
+    send(base + last)
+    log = wait_for(lambda: _log_with(brief, last), what="the last request's line in the log")
+    assert " DEBUG " in log
+    values = [value for name, value in parse_qsl(urlsplit(url).query) if name in ("sig", "s")]
+    own = [*values, asked["h"], asked["token_id"], shown.partition("=")[2], *_secrets(brief)]
+    assert [secret for secret in own if secret[:-1] in log] == []
 
 
 def _log_with(synapse: Synapse, text: str) -> str:
