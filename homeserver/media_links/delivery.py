@@ -10,6 +10,7 @@ Synapse's own functions; what it lacks (ranges, a real entity tag) is added.
 
 import hashlib
 import os
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,9 @@ _SANDBOX = (
 _READABLE_HEADERS = b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Content-Type, ETag"
 
 _OF_A_MEDIA = (b"Accept-Ranges", b"Content-Disposition", b"Content-Length", b"Content-Range", b"ETag", b"Server-Timing")
+
+# What leads to another directory, breaks lines, or turns around the text behind it, so that `exe.jpg` ends in `exe`.
+_NOT_IN_A_NAME = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 # How long, and how often, we look whether another process has finished fetching a file that is still incomplete.
 _ARRIVAL_TRIES = 40
@@ -326,7 +330,7 @@ class Delivery:
 
 def set_media_headers(request: SynapseRequest, opened: Opened, headers: Headers) -> None:
     """The headers that every answer with a media carries, whatever its status."""
-    add_file_headers(request, opened.content_type, opened.size, opened.name)
+    add_file_headers(request, opened.content_type, opened.size, _file_name(opened.name))
     set_cors_headers(request)
     set_corp_headers(request)
     for name, value in (
@@ -346,6 +350,12 @@ def set_media_headers(request: SynapseRequest, opened: Opened, headers: Headers)
         request.responseHeaders.removeHeader(name)
         if changed is not None:
             request.setHeader(name, changed)
+
+
+def _file_name(name: str | None) -> str | None:
+    """A name to save a file by, which its uploader has chosen, without what browsers take out of it too."""
+    harmless = _NOT_IN_A_NAME.sub("_", name or "")
+    return harmless if harmless.strip(".") else None
 
 
 def _have_it_saved(request: SynapseRequest) -> None:

@@ -3,9 +3,11 @@
 import hashlib
 import http.client
 import io
+import re
 import socket
 import sys
 import time
+from base64 import urlsafe_b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +29,16 @@ PASSWORD = "correct horse battery staple"
 
 # Linux has all of 127.0.0.0/8 on its loopback device, and shows a process's open files in /proc.
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's loopback addresses or /proc")
+
+# What a browser would run, or hand to a program, and so never shows: with a name to save it by.
+NOT_SHOWN = [
+    ("text/html", "page.html"),
+    ("image/svg+xml", "drawing.svg"),
+    ("application/pdf", "paper.pdf"),
+    ("text/html; charset=utf-8", "page.html"),
+    ("application/xhtml+xml", "page.xhtml"),
+    ("text/javascript", "script.js"),
+]
 
 T = TypeVar("T")
 _numbers = count(1)
@@ -177,6 +189,17 @@ class Account:
 
     def quarantine(self, mxc: Mxc) -> None:
         self.http.post(f"/_synapse/admin/v1/media/quarantine/{mxc.names}").raise_for_status()
+
+
+def readable(text: str) -> bytes:
+    """A text, and what stands in it for whoever takes its parts for base64."""
+    parts = re.findall(r"[A-Za-z0-9_+/-]{4,}", text)
+    decoded = [
+        urlsafe_b64decode(part.replace("+", "-").replace("/", "_") + "=" * (-len(part) % 4))
+        for part in parts
+        if len(part) % 4 != 1
+    ]
+    return b"\n".join([text.encode(), *decoded])
 
 
 def query(wanted: dict[str, Any]) -> dict[str, str]:

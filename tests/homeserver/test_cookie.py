@@ -15,6 +15,7 @@ from media_links.sessions import Anchor, Session
 from media_links.signing import Keyring
 from tests.homeserver.conftest import BASELINE_SECRETS
 from tests.homeserver.support import (
+    NOT_SHOWN,
     PREFIX,
     Account,
     Answer,
@@ -24,6 +25,7 @@ from tests.homeserver.support import (
     noise,
     picture,
     query,
+    readable,
     send,
     wait_for,
 )
@@ -136,9 +138,9 @@ def test_it_is_the_same_each_time_and_each_sessions_own(mia: Account) -> None:
 
 
 def test_nobody_can_read_it(mia: Account) -> None:
-    value = cookie(mia)
-    assert mia.user_id.split(":")[0].strip("@") not in value
-    assert mia.device_id not in value
+    value = readable(cookie(mia, Origin=APP))
+    for secret in (mia.token, mia.user_id.split(":")[0].strip("@"), mia.device_id, "app.example", "Lax"):
+        assert secret.encode() not in value
 
 
 @pytest.mark.parametrize(
@@ -210,6 +212,13 @@ def test_headers(baselines: Synapse, mia: Account, film: Mxc) -> None:
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
     assert "set-cookie" not in answer.headers
+
+
+@pytest.mark.parametrize(("content_type", "name"), NOT_SHOWN)
+def test_what_a_browser_would_run_is_saved(baselines: Synapse, mia: Account, content_type: str, name: str) -> None:
+    answer = get(baselines, mia.upload(b"x", content_type, name), cookie(mia))
+    assert (answer.status, answer.body) == (200, b"x")
+    assert answer.headers["content-disposition"] == f"attachment; filename={name}"
 
 
 def test_range_tag_and_head(baselines: Synapse, mia: Account, film: Mxc) -> None:

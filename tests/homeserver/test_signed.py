@@ -3,11 +3,13 @@
 import hashlib
 import re
 import time
+from urllib.parse import unquote
 
 import pytest
 
 from development.synapse import Synapse
 from tests.homeserver.support import (
+    NOT_SHOWN,
     Account,
     Answer,
     Mxc,
@@ -79,7 +81,7 @@ def test_what_is_to_be_saved_says_so(ana: Account, content_type: str, name: str 
         ("text/html", "page.html"),
         ("image/svg+xml", "drawing.svg"),
         ("application/pdf", "two words.pdf"),
-        ("video/mp4", "Füße\"';\r\n.mp4"),
+        ("video/mp4", "Füße\"';.mp4"),
         ("audio/ogg", None),
     ],
 )
@@ -115,6 +117,91 @@ def test_may_be_kept_by_the_browser_alone_until_the_link_expires(ana: Account, f
     left_s = made["expires_ts"] / 1000 - time.time()
     assert left_s - 10 < int(found[1]) <= left_s + 2
     assert 3600 - 5 < left_s <= 7 * 3600 + 5  # an hour's lifetime, and up to six hours' bucket
+
+
+def test_every_answer_with_the_media_may_be_kept_and_no_other(ana: Account, film: Mxc, whole: Answer) -> None:
+    """In the words of the interface: what is left of the link's life, for the browser alone."""
+    (made,) = ana.links({"mxc": film.uri})
+    url, tag = made["url"], whole.headers["etag"]
+    kept = {
+        200: send(url),
+        206: send(url, headers={"Range": "bytes=0-1"}),
+        304: send(url, headers={"If-None-Match": tag}),
+        "HEAD": send(url, "HEAD"),
+        "to be saved": send(ana.download_link(film)),
+    }
+    for answer in kept.values():
+        found = re.fullmatch(r"private, max-age=(\d+), immutable", answer.headers["cache-control"])
+        assert found
+        assert int(found[1]) <= made["expires_in_ms"] // 1000
+        assert "expires" not in answer.headers
+        assert "pragma" not in answer.headers
+    missing = ana.upload(b"", "text/plain")
+    for answer in (
+        send(url, headers={"Range": f"bytes={SIZE}-"}),
+        send(url + "&x=1"),
+        send(url.replace(film.media_id, missing.media_id)),
+        send(ana.link(missing, width=9, height=9)),
+    ):
+        assert answer.status in (400, 403, 416)
+        assert answer.headers["cache-control"] == "no-store"
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("content_type", "name"), NOT_SHOWN)
+def test_what_a_browser_would_run_is_saved(ana: Account, content_type: str, name: str) -> None:
+    """In words, beside the comparison with Synapse's own answer."""
+    url = ana.link(ana.upload(b"x", content_type, name))
+    for headers in ({}, {"Range": "bytes=0-0"}):
+        answer = send(url, headers=headers)
+        assert (answer.status in (200, 206), answer.body) == (True, b"x")
+        assert answer.headers["content-disposition"] == f"attachment; filename={name}"
+
+
+# RFC 6266 with a token, or with an extended value of RFC 8187.
+DISPOSITION = re.compile(
+    r"(?P<kind>inline|attachment)"
+    r"(?:; filename=(?P<token>[!#$%&+.^_`|~0-9A-Za-z-]+)"
+    r"|; filename\*=utf-8''(?P<encoded>(?:[!#$&+.^_`|~0-9A-Za-z-]|%[0-9A-F]{2})+))?"
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../etc/passwd",
+        "/etc/passwd",
+        "..",
+        "..\\..\\windows\\system.ini",
+        "C:\\autoexec.bat",
+        "a\r\nSet-Cookie: media_links=x\r\n\r\n<script>",
+        "a\nb",
+        "nul\0.png",
+        "bell\x07\x1b[2J\x7f\x85.png",
+        "photo\u202egpj.exe",
+        "\u2066photo\u2069\u200f.png",
+        "line\u2028break\u2029.png",
+        'a"; filename=b.exe; x="',
+        "a; filename*=utf-8''b.exe",
+        "%2e%2e%2fb",
+        "\N{CYRILLIC SMALL LETTER A}" * 2000,
+    ],
+)
+@pytest.mark.parametrize("saved", [False, True])
+def test_name_leads_nowhere_and_breaks_no_header(ana: Account, name: str, saved: bool) -> None:
+    mxc = ana.upload(picture(), "image/png", name)
+    answer = send(ana.download_link(mxc) if saved else ana.link(mxc))
+    assert (answer.status, answer.body) == (200, picture())
+    assert "set-cookie" not in answer.headers
+    disposition = answer.headers["content-disposition"]
+    found = DISPOSITION.fullmatch(disposition)
+    assert found, disposition
+    assert found["kind"] == ("attachment" if saved else "inline")
+    shown = found["token"] or unquote(found["encoded"] or "", errors="strict")
+    assert not re.search(r"[/\\\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", shown)
+    assert shown not in (".", "..")
 
 
 # --- entity tags ------------------------------------------------------------------------------------------------------

@@ -1,20 +1,37 @@
 """The baseline `signed_query`: what a client computes from its access token and the time opens media for a while."""
 
+import asyncio
 import hashlib
 import hmac
 import re
 import time
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from synapse.api.errors import SynapseError
 
 from development.synapse import Synapse
+from media_links.signed_query import QueryServlet
 from media_links.signing import Keyring
 from tests.homeserver.conftest import BASELINE_SECRETS
-from tests.homeserver.support import PREFIX, Account, Answer, Mxc, image, noise, picture, query, send, wait_for
+from tests.homeserver.support import (
+    NOT_SHOWN,
+    PREFIX,
+    Account,
+    Answer,
+    Mxc,
+    image,
+    noise,
+    picture,
+    query,
+    readable,
+    send,
+    wait_for,
+)
 
 FILM = noise(300_000, "query")
 WINDOW_MS = 60_000
@@ -84,6 +101,14 @@ def test_offer(uma: Account) -> None:
     assert offer(uma)["token_id"] == made["token_id"] != offer(uma.again())["token_id"]
 
 
+def test_nobody_can_read_the_token_id(uma: Account) -> None:
+    """Not even which of the access tokens it was: the first of them have small numbers."""
+    token_id = offer(uma)["token_id"]
+    for secret in (uma.token, uma.user_id.split(":")[0].strip("@"), uma.device_id):
+        assert secret.encode() not in readable(token_id)
+    assert len(token_id) == len(offer(uma.again())["token_id"])
+
+
 def test_one_query_opens_everything(baselines: Synapse, uma: Account, film: Mxc, still: Mxc) -> None:
     """As it was proposed: the hash does not cover the media. The README says what that means."""
     parts = signed(uma)
@@ -103,6 +128,13 @@ def test_headers(baselines: Synapse, uma: Account, film: Mxc) -> None:
     assert answer.headers["content-security-policy"].startswith("sandbox; default-src 'none';")
     assert answer.headers["x-content-type-options"] == "nosniff"
     assert answer.headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(("content_type", "name"), NOT_SHOWN)
+def test_what_a_browser_would_run_is_saved(baselines: Synapse, uma: Account, content_type: str, name: str) -> None:
+    answer = get(baselines, uma.upload(b"x", content_type, name), signed(uma))
+    assert (answer.status, answer.body) == (200, b"x")
+    assert answer.headers["content-disposition"] == f"attachment; filename={name}"
 
 
 def test_range_tag_and_head(baselines: Synapse, uma: Account, film: Mxc) -> None:
@@ -223,6 +255,34 @@ def test_altered(baselines: Synapse, uma: Account, still: Mxc, alter: Callable[.
     parts = signed(uma)
     assert alter(parts) != parts
     assert refused(get(baselines, still, alter(parts)))
+
+
+@pytest.mark.parametrize("says", [True, False])
+def test_nothing_but_a_comparison_in_constant_time_tells_whether_a_hash_is_good(
+    monkeypatch: pytest.MonkeyPatch, says: bool
+) -> None:
+    class Store:
+        async def simple_select_one(self, **_: Any) -> tuple[str, str, None]:
+            return "token", "@uma:localhost", None
+
+    class Sessions:
+        async def is_alive(self, _: Any) -> bool:
+            return True
+
+    servlet = QueryServlet.__new__(QueryServlet)
+    servlet._keyring = Keyring([("new", b"n" * 32)])
+    servlet._store = SimpleNamespace(db_pool=Store())  # type: ignore[assignment]
+    servlet._sessions = Sessions()  # type: ignore[assignment]
+    seen = []
+    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: seen.append((one, other)) or says)
+    good, shown = computed("token", "5"), "no such hash" if says else computed("token", "5")
+    checking = servlet._check(servlet._keyring.seal_token(b"1", "token id"), "5", shown)
+    if says:
+        asyncio.run(checking)
+    else:
+        with pytest.raises(SynapseError):
+            asyncio.run(checking)
+    assert seen == [(good.encode(), shown.encode())]
 
 
 def test_hash_that_is_not_ascii(baselines: Synapse, uma: Account, still: Mxc) -> None:
