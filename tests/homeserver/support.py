@@ -264,9 +264,9 @@ def abandoned_download(url: str) -> Iterator[socket.socket]:
 # --- what the homeserver does meanwhile -------------------------------------------------------------------------------
 
 
-def open_media(synapse: Synapse) -> list[int]:
+def open_media(synapse: Synapse, kind: str = "local_content") -> list[int]:
     """How far the homeserver has read in each media file that it holds open."""
-    store = str(synapse.directory / "media" / "local_content")
+    store = str(synapse.directory / "media" / kind)
     process = Path(f"/proc/{synapse.process_id}")
     found = []
     for entry in (process / "fd").iterdir():

@@ -11,7 +11,7 @@ import pytest
 
 from development.synapse import Synapse
 from tests.homeserver.conftest import QUICK, running
-from tests.homeserver.support import PREFIX, Account, Mxc, noise, picture, wait_for
+from tests.homeserver.support import PREFIX, Account, Mxc, noise, on_linux, open_media, picture, wait_for
 from tests.relay import free_port
 
 MISSING = "mxc://localhost/AAAAAAAAAAAAAAAAAAAAAAAA"
@@ -195,7 +195,18 @@ def test_somebody_who_hangs_up_leaves_nothing_behind(impatient: Synapse) -> None
         wait_for(lambda: _ended(impatient), what="the bundle's end")
 
 
-def _ended(synapse: Synapse) -> bool:
-    """Whether Synapse has written into its log that a bundle was done with."""
+@on_linux
+def test_client_that_hangs_up_in_the_middle_of_a_bundle_leaves_no_file_open(synapse: Synapse, ana: Account) -> None:
+    entry = {"mxc": ana.upload(noise(500_000, "middle"), "image/png").uri}
+    before = _ended(synapse)
+    with ana.http.stream("POST", f"{PREFIX}/bundle", json={"media": [entry] * 16}) as answer:
+        assert next(answer.iter_raw(1000)).startswith(b'{"part": ')
+    wait_for(lambda: _ended(synapse) > before, what="the bundle's end")
+    assert open_media(synapse) == []
+    assert bundle(ana, entry)[0][0] == 200
+
+
+def _ended(synapse: Synapse) -> int:
+    """How many bundles Synapse has written into its log that it was done with."""
     log = Path(synapse.log_path).read_text()
-    return any("/bundle HTTP" in line and "Processed request" in line for line in log.splitlines())
+    return sum("/bundle HTTP" in line and "Processed request" in line for line in log.splitlines())

@@ -1,9 +1,17 @@
 """Media of another homeserver, fetched through a link of one's own."""
 
+import socket
+import socketserver
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread
+from urllib.parse import urlsplit
+
 import pytest
 
 from development.synapse import Synapse
-from tests.homeserver.support import PREFIX, Account, Mxc, image, noise, picture, send
+from tests.homeserver.support import PREFIX, Account, Mxc, image, noise, on_linux, open_media, picture, send, wait_for
 
 CONTENT = noise(500_000, "far away")
 
@@ -67,6 +75,138 @@ def test_media_of_a_server_that_does_not_answer(near: Account) -> None:
     answer = send(near.link(Mxc("mxc://localhost:1/abc")))
     assert answer.status in (404, 502, 504)
     assert answer.headers["cache-control"] == "no-store"
+
+
+@on_linux
+def test_client_that_hangs_up_while_another_server_is_silent_leaves_nothing_behind(near: Account, film: Mxc) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and never says anything
+        silent.settimeout(10)
+        mxc = Mxc(f"mxc://localhost:{silent.getsockname()[1]}/silent")
+        url = urlsplit(near.link(mxc))
+        with socket.create_connection(("127.0.0.1", near.synapse.port)) as client:
+            client.sendall(f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+            asking, _ = silent.accept()
+        with asking:
+            # Nobody else waits for it meanwhile.
+            assert send(near.link(film)).status == 200
+    ended = f"{mxc.names}?<redacted> HTTP"
+    wait_for(lambda: any("Processed request" in line and ended in line for line in log(near)), what="the request's end")
+    assert open_media(near.synapse, "remote_content") == []
+
+
+def log(near: Account) -> list[str]:
+    return near.synapse.log_path.read_text().splitlines()
+
+
+def part(content: bytes, content_type: str = "image/png", headers: str = "") -> bytes:
+    """A media as another server gives it: https://spec.matrix.org/v1.16/server-server-api/#content-repository"""
+    head = f"--b\r\nContent-Type: application/json\r\n\r\n{{}}\r\n--b\r\nContent-Type: {content_type}\r\n{headers}\r\n"
+    return head.encode() + content + b"\r\n--b--\r\n"
+
+
+def answer(body: bytes, length: int | None = None, content_type: str = "multipart/mixed; boundary=b") -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {length or len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+@contextmanager
+def elsewhere(synapse: Synapse, says: bytes) -> Iterator[tuple[str, list[bytes]]]:
+    """Another server, which says the same whatever it is asked; its name, and what it was asked."""
+    assert synapse.federation
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(synapse.federation.certificate, synapse.federation.private_key)
+    asked: list[bytes] = []
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError), context.wrap_socket(self.request, server_side=True) as connection:
+                connection.settimeout(10)
+                asked.append(connection.recv(100_000).partition(b"\r\n")[0])
+                connection.sendall(says)
+                with suppress(OSError):
+                    connection.unwrap()
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield f"localhost:{server.server_address[1]}", asked
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@on_linux
+@pytest.mark.parametrize(
+    "says",
+    [
+        answer(part(picture()), length=100_000_000),
+        answer(part(picture()), length=10**15),
+        answer(part(picture())[:-200], length=len(part(picture()))),
+        answer(picture(), content_type="image/png"),
+        answer(picture(), content_type="multipart/mixed"),
+        answer(b"<script>", content_type="text/html"),
+        b"nothing of HTTP",
+        b"",
+    ],
+    ids=[
+        "far too short",
+        "too long to be taken",
+        "cut",
+        "no parts",
+        "no boundary",
+        "a page",
+        "no HTTP",
+        "nothing",
+    ],
+)
+def test_another_server_that_answers_wrongly_gives_nothing(near: Account, says: bytes) -> None:
+    with elsewhere(near.synapse, says) as (name, asked):
+        got = send(near.link(Mxc(f"mxc://{name}/lie")))
+    assert asked
+    assert got.status in (404, 502, 504)
+    assert got.headers["content-type"] == "application/json"
+    assert got.headers["cache-control"] == "no-store"
+    assert open_media(near.synapse, "remote_content") == []
+
+
+def test_another_server_that_sends_more_than_it_announced_is_believed_no_further(near: Account) -> None:
+    said = part(picture())
+    with elsewhere(near.synapse, answer(said, length=len(said) - 1000)) as (name, _):
+        mxc = Mxc(f"mxc://{name}/longer")
+        got = send(near.link(mxc))
+    assert got.status == 200
+    assert got.headers["content-length"] == str(len(got.body))
+    assert got.body == near.download(mxc).content == picture()[: len(got.body)]
+
+
+def test_another_server_that_redirects_is_not_followed(near: Account) -> None:
+    with elsewhere(near.synapse, answer(part(picture()))) as (target, followed):
+        moved = f"HTTP/1.1 302 Found\r\nLocation: https://{target}/x\r\nContent-Length: 0\r\n\r\n".encode()
+        with elsewhere(near.synapse, moved) as (name, asked):
+            got = send(near.link(Mxc(f"mxc://{name}/moved")))
+    assert asked
+    assert followed == []
+    assert got.status in (404, 502, 504)
+    assert "location" not in got.headers
+    assert got.headers["cache-control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [("image/png", "inline"), ("text/html", "attachment"), ("image/svg+xml", "attachment"), ("nonsense", "attachment")],
+)
+def test_type_that_another_server_claims_is_shown_as_one_from_here_would_be(
+    near: Account, content_type: str, kind: str
+) -> None:
+    given = part(b"<script>", content_type, "Content-Disposition: inline; filename*=utf-8''..%2F..%0D%0Ax%E2%80%AE\r\n")
+    with elsewhere(near.synapse, answer(given)) as (name, _):
+        got = send(near.link(Mxc(f"mxc://{name}/typed")))
+    assert (got.status, got.body) == (200, b"<script>")
+    assert got.headers["content-type"].partition(";")[0] == content_type
+    assert got.headers["content-disposition"] == f"{kind}; filename=.._..__x_"
+    assert got.headers["x-content-type-options"] == "nosniff"
+    assert got.headers["content-security-policy"].startswith("sandbox; default-src 'none';")
 
 
 def test_quarantined_here(near: Account, far: Account) -> None:

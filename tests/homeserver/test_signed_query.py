@@ -106,6 +106,7 @@ def test_nobody_can_read_the_token_id(uma: Account) -> None:
     token_id = offer(uma)["token_id"]
     for secret in (uma.token, uma.user_id.split(":")[0].strip("@"), uma.device_id):
         assert secret.encode() not in readable(token_id)
+    assert not any(part.strip().isdigit() for part in readable(token_id).split(b"\n"))
     assert len(token_id) == len(offer(uma.again())["token_id"])
 
 
