@@ -47,7 +47,7 @@ def main(arguments: list[str]) -> int:
         set_up_python()
         if Path(sys.prefix).resolve() != VENV.resolve():
             _in_venv(arguments)
-        sys.path[:0] = [str(ROOT), str(ROOT / "homeserver")]
+        sys.path[:0] = [str(ROOT), str(ROOT / "homeserver"), str(ROOT / "pyapp")]
         set_up_node_modules()
         status: int = options.command(options)
         return status

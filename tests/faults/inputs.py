@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from tests.unit import support  # noqa: F401  isort: skip  (puts the fake browser in place, before whoever wants it)
 from tests.browser import test_hostile as hostile
 from tests.homeserver import test_minting as minting
 from tests.homeserver import test_openapi as openapi

@@ -530,7 +530,8 @@ def test_log_of_debugging_has_nothing_that_opens_a_media(brief: Synapse) -> None
     asked["h"] = signature(account.token, asked["time"])
     to_query = f"{base}/query/{mxc.names}?{urlencode(asked)}"
     to_cookie = f"{base}/cookie/{mxc.names}"
-    for headers in ({}, dict(PAGE), {"Range": "bytes=0-9"}, {"X-Matrix": "x"}):
+    kinds: list[dict[str, str | bytes]] = [{}, dict(PAGE), {"Range": "bytes=0-9"}, {"X-Matrix": "x"}]
+    for headers in kinds:
         for method in ("GET", "HEAD", "POST", "OPTIONS"):
             send(url, method, headers)
             send(to_query, method, headers)
