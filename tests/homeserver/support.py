@@ -8,7 +8,7 @@ import socket
 import sys
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -74,7 +74,7 @@ class Answer:
 
 
 def send(
-    url: str, method: str = "GET", headers: dict[str, str | bytes] | None = None, source: str | None = None
+    url: str, method: str = "GET", headers: Mapping[str, str | bytes] | None = None, source: str | None = None
 ) -> Answer:
     """Sends a request whose address is not touched on its way: no library puts it into another form.
 

@@ -274,8 +274,13 @@ def test_nothing_but_a_comparison_in_constant_time_tells_whether_a_hash_is_good(
     servlet._keyring = Keyring([("new", b"n" * 32)])
     servlet._store = SimpleNamespace(db_pool=Store())  # type: ignore[assignment]
     servlet._sessions = Sessions()  # type: ignore[assignment]
-    seen = []
-    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: seen.append((one, other)) or says)
+    seen: list[tuple[bytes, bytes]] = []
+
+    def compare(one: bytes, other: bytes) -> bool:
+        seen.append((one, other))
+        return says
+
+    monkeypatch.setattr(hmac, "compare_digest", compare)
     good, shown = computed("token", "5"), "no such hash" if says else computed("token", "5")
     checking = servlet._check(servlet._keyring.seal_token(b"1", "token id"), "5", shown)
     if says:
