@@ -6,7 +6,7 @@ Every strategy whose ``src`` leads to the network, rather than to an object URL,
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, WrongContent
 from authmedia.homeserver import ask
-from authmedia.media import DISK, MEMORY, NETWORK, Media
+from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
 from authmedia.memory import is_picture
 
 
@@ -90,4 +90,4 @@ async def examine(media: Media, words: str) -> AuthMediaError:
 async def _shows(response: browser.Response, media: Media) -> bool:
     body = await response.blob()
     media.traffic.bytes += body.size
-    return await is_picture(body)
+    return await is_picture(body.slice(0, safe_content_type(body.content_type)))

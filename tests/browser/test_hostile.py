@@ -41,8 +41,14 @@ KEEP = """
   URL.createObjectURL = (object) => { const url = make(object); kept.push(url); return url; };
   URL.revokeObjectURL = () => {};
 """
-# What the browser would take each of them for, if a page did not already forbid it.
-TYPES = """() => Promise.all(kept.map(async (url) => (await (await fetch(url)).blob()).type))"""
+# What the browser would take each of them for, if a page did not already forbid it; but for the one that pages make
+# themselves, to try whether object URLs are shown.
+TYPES = """async () => {
+  const probe = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>';
+  const blobs = await Promise.all(kept.map(async (url) => (await fetch(url)).blob()));
+  const texts = await Promise.all(blobs.map((blob) => blob.text()));
+  return blobs.filter((_, number) => texts[number] !== probe).map(({ type }) => type);
+}"""
 WITHOUT_HEADER = ("/media/signed/", "/media/cookie/", "/media/query/")
 
 

@@ -33,9 +33,8 @@ MINT = """(address) => fetch(address, { method: "POST", credentials: "include", 
 
 
 def elsewhere(window: Window) -> Window:
-    """The window, with an empty page on an origin of its own."""
-    window.page.route("**/elsewhere", lambda route: route.fulfill(body="<!doctype html>", content_type="text/html"))
-    window.page.goto(f"{window.origin}/elsewhere")
+    """The window, on an origin of its own, with what has no policy that would forbid anything."""
+    window.page.goto(f"{window.origin}/file-writer.js")
     return window
 
 
