@@ -35,8 +35,7 @@ def flaws(row: dict[str, Any]) -> list[str]:
         found += [f"{count} wrong by {name}" for name, count in seen["wrong"].items() if name not in scenario.unseen]
         if seen["hung"]:
             found.append(f"{seen['hung']} without an end")
-        unfit = {words: count for words, count in seen["failed"].items() if words not in scenario.words}
-        found += [f"{count} with the words '{words}'" for words, count in unfit.items()]
+        found += [f"{count} with the words '{words}'" for words, count in _unfit(row, when).items()]
     heals = scenario.heals and row["engine"] not in scenario.lasting
     if heals and sum(row["in_the_end"]["failed"].values()):
         found.append(f"{sum(row['in_the_end']['failed'].values())} did not recover")
@@ -61,7 +60,8 @@ def summary(row: dict[str, Any]) -> str:
 def table(faults: dict[str, Any]) -> str:
     """The table for the README."""
     lines = [
-        "| fault | in | loads | shown by themselves | failed, and said so | shown in the end | wrong, or without end |",
+        "| fault | in | loads | shown by themselves | failed, and said so | shown in the end "
+        "| wrong, without end, or in words that do not fit |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in faults["rows"]:
@@ -73,7 +73,14 @@ def table(faults: dict[str, Any]) -> str:
 
 
 def _bad(row: dict[str, Any]) -> str:
-    """What is shown though it is not whole, and what came to no end."""
+    """What is shown though it is not whole, what came to no end, and what said something else than what happened."""
     hung = max(row[when]["hung"] for when in ("at_first", "in_the_end"))
     by_strategy = [f"{count} by `{name}`" for name, count in row["at_first"]["wrong"].items()]
-    return ", ".join(by_strategy + ([f"{hung} without end"] if hung else [])) or "0"
+    unfit = [f"{count} said “{words}”" for words, count in _unfit(row, "at_first").items()]
+    return ", ".join(by_strategy + ([f"{hung} without end"] if hung else []) + unfit) or "0"
+
+
+def _unfit(row: dict[str, Any], when: str) -> dict[str, int]:
+    """Words that no media may say under this fault, and how many did."""
+    fit = SCENARIOS[row["fault"]].words
+    return {words: count for words, count in row[when]["failed"].items() if words not in fit}
