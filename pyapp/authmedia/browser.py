@@ -35,7 +35,7 @@ _FILE_WRITER = "file-writer.js"
 # Bodies from this size on, in bytes, are counted while they arrive.
 _WORTH_COUNTING = 500_000
 # So many bytes of a large body are on their way to the disk at a time.
-_BUFFER_BYTES = 262_144
+_BUFFER_BYTES = 524_288
 # The end of any blob. A fraction, since large integers wrap on MicroPython; not infinity, of which WebKit makes 0.
 _END = 9007199254740991.0
 
