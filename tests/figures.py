@@ -1,6 +1,5 @@
 """What ``python3 build.py compare --take DIR`` does: puts the figures that runs left in a folder into the READMEs."""
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -39,9 +38,9 @@ def take(folder: Path) -> list[str]:
 def write_readmes() -> None:
     """Writes all tables anew, of the latest figures."""
     comparison.write_readme(Results.read(comparison.LATEST))
-    bench.write_readme(bench.read(bench.LATEST))
-    readme.write_between(faults.PART, faults.table(faults.read(faults.LATEST)))
-    readme.write_between(load.PART, load.table(_read(load.LATEST)))
+    bench.write_readme(readme.read_figures(bench.LATEST))
+    readme.write_between(faults.PART, faults.table(readme.read_figures(faults.LATEST)))
+    readme.write_between(load.PART, load.table(readme.read_figures(load.LATEST)))
     readme.write_between(inputs.PART, inputs.table())
 
 
@@ -55,9 +54,5 @@ def _take(file: Path, latest: Path) -> None:
     if latest not in _KEYS:
         shutil.copyfile(file, latest)
         return
-    figures = merged(_read(latest), _read(file), _KEYS[latest])
-    latest.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def _read(file: Path) -> dict[str, Any]:
-    return dict(json.loads(file.read_text(encoding="utf-8")))
+    new = merged(readme.read_figures(latest), readme.read_figures(file), _KEYS[latest])
+    readme.write_figures(latest, new)

@@ -1,6 +1,8 @@
-"""Puts what was measured into the README, between marks."""
+"""Figures that runs leave in files, and the README, into which they are put between marks."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 OF_THE_HOMESERVER = README.parent / "homeserver" / "README.md"
@@ -29,3 +31,13 @@ def write_between(name: str, text: str, readme: Path = README) -> None:
     start, end = marks(name)
     whole = readme.read_text(encoding="utf-8")
     readme.write_text(whole.replace(start + read_between(name, readme) + end, start + text + end), encoding="utf-8")
+
+
+def read_figures(file: Path) -> dict[str, Any]:
+    """What a run has written down."""
+    return dict(json.loads(file.read_text(encoding="utf-8")))
+
+
+def write_figures(file: Path, figures: dict[str, Any]) -> None:
+    """Writes down what a run has found."""
+    file.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

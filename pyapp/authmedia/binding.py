@@ -231,13 +231,10 @@ class Binding:
     async def _load(self) -> None:
         try:
             media = await self._show()
-            self._task = None  # nothing is on its way: whoever is told now may close it, or try again
             self.milliseconds = browser.now_ms() - self.started_ms
             self._tell_of(media)
         except Exception as error:
-            self._task = None
             self.milliseconds = browser.now_ms() - self.started_ms
-            self._give_back()
             self._fail(_as_ours(error))
         self._take_ornaments_off()
 
@@ -331,6 +328,7 @@ class Binding:
 
     def _tell_of(self, media: Media) -> None:
         """Says on the element what it shows now, and listens to what it has to say later."""
+        self._task = None  # nothing is on its way any more: whoever is told may close it
         self._element.set("data-strategy", media.strategy)
         if media.reason:
             self._element.set("data-reason", media.reason)
@@ -364,15 +362,12 @@ class Binding:
                 raise await self._loader.examine(media, element.media_error)
             await self._loader.observe(media)
         except Exception as error:
-            self._task = None
-            self._give_back()
             self._fail(_as_ours(error))
             return
         if not element.position:  # else somebody has been quicker
             element.position = position
         if playing:
             await element.play()
-        self._task = None
         self._tell_of(media)
 
     # --- what the element says ---------------------------------------------------------------------------------------
@@ -411,6 +406,9 @@ class Binding:
             self._element.style(name, "")
 
     def _fail(self, error: AuthMediaError) -> None:
+        """Gives back what there was, and says in the element's place why there is nothing."""
+        self._task = None  # nothing is on its way any more: whoever is told may close it, or try again
+        self._give_back()
         self.failure = error
         self.traffic = self.traffic or error.traffic
         self._element.unload()

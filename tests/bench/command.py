@@ -13,6 +13,7 @@ from tests.bench.rows import Bench, Row, as_json
 from tests.bench.stage import staged
 from tests.browser.engines import CHROMIUM, FIREFOX, opened, set_up_browsers
 from tests.compare.runner import about
+from tests.readme import write_figures
 
 MEDIA = 5000
 FIGURES = "bench.json"
@@ -56,7 +57,7 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str
                     for group in groups or GROUPS:
                         for row in GROUPS[group](bench):
                             found.append(row)
-                            report.write(out / FIGURES, said, [as_json(row) for row in found])
+                            write_figures(out / FIGURES, {"about": said, "rows": [as_json(row) for row in found]})
     console.print(_shown(found))
     console.print(f"The figures are in {out / FIGURES}", highlight=False)
     return 0

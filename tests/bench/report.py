@@ -7,7 +7,6 @@ where there is none; ``ratios``, one for each pair of measurements, which were t
 measurements themselves.
 """
 
-import json
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -18,16 +17,6 @@ from tests.bench import paper
 LATEST = Path(__file__).with_name("latest.json")
 PART = "bench"
 ON_PAPER = "paper"
-
-
-def write(path: Path, about: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """Writes ``bench.json``."""
-    path.write_text(json.dumps({"about": about, "rows": rows}, indent=1) + "\n", encoding="utf-8")
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Reads ``bench.json``."""
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def table(bench: dict[str, Any]) -> str:

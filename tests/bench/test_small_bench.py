@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import Playwright
 
+from tests import readme
 from tests.bench import long_film, report
 from tests.bench.distance import Distance
 from tests.bench.long_media import FILM
@@ -88,8 +89,8 @@ def samples(film: bytes) -> list[tuple[int, int]]:
 def test_the_figures_are_written_and_told(tmp_path: Path) -> None:
     row = Row("a", "b", 0.5, "ms", "chromium", [(1.0, 4.0), (3.0, 4.0), (1.0, 2.0)])
     missed = Row("c", "d", 0.4, "ms", "chromium", [(1.0, 2.0)])
-    report.write(tmp_path / "bench.json", ABOUT, [as_json(row), as_json(missed)])
-    found = report.read(tmp_path / "bench.json")
+    readme.write_figures(tmp_path / "bench.json", {"about": ABOUT, "rows": [as_json(row), as_json(missed)]})
+    found = readme.read_figures(tmp_path / "bench.json")
     assert found == json.loads((tmp_path / "bench.json").read_text())
     assert found["rows"][0]["ratios"] == [0.25, 0.75, 0.5]
     assert report.table(found).splitlines()[2:] == [

@@ -15,6 +15,7 @@ from tests.compare.runner import about
 from tests.faults import report
 from tests.faults.ground import Ground, grounds
 from tests.faults.scenarios import SCENARIOS, SMALL_DISK_KB, Outcome, Scenario
+from tests.readme import write_figures
 
 LOADS = 1000
 FIGURES = "faults.json"
@@ -46,7 +47,7 @@ def run(out: Path, *, modes: list[str], loads: int = LOADS) -> int:
             for name, scenario in SCENARIOS.items():
                 row = _row(playwright, ground, engine, name, scenario, loads)
                 rows.append(row)
-                report.write(out / FIGURES, said, rows)
+                write_figures(out / FIGURES, {"about": said, "rows": rows})
                 console.print(f"{engine}: {name}: {report.summary(row)}", highlight=False)
     console.print(f"The figures are in {out / FIGURES}", highlight=False)
     return 0 if all(report.holds(row) for row in rows) else 1

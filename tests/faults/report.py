@@ -5,7 +5,6 @@ done}``: what became of the loads by themselves, and once the fault had passed a
 ``{shown, wrong, failed, hung, from_disk}``, where ``failed`` counts by the words in the media's place.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +13,6 @@ from tests.faults.scenarios import SCENARIOS
 
 LATEST = Path(__file__).with_name("latest.json")
 PART = "faults"
-
-
-def write(path: Path, about: dict[str, Any], rows: list[dict[str, Any]]) -> None:
-    """Writes ``faults.json``."""
-    path.write_text(json.dumps({"about": about, "rows": rows}, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
-
-
-def read(path: Path) -> dict[str, Any]:
-    """Reads ``faults.json``."""
-    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def flaws(row: dict[str, Any]) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Playwright
 
+from tests import readme
 from tests.browser.engines import CHROMIUM, FIREFOX, Mode
 from tests.faults import faults, report
 from tests.faults.command import browser_for
@@ -89,8 +90,8 @@ def test_what_did_not_recover_and_a_fault_that_was_not_done_are_found() -> None:
 
 
 def test_the_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
-    report.write(tmp_path / "faults.json", {"loads": 5}, [row()])
-    read = report.read(tmp_path / "faults.json")
+    readme.write_figures(tmp_path / "faults.json", {"about": {"loads": 5}, "rows": [row()]})
+    read = readme.read_figures(tmp_path / "faults.json")
     assert read == json.loads(json.dumps({"about": {"loads": 5}, "rows": [row()]}))
     assert "| answers out of order | firefox | 5 | 5 | 0 | 5 | 0 |" in report.table(read)
     assert len(faults.ANSWERS) == 10

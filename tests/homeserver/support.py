@@ -26,6 +26,8 @@ from development.synapse import Synapse
 
 PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
 PASSWORD = "correct horse battery staple"
+# As browsers ask when a person opens an address.
+PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
 
 # Linux has all of 127.0.0.0/8 on its loopback device, and shows a process's open files in /proc.
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's loopback addresses or /proc")
@@ -262,6 +264,12 @@ def abandoned_download(url: str) -> Iterator[socket.socket]:
 
 
 # --- what the homeserver does meanwhile -------------------------------------------------------------------------------
+
+
+def log_with(synapse: Synapse, text: str) -> str:
+    """All that Synapse has written so far, once this text is in it."""
+    log = synapse.log_path.read_text() + (synapse.directory / "output.log").read_text()
+    return log if text in log else ""
 
 
 def open_media(synapse: Synapse, kind: str = "local_content") -> list[int]:

@@ -16,6 +16,7 @@ from media_links.signing import Keyring
 from tests.homeserver.conftest import BASELINE_SECRETS
 from tests.homeserver.support import (
     NOT_SHOWN,
+    PAGE,
     PREFIX,
     Account,
     Answer,
@@ -33,7 +34,6 @@ from tests.homeserver.support import (
 APP = "https://app.example"
 FILM = noise(300_000, "cookie")
 SECRETS = {key_id: secret.encode() for key_id, secret in BASELINE_SECRETS.items()}
-PERSON = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
 KINDS = [(same_site, partitioned) for same_site in ("Strict", "Lax", "None") for partitioned in (False, True)]
 
 
@@ -379,11 +379,11 @@ def test_it_dies_with_its_session(baselines: Synapse, mia: Account, film: Mxc) -
 
 def test_person_sees_a_page(baselines: Synapse, mia: Account, film: Mxc) -> None:
     for shown, site, status in (("", "none", 401), ("media_links=x", "none", 401), (cookie(mia), "cross-site", 403)):
-        answer = get(baselines, film, shown, **PERSON, **{"Sec-Fetch-Site": site})
+        answer = get(baselines, film, shown, **PAGE, **{"Sec-Fetch-Site": site})
         assert (answer.status, answer.headers["content-type"]) == (status, "text/html; charset=utf-8")
         assert "<title>This opens in your chat only</title>" in answer.body.decode()
         assert answer.headers["cache-control"] == "no-store"
-    assert get(baselines, film, cookie(mia), **PERSON, **{"Sec-Fetch-Site": "none"}).body == FILM
+    assert get(baselines, film, cookie(mia), **PAGE, **{"Sec-Fetch-Site": "none"}).body == FILM
 
 
 # --- pages of other origins and sites ---------------------------------------------------------------------------------

@@ -10,9 +10,19 @@ import pytest
 
 from development.synapse import Synapse
 from media_links.signed_query import signature
-from tests.homeserver.support import PASSWORD, PREFIX, Account, Answer, Mxc, on_linux, picture, send, wait_for
-
-PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
+from tests.homeserver.support import (
+    PAGE,
+    PASSWORD,
+    PREFIX,
+    Account,
+    Answer,
+    Mxc,
+    log_with,
+    on_linux,
+    picture,
+    send,
+    wait_for,
+)
 
 
 def refused(url: str, errcode: str = "M_FORBIDDEN", **options: Any) -> bool:
@@ -512,7 +522,7 @@ def test_log_has_nothing_that_opens_a_media(synapse: Synapse, photo: Mxc) -> Non
     account.http.get(f"{PREFIX}/link/{photo.names}", params={"access_token": account.token})
     last = f"/signed/localhost/last{account.device_id}"
     send(account.link(photo).partition("/signed/")[0] + last + "?" + query)
-    log = wait_for(lambda: _log_with(synapse, last), what="the last request's line in the log")
+    log = wait_for(lambda: log_with(synapse, last), what="the last request's line in the log")
     assert f"{PREFIX}/signed/{photo.names}?<redacted>" in log
     own = [values["sig"], values["s"], account.token, *_secrets(synapse)]
     assert [secret for secret in own if secret in log] == []
@@ -541,16 +551,11 @@ def test_log_of_debugging_has_nothing_that_opens_a_media(brief: Synapse) -> None
     send(to_cookie, headers={"Cookie": shown[:-1]})
     last = f"/signed/localhost/last{account.device_id}"
     send(base + last)
-    log = wait_for(lambda: _log_with(brief, last), what="the last request's line in the log")
+    log = wait_for(lambda: log_with(brief, last), what="the last request's line in the log")
     assert " DEBUG " in log
     values = [value for name, value in parse_qsl(urlsplit(url).query) if name in ("sig", "s")]
     own = [*values, asked["h"], asked["token_id"], shown.partition("=")[2], *_secrets(brief)]
     assert [secret for secret in own if secret[:-1] in log] == []
-
-
-def _log_with(synapse: Synapse, text: str) -> str:
-    log = synapse.log_path.read_text() + (synapse.directory / "output.log").read_text()
-    return log if text in log else ""
 
 
 def _secrets(synapse: Synapse) -> list[str]:

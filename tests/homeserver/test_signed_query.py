@@ -20,11 +20,13 @@ from media_links.signing import Keyring
 from tests.homeserver.conftest import BASELINE_SECRETS
 from tests.homeserver.support import (
     NOT_SHOWN,
+    PAGE,
     PREFIX,
     Account,
     Answer,
     Mxc,
     image,
+    log_with,
     noise,
     picture,
     query,
@@ -35,7 +37,6 @@ from tests.homeserver.support import (
 
 FILM = noise(300_000, "query")
 WINDOW_MS = 60_000
-PERSON = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
 
 
 @pytest.fixture(scope="module")
@@ -218,8 +219,8 @@ def test_kept_for_as_long_as_the_query_works(
 
 
 def test_person_sees_a_page(baselines: Synapse, uma: Account, still: Mxc) -> None:
-    old = get(baselines, still, signed(uma, now_ms() - 2 * WINDOW_MS), **PERSON)
-    wrong = get(baselines, still, {**signed(uma), "h": "x"}, **PERSON)
+    old = get(baselines, still, signed(uma, now_ms() - 2 * WINDOW_MS), **PAGE)
+    wrong = get(baselines, still, {**signed(uma), "h": "x"}, **PAGE)
     for answer, title in ((old, "This link has expired"), (wrong, "This link does not work")):
         assert answer.status == 403
         assert f"<title>{title}</title>" in answer.body.decode()
@@ -388,19 +389,14 @@ def test_log_has_nothing_that_opens_a_media(baselines: Synapse, still: Mxc) -> N
     base = f"http://127.0.0.1:{baselines.port}{PREFIX}"
     get(baselines, still, parts)
     get(baselines, still, parts, "HEAD")
-    get(baselines, still, parts, **PERSON)
+    get(baselines, still, parts, **PAGE)
     get(baselines, still, parts, "POST")
     get(baselines, still, without(parts, "token_id"))
     for path in ("/%71uery/", "//query/", "/query/x/", "/queries/"):
         send(f"{base}{path}{still.names}?{urlencode(parts)}")
     last = Mxc(f"mxc://localhost/last{account.device_id}")
     get(baselines, last, parts)
-
-    def log() -> str:
-        text = baselines.log_path.read_text() + (baselines.directory / "output.log").read_text()
-        return text if last.media_id in text else ""
-
-    written = wait_for(log, what="the last request's line in the log")
+    written = wait_for(lambda: log_with(baselines, last.media_id), what="the last request's line in the log")
     assert f"{PREFIX}/query/{still.names}?<redacted>" in written
     assert [secret for secret in (parts["h"], account.token) if secret in written] == []
 

@@ -32,10 +32,6 @@ class Tally:
         """How many there were."""
         return self.statuses.total()
 
-    def count(self, action: str, status: int) -> int:
-        """How often an action was answered so."""
-        return self.statuses[action, status]
-
     @property
     def bad(self) -> dict[str, int]:
         """Answers that nobody should get; to be told to wait is none of them."""

@@ -1,7 +1,6 @@
 """What ``python3 build.py compare --load`` does: two hundred clients for five minutes, on this machine alone."""
 
 import asyncio
-import json
 import statistics
 import time
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from tests.compare.runner import about
 from tests.homeserver.support import Account, noise, wait_for
 from tests.load.clients import Tally, crowd
 from tests.load.process import memory_bytes, open_files
+from tests.readme import write_figures
 from tests.relay import free_port
 
 CLIENTS, SECONDS, USERS = 200, 300.0, 40
@@ -62,7 +62,7 @@ def run(state: Path, out: Path, *, clients: int = CLIENTS, seconds: float = SECO
     held = holds(tally, watched)
     figures = as_json(tally, watched, held, clients, seconds)
     out.mkdir(parents=True, exist_ok=True)
-    (out / FIGURES).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    write_figures(out / FIGURES, figures)
     for what, it_holds in held.items():
         console.print(f"{'holds' if it_holds else 'MISSED'}: {what}", highlight=False)
     return 0 if all(held.values()) else 1
@@ -98,7 +98,7 @@ def measure(synapse: Synapse, clients: int, seconds: float) -> tuple[Tally, Watc
 
 def holds(tally: Tally, watched: Watched) -> dict[str, bool]:
     """What is to hold, in words, and whether it does."""
-    limited, others = tally.count("grab", 429), tally.count("mint", 429)
+    limited, others = tally.statuses["grab", 429], tally.statuses["mint", 429]
     return {
         f"{tally.requests} requests, no error but the rate limit's own {tally.bad or ''}".strip(): not tally.bad,
         f"{limited} times somebody who asks without end is told to wait, and {others} times somebody else": (

@@ -1,6 +1,5 @@
 """What the README says of the comparison is what the comparison found."""
 
-import json
 import re
 from pathlib import Path
 
@@ -23,15 +22,15 @@ def test_the_readmes_table_is_that_of_the_latest_results() -> None:
 
 
 def test_the_tables_of_speed_and_cost_are_those_of_the_latest_benchmark() -> None:
-    latest = bench.read(bench.LATEST)
+    latest = readme.read_figures(bench.LATEST)
     assert readme.read_between(bench.PART) == bench.table(latest)
     on_paper = readme.read_between(bench.ON_PAPER, readme.OF_THE_HOMESERVER)
     assert on_paper == bench.paper.table(latest["about"]["costs"])
 
 
 def test_the_tables_of_what_goes_wrong_are_those_of_the_latest_runs_and_of_the_tests() -> None:
-    assert readme.read_between(faults.PART) == faults.table(faults.read(faults.LATEST))
-    assert readme.read_between(load.PART) == load.table(json.loads(load.LATEST.read_text(encoding="utf-8")))
+    assert readme.read_between(faults.PART) == faults.table(readme.read_figures(faults.LATEST))
+    assert readme.read_between(load.PART) == load.table(readme.read_figures(load.LATEST))
     assert readme.read_between(inputs.PART) == inputs.table()
 
 
