@@ -50,6 +50,7 @@ class Binding:
         "_media",
         "_on_change",
         "_ornamented",
+        "_percent",
         "_place",
         "_playing",
         "_settled",
@@ -91,6 +92,7 @@ class Binding:
         self._listeners: list[browser.Listener] = []
         self._playing = False
         self._ornamented = False
+        self._percent = -1  # of a large body, as far as it is there
         self.state = LOADING
         #: Whether people see the element's place: then it goes first.
         self.visible = False
@@ -293,11 +295,13 @@ class Binding:
         return self.visible
 
     def _on_progress(self, received: int, total: int) -> None:
+        percent = received * 100 // total
+        if percent == self._percent:
+            return
         self._ornamented = True
-        percent = str(received * 100 // total)
-        if self._element.get("data-progress") != percent:
-            self._element.set("data-progress", percent)
-            self._element.style("--progress", percent + "%")  # for the styles of the page
+        self._percent = percent
+        self._element.set("data-progress", str(percent))
+        self._element.style("--progress", f"{percent}%")  # for the styles of the page
 
     # --- while it is on show -----------------------------------------------------------------------------------------
 
@@ -401,6 +405,7 @@ class Binding:
         if not self._ornamented:
             return
         self._ornamented = False
+        self._percent = -1
         self._element.unset("data-progress")
         for name in ("--progress", "background-image", "background-size"):
             self._element.style(name, "")

@@ -34,8 +34,8 @@ _LOOK_S = 0.1
 _FILE_WRITER = "file-writer.js"
 # Bodies from this size on, in bytes, are counted while they arrive.
 _WORTH_COUNTING = 500_000
-# So many bytes of a large body are on their way to the disk at a time.
-_BUFFER_BYTES = 524_288
+# So many bytes of a large body are on their way through the page at a time.
+_BUFFERS_BYTES = 720_896
 # The end of any blob. A fraction, since large integers wrap on MicroPython; not infinity, of which WebKit makes 0.
 _END = 9007199254740991.0
 
@@ -310,42 +310,6 @@ def revoke_object_url(url: str) -> None:
     window.URL.revokeObjectURL(url)
 
 
-class _Count:
-    """Counts a body's bytes on their way, where somebody wants to know and it is worth it; they stay in the browser.
-
-    What passed waits in JavaScript's heap for a collection. Read into one buffer, as on the way to the disk, it would
-    not, but a blob put together from such pieces stays in memory, where the browser may put one of its own on disk.
-
-    https://developer.mozilla.org/docs/Web/API/TransformStream
-    """
-
-    __slots__ = ("_proxy", "body", "counts")
-
-    def __init__(self, response: "Response", on_progress: "Callable[[int, int], None] | None") -> None:
-        self.body = response._js.body
-        total = response.announced or 0
-        self.counts = bool(on_progress) and total >= _WORTH_COUNTING
-        if not self.counts:
-            return
-        received = [0]
-
-        def count(chunk: "Any", controller: "Any") -> None:
-            controller.enqueue(chunk)
-            received[0] += int(chunk.byteLength)
-            if on_progress:
-                on_progress(received[0], total)
-
-        self._proxy = ffi.create_proxy(count)
-        self.body = self.body.pipeThrough(window.TransformStream.new(ffi.to_js({"transform": self._proxy})))
-
-    def __enter__(self) -> "_Count":
-        return self
-
-    def __exit__(self, *_exception: object) -> None:
-        if self.counts:
-            _release(self._proxy)
-
-
 class Response:
     """An answer whose body is still on its way. Cancelling whoever awaits it aborts the transfer."""
 
@@ -398,9 +362,15 @@ class Response:
         :param on_progress: called with the bytes that are there and those that were announced, while a body arrives
             that is large enough to wait for.
         """
-        with _Count(self, on_progress) as count:
-            whole = window.Response.new(count.body) if count.counts else self._js
-            return Blob(await self._body(whole.blob()))
+        if not on_progress or not self._is_large:
+            return Blob(await self._body(self._js.blob()))
+        # A stream that the browser itself makes a blob of, since it may put that on disk. It takes one piece at a time,
+        # and has copied a piece once it takes the next: by then, the write of the next one is over.
+        stream = window.TransformStream.new()
+        whole = window.Response.new(stream.readable).blob()
+        whole.catch(window.Boolean)  # whatever fails is told by the pouring
+        await self._pour(stream.writable, 2, on_progress)
+        return Blob(await _settled(whole))
 
     def abort(self) -> None:
         """Ends the transfer; harmless once it is over."""
@@ -408,43 +378,60 @@ class Response:
 
     async def pipe_to(self, writable: "Any", on_progress: "Callable[[int, int], None] | None" = None) -> None:
         """Streams the body into a file's ``WritableStream`` and closes it; a failure on either side discards it all."""
-        total = self.announced or 0
-        reader = await _byte_reader(self._js.body) if total >= _WORTH_COUNTING else None
-        if reader is None:
+        if self._is_large:
+            await self._pour(writable, 1, on_progress)
+        else:
             await self._body(self._js.body.pipeTo(writable))
-            return
+
+    async def _pour(self, writable: "Any", buffers: int, on_progress: "Callable[[int, int], None] | None") -> None:
+        """Writes the body by way of a few buffers: what is piped would fill JavaScript's heap meanwhile.
+
+        :param buffers: how many: a buffer is used again once the writes of all others came behind its own.
+        """
+        size = _BUFFERS_BYTES // buffers
+        free = [window.ArrayBuffer.new(size) for _ in range(buffers)]
+        reader, writer = await _byte_reader(self._js.body), writable.getWriter()
         complete = False
         try:
             with _Patience(self._abort, self._patience_s):
-                await self._pour(reader, writable, total, on_progress)
+                await self._carry(reader, writer, free, ffi.to_js({"min": size}), on_progress)
+                await _settled(writer.close())
             complete = True
         finally:
             if not complete:
                 self.abort()
-                await writable.abort().catch(window.Boolean)
+                await writer.abort().catch(window.Boolean)
 
-    async def _pour(
-        self, reader: "Any", writable: "Any", total: int, on_progress: "Callable[[int, int], None] | None"
+    async def _carry(
+        self,
+        reader: "Any",
+        writer: "Any",
+        free: "list[Any]",
+        full: "Any",
+        on_progress: "Callable[[int, int], None] | None",
     ) -> None:
-        """Writes what a reader reads, by way of one buffer: what is piped would fill JavaScript's heap meanwhile."""
-        buffer = window.ArrayBuffer.new(_BUFFER_BYTES)
-        full = ffi.to_js({"min": _BUFFER_BYTES})  # each piece leaves something behind, so there are to be few
-        received, done = 0, False
+        """:param full: has the reader fill a buffer, since each piece leaves something behind in the heap, too."""
+        total, received, done = self.announced or 0, 0, False
+        # Taken once: MicroPython makes another function of them each time.
+        read, write, view = reader.read, writer.write, window.Uint8Array.new
         while not done:
-            step = await _settled(reader.read(window.Uint8Array.new(buffer), full))
+            step = await _settled(read(view(free.pop(0)), full))
             piece, done = step.value, bool(step.done)  # what is left at the end comes with it
             if ffi.is_none(piece):
                 break
-            await _settled(writable.write(piece))
-            buffer = piece.buffer  # the one that was handed over is gone
+            await _settled(write(piece))
+            free.append(piece.buffer)  # the one that was handed over is gone
             received += int(piece.byteLength)
             if on_progress:
                 on_progress(received, total)
-        await _settled(writable.close())
 
     def pieces(self) -> "Pieces":
         """The body, to be cut up while it arrives."""
         return Pieces(self)
+
+    @property
+    def _is_large(self) -> bool:
+        return (self.announced or 0) >= _WORTH_COUNTING
 
     async def _body(self, promise: "Any") -> "Any":
         return await _in_time(promise, self._abort, self._patience_s)
@@ -456,14 +443,14 @@ class Response:
 
 
 async def _byte_reader(body: "Any") -> "Any":
-    """What reads a body into a buffer of ours; nothing in an engine whose bodies are not read so.
+    """What reads a body into a buffer of ours; in an engine whose bodies cannot be read so, what reads it anyhow.
 
     https://developer.mozilla.org/docs/Web/API/ReadableStreamBYOBReader
     """
     try:
         return await _attempt(body.getReader, body, ffi.to_js({"mode": "byob"}))
     except BrowserError:
-        return None
+        return body.getReader()
 
 
 class _Patience:

@@ -8,7 +8,7 @@ failed, readable words and a button to try again follow the element.
 
 import asyncio
 
-from authmedia import browser
+from authmedia import browser, garbage
 from authmedia.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.crowd import Crowd
 from authmedia.encrypted import Keyring
@@ -92,6 +92,7 @@ class Binder(browser.Audience):
     def came(self, number: int, element: browser.Element) -> None:
         """Binds an element."""
         self._elements[number] = element
+        garbage.grow_with(len(self._elements))
         self._bind(number)
 
     def changed(self, number: int) -> None:
