@@ -27,8 +27,8 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-WITH_BROWSERS = ("tests/browser", "tests/compare", "tests/bench", "tests/faults")
-WITHOUT_BROWSERS = ("tests/unit", "tests/homeserver", "tests/load", "tests/fuzz")
+WITH_BROWSERS = ("tests/browser", "tests/compare")
+THE_OTHERS = ("tests/unit", "tests/homeserver", "tests/load", "tests/fuzz", "tests/bench", "tests/faults")
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
 OLDEST_PYTHON = (3, 11)
@@ -125,9 +125,9 @@ def test(options: argparse.Namespace) -> int:
         raise Stop(str(error)) from error
     if options.rest:
         return subprocess.call([sys.executable, "-m", "pytest", *options.rest], cwd=ROOT)
-    # All of it in two processes, one of them for browsers; what the other one says is shown once this one is done.
+    # All of it in two processes that take about as long; what the other one says is shown once this one is done.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
-        others = subprocess.Popen([sys.executable, "-m", "pytest", *WITHOUT_BROWSERS], cwd=ROOT, stdout=said)
+        others = subprocess.Popen([sys.executable, "-m", "pytest", *THE_OTHERS], cwd=ROOT, stdout=said)
         try:
             status = subprocess.call([sys.executable, "-m", "pytest", *WITH_BROWSERS], cwd=ROOT)
             status = others.wait() or status

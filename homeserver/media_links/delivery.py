@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from synapse.api.errors import Codes, NotFoundError, SynapseError
-from synapse.http.server import finish_request, set_corp_headers, set_cors_headers
+from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
 from synapse.media._base import DEFAULT_MAX_TIMEOUT_MS, FileInfo, ThumbnailInfo, add_file_headers
 from synapse.media.thumbnailer import ANIMATED_THUMBNAIL_TYPE, ThumbnailProvider
@@ -329,21 +329,16 @@ class Delivery:
 
 
 def set_media_headers(request: SynapseRequest, opened: Opened, headers: Headers) -> None:
-    """The headers that every answer with a media carries, whatever its status."""
+    """The headers that every answer with a media carries, whatever its status, beside those of all answers."""
     add_file_headers(request, opened.content_type, opened.size, _file_name(opened.name))
-    set_cors_headers(request)
-    set_corp_headers(request)
     for name, value in (
         (b"Accept-Ranges", b"bytes"),
         (b"Access-Control-Expose-Headers", _READABLE_HEADERS),
         (b"Content-Security-Policy", _SANDBOX),
         (b"ETag", opened.tag.encode("ascii")),
-        (b"Referrer-Policy", b"no-referrer"),
         # An element shows a picture that was cut short as if it were whole; by this, a page can tell.
         (b"Server-Timing", f'size;desc="{opened.size}"'.encode("ascii")),
-        (b"Timing-Allow-Origin", b"*"),
         (b"X-Content-Security-Policy", b"sandbox;"),
-        (b"X-Content-Type-Options", b"nosniff"),
     ):
         request.setHeader(name, value)
     for name, changed in headers.items():

@@ -416,9 +416,9 @@ class Response:
         read, write, view = reader.read, writer.write, window.Uint8Array.new
         while not done:
             step = await _settled(read(view(free.pop(0)), full))
-            piece, done = step.value, bool(step.done)  # what is left at the end comes with it
-            if ffi.is_none(piece):
-                break
+            piece, done = step.value, bool(step.done)
+            if done and not getattr(piece, "byteLength", 0):
+                break  # else what is left comes with the end
             await _settled(write(piece))
             free.append(piece.buffer)  # the one that was handed over is gone
             received += int(piece.byteLength)

@@ -1,13 +1,13 @@
 """Bundles: many small media in one answer, cut into blobs as its parts arrive."""
 
 import asyncio
-import json
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailure
 from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest, safe_content_type
 from authmedia.pauses import Pause
+from authmedia.strangers import parsed
 from authmedia.together import together
 from authmedia.traffic import Traffic
 
@@ -219,7 +219,7 @@ class _Bundle:
 
     def _head(self, line: str) -> "tuple[_Order, int, str, int]":
         try:
-            head = json.loads(line)
+            head = parsed(line)
             number, status, length = int(head["part"]), int(head["status"]), int(head["length"])
             if number < 0 or length < 0 or number in self._answered:
                 raise ValueError
@@ -269,8 +269,5 @@ class _Order:
 
 
 def _error(text: str) -> "dict[str, Any]":
-    try:
-        parsed = json.loads(text)
-    except ValueError:
-        return {}
-    return parsed if isinstance(parsed, dict) else {}
+    said = parsed(text)
+    return said if isinstance(said, dict) else {}

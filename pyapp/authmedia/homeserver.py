@@ -15,6 +15,7 @@ from authmedia.errors import (
     SessionExpired,
 )
 from authmedia.media import MediaRequest
+from authmedia.strangers import figure, parsed
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -119,7 +120,7 @@ class Homeserver:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        answer = _parsed(await (await self.respond(method, path)).text())
+        answer = parsed(await (await self.respond(method, path)).text())
         return [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else []
 
     async def fetch_media(self, request: MediaRequest, traffic: Traffic) -> browser.Response:
@@ -255,8 +256,8 @@ async def ask(
 
 async def refusal(response: browser.Response) -> AuthMediaError:
     """The error that fits an answer of 400 and above. https://spec.matrix.org/latest/client-server-api/#standard-error-response"""
-    parsed = _parsed(await response.text())
-    answer = parsed if isinstance(parsed, dict) else {}
+    said = parsed(await response.text())
+    answer = said if isinstance(said, dict) else {}
     errcode = str(answer.get("errcode", ""))
     words = f"{errcode}: {answer.get('error', '')}" if errcode else f"HTTP {response.status}"
     if errcode == "M_LIMIT_EXCEEDED" or response.status == 429:
@@ -283,23 +284,14 @@ def refused(errcode: str, words: str, status: int = 0) -> AuthMediaError:
 
 def _retry_after(response: browser.Response, answer: "dict[str, Any]") -> float | None:
     """Seconds to wait, from the header (whole seconds) or from the older field of the body (milliseconds)."""
-    header = response.header("Retry-After")
-    if header.isdigit():
-        return float(header)
-    milliseconds = answer.get("retry_after_ms")
-    return milliseconds / 1000 if isinstance(milliseconds, (int, float)) else None
+    try:
+        return figure(int(response.header("Retry-After")))
+    except ValueError:  # it is missing, or a date
+        return figure(answer.get("retry_after_ms")) / 1000 or None
 
 
 async def _json_object(response: browser.Response) -> "dict[str, Any]":
-    answer = _parsed(await response.text())
+    answer = parsed(await response.text())
     if not isinstance(answer, dict):
         raise ServerFailure("The homeserver's answer is not JSON; is this the address of a Matrix homeserver?")
     return answer
-
-
-def _parsed(text: str) -> "Any":
-    # In Python, not by the browser: its large integers would wrap on MicroPython.
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None

@@ -8,6 +8,7 @@ from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.kept_links import KeptLinks, Link
 from authmedia.media import MediaRequest
 from authmedia.pauses import Pause
+from authmedia.strangers import figure
 from authmedia.together import together
 from authmedia.traffic import Traffic
 
@@ -200,10 +201,6 @@ class _Order:
             self.failure = refused(errcode, f"{errcode}: {entry.get('error', '')}").about(self.request.mxc)
             return
         # A server that tells the time of its end alone is taken to have the same clock.
-        left_ms = _number(entry.get("expires_in_ms")) or _number(entry.get("expires_ts")) - asked_ms
+        left_ms = figure(entry.get("expires_in_ms")) or figure(entry.get("expires_ts")) - asked_ms
         margin_ms = min(_MARGIN_MS, left_ms * _MARGIN_SHARE)
         self.link = Link(entry["url"], asked_ms + left_ms - margin_ms)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, (int, float)) else 0.0

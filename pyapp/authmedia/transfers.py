@@ -78,7 +78,7 @@ async def examine(media: Media, words: str) -> AuthMediaError:
         response = await ask(media.src, cache="reload" if pictured else "default")
         if not pictured:
             response.abort()
-        elif await _shows(response, media):
+        elif await _broke_off(response, media):
             return HomeserverUnreachable("The transfer broke off", mxc=mxc, words=words)
     except AuthMediaError as error:
         return error.about(mxc)
@@ -87,7 +87,10 @@ async def examine(media: Media, words: str) -> AuthMediaError:
     return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=mxc, words=words)
 
 
-async def _shows(response: browser.Response, media: Media) -> bool:
+async def _broke_off(response: browser.Response, media: Media) -> bool:
+    """Whether it was the transfer alone: this one breaks off, too, or what it brings can be shown."""
     body = await response.blob()
     media.traffic.bytes += body.size
+    if body.size < (response.announced or 0):
+        return True  # not every browser calls it an error
     return await is_picture(body.slice(0, safe_content_type(body.content_type)))

@@ -2,6 +2,7 @@
 
 from authmedia.encrypted import Keyring
 from authmedia.homeserver import Homeserver, percent_encoded
+from authmedia.strangers import figure
 from authmedia.together import together
 
 TYPE_CHECKING = False
@@ -170,4 +171,4 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int:
-    return int(value) if isinstance(value, (int, float)) and value > 0 else 0
+    return int(figure(value))

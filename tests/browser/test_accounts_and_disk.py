@@ -88,6 +88,7 @@ def test_two_accounts_of_two_homeservers_on_one_page(
 
 
 @pytest.mark.on_disk
+@pytest.mark.by_default("firefox")
 def test_what_is_on_disk_is_fetched_once_by_two_tabs_and_belongs_to_one_account(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:
@@ -109,6 +110,7 @@ def test_what_is_on_disk_is_fetched_once_by_two_tabs_and_belongs_to_one_account(
 
 
 @pytest.mark.on_disk
+@pytest.mark.by_default("chromium")
 def test_a_tab_that_ends_in_the_middle_of_a_write_leaves_nothing_wrong(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:

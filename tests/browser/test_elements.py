@@ -21,7 +21,7 @@ TRANSFERS, CONNECTIONS = 16, 6
 # Longer than what we would wait by ourselves.
 WAIT_S = 1.5
 # So often elements are put into the document and taken out again; the pictures repeat.
-MOUNTS = 5000
+MOUNTS, FEWER_MOUNTS = 5000, 1500
 MOUNT = """async ([mxcs, mounts]) => {
   const main = document.getElementById("bound");
   const frame = () => new Promise(requestAnimationFrame);
@@ -99,6 +99,7 @@ def test_what_comes_near_is_loaded_and_what_leaves_is_given_back(one: Bench, sto
     assert found["opened"] == found["released"]
 
 
+@pytest.mark.by_default("chromium")
 def test_a_slow_answer_for_the_old_media_never_appears(one: Bench, stock: Stock, interpreter: str) -> None:
     window = one.open("blob", interpreter=interpreter)
     slow, quick = stock.pictures[:2]
@@ -149,6 +150,7 @@ def test_its_place_is_kept_and_a_blurhash_stands_in_it_until_a_media_is_there(
     assert image.evaluate("(image) => image.style.backgroundImage") == ""
 
 
+@pytest.mark.by_default("chromium")
 def test_what_people_see_goes_first(one: Bench, stock: Stock, interpreter: str) -> None:
     window = one.open("blob", near="100000", interpreter=interpreter)
     window.page.set_viewport_size({"width": 800, "height": 600})
@@ -163,6 +165,7 @@ def test_what_people_see_goes_first(one: Bench, stock: Stock, interpreter: str) 
     assert last < TRANSFERS + 4, "before those that stand above it"
 
 
+@pytest.mark.by_default("chromium")
 def test_links_of_one_turn_are_asked_for_together(one: Bench, stock: Stock, interpreter: str) -> None:
     window = one.open("link", interpreter=interpreter)
     before = one.brake.asked_for("/media/links")
@@ -172,9 +175,12 @@ def test_links_of_one_turn_are_asked_for_together(one: Bench, stock: Stock, inte
 
 
 @pytest.mark.by_default("chromium")
-def test_thousands_of_mounts_leave_nothing_behind(one: Bench, stock: Stock, interpreter: str) -> None:
+def test_thousands_of_mounts_leave_nothing_behind(
+    one: Bench, stock: Stock, interpreter: str, pytestconfig: pytest.Config
+) -> None:
     window = one.open("blob", interpreter=interpreter)
-    window.page.evaluate(MOUNT, [stock.pictures, MOUNTS])
+    mounts = MOUNTS if pytestconfig.getoption("--full-matrix") else FEWER_MOUNTS
+    window.page.evaluate(MOUNT, [stock.pictures, mounts])
     add(window, stock.pictures[:3])
     wait_until(window, "img[data-mxc]")
     found = counters(window)
@@ -187,6 +193,7 @@ def test_thousands_of_mounts_leave_nothing_behind(one: Bench, stock: Stock, inte
     assert window.report["urls"] == 0
 
 
+@pytest.mark.by_default("chromium")
 def test_what_failed_is_tried_again_at_the_press_of_a_button(one: Bench, stock: Stock, interpreter: str) -> None:
     window = one.open("blob", interpreter=interpreter)
     one.brake.refuse(stock.pictures[5].rpartition("/")[2])
@@ -212,6 +219,7 @@ def test_a_server_that_asks_to_wait_is_given_the_time(one: Bench, stock: Stock, 
     assert counters(window)["retried"] == 1
 
 
+@pytest.mark.by_default("chromium")
 def test_a_server_that_says_nothing_is_asked_again(one: Bench, stock: Stock, interpreter: str) -> None:
     window = one.open("blob", script=IMPATIENT, interpreter=interpreter)
     name = stock.pictures[4].rpartition("/")[2]

@@ -79,6 +79,7 @@ def test_every_bad_media_fails_alone(
 
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.by_default("chromium")
 def test_a_session_that_ended_is_told_at_every_media(
     open_window: OpenWindow, demonstration: Demonstration, strategy: str
 ) -> None:
@@ -96,6 +97,7 @@ def test_a_session_that_ended_is_told_at_every_media(
 
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.by_default("firefox-private")
 def test_a_homeserver_that_goes_down_is_survived(
     open_window: OpenWindow,
     site_for: Callable[[Account], str],
@@ -158,7 +160,11 @@ SMALL_DISK_KB = 4096
 FIREFOX_SMALL_DISK = with_little_storage(FIREFOX, SMALL_DISK_KB)
 
 
-@pytest.mark.parametrize("small", [CHROMIUM, FIREFOX_SMALL_DISK], ids=lambda small: small.name)
+@pytest.mark.parametrize(
+    "small",
+    [CHROMIUM, pytest.param(FIREFOX_SMALL_DISK, marks=pytest.mark.full_matrix)],
+    ids=lambda small: small.name,
+)
 def test_a_full_disk_is_told_and_what_fits_is_shown(
     playwright: Playwright, demonstration: Demonstration, small: Mode
 ) -> None:

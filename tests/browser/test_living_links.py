@@ -68,6 +68,7 @@ def steady(bound_site: Path, browser: BrowserContext, demonstration: Demonstrati
         yield opened
 
 
+@pytest.mark.by_default("firefox-private")
 def test_a_video_goes_on_where_it_was_when_its_link_ends(one: Bench, stock: Stock, interpreter: str) -> None:
     film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
     window = one.open("link", interpreter=interpreter)
@@ -144,6 +145,7 @@ def test_links_are_kept_over_a_reload_whatever_the_clocks_say(
     assert later == [], "neither links nor media are asked for again"
 
 
+@pytest.mark.by_default("chromium")
 def test_leaving_ends_links_and_empties_what_was_kept(
     steady: Bench, demonstration: Demonstration, interpreter: str
 ) -> None:

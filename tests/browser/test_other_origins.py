@@ -1,5 +1,7 @@
 """A page of somebody else's in the same browser: what it can make of media that it has no session for."""
 
+import pytest
+
 from tests.browser.window import Window
 from tests.conftest import OpenWindow
 
@@ -38,6 +40,7 @@ def elsewhere(window: Window) -> Window:
     return window
 
 
+@pytest.mark.by_default("chromium")
 def test_what_a_cookie_opens_is_read_by_no_other_origin(open_window: OpenWindow) -> None:
     mine, theirs = open_window(), elsewhere(open_window())
     mine.open("cookie")
@@ -56,6 +59,7 @@ def test_what_a_cookie_opens_is_read_by_no_other_origin(open_window: OpenWindow)
     assert theirs.page.evaluate(MINT, links) == "TypeError", "a cookie mints no links"
 
 
+@pytest.mark.by_default("chromium")
 def test_media_and_links_are_for_whoever_has_a_header(open_window: OpenWindow) -> None:
     mine, theirs = open_window(), elsewhere(open_window())
     mine.open("blob")

@@ -58,6 +58,7 @@ NAMES = [page.name if page.name in KINDS else pytest.param(page.name, marks=pyte
 
 
 @pytest.mark.on_disk
+@pytest.mark.by_default("chromium")
 def test_after_a_reload_opfs_asks_for_nothing(open_window: OpenWindow, interpreter: str) -> None:
     window = open_window()
     window.open("opfs", interpreter=interpreter)
@@ -83,6 +84,7 @@ def bytes_of_pictures(window: Window) -> int:
     return sum(media["bytes"] for media in window.media if media["kind"] == "image")
 
 
+@pytest.mark.by_default("chromium")
 def test_blob_fetches_everything_anew(open_window: OpenWindow) -> None:
     window = open_window()
     window.open("blob")
@@ -102,6 +104,7 @@ def test_load_again_and_clear(open_window: OpenWindow) -> None:
     assert {media["source"] for media in window.media} == {"network"}
 
 
+@pytest.mark.by_default("firefox-private")
 def test_a_service_worker_that_was_taken_away_works_again(open_window: OpenWindow) -> None:
     window = open_window()
     window.open("service-worker")
@@ -173,6 +176,7 @@ def test_a_page_fits_a_phone(open_window: OpenWindow, name: str) -> None:
     assert window.page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
+@pytest.mark.by_default("firefox-private")
 def test_a_picture_opens_and_closes_by_keyboard(open_window: OpenWindow) -> None:
     window = open_window()
     window.open("link")
@@ -233,6 +237,7 @@ def saved(window: Window, button: Locator, mode: Mode, path: Path) -> bytes:
 # --- signing in
 
 
+@pytest.mark.by_default("chromium")
 def test_on_a_host_of_its_own_the_page_asks_who_you_are(
     open_window: OpenWindow, demonstration: Demonstration, state: Path
 ) -> None:

@@ -61,6 +61,7 @@ def window(open_window: OpenWindow) -> Window:
 
 
 @pytest.mark.parametrize("strategy", ["blob", "link", "auto"])
+@pytest.mark.by_default("chromium")
 def test_scrolling_through_all_of_it(
     window: Window, archive: Archive, events: int, mode: Mode, interpreter: str, strategy: str
 ) -> None:

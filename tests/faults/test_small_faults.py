@@ -15,7 +15,7 @@ from tests.faults.command import browser_for
 from tests.faults.ground import Ground, Seen, grounds
 from tests.faults.scenarios import SCENARIOS
 
-PICTURES = 64
+PICTURES = 40
 # By which strategy; `--full-matrix` has all faults, by all strategies, in both engines. Of those that are left out here
 # some have tests of their own, with all that a person sees of them.
 IN_TURN = {

@@ -39,9 +39,18 @@ def test_each_refusal_has_its_own_error(
 
 
 def test_how_long_to_wait_is_taken_from_header_or_body(script: Script, homeserver: Homeserver) -> None:
-    body = {"errcode": "M_LIMIT_EXCEEDED", "error": "Slow", "retry_after_ms": 2500}
-    for headers, seconds in (({}, 2.5), ({"Retry-After": "7"}, 7.0)):
-        script.instead = lambda request, headers=headers: answer(body, 429, headers)
+    body = {"errcode": "M_LIMIT_EXCEEDED", "error": "Slow"}
+    cases: list[tuple[dict[str, str], object, float | None]] = [
+        ({}, 2500, 2.5),
+        ({"Retry-After": "7"}, 2500, 7.0),
+        ({"Retry-After": "Wed, 25 Nov 2026 21:00:00 GMT"}, 2500, 2.5),
+        ({"Retry-After": "²"}, None, None),
+        ({}, float("nan"), None),
+        ({}, 10**400, None),
+    ]
+    for headers, wait_ms, seconds in cases:
+        reply = answer({**body, "retry_after_ms": wait_ms}, 429, headers)
+        script.instead = lambda request, reply=reply: reply
         with pytest.raises(errors.RateLimited) as caught:
             run(homeserver.call("GET", "/x"))
         assert caught.value.retry_after_s == seconds

@@ -464,6 +464,24 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
     assert [request.cache for request in browser.requests if "/signed/" in request.url] == ["reload"] * min(cut, 4)
 
 
+def test_a_cut_answer_is_no_damaged_file(
+    script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
+    headers = {"Content-Type": "image/png", "Content-Length": str(len(PICTURE))}
+    script.instead = lambda request: fake.Response(200, PICTURE[:5], headers) if "/signed/" in request.url else None
+
+    async def decodes(url: str) -> bool:
+        return False
+
+    async def scenario() -> None:
+        monkeypatch.setattr(fake, "decodes", decodes)
+        binding = await settled_binding(homeserver, never)
+        assert isinstance(binding.failure, errors.HomeserverUnreachable), binding.failure
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(("unreachable", "expected"), [(3, SHOWN), (9, FAILED)])
 def test_an_element_waits_for_a_homeserver_that_cannot_be_reached(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, unreachable: int, expected: str

@@ -1,0 +1,32 @@
+"""JSON of strangers, which may hold what no program reckons with: ``1e999``, ``NaN``, lists in lists without end."""
+
+import json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Milliseconds until the year 33658, or a petabyte: whoever names more means nothing by it.
+_MOST = 1e15
+
+
+def parsed(text: str) -> "Any":
+    """What a text says in JSON; nothing where it is none.
+
+    In Python, not by the browser: its large integers would wrap on MicroPython.
+    """
+    try:
+        return json.loads(text)
+    except (ValueError, RuntimeError):  # the latter of lists in lists without end
+        return None
+
+
+def figure(value: object) -> float:
+    """A number that can be reckoned with; 0 for whatever is none, or less than nothing."""
+    if not isinstance(value, (int, float)):
+        return 0.0
+    try:
+        read = float(value)
+    except OverflowError:  # of hundreds of digits, on CPython
+        return 0.0
+    return read if 0 < read <= _MOST else 0.0
