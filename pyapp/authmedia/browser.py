@@ -390,10 +390,11 @@ class Response:
         """
         size = _BUFFERS_BYTES // buffers
         free = [window.ArrayBuffer.new(size) for _ in range(buffers)]
-        reader, writer = await _byte_reader(self._js.body), writable.getWriter()
+        writer = writable.getWriter()
         complete = False
         try:
             with _Patience(self._abort, self._patience_s):
+                reader = await _byte_reader(self._js.body)
                 await self._carry(reader, writer, free, ffi.to_js({"min": size}), on_progress)
                 await _settled(writer.close())
             complete = True
