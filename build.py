@@ -27,8 +27,8 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-WITH_BROWSERS = ("tests/browser", "tests/compare")
-THE_OTHERS = ("tests/unit", "tests/homeserver", "tests/load", "tests/fuzz", "tests/bench", "tests/faults")
+ONE_HALF = ("tests/browser", "tests/compare")
+OTHER_HALF = ("tests/unit", "tests/homeserver", "tests/load", "tests/fuzz", "tests/bench", "tests/faults")
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
 OLDEST_PYTHON = (3, 11)
@@ -127,9 +127,9 @@ def test(options: argparse.Namespace) -> int:
         return subprocess.call([sys.executable, "-m", "pytest", *options.rest], cwd=ROOT)
     # All of it in two processes that take about as long; what the other one says is shown once this one is done.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
-        others = subprocess.Popen([sys.executable, "-m", "pytest", *THE_OTHERS], cwd=ROOT, stdout=said)
+        others = subprocess.Popen([sys.executable, "-m", "pytest", *OTHER_HALF], cwd=ROOT, stdout=said)
         try:
-            status = subprocess.call([sys.executable, "-m", "pytest", *WITH_BROWSERS], cwd=ROOT)
+            status = subprocess.call([sys.executable, "-m", "pytest", *ONE_HALF], cwd=ROOT)
             status = others.wait() or status
         except KeyboardInterrupt:
             others.wait()  # it was interrupted, too, and ends what it has started

@@ -313,23 +313,20 @@ def revoke_object_url(url: str) -> None:
 class Response:
     """An answer whose body is still on its way. Cancelling whoever awaits it aborts the transfer."""
 
-    __slots__ = ("_abort", "_js", "status")
+    __slots__ = ("_abort", "_js", "announced", "status")
 
     def __init__(self, js: "Any", abort: "Any") -> None:
         self._js = js
         self._abort = abort
         self.status = int(js.status)
+        length = self.header("Content-Length")
+        #: How many bytes the body is said to have, if anybody says.
+        self.announced = int(length) if length.isdigit() else None
 
     def header(self, name: str) -> str:
         """A header's value, empty where it is missing or hidden by CORS."""
         value = self._js.headers.get(name)
         return "" if ffi.is_none(value) else str(value)
-
-    @property
-    def announced(self) -> int | None:
-        """How many bytes the body is said to have, if anybody says."""
-        length = self.header("Content-Length")
-        return int(length) if length.isdigit() else None
 
     async def decrypted(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
         """The body decrypted with AES-CTR; nothing if it does not have the digest that it should have.
@@ -388,14 +385,12 @@ class Response:
 
         :param buffers: how many: a buffer is used again once the writes of all others came behind its own.
         """
-        size = _BUFFERS_BYTES // buffers
-        free = [window.ArrayBuffer.new(size) for _ in range(buffers)]
         writer = writable.getWriter()
         complete = False
         try:
             with _Patience(self._abort, self._patience_s):
                 reader = await _byte_reader(self._js.body)
-                await self._carry(reader, writer, free, ffi.to_js({"min": size}), on_progress)
+                await self._carry(reader, writer, buffers, on_progress)
                 await _settled(writer.close())
             complete = True
         finally:
@@ -404,14 +399,11 @@ class Response:
                 await writer.abort().catch(window.Boolean)
 
     async def _carry(
-        self,
-        reader: "Any",
-        writer: "Any",
-        free: "list[Any]",
-        full: "Any",
-        on_progress: "Callable[[int, int], None] | None",
+        self, reader: "Any", writer: "Any", buffers: int, on_progress: "Callable[[int, int], None] | None"
     ) -> None:
-        """:param full: has the reader fill a buffer, since each piece leaves something behind in the heap, too."""
+        size = _BUFFERS_BYTES // buffers
+        free = [window.ArrayBuffer.new(size) for _ in range(buffers)]
+        full = ffi.to_js({"min": size})  # each piece leaves something behind in the heap, so there are to be few
         total, received, done = self.announced or 0, 0, False
         # Taken once: MicroPython makes another function of them each time.
         read, write, view = reader.read, writer.write, window.Uint8Array.new

@@ -7,13 +7,9 @@ from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailur
 from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest, safe_content_type
 from authmedia.pauses import Pause
-from authmedia.strangers import parsed
+from authmedia.strangers import mapping, parsed
 from authmedia.together import together
 from authmedia.traffic import Traffic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 _PATH = LINKS_PREFIX + "/bundle"
 # What a homeserver offers that was not asked yet.
@@ -231,7 +227,7 @@ class _Bundle:
         raise failure
 
     def _refuse(self, order: "_Order", status: int, text: str) -> None:
-        error = _error(text)
+        error = mapping(parsed(text))
         errcode = str(error.get("errcode", ""))
         if errcode == _TOO_LARGE:
             order.ready.set()  # with nothing: it is to be asked for by itself
@@ -266,8 +262,3 @@ class _Order:
         """It will not come."""
         self.failure = failure
         self.ready.set()
-
-
-def _error(text: str) -> "dict[str, Any]":
-    said = parsed(text)
-    return said if isinstance(said, dict) else {}

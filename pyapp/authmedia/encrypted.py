@@ -8,10 +8,7 @@ import hashlib
 
 from authmedia.base64url import base64url
 from authmedia.errors import MalformedEncryptedFile
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from authmedia.strangers import mapping
 
 _VERSION = "v2"
 _ALGORITHM = "A256CTR"
@@ -34,10 +31,10 @@ class EncryptedFile:
     __slots__ = ("counter", "fingerprint", "key", "sha256", "url")
 
     def __init__(self, file: object) -> None:
-        content = _mapping(file)
+        content = mapping(file)
         #: Where the ciphertext is.
         self.url = str(content.get("url", ""))
-        key = _mapping(content.get("key"))
+        key = mapping(content.get("key"))
         self._insist(content.get("v") == _VERSION, "'v' is not 'v2'")
         self._insist(key.get("alg") == _ALGORITHM and key.get("kty") == "oct", "'key' is none for AES-256 in CTR mode")
         #: The key as a JWK has it. It is for `browser` alone: never a URL, an element or a log.
@@ -46,7 +43,7 @@ class EncryptedFile:
         self.counter = self._bytes(content.get("iv"), _COUNTER_BYTES, "'iv' is not one block of AES")
         #: The digest of the ciphertext.
         self.sha256 = self._bytes(
-            _mapping(content.get("hashes")).get("sha256"), _DIGEST_BYTES, "'hashes.sha256' is no SHA-256"
+            mapping(content.get("hashes")).get("sha256"), _DIGEST_BYTES, "'hashes.sha256' is no SHA-256"
         )
         #: Tells files of the same address but other keys apart, and gives nothing away.
         self.fingerprint = base64url(hashlib.sha256(self.key.encode() + self.counter + self.sha256).digest())[
@@ -100,7 +97,3 @@ class Keyring:
             return None
         known = handle.isdigit() and 0 < int(handle) <= len(self._files)
         return EncryptedFile(self._files[int(handle) - 1] if known else None)
-
-
-def _mapping(value: object) -> "dict[str, Any]":
-    return value if isinstance(value, dict) else {}

@@ -8,6 +8,7 @@ import asyncio
 import json
 
 from authmedia import browser
+from authmedia.strangers import mapping, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,10 +103,9 @@ async def _read(directory: browser.Directory) -> "dict[str, tuple[float, int]]":
     if not file:
         return {}
     try:
-        kept = json.loads(await file.first_line(_LONGEST))
-        notes = kept.items() if isinstance(kept, dict) else ()
-        return {name: (float(note[0]), int(note[1])) for name, note in notes if _is_note(note)}
-    except (ValueError, OverflowError, RuntimeError):  # of what is no JSON, of 1e999, of lists in lists without end
+        notes = mapping(parsed(await file.first_line(_LONGEST)))
+        return {name: (float(note[0]), int(note[1])) for name, note in notes.items() if _is_note(note)}
+    except (ValueError, OverflowError):  # of NaN, of 1e999
         return {}
 
 

@@ -15,7 +15,7 @@ from authmedia.errors import (
     SessionExpired,
 )
 from authmedia.media import MediaRequest
-from authmedia.strangers import figure, parsed
+from authmedia.strangers import figure, mapping, parsed
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -256,8 +256,7 @@ async def ask(
 
 async def refusal(response: browser.Response) -> AuthMediaError:
     """The error that fits an answer of 400 and above. https://spec.matrix.org/latest/client-server-api/#standard-error-response"""
-    said = parsed(await response.text())
-    answer = said if isinstance(said, dict) else {}
+    answer = mapping(parsed(await response.text()))
     errcode = str(answer.get("errcode", ""))
     words = f"{errcode}: {answer.get('error', '')}" if errcode else f"HTTP {response.status}"
     if errcode == "M_LIMIT_EXCEEDED" or response.status == 429:

@@ -4,6 +4,7 @@ import asyncio
 import json
 
 from authmedia import browser
+from authmedia.strangers import parsed
 
 # Not at every batch, since it is written whole.
 _REMEMBER_EVERY_S = 1.0
@@ -76,12 +77,12 @@ class KeptLinks:
             return
         self._recalled = True
         try:
-            for entry in json.loads(await browser.recall(self._name) or "[]"):
+            for entry in parsed(await browser.recall(self._name)) or []:
                 key, url, good_until_ms = entry
                 link = Link(str(url), float(good_until_ms))
                 if link.is_good and key not in self._links:
                     self.put(str(key), link)
-        except (TypeError, ValueError, OverflowError, RuntimeError):  # the last of lists in lists without end
+        except (TypeError, ValueError, OverflowError):
             return  # not ours; what is remembered next takes its place
 
     def remember_soon(self) -> None:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 _MOST = 1e15
 
 
-def parsed(text: str) -> "Any":
-    """What a text says in JSON; nothing where it is none.
+def parsed(text: "str | bytes") -> "Any":
+    """What a text, or one in UTF-8, says in JSON; nothing where it is none.
 
     In Python, not by the browser: its large integers would wrap on MicroPython.
     """
@@ -19,6 +19,11 @@ def parsed(text: str) -> "Any":
         return json.loads(text)
     except (ValueError, RuntimeError):  # the latter of lists in lists without end
         return None
+
+
+def mapping(value: object) -> "dict[str, Any]":
+    """An object of JSON; one without anything in it for whatever is none."""
+    return value if isinstance(value, dict) else {}
 
 
 def figure(value: object) -> float:

@@ -2,7 +2,7 @@
 
 from authmedia.encrypted import Keyring
 from authmedia.homeserver import Homeserver, percent_encoded
-from authmedia.strangers import figure
+from authmedia.strangers import figure, mapping
 from authmedia.together import together
 
 TYPE_CHECKING = False
@@ -44,8 +44,8 @@ class Message:
     )
 
     def __init__(self, event: "dict[str, Any]", sender: Person, keyring: Keyring) -> None:
-        content = _mapping(event.get("content"))
-        info = _mapping(content.get("info"))
+        content = mapping(event.get("content"))
+        info = mapping(content.get("info"))
         kind = _text(content.get("msgtype"))
         self.sender = sender
         self.sent_ms = _number(event.get("origin_server_ts"))
@@ -53,7 +53,7 @@ class Message:
         file = content.get("file") if self.kind != "text" else None
         #: The handle of its key, empty where it is not encrypted.
         self.encrypted = keyring.add(file) if file else ""
-        self.mxc = _text(_mapping(file or content).get("url"))
+        self.mxc = _text(mapping(file or content).get("url"))
         name = _text(content.get("filename"))
         self.body = name or _text(content.get("body"))
         self.caption = _text(content.get("body")) if name and name != content.get("body") else ""
@@ -84,7 +84,7 @@ class Room:
     def __init__(self, homeserver: Homeserver, room_id: str, state: "list[dict[str, Any]]") -> None:
         self.homeserver = homeserver
         self.room_id = room_id
-        named = {event["type"]: _mapping(event.get("content")) for event in state if event.get("state_key") == ""}
+        named = {event["type"]: mapping(event.get("content")) for event in state if event.get("state_key") == ""}
         self.name = _text(named.get("m.room.name", {}).get("name")) or "A room without a name"
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
@@ -157,13 +157,9 @@ def _is_message(event: "dict[str, Any]") -> bool:
 
 
 def _person(event: "dict[str, Any]") -> Person:
-    content = _mapping(event.get("content"))
+    content = mapping(event.get("content"))
     user_id = event["state_key"]
     return Person(user_id, _text(content.get("displayname")) or user_id, _text(content.get("avatar_url")))
-
-
-def _mapping(value: object) -> "dict[str, Any]":
-    return value if isinstance(value, dict) else {}
 
 
 def _text(value: object) -> str:

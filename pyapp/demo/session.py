@@ -6,6 +6,7 @@ import json
 from authmedia import browser
 from authmedia.errors import AuthMediaError, SessionExpired
 from authmedia.homeserver import Homeserver, ask, log_in, origin_of
+from authmedia.strangers import mapping, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,10 +86,9 @@ async def _demo() -> "dict[str, Any]":
     """What `build.py serve` says of the homeserver beside it; an empty one on any other host."""
     try:
         response = await ask(browser.page_address().rsplit("/", 1)[0] + "/demo.json")
-        demo = json.loads(await response.text())
-    except (AuthMediaError, ValueError):
+        return mapping(parsed(await response.text()))
+    except AuthMediaError:
         return {}
-    return demo if isinstance(demo, dict) else {}
 
 
 async def remembered_session(address: str = "") -> Session | None:

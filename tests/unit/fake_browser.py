@@ -69,14 +69,11 @@ class Response:
         self.breaks = breaks
         self.gate = gate
         self.aborted = False
+        length = self.header("Content-Length")
+        self.announced = int(length) if length.isdigit() else None
 
     def header(self, name: str) -> str:
         return self.headers.get(name.lower(), "")
-
-    @property
-    def announced(self) -> int | None:
-        length = self.header("Content-Length")
-        return int(length) if length.isdigit() else None
 
     async def _body(self) -> bytes:
         try:

@@ -54,7 +54,7 @@ def verify(keyring: Keyring, url: str | bytes, now_ms: int = NOW, address: str |
 
 
 @given(LINK, ADDRESS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_what_is_signed_is_read_back(link: Link, address: str | None) -> None:
     url = KEYRING.sign(link, address)
     assert verify(KEYRING, url, address=address) == link
@@ -64,7 +64,7 @@ def test_what_is_signed_is_read_back(link: Link, address: str | None) -> None:
 
 
 @given(LINK, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_one_byte_changed(link: Link, data: st.DataObject) -> None:
     url = KEYRING.sign(link).encode()
     place = data.draw(st.integers(0, len(url) - 1))
@@ -74,7 +74,7 @@ def test_one_byte_changed(link: Link, data: st.DataObject) -> None:
 
 
 @given(LINK, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_bytes_added_or_taken_away(link: Link, data: st.DataObject) -> None:
     url = KEYRING.sign(link).encode()
     start = data.draw(st.integers(0, len(url)))
@@ -85,7 +85,7 @@ def test_bytes_added_or_taken_away(link: Link, data: st.DataObject) -> None:
 
 
 @given(LINK, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_parameters_shuffled_doubled_dropped(link: Link, data: st.DataObject) -> None:
     path, _, query = KEYRING.sign(link).partition("?")
     parameters = query.split("&")
@@ -95,7 +95,7 @@ def test_parameters_shuffled_doubled_dropped(link: Link, data: st.DataObject) ->
 
 
 @given(LINK, st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_percent_encoding_of_any_byte(link: Link, data: st.DataObject) -> None:
     url = KEYRING.sign(link)
     place = data.draw(st.integers(1, len(url) - 1))
@@ -106,7 +106,7 @@ def test_percent_encoding_of_any_byte(link: Link, data: st.DataObject) -> None:
 
 
 @given(LINK, LINK, ADDRESS, ADDRESS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_different_grants_have_different_signatures(one: Link, two: Link, here: str | None, there: str | None) -> None:
     assume((one, here) != (two, there))
     signature = KEYRING.sign(one, here).rpartition("=")[2]
@@ -141,7 +141,7 @@ def test_each_part_of_a_link_is_signed(link: Link) -> None:
 
 
 @given(st.binary(max_size=300) | LINK.map(lambda link: KEYRING.sign(link).encode()[:-1]))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_anything_else_is_refused_and_breaks_nothing(uri: bytes) -> None:
     with pytest.raises(LinkRefused):
         KEYRING.verify(uri, NOW)
@@ -251,7 +251,7 @@ def test_nothing_but_that_comparison_tells_whether_a_link_is_good(monkeypatch: p
 
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_session_is_sealed_the_same_each_time(one: bytes, two: bytes) -> None:
     handle = KEYRING.seal(one)
     assert KEYRING.open("1", handle) == one
@@ -260,7 +260,7 @@ def test_session_is_sealed_the_same_each_time(one: bytes, two: bytes) -> None:
 
 
 @given(st.binary(max_size=100), st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_handle_of_no_session(session: bytes, data: st.DataObject) -> None:
     handle = KEYRING.seal(session)
     changed = data.draw(st.text(max_size=200) | st.integers(0, len(handle) - 1).map(lambda cut: handle[:cut]))
@@ -286,7 +286,7 @@ def test_media_is_read(server_name: str, media_id: str) -> None:
 
 
 @given(st.text(max_size=40))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_no_other_text_is_a_name(text: str) -> None:
     media = parse_mxc(text)
     if media is not None:
@@ -306,14 +306,14 @@ def test_no_server_name(name: str) -> None:
 
 
 @given(st.integers(0, 10**14), st.integers(1, 10**10), st.integers(1, 10**10), ID)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=500, deadline=None)
 def test_link_lives_for_its_lifetime_and_at_most_a_bucket_more(now: int, life: int, bucket: int, session: str) -> None:
     expires = expiry(now, life, bucket, session)
     assert life < expires - now <= life + bucket
 
 
 @given(st.integers(0, 10**14), st.integers(0, 6 * HOUR), ID)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_expiry_is_the_same_within_a_bucket_and_moves_by_a_bucket(now: int, later: int, session: str) -> None:
     bucket = 6 * HOUR
     assert expiry(now + later, HOUR, bucket, session) - expiry(now, HOUR, bucket, session) in (0, bucket)

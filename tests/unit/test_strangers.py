@@ -3,7 +3,9 @@
 import pytest
 
 from authmedia.encrypted import Keyring
+from authmedia.errors import ServerFailure
 from authmedia.strangers import figure, parsed
+from authmedia.strategies.blocking import _refusal
 from demo.room import Message, Person
 
 
@@ -29,3 +31,9 @@ def test_a_message_with_such_numbers_is_shown_without_them(number: str) -> None:
     message = Message(parsed(event), Person("@ana:a", "Ana", ""), Keyring())
     assert (message.mxc, message.size, message.wide, message.high) == ("mxc://a/b", 0, 0, 0)
     assert (message.sent_ms, message.spoken_ms) == (0, 0)
+
+
+@pytest.mark.parametrize("body", [b"[1]", b'"no"', b"\xff\xfe", b"<html>", b"[" * 100_000])
+def test_a_refusal_that_is_no_object_is_told_by_its_status(body: bytes) -> None:
+    failure = _refusal(502, body)
+    assert (type(failure), failure.words) == (ServerFailure, "HTTP 502")

@@ -5,19 +5,15 @@ each body is copied into Python and out again; and nothing can be cancelled.
 """
 
 import asyncio
-import json
 import sys
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, RateLimited
 from authmedia.homeserver import media_path, refused
 from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
+from authmedia.strangers import mapping, parsed
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 
 class BlockingStrategy(Strategy):
@@ -84,10 +80,7 @@ class BlockingStrategy(Strategy):
 
 
 def _refusal(status: int, body: bytes) -> AuthMediaError:
-    try:
-        answer: Any = json.loads(body)
-    except ValueError:
-        answer = {}
+    answer = mapping(parsed(body))
     errcode = str(answer.get("errcode", ""))
     words = f"{errcode}: {answer.get('error', '')}" if errcode else f"HTTP {status}"
     if status == 429:
