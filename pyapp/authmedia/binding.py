@@ -243,8 +243,8 @@ class Binding:
     async def _show(self) -> Media:
         """Loads until the element shows it, or until that makes no more sense."""
         request = self._request()
-        anew = 0
-        for attempt in range(pauses.TRIES):
+        again, attempt = True, 0
+        while True:
             media = self._media = await self._loader.load(request, self._is_visible, self._on_progress)
             self.traffic = media.traffic
             shown = await self._shows(media)
@@ -252,12 +252,13 @@ class Binding:
                 return media
             failure = await self._loader.examine(media, self._element.media_error)
             self._give_back()
-            anew += failure.again
-            # What was replaced meanwhile, as a link that expired, is worth a second try at once.
-            if attempt == pauses.TRIES - 1 or anew > 1 or not (failure.again or failure.temporary):
+            if failure.again and again:
+                again = False  # once, at once: a link that expired is replaced, or the browser has all of it by now
+                continue
+            attempt += 1
+            if attempt == pauses.TRIES or not failure.temporary:
                 break
-            if not failure.again:
-                await asyncio.sleep(pauses.delay_s(attempt, failure.retry_after_s))
+            await asyncio.sleep(pauses.delay_s(attempt - 1, failure.retry_after_s))
         raise failure
 
     async def _shows(self, media: Media) -> bool:

@@ -95,6 +95,12 @@ class HomeserverUnreachable(AuthMediaError):
     temporary = True
 
 
+class TransferBrokeOff(HomeserverUnreachable):
+    """An element's transfer came to nothing, but another transfer of the same brought all of it."""
+
+    again = True
+
+
 class ServerFailure(AuthMediaError):
     """The homeserver answered with an error of its own (5xx), or with what is not Matrix."""
 

@@ -4,7 +4,7 @@ Every strategy whose ``src`` leads to the network, rather than to an object URL,
 """
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, WrongContent
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrokeOff, WrongContent
 from authmedia.homeserver import ask
 from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
 from authmedia.memory import is_picture
@@ -78,8 +78,8 @@ async def examine(media: Media, words: str) -> AuthMediaError:
         response = await ask(media.src, cache="reload" if pictured else "default")
         if not pictured:
             response.abort()
-        elif await _broke_off(response, media):
-            return HomeserverUnreachable("The transfer broke off", mxc=mxc, words=words)
+        elif await _is_good(response, media):
+            return TransferBrokeOff("The transfer broke off", mxc=mxc, words=words)
     except AuthMediaError as error:
         return error.about(mxc)
     except browser.BrowserError as error:
@@ -87,10 +87,13 @@ async def examine(media: Media, words: str) -> AuthMediaError:
     return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=mxc, words=words)
 
 
-async def _broke_off(response: browser.Response, media: Media) -> bool:
-    """Whether it was the transfer alone: this one breaks off, too, or what it brings can be shown."""
+async def _is_good(response: browser.Response, media: Media) -> bool:
+    """Whether what this transfer brings can be shown.
+
+    :raises BrowserError: if it breaks off, too.
+    """
     body = await response.blob()
     media.traffic.bytes += body.size
-    if body.size < (response.announced or 0):
-        return True  # not every browser calls it an error
+    if body.size < (response.announced or 0):  # not every browser calls it an error
+        raise browser.BrowserError("", "The body is shorter than its length")
     return await is_picture(body.slice(0, safe_content_type(body.content_type)))
