@@ -122,8 +122,10 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     assets = out / "assets"
     assets.mkdir(parents=True)
     progress("interpreters")
+    core = _copy_pyscript(assets)
     runtime = {
-        "core": _copy_pyscript(assets),
+        "core": f"{core}/core.js",
+        "tar": _copy_folder(NODE_MODULES / "nanotar/dist", ["index.mjs"], assets, "nanotar") + "/index.mjs",
         "interpreters": {name: _copy_interpreter(entry, assets) for name, entry in INTERPRETERS.items()},
     }
     progress("pages")
@@ -138,9 +140,13 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    scripts = [static["boot.js"], runtime["tar"], *(f"{core}/{path.name}" for path in sorted((out / core).iterdir()))]
     for page in PAGES:
-        boot = {**runtime, "module": f"pages.{page.module}", "archives": _copy_python(page, assets)}
-        html = environment.get_template(f"{page.name}.html").render(page=page, pages=PAGES, static=static, boot=boot)
+        own = {"module": f"pages.{page.module}", "archives": _copy_python(page, assets), "room": bool(page.kind)}
+        boot = {**runtime, **own}
+        html = environment.get_template(f"{page.name}.html").render(
+            page=page, pages=PAGES, static=static, scripts=scripts, boot=boot
+        )
         (out / f"{page.name}.html").write_text(html, encoding="utf-8")
     # `serve` answers this with the demonstration's account; on any other host people sign in by themselves.
     (out / "demo.json").write_text("{}\n", encoding="utf-8")
@@ -149,7 +155,7 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
 
 
 def _copy_pyscript(assets: Path) -> str:
-    """Copies what PyScript's core imports at start, and no more: neither its editor nor its terminal."""
+    """Copies what PyScript's core imports at start, and neither its editor nor its terminal; gives where to."""
     dist = NODE_MODULES / "@pyscript/core/dist"
     wanted, found = ["core.js", _only(dist, "error-*.js")], set[str]()
     while wanted:
@@ -157,7 +163,7 @@ def _copy_pyscript(assets: Path) -> str:
         if name not in found:
             found.add(name)
             wanted += re.findall(r'from\s*"\./([^"]+)"', (dist / name).read_text(encoding="utf-8"))
-    return _copy_folder(dist, sorted(found), assets, "pyscript") + "/core.js"
+    return _copy_folder(dist, sorted(found), assets, "pyscript")
 
 
 def _copy_interpreter(interpreter: Interpreter, assets: Path) -> dict[str, str]:

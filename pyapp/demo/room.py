@@ -139,17 +139,26 @@ async def read_room(homeserver: Homeserver, room_id: str) -> Room:
     return room
 
 
+def paths_read(room_id: str) -> "list[str]":
+    """What `read_room` asks the homeserver for."""
+    return [_state_path(room_id), _history_path(room_id, _MESSAGES)]
+
+
 async def _read_state(homeserver: Homeserver, room_id: str) -> "list[dict[str, Any]]":
-    return await homeserver.call_list("GET", _path(room_id) + "/state")
+    return await homeserver.call_list("GET", _state_path(room_id))
 
 
 async def _read_page(homeserver: Homeserver, room_id: str, limit: int, start: str = "") -> "dict[str, Any]":
     since = f"&from={percent_encoded(start)}" if start else ""
-    return await homeserver.call("GET", f"{_path(room_id)}/messages?dir=b&limit={limit}{since}")
+    return await homeserver.call("GET", _history_path(room_id, limit) + since)
 
 
-def _path(room_id: str) -> str:
-    return f"/_matrix/client/v3/rooms/{percent_encoded(room_id)}"
+def _state_path(room_id: str) -> str:
+    return f"/_matrix/client/v3/rooms/{percent_encoded(room_id)}/state"
+
+
+def _history_path(room_id: str, limit: int) -> str:
+    return f"/_matrix/client/v3/rooms/{percent_encoded(room_id)}/messages?dir=b&limit={limit}"
 
 
 def _is_message(event: "dict[str, Any]") -> bool:

@@ -11,8 +11,8 @@ from authmedia.media import MediaRequest
 from demo import timeline
 from demo.measures import Measures
 from demo.page import Page
-from demo.room import Room, read_room
-from demo.session import Session
+from demo.room import Room, paths_read, read_room
+from demo.session import Session, begin_with
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ _SEEK_PATIENCE_S = 10.0
 _LISTED_AFTER_S = 0.5
 # So many messages fill a window before anybody scrolls.
 _SEEN_FIRST = 8
+_FIRST_PATIENCE_S = 0.3
 
 
 class RoomPage(Page):
@@ -52,12 +53,16 @@ class RoomPage(Page):
         trying = asyncio.create_task(self.try_own(session))
         try:
             room = await read_room(session.homeserver, session.room)
+            self._draw_first(room)
         finally:
             await trying  # what it found out of a session that has ended is not to come later than what is true
-        timeline.draw_heading(room, self.root.find("#room"))
-        self.root.find(".waiting").hidden = True
         works = self.support[self.name].works
-        await self._draw(room, session, loading=works)
+        if works:
+            self._begin_to_load(self.name, session)
+            await self._first_settled()
+        await self._draw_rest(room)
+        self._mind_buttons(session)
+        await begin_with(session, paths_read(session.room))
         if not works:
             await self.try_others(session)
             self._offer_others(session)
@@ -69,17 +74,26 @@ class RoomPage(Page):
         if browser.query("measure") == "video":
             await self._measure_video()
 
-    async def _draw(self, room: Room, session: Session, *, loading: bool) -> None:
-        """Draws the room: first what people see first, whose media, if any are to load, do so behind the rest."""
-        first, rest = room.messages[:_SEEN_FIRST], room.messages[_SEEN_FIRST:]
+    def _draw_first(self, room: Room) -> None:
+        """Draws of the room what people see first, so that its media load while the rest is drawn."""
+        timeline.draw_heading(room, self.root.find("#room"))
+        self.root.find(".waiting").hidden = True
         self._keyring = room.keyring
         self._chat.clear()
-        timeline.draw(first, self._chat)
-        if loading:
-            self._begin_to_load(self.name, session)
-        await timeline.draw_gently(rest, self._chat, behind=first[-1] if first else None)
+        timeline.draw(room.messages[:_SEEN_FIRST], self._chat)
+
+    async def _first_settled(self) -> None:
+        """Waits for the media that people see first: drawing what they do not see yet would only hold them up."""
+        if self._binder:
+            try:
+                await asyncio.wait_for(self._binder.settled(), _FIRST_PATIENCE_S)
+            except asyncio.TimeoutError:  # noqa: UP041  (MicroPython's own)
+                return  # far away as they are, there is time enough to draw in
+
+    async def _draw_rest(self, room: Room) -> None:
+        last = room.messages[:_SEEN_FIRST][-1:]
+        await timeline.draw_gently(room.messages[_SEEN_FIRST:], self._chat, behind=last[0] if last else None)
         await browser.breath()  # by then whoever watches the room knows of the rest
-        self._mind_buttons(session)
 
     async def _forget_all(self, session: Session) -> None:
         """Drops what an earlier visit kept, as the button does; a reload then finds what this visit keeps."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _REMEMBERED = "authmedia.session"
+_BEGINNING = "authmedia.beginning"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
@@ -57,6 +58,12 @@ async def open_session() -> Session:
 async def forget_session() -> None:
     """Signs this tab out of the page; the homeserver is told by `sign_out`."""
     await browser.forget(_REMEMBERED)
+    await browser.forget(_BEGINNING)
+
+
+async def begin_with(session: Session, paths: "list[str]") -> None:
+    """Has this tab's next page of a room ask for these as it opens, while its Python still starts (``boot.js``)."""
+    await browser.remember(_BEGINNING, json.dumps([session.homeserver.base_url + path for path in paths]))
 
 
 async def set_aside() -> str:

@@ -18,7 +18,7 @@ from tests.bench.stage import Stage
 
 OURS = "/_matrix/client/unstable/dev.authmedia/media"
 BATCH, BUNDLE = 100, 200
-_SMALL, _LARGE = 300, 3
+_SMALL, _LARGE = 1000, 3
 
 
 def server(bench: Bench) -> Iterator[Row]:

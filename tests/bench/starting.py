@@ -53,5 +53,7 @@ def _first(bench: Bench, page: str, warm: bool, seen: list[float]) -> float:
 
 
 def _visit(window: Window, page: str) -> None:
+    """Opens a page, and waits until it has nothing more to do that the next one would wait for."""
     window.page.goto(f"{window.origin}/{page}.html")
     window.page.wait_for_function("window.firstMs")
+    window.page.wait_for_function("!['booting', 'running'].includes(document.documentElement.dataset.state)")

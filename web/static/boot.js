@@ -26,21 +26,53 @@ addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortEr
 // MicroPython's event loop goes by Date.now: when a device's clock is set back, whatever waits would wait as much longer.
 if (chosen === "micropython") Date.now = () => Math.floor(performance.timeOrigin + performance.now());
 
+// What the room's page that this tab showed last has asked for first, the next one will, too: so it is on its way while
+// Python starts. `browser.fetch` takes the answers. The token goes to its own homeserver alone.
+const begin = (session, urls) => {
+  const headers = { Authorization: `Bearer ${session.token}` };
+  globalThis.authmediaBegun = {};
+  for (const url of urls.filter((url) => url.startsWith(`${session.address}/`))) {
+    const controller = new AbortController();
+    const options = { headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer" };
+    const answer = fetch(url, { ...options, signal: controller.signal });
+    answer.catch(() => {}); // whoever takes it is told
+    authmediaBegun[url] = { answer, controller, authorization: headers.Authorization };
+  }
+};
+if (boot.room)
+  try {
+    const [session, urls] = ["session", "beginning"].map((name) => JSON.parse(sessionStorage[`authmedia.${name}`]));
+    begin(session, urls);
+  } catch {
+    // There is nothing yet, or no such storage here.
+  }
+
 for (const link of document.querySelectorAll("[data-interpreter]"))
   if (link.dataset.interpreter === chosen) link.setAttribute("aria-current", "true");
 
 // PyScript wants a configuration for each of its script types, or loads all plugins for the one that has none.
-for (const [name, { type, url }] of Object.entries(boot.interpreters)) {
+for (const { type, url } of Object.values(boot.interpreters)) {
   const config = document.createElement(`${type}-config`);
   config.hidden = true;
   config.setAttribute("type", "json");
-  config.textContent = JSON.stringify({
-    interpreter: url,
-    plugins: plugins.map((plugin) => `!${plugin}`),
-    files: name === chosen ? { [boot.archives[name]]: "./*" } : {},
-  });
+  config.textContent = JSON.stringify({ interpreter: url, plugins: plugins.map((plugin) => `!${plugin}`) });
   document.head.append(config);
 }
+
+// The page's modules are unpacked here, while the interpreter loads; told of the archive, PyScript would do it in Python.
+const modules = (async () => {
+  const { parseTarGzip } = await import(new URL(boot.tar, location.href));
+  const response = await fetch(boot.archives[chosen]);
+  if (!response.ok) throw new Error(`${response.url} is missing (HTTP ${response.status})`);
+  return parseTarGzip(await response.arrayBuffer());
+})();
+modules.catch((error) => fail(`the page's Python did not load: ${error.message}`));
+const unpack = async ({ interpreter: { FS } }) => {
+  for (const { type, name, data } of await modules)
+    if (type === "directory") FS.mkdir(name);
+    else FS.writeFile(name, data ?? new Uint8Array());
+};
+
 const script = document.createElement("script");
 script.type = boot.interpreters[chosen].type;
 // PyScript only logs what an import raises; reported like any other error, it reaches the page.
@@ -52,6 +84,10 @@ except Exception as error:
     window.reportError(window.Error.new(repr(error)))
     raise
 `;
-document.body.append(script);
-
-import(new URL(boot.core, location.href)).catch((error) => fail(`PyScript did not load: ${error.message}`));
+import(new URL(boot.core, location.href)).then(
+  ({ hooks }) => {
+    hooks.main.onReady.add(unpack);
+    document.body.append(script);
+  },
+  (error) => fail(`PyScript did not load: ${error.message}`),
+);
