@@ -7,7 +7,7 @@
     python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N] [--resume]
     python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
     python3 build.py compare --load [--out DIR]
-    python3 build.py compare --faults [--out DIR] [--mode MODE ...]
+    python3 build.py compare --faults [--out DIR] [--mode MODE ...] [--rows WORDS ...]
     python3 build.py compare --take DIR
 
 The set-up uses Python's standard library alone. What a command does once everything is there stands in `web/`,
@@ -27,8 +27,8 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-ONE_HALF = ("tests/browser", "tests/compare")
-OTHER_HALF = ("tests/unit", "tests/homeserver", "tests/load", "tests/fuzz", "tests/bench", "tests/faults")
+ONE_HALF = ("tests/browser",)
+OTHER_HALF = tuple(f"tests/{part}" for part in ("unit", "homeserver", "load", "fuzz", "bench", "faults", "compare"))
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
 OLDEST_PYTHON = (3, 11)
@@ -82,7 +82,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     compare_parser.add_argument("--bench", action="store_true", help="measure speed instead, against peers")
     compare_parser.add_argument("--load", action="store_true", help="have 200 clients ask the module for five minutes")
     compare_parser.add_argument("--faults", action="store_true", help="have a thousand loads go wrong in each way")
-    compare_parser.add_argument("--rows", action="append", default=[], help="with --bench: only these rows")
+    compare_parser.add_argument("--rows", action="append", default=[], help="with --bench or --faults: only these rows")
     compare_parser.add_argument("--take", type=Path, help="put the figures that runs left there into the READMEs")
     compare_parser.set_defaults(command=compare)
     options, rest = parser.parse_known_args(arguments)
@@ -154,7 +154,7 @@ def compare(options: argparse.Namespace) -> int:
         if options.load:
             return load.run(STATE / "load", options.out)
         if options.faults:
-            return faults.run(options.out, modes=options.mode)
+            return faults.run(options.out, modes=options.mode, rows=options.rows)
         if options.bench:
             state = STATE / "bench"
             return bench.run(state, options.out, runs=options.runs, modes=options.mode, groups=options.rows)

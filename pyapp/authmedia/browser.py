@@ -43,11 +43,11 @@ _END = 9007199254740991.0
 # What browsers call a transfer that broke off, was aborted, or was never answered.
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
 # No browser gives up by itself on a server that takes a request and then says nothing, or nothing more. So many seconds
-# are waited for the beginning of an answer, and for the end of a body as many more as this many bytes a second take.
+# are waited for the beginning of an answer, and for a body, or for each piece of a large one, as many more as this many
+# bytes a second take.
 _PATIENCE_S = 45.0
 _SLOWEST_BYTES_PER_S = 4000
 _UNKNOWN_SIZE = 1_000_000
-_LONGEST_PATIENCE_S = 2_000_000.0  # browsers' timers count milliseconds in 31 bits
 # In the place of an event that never came.
 _TIMED_OUT = "timed out"
 
@@ -339,7 +339,7 @@ class Response:
         :raises BrowserError: if the transfer broke off, or in a page without WebCrypto.
         """
         subtle = _web_crypto()
-        ciphertext = await self._body(self._js.arrayBuffer())
+        ciphertext = await _settled((await self.blob())._js.arrayBuffer())
         if _small_bytes(await _settled(subtle.digest("SHA-256", ciphertext))) != sha256:
             return None
         algorithm = {"name": "AES-CTR", "counter": window.Uint8Array.new(ffi.to_js(list(counter))), "length": 64}
@@ -359,7 +359,7 @@ class Response:
         :param on_progress: called with the bytes that are there and those that were announced, while a body arrives
             that is large enough to wait for.
         """
-        if not on_progress or not self._is_large:
+        if not self._is_large:
             return Blob(await self._body(self._js.blob()))
         # A stream that the browser itself makes a blob of, since it may put that on disk. It takes one piece at a time,
         # and has copied a piece once it takes the next: by then, the write of the next one is over.
@@ -388,9 +388,12 @@ class Response:
         writer = writable.getWriter()
         complete = False
         try:
-            with _Patience(self._abort, self._patience_s):
+            size = _BUFFERS_BYTES // buffers
+            # A piece at a time, since a server may promise any length.
+            with _Patience(self._abort, _PATIENCE_S + size / _SLOWEST_BYTES_PER_S) as patience:
                 reader = await _byte_reader(self._js.body)
-                await self._carry(reader, writer, buffers, on_progress)
+                free = [window.ArrayBuffer.new(size) for _ in range(buffers)]
+                await self._carry(reader, writer, free, patience, on_progress)
                 await _settled(writer.close())
             complete = True
         finally:
@@ -399,11 +402,15 @@ class Response:
                 await writer.abort().catch(window.Boolean)
 
     async def _carry(
-        self, reader: "Any", writer: "Any", buffers: int, on_progress: "Callable[[int, int], None] | None"
+        self,
+        reader: "Any",
+        writer: "Any",
+        free: "list[Any]",
+        patience: "_Patience",
+        on_progress: "Callable[[int, int], None] | None",
     ) -> None:
-        size = _BUFFERS_BYTES // buffers
-        free = [window.ArrayBuffer.new(size) for _ in range(buffers)]
-        full = ffi.to_js({"min": size})  # each piece leaves something behind in the heap, so there are to be few
+        # Each piece leaves something behind in the heap, so there are to be few.
+        full = ffi.to_js({"min": free[0].byteLength})
         total, received, done = self.announced or 0, 0, False
         # Taken once: MicroPython makes another function of them each time.
         read, write, view = reader.read, writer.write, window.Uint8Array.new
@@ -413,6 +420,7 @@ class Response:
             if done and not getattr(piece, "byteLength", 0):
                 break  # else what is left comes with the end
             await _settled(write(piece))
+            patience.renew()
             free.append(piece.buffer)  # the one that was handed over is gone
             received += int(piece.byteLength)
             if on_progress:
@@ -427,12 +435,9 @@ class Response:
         return (self.announced or 0) >= _WORTH_COUNTING
 
     async def _body(self, promise: "Any") -> "Any":
-        return await _in_time(promise, self._abort, self._patience_s)
-
-    @property
-    def _patience_s(self) -> float:
-        """How many seconds the body may take."""
-        return _PATIENCE_S + (self.announced or _UNKNOWN_SIZE) / _SLOWEST_BYTES_PER_S
+        """The whole of a body that is not large, or of which nobody says how large it is."""
+        size = _UNKNOWN_SIZE if self.announced is None else min(self.announced, _UNKNOWN_SIZE)
+        return await _in_time(promise, self._abort, _PATIENCE_S + size / _SLOWEST_BYTES_PER_S)
 
 
 async def _byte_reader(body: "Any") -> "Any":
@@ -452,16 +457,22 @@ class _Patience:
     By a timer of the browser's own: one of Python's would cost as much as all the rest of a small media.
     """
 
-    __slots__ = ("_controller", "_timer")
+    __slots__ = ("_abort", "_controller", "_ms", "_timer")
 
     def __init__(self, controller: "Any", patience_s: float) -> None:
-        seconds = min(patience_s, _LONGEST_PATIENCE_S)
-        reason = window.DOMException.new(f"nothing more came within {seconds:.0f} seconds", "TimeoutError")
+        reason = window.DOMException.new(f"nothing more came within {patience_s:.0f} seconds", "TimeoutError")
         self._controller = controller
-        self._timer = window.setTimeout(controller.abort.bind(controller, reason), seconds * 1000)
+        self._abort = controller.abort.bind(controller, reason)
+        self._ms = patience_s * 1000
+        self._timer = window.setTimeout(self._abort, self._ms)
 
     def __enter__(self) -> "_Patience":
         return self
+
+    def renew(self) -> None:
+        """Has all the time again, since something came."""
+        window.clearTimeout(self._timer)
+        self._timer = window.setTimeout(self._abort, self._ms)
 
     def __exit__(self, kind: "Any", *_exception: object) -> None:
         window.clearTimeout(self._timer)
@@ -570,6 +581,7 @@ async def fetch(
     if method == "GET" and url in _begun_urls:
         _begun_urls.remove(url)
         begun = window.Reflect.get(_begun, url)
+        window.Reflect.deleteProperty(_begun, url)
         if begun.authorization == (headers or {}).get("Authorization"):
             return Response(await _in_time(begun.answer, begun.controller, _PATIENCE_S), begun.controller)
     controller = window.AbortController.new()

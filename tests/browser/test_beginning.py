@@ -18,6 +18,7 @@ ASKED = """(part) => performance.getEntriesByType("resource").filter(({ name }) 
   .map(({ startTime }) => startTime < window.running)"""
 
 
+@pytest.mark.by_default("chromium", "firefox-private")
 def test_the_next_page_of_a_room_asks_before_its_python_is_there(open_window: OpenWindow, interpreter: str) -> None:
     window = open_window()
     window.page.add_init_script(NOTE)
@@ -28,7 +29,7 @@ def test_the_next_page_of_a_room_asks_before_its_python_is_there(open_window: Op
     assert {media["state"] for media in window.media} == {"shown"}
 
 
-@pytest.mark.by_default("firefox-private")
+@pytest.mark.by_default("chromium")
 def test_a_session_that_has_ended_meanwhile_is_renewed(open_window: OpenWindow, demonstration: Demonstration) -> None:
     window = open_window()
     window.open("blob")

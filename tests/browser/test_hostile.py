@@ -33,7 +33,7 @@ HOSTILE = {
 }
 LOADED_MS = 5000
 STRATEGIES = ("link", "opfs", "blob", "bundle", "service_worker", "cookie", "signed_query")
-STRATEGIES_IN = {"chromium": ("link",), "firefox-private": ("blob",)}
+STRATEGIES_IN = {"chromium": ("blob",)}
 # Remembers every object URL, and keeps it alive.
 KEEP = """
   window.kept = [];

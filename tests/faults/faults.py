@@ -64,6 +64,12 @@ async def _promised(exchange: Exchange) -> None:
     await exchange.send(exchange.head(100_000_000_000) + exchange.body)
 
 
+async def _promised_in_vain(exchange: Exchange) -> None:
+    """A length of 100 GB is announced, and the body stands still in its middle."""
+    await exchange.send(exchange.head(100_000_000_000) + _half(exchange))
+    await asyncio.sleep(_STALLED_S)
+
+
 async def _cut_in_chunks(exchange: Exchange) -> None:
     """The body comes in chunks, without a length, and the last of them does not come."""
     half = _half(exchange)
@@ -98,6 +104,7 @@ reset_at_the_start = Fault(_reset_at_the_start, _OFTEN)
 reset_in_the_middle = Fault(_reset_in_the_middle, _OFTEN, cuts=True)
 cut_short = Fault(_cut_short, _OFTEN, cuts=True)
 promised = Fault(_promised, _OFTEN, cuts=True)
+promised_in_vain = Fault(_promised_in_vain, _SELDOM, cuts=True)
 cut_in_chunks = Fault(_cut_in_chunks, _OFTEN, cuts=True)
 cut_without_length = Fault(_cut_without_length, _OFTEN, cuts=True)
 stalled = Fault(_stalled, _SELDOM, cuts=True)
@@ -110,6 +117,7 @@ ANSWERS: dict[str, Fault] = {
     "connections reset in the middle of a body": reset_in_the_middle,
     "bodies cut short of their length": cut_short,
     "a length of 100 GB, and a body that is none": promised,
+    "a length of 100 GB, and then silence": promised_in_vain,
     "bodies in chunks, cut short": cut_in_chunks,
     "bodies without a length, cut short": cut_without_length,
     "bodies that stand still": stalled,

@@ -6,6 +6,7 @@ from functools import partial
 
 from playwright.sync_api import BrowserContext
 
+from tests.browser.engines import Mode
 from tests.faults import faults
 from tests.faults.ground import Ground, Seen, Tab
 from tests.faults.relay import Fault
@@ -82,6 +83,10 @@ class Scenario:
     small_disk: bool = False
     unseen: tuple[str, ...] = ()
     lasting: tuple[str, ...] = ()
+
+    def strategies_in(self, mode: Mode) -> tuple[str, ...]:
+        """The strategies that it is played with; in private windows there is no disk."""
+        return tuple(name for name in self.strategies if not (mode.private and name in ON_DISK))
 
 
 def _answers(fault: Fault, ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
@@ -180,6 +185,7 @@ _MAY_SAY: dict[Fault, tuple[str, ...]] = {
     faults.reset_in_the_middle: (UNREACHABLE, PROBLEM),
     faults.cut_short: (UNREACHABLE, PROBLEM),
     faults.promised: (UNREACHABLE, PROBLEM),
+    faults.promised_in_vain: (UNREACHABLE, PROBLEM),
     faults.cut_in_chunks: (UNREACHABLE, PROBLEM),
     faults.cut_without_length: (UNREACHABLE, PROBLEM),
     faults.stalled: (UNREACHABLE, PROBLEM),
@@ -189,7 +195,7 @@ _MAY_SAY: dict[Fault, tuple[str, ...]] = {
 # but for a bundle, whose parts have lengths, and for a link, with which the homeserver tells the length once more.
 # Firefox keeps the picture that it has decoded of it, for all elements, and takes no other from that link.
 _UNSEEN: dict[Fault, tuple[str, ...]] = {faults.cut_without_length: ("opfs", "blob")}
-_LASTING: dict[Fault, tuple[str, ...]] = {faults.cut_without_length: ("firefox",)}
+_LASTING: dict[Fault, tuple[str, ...]] = {faults.cut_without_length: ("firefox", "firefox-private")}
 
 SCENARIOS: dict[str, Scenario] = {
     **{

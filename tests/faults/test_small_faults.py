@@ -9,19 +9,20 @@ import pytest
 from playwright.sync_api import Playwright
 
 from tests import readme
-from tests.browser.engines import CHROMIUM, FIREFOX, Mode
+from tests.browser.engines import CHROMIUM, FIREFOX, FIREFOX_PRIVATE, Mode
 from tests.faults import faults, report
 from tests.faults.command import browser_for
 from tests.faults.ground import Ground, Seen, grounds
 from tests.faults.scenarios import SCENARIOS
 
 PICTURES = 40
-# By which strategy; `--full-matrix` has all faults, by all strategies, in both engines. Of those that are left out here
+# By which strategy; `--full-matrix` has all faults, by all strategies, in all engines. Of those that are left out here
 # some have tests of their own, with all that a person sees of them.
 IN_TURN = {
     "500, 502 and 503": "link",
     "connections reset in the middle of a body": "link",
     "bodies cut short of their length": "opfs",
+    "a length of 100 GB, and then silence": "blob",
     "bodies without a length, cut short": "link",
     "bodies that stand still": "bundle",
     "the clock jumps a day back": "blob",
@@ -29,9 +30,9 @@ IN_TURN = {
 }
 CASES = [
     pytest.param(mode, name, strategy, id=f"{mode.name}-{strategy}-{name.replace(' ', '-')}", marks=marks)
-    for mode in (CHROMIUM, FIREFOX)
+    for mode in (CHROMIUM, FIREFOX, FIREFOX_PRIVATE)
     for name, scenario in SCENARIOS.items()
-    for strategy in scenario.strategies
+    for strategy in scenario.strategies_in(mode)
     for marks in [[] if mode is CHROMIUM and strategy == IN_TURN.get(name) else [pytest.mark.full_matrix]]
 ]
 
