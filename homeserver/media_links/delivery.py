@@ -35,7 +35,9 @@ _SANDBOX = (
     b"sandbox; default-src 'none'; script-src 'none'; plugin-types application/pdf; style-src 'unsafe-inline';"
     b" media-src 'self'; object-src 'self';"
 )
-_READABLE_HEADERS = b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Content-Type, ETag"
+_READABLE_HEADERS = (
+    b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Content-Type, ETag, Server-Timing"
+)
 
 _OF_A_MEDIA = (b"Accept-Ranges", b"Content-Disposition", b"Content-Length", b"Content-Range", b"ETag", b"Server-Timing")
 

@@ -6,7 +6,7 @@ from authmedia import browser, pauses
 from authmedia.blurhash import Blurhash
 from authmedia.crowd import Crowd, Place
 from authmedia.encrypted import Keyring
-from authmedia.errors import AuthMediaError, HomeserverUnreachable
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrokeOff
 from authmedia.leisure import Leisure
 from authmedia.media import Media, MediaRequest
 from authmedia.traffic import Traffic
@@ -244,6 +244,7 @@ class Binding:
         """Loads until the element shows it, or until that makes no more sense."""
         request = self._request()
         again, attempt = True, 0
+        why: AuthMediaError | None = None
         while True:
             media = self._media = await self._loader.load(request, self._is_visible, self._on_progress)
             self.traffic = media.traffic
@@ -252,6 +253,8 @@ class Binding:
                 return media
             failure = await self._loader.examine(media, self._element.media_error)
             self._give_back()
+            # A homeserver that is busy may well give the picture to whoever asks why; then why is what it said before.
+            why = why if why and isinstance(failure, TransferBrokeOff) else failure
             if failure.again and again:
                 again = False  # once, at once: a link that expired is replaced, or the browser has all of it by now
                 continue
@@ -259,7 +262,7 @@ class Binding:
             if attempt == pauses.TRIES or not failure.temporary:
                 break
             await asyncio.sleep(pauses.delay_s(attempt - 1, failure.retry_after_s))
-        raise failure
+        raise why
 
     async def _shows(self, media: Media) -> bool:
         """Whether the element shows what was loaded for it."""

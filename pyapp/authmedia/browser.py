@@ -15,6 +15,7 @@ import json
 from pyscript import document, ffi, window
 
 from authmedia.base64url import base64url
+from authmedia.strangers import announced
 
 try:
     from pyodide.ffi import JsException
@@ -319,9 +320,8 @@ class Response:
         self._js = js
         self._abort = abort
         self.status = int(js.status)
-        length = self.header("Content-Length")
         #: How many bytes the body is said to have, if anybody says.
-        self.announced = int(length) if length.isdigit() else None
+        self.announced = announced(self.header("Content-Length"), self.header("Server-Timing"))
 
     def header(self, name: str) -> str:
         """A header's value, empty where it is missing or hidden by CORS."""

@@ -1,4 +1,4 @@
-"""JSON of strangers, which may hold what no program reckons with: ``1e999``, ``NaN``, lists in lists without end."""
+"""What strangers say, which may be what no program reckons with: ``1e999``, ``NaN``, lists in lists without end."""
 
 import json
 
@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
 # Milliseconds until the year 33658, or a petabyte: whoever names more means nothing by it.
 _MOST = 1e15
+_MOST_DIGITS = 15
 
 
 def parsed(text: "str | bytes") -> "Any":
@@ -35,3 +36,19 @@ def figure(value: object) -> float:
     except OverflowError:  # of hundreds of digits, on CPython
         return 0.0
     return read if 0 < read <= _MOST else 0.0
+
+
+def announced(content_length: str, server_timing: str) -> int | None:
+    """How many bytes a body is to have, by its headers; nothing where they do not say.
+
+    :param content_length: https://www.rfc-editor.org/rfc/rfc9110#section-8.6
+    :param server_timing: by which links tell the size even where an answer has no length:
+        ``size;desc="14200"``. https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Server-Timing
+    """
+    sizes = [content_length]
+    for metric in server_timing.split(","):
+        name, _, description = metric.strip().partition(';desc="')
+        if name == "size":
+            sizes.append(description[:-1])
+    told = [int(size) for size in sizes if size.isdigit() and len(size) <= _MOST_DIGITS]
+    return told[0] if told else None

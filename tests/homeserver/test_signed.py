@@ -106,7 +106,7 @@ def test_protective_headers_in_words(whole: Answer) -> None:
     assert whole.headers["x-robots-tag"].startswith("noindex")
     assert whole.headers["accept-ranges"] == "bytes"
     readable = whole.headers["access-control-expose-headers"].lower().split(", ")
-    assert {"accept-ranges", "content-length", "content-range", "etag"} <= set(readable)
+    assert {"accept-ranges", "content-length", "content-range", "etag", "server-timing"} <= set(readable)
 
 
 def test_may_be_kept_by_the_browser_alone_until_the_link_expires(ana: Account, film: Mxc) -> None:

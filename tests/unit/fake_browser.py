@@ -14,6 +14,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
+from authmedia.strangers import announced
+
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError")
 
 
@@ -69,8 +71,7 @@ class Response:
         self.breaks = breaks
         self.gate = gate
         self.aborted = False
-        length = self.header("Content-Length")
-        self.announced = int(length) if length.isdigit() else None
+        self.announced = announced(self.header("Content-Length"), self.header("Server-Timing"))
 
     def header(self, name: str) -> str:
         return self.headers.get(name.lower(), "")

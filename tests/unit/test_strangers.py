@@ -4,7 +4,7 @@ import pytest
 
 from authmedia.encrypted import Keyring
 from authmedia.errors import ServerFailure
-from authmedia.strangers import figure, parsed
+from authmedia.strangers import announced, figure, parsed
 from authmedia.strategies.blocking import _refusal
 from demo.room import Message, Person
 
@@ -22,6 +22,25 @@ def test_what_one_reckons_with_is_kept(text: str, expected: float) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a":' * 100_000, "\x00"])
 def test_what_is_no_json_is_nothing(text: str) -> None:
     assert parsed(text) is None
+
+
+@pytest.mark.parametrize(
+    ("length", "timing", "expected"),
+    [
+        ("7", "", 7),
+        ("7", 'size;desc="9"', 7),
+        ("", 'size;desc="9"', 9),
+        ("", 'cache;desc="3", size;desc="9"', 9),
+        ("", 'size;desc="9', None),
+        ("", "size", None),
+        ("", 'size;desc="-9"', None),
+        ("-7", "", None),
+        ("9" * 5000, "", None),
+        ("", "", None),
+    ],
+)
+def test_how_long_a_body_is_to_be(length: str, timing: str, expected: int | None) -> None:
+    assert announced(length, timing) == expected
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "9" * 400])

@@ -15,6 +15,8 @@ from authmedia.traffic import Traffic
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run, turns
 
+SIZE = str(len(PICTURE))
+
 
 def test_every_strategy_has_its_name_and_tries(script: Script, homeserver: Homeserver) -> None:
     for name in strategies.NAMES:
@@ -464,11 +466,14 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
     assert [request.cache for request in browser.requests if "/signed/" in request.url] == ["reload"] * min(cut, 5)
 
 
+@pytest.mark.parametrize(
+    "told", [("Content-Length", f"{len(PICTURE)}"), ("Server-Timing", f'size;desc="{len(PICTURE)}"')]
+)
 def test_a_cut_answer_is_no_damaged_file(
-    script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
+    script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, told: tuple[str, str]
 ) -> None:
     monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
-    headers = {"Content-Type": "image/png", "Content-Length": str(len(PICTURE))}
+    headers = {"Content-Type": "image/png", told[0]: told[1]}
     script.instead = lambda request: fake.Response(200, PICTURE[:5], headers) if "/signed/" in request.url else None
 
     async def decodes(url: str) -> bool:
@@ -524,6 +529,25 @@ def test_what_came_whole_when_it_was_asked_for_a_last_time_is_shown(
 
     run(scenario())
     assert len(came) == 1
+
+
+def test_a_homeserver_that_is_busy_is_told_of_though_whoever_asked_why_got_the_picture(
+    script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[int] = []
+    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: waited.append(attempt) or 0)
+
+    def busy(request: Any) -> Any:
+        refused = "/signed/" in request.url and not waited
+        return error(429, "M_LIMIT_EXCEEDED", "Too many requests", retry_after_ms=10) if refused else None
+
+    async def scenario() -> None:
+        script.instead = busy
+        binding = await settled_binding(homeserver, never)
+        assert isinstance(binding.failure, errors.RateLimited), binding.failure
+
+    run(scenario())
+    assert len(waited) == pauses.TRIES - 1
 
 
 def test_a_picture_that_stalls_is_told_so(script: Script, homeserver: Homeserver) -> None:
