@@ -53,7 +53,8 @@ def table(faults: dict[str, Any]) -> str:
         "| wrong, without end, or in words that do not fit |",
         "|---|---|---|---|---|---|---|",
     ]
-    for row in faults["rows"]:
+    order = list(SCENARIOS)
+    for row in sorted(faults["rows"], key=lambda row: (row["engine"], order.index(row["fault"]))):
         first, end = Seen(**row["at_first"]), Seen(**row["in_the_end"])
         failed = sum(first.failed.values())
         cells = [row["fault"], row["engine"], first.loads, first.shown, failed, end.shown, _bad(row)]
