@@ -243,7 +243,7 @@ class Binding:
     async def _show(self) -> Media:
         """Loads until the element shows it, or until that makes no more sense."""
         request = self._request()
-        again, attempt = True, 0
+        attempt, replaced, came = 0, False, False
         why: AuthMediaError | None = None
         while True:
             media = self._media = await self._loader.load(request, self._is_visible, self._on_progress)
@@ -253,16 +253,20 @@ class Binding:
                 return media
             failure = await self._loader.examine(media, self._element.media_error)
             self._give_back()
-            # A homeserver that is busy may well give the picture to whoever asks why; then why is what it said before.
-            why = why if why and isinstance(failure, TransferBrokeOff) else failure
-            if failure.again and again:
-                again = False  # once, at once: a link that expired is replaced, or the browser has all of it by now
-                continue
-            attempt += 1
-            if attempt == pauses.TRIES or not failure.temporary:
-                break
-            await asyncio.sleep(pauses.delay_s(attempt - 1, failure.retry_after_s))
-        raise why
+            broke_off = isinstance(failure, TransferBrokeOff)
+            # Where it is a matter of chance, whoever asks why may get the picture: then why is what was told before.
+            if not (why and why.temporary and broke_off):
+                why = failure
+            # Each once, at once: what was replaced meanwhile, and what came by now and may be in the browser's cache.
+            if broke_off and not came:
+                came = True
+            elif failure.again and not replaced:
+                replaced = True
+            else:
+                attempt += 1
+                if attempt == pauses.TRIES or not failure.temporary:
+                    raise why
+                await asyncio.sleep(pauses.delay_s(attempt - 1, failure.retry_after_s))
 
     async def _shows(self, media: Media) -> bool:
         """Whether the element shows what was loaded for it."""

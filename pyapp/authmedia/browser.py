@@ -49,6 +49,7 @@ TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
 _PATIENCE_S = 45.0
 _SLOWEST_BYTES_PER_S = 4000
 _UNKNOWN_SIZE = 1_000_000
+_LARGEST_TEXT = 10_000_000
 # In the place of an event that never came.
 _TIMED_OUT = "timed out"
 
@@ -339,7 +340,10 @@ class Response:
         :raises BrowserError: if the transfer broke off, or in a page without WebCrypto.
         """
         subtle = _web_crypto()
-        ciphertext = await _settled((await self.blob())._js.arrayBuffer())
+        if str(self._js.url).startswith("blob:"):  # it is here already
+            ciphertext = await self._body(self._js.arrayBuffer())
+        else:
+            ciphertext = await _settled((await self.blob())._js.arrayBuffer())
         if _small_bytes(await _settled(subtle.digest("SHA-256", ciphertext))) != sha256:
             return None
         algorithm = {"name": "AES-CTR", "counter": window.Uint8Array.new(ffi.to_js(list(counter))), "length": 64}
@@ -435,8 +439,8 @@ class Response:
         return (self.announced or 0) >= _WORTH_COUNTING
 
     async def _body(self, promise: "Any") -> "Any":
-        """The whole of a body that is not large, or of which nobody says how large it is."""
-        size = _UNKNOWN_SIZE if self.announced is None else min(self.announced, _UNKNOWN_SIZE)
+        """A body as a whole: of a media that is not large or does not say how large it is, or a text."""
+        size = _UNKNOWN_SIZE if self.announced is None else min(self.announced, _LARGEST_TEXT)
         return await _in_time(promise, self._abort, _PATIENCE_S + size / _SLOWEST_BYTES_PER_S)
 
 
@@ -460,7 +464,7 @@ class _Patience:
     __slots__ = ("_abort", "_controller", "_ms", "_timer")
 
     def __init__(self, controller: "Any", patience_s: float) -> None:
-        reason = window.DOMException.new(f"nothing more came within {patience_s:.0f} seconds", "TimeoutError")
+        reason = window.DOMException.new(f"it took longer than {patience_s:.0f} seconds", "TimeoutError")
         self._controller = controller
         self._abort = controller.abort.bind(controller, reason)
         self._ms = patience_s * 1000
@@ -578,12 +582,13 @@ async def fetch(
     :param cache: ``default`` for what may stay in the browser's HTTP cache, as what is encrypted may.
     :raises BrowserError: if no answer came.
     """
-    if method == "GET" and url in _begun_urls:
+    if url in _begun_urls and (method, credentials, cache) == ("GET", "omit", "no-store"):
         _begun_urls.remove(url)
         begun = window.Reflect.get(_begun, url)
         window.Reflect.deleteProperty(_begun, url)
         if begun.authorization == (headers or {}).get("Authorization"):
             return Response(await _in_time(begun.answer, begun.controller, _PATIENCE_S), begun.controller)
+        begun.controller.abort()
     controller = window.AbortController.new()
     options = {
         "method": method,

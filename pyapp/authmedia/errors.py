@@ -98,7 +98,7 @@ class HomeserverUnreachable(AuthMediaError):
 class TransferBrokeOff(HomeserverUnreachable):
     """An element's transfer came to nothing, but another transfer of the same brought all of it."""
 
-    again = True
+    advice = "Load the media again: connections to the homeserver, or the homeserver itself, fail now and then."
 
 
 class ServerFailure(AuthMediaError):

@@ -6,7 +6,7 @@ import random
 from authmedia import browser
 from authmedia.errors import AuthMediaError
 
-#: How often what may go well later is tried.
+#: How often what may go well later is tried, what is tried again at once not counted.
 TRIES = 4
 _FIRST_S = 0.3
 # No answer is heeded for longer.

@@ -45,10 +45,15 @@ def announced(content_length: str, server_timing: str) -> int | None:
     :param server_timing: by which links tell the size even where an answer has no length:
         ``size;desc="14200"``. https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Server-Timing
     """
-    sizes = [content_length]
+    told = _whole_number(content_length)
     for metric in server_timing.split(","):
         name, _, description = metric.strip().partition(';desc="')
-        if name == "size":
-            sizes.append(description[:-1])
-    told = [int(size) for size in sizes if size.isdigit() and len(size) <= _MOST_DIGITS]
-    return told[0] if told else None
+        if name == "size" and told is None:
+            told = _whole_number(description[:-1])
+    return told
+
+
+def _whole_number(text: str) -> int | None:
+    """ASCII digits as a number; `str.isdigit` would take others, too, on CPython."""
+    is_one = text and len(text) <= _MOST_DIGITS and all(digit in "0123456789" for digit in text)
+    return int(text) if is_one else None

@@ -78,7 +78,7 @@ async def examine(media: Media, words: str) -> AuthMediaError:
         response = await ask(media.src, cache="reload" if pictured else "default")
         if not pictured:
             response.abort()
-        elif await _is_good(response, media):
+        elif await _can_be_shown(response, media):
             return TransferBrokeOff("The transfer broke off", mxc=mxc, words=words)
     except AuthMediaError as error:
         return error.about(mxc)
@@ -87,13 +87,13 @@ async def examine(media: Media, words: str) -> AuthMediaError:
     return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=mxc, words=words)
 
 
-async def _is_good(response: browser.Response, media: Media) -> bool:
+async def _can_be_shown(response: browser.Response, media: Media) -> bool:
     """Whether what this transfer brings can be shown.
 
-    :raises BrowserError: if it breaks off, too.
+    :raises BrowserError: if it breaks off, too, which not every browser says of itself.
     """
     body = await response.blob()
     media.traffic.bytes += body.size
-    if body.size < (response.announced or 0):  # not every browser calls it an error
+    if body.size < (response.announced or 0):
         raise browser.BrowserError("", "The body is shorter than its length")
-    return await is_picture(body.slice(0, safe_content_type(body.content_type)))
+    return await is_picture(body.slice(0, safe_content_type(response.header("Content-Type"))))

@@ -59,10 +59,10 @@ class RoomPage(Page):
         works = self.support[self.name].works
         if works:
             self._begin_to_load(self.name, session)
-            await self._first_settled()
+        await begin_with(session, paths_read(session.room))
+        await self._first_settled()
         await self._draw_rest(room)
         self._mind_buttons(session)
-        await begin_with(session, paths_read(session.room))
         if not works:
             await self.try_others(session)
             self._offer_others(session)

@@ -138,7 +138,7 @@ async def _sign_in(address: str, user: str, password: str, room: str, *, renewab
     user_id, token = await log_in(address, user, password)
     homeserver = Homeserver(address, user_id, token)
     room_id = await _room_id(homeserver, room)
-    kept = {"address": address, "user": user_id, "token": token, "room": room_id, "renewable": renewable}
+    kept = {"address": homeserver.base_url, "user": user_id, "token": token, "room": room_id, "renewable": renewable}
     await browser.remember(_REMEMBERED, json.dumps(kept))
     return Session(homeserver, room_id, renewable)
 

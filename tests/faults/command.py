@@ -37,10 +37,13 @@ def run(out: Path, *, modes: list[str], rows: list[str], loads: int = LOADS) -> 
     if unknown:
         console.print(f"authmedia: there is no {unknown[0]} here; there are: {', '.join(_ENGINES)}")
         return 1
+    wanted = {name: it for name, it in SCENARIOS.items() if not rows or any(words in name for words in rows)}
+    if not wanted:
+        console.print(f"authmedia: no fault is called so; there are: {', '.join(SCENARIOS)}")
+        return 1
     set_up_browsers()
     out.mkdir(parents=True, exist_ok=True)
     said = {**about(None, 1), "loads": loads}
-    wanted = {name: it for name, it in SCENARIOS.items() if not rows or any(words in name for words in rows)}
     found: list[dict[str, Any]] = []
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -72,7 +75,7 @@ def _row(
     total = Outcome()
     with browser_for(scenario, _ENGINES[engine], playwright) as context:
         strategies = scenario.strategies_in(_ENGINES[engine])
-        for strategy in islice(cycle(strategies), -(-loads // _AT_A_TIME)):
+        for strategy in islice(cycle(strategies), max(len(strategies), -(-loads // _AT_A_TIME))):
             outcome = scenario.play(ground, context, strategy, ground.pictures)
             total.at_first.add(outcome.at_first)
             total.in_the_end.add(outcome.in_the_end)

@@ -36,6 +36,7 @@ def test_what_is_no_json_is_nothing(text: str) -> None:
         ("", 'size;desc="-9"', None),
         ("-7", "", None),
         ("9" * 5000, "", None),
+        ("\u00b2", 'size;desc="\u0667"', None),
         ("", "", None),
     ],
 )

@@ -550,6 +550,27 @@ def test_a_homeserver_that_is_busy_is_told_of_though_whoever_asked_why_got_the_p
     assert len(waited) == pauses.TRIES - 1
 
 
+def test_a_link_that_expires_after_its_transfer_broke_off_is_renewed(
+    script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
+    examined: list[str] = []
+
+    def expire(request: Any) -> Any:
+        if "batch=1" not in request.url:
+            return None
+        examined.append(request.url)
+        return error(403, "DEV.AUTHMEDIA.LINK_EXPIRED", "The link has expired") if len(examined) > 1 else None
+
+    async def scenario() -> None:
+        script.instead = expire
+        binding = await settled_binding(homeserver, lambda src: shown_if("batch=2" in src))
+        assert binding.state == SHOWN, binding.failure
+
+    run(scenario())
+    assert len(examined) == 2
+
+
 def test_a_picture_that_stalls_is_told_so(script: Script, homeserver: Homeserver) -> None:
     async def stall(src: str) -> bool:
         raise fake.BrowserError("TimeoutError", "no whole picture came within 295 seconds")

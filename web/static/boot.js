@@ -1,7 +1,8 @@
 // Chooses the interpreter before PyScript starts (it reads its configuration while it loads), and says on the page what
 // goes wrong before Python can.
 const boot = JSON.parse(document.getElementById("boot").textContent);
-const asked = new URLSearchParams(location.search).get("interpreter");
+const query = new URLSearchParams(location.search);
+const asked = query.get("interpreter");
 const chosen = asked in boot.interpreters ? asked : "micropython";
 const plugins = ["codemirror", "deprecations-manager", "donkey", "error", "py-editor", "py-game", "py-terminal"];
 
@@ -26,8 +27,8 @@ addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortEr
 // MicroPython's event loop goes by Date.now: when a device's clock is set back, whatever waits would wait as much longer.
 if (chosen === "micropython") Date.now = () => Math.floor(performance.timeOrigin + performance.now());
 
-// What the room's page that this tab showed last has asked for first, the next one will, too: so it is on its way while
-// Python starts. `browser.fetch` takes the answers. The token goes to its own homeserver alone.
+// A page of a room asks first for what the last one in this tab asked for first, so that is on its way while Python starts;
+// `browser.fetch` takes the answers. The token goes to its own homeserver alone.
 const begin = (session, urls) => {
   const headers = { Authorization: `Bearer ${session.token}` };
   globalThis.authmediaBegun = {};
@@ -42,7 +43,8 @@ const begin = (session, urls) => {
 if (boot.room)
   try {
     const [session, urls] = ["session", "beginning"].map((name) => JSON.parse(sessionStorage[`authmedia.${name}`]));
-    begin(session, urls);
+    const wanted = query.get("homeserver")?.replace(/\/+$/, "");
+    if (!wanted || wanted === session.address) begin(session, urls);
   } catch {
     // There is nothing yet, or no such storage here.
   }
@@ -66,7 +68,6 @@ const modules = (async () => {
   if (!response.ok) throw new Error(`${response.url} is missing (HTTP ${response.status})`);
   return parseTarGzip(await response.arrayBuffer());
 })();
-modules.catch((error) => fail(`the page's Python did not load: ${error.message}`));
 const unpack = async ({ interpreter: { FS } }) => {
   for (const { type, name, data } of await modules)
     if (type === "directory") FS.mkdir(name);
