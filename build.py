@@ -27,8 +27,8 @@ from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
-ONE_HALF = ("tests/browser",)
-OTHER_HALF = tuple(f"tests/{part}" for part in ("unit", "homeserver", "load", "fuzz", "bench", "faults", "compare"))
+ONE_HALF = ("tests/browser", "tests/compare")
+OTHER_HALF = tuple(f"tests/{part}" for part in ("unit", "homeserver", "load", "fuzz", "bench", "faults"))
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
 OLDEST_PYTHON = (3, 11)

@@ -128,6 +128,7 @@ def test_on_pyodide_too(open_window: OpenWindow) -> None:
     assert report["strategies"]["blocking"]["note"] == ""
 
 
+@pytest.mark.full_matrix
 @only_chromium
 def test_it_starts_by_a_button_and_stops_by_another(open_window: OpenWindow) -> None:
     window = open_window()

@@ -33,8 +33,7 @@ HOSTILE = {
 }
 LOADED_MS = 5000
 STRATEGIES = ("link", "opfs", "blob", "bundle", "service_worker", "cookie", "signed_query")
-# Object URLs are of the page's own origin, so what runs there could do most.
-STRATEGIES_IN = {"chromium": ("blob",)}
+STRATEGIES_IN = {"chromium": ("link",)}
 # Remembers every object URL, and keeps it alive.
 KEEP = """
   window.kept = [];

@@ -114,6 +114,7 @@ def test_a_service_worker_that_was_taken_away_works_again(open_window: OpenWindo
     assert {entry["strategy"] for entry in window.media} == {"service_worker"}
 
 
+@pytest.mark.full_matrix
 @only_chromium
 def test_switching_the_interpreter_keeps_the_page(open_window: OpenWindow) -> None:
     window = open_window()

@@ -21,7 +21,6 @@ PICTURES = 40
 IN_TURN = {
     "500, 502 and 503": "link",
     "connections reset in the middle of a body": "link",
-    "bodies cut short of their length": "opfs",
     "a length of 100 GB, and then silence": "blob",
     "bodies without a length, cut short": "link",
     "bodies that stand still": "bundle",
@@ -95,4 +94,4 @@ def test_the_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
     read = readme.read_figures(tmp_path / "faults.json")
     assert read == json.loads(json.dumps({"about": {"loads": 5}, "rows": [row()]}))
     assert "| answers out of order | firefox | 5 | 5 | 0 | 5 | 0 |" in report.table(read)
-    assert len(faults.ANSWERS) == 10
+    assert set(faults.ANSWERS) < set(SCENARIOS)

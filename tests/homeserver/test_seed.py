@@ -245,6 +245,7 @@ def test_interrupted_seeding_goes_on_where_it_was(other_homeserver: Homeserver, 
     _assert_whole(other_homeserver, other_homeserver.seed())
 
 
+@pytest.mark.full_matrix
 def test_an_answer_that_gets_lost_doubles_nothing(
     other_homeserver: Homeserver, demo: Demo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +269,7 @@ def test_an_answer_that_gets_lost_doubles_nothing(
     _assert_whole(other_homeserver, other_homeserver.seed())
 
 
+@pytest.mark.full_matrix
 def test_a_new_homeserver_is_filled_although_the_record_tells_of_another(
     homeserver: Homeserver, demo: Demo, other_homeserver: Homeserver
 ) -> None:
