@@ -98,7 +98,8 @@ def opened(
     """A browser in some mode, with a profile of its own that is removed afterwards.
 
     :param downloads: where it saves files.
-    :param believed: the SHA-256 of the public key of a certificate that a Chromium is to believe, in base64.
+    :param believed: the SHA-256 of the public key of a certificate that it is to believe, in base64; a Firefox believes
+        all then.
     """
     with tempfile.TemporaryDirectory(prefix="authmedia-profile-", ignore_cleanup_errors=True) as profile:
         context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""), downloads, believed)
@@ -121,7 +122,11 @@ def _launch(
         return playwright.chromium.launch_persistent_context(profile, args=arguments, downloads_path=downloads, **own)
     stock: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
     return playwright.firefox.launch_persistent_context(
-        profile, firefox_user_prefs=mode.preferences, downloads_path=downloads, **stock
+        profile,
+        firefox_user_prefs=mode.preferences,
+        downloads_path=downloads,
+        ignore_https_errors=bool(believed),
+        **stock,
     )
 
 
