@@ -28,7 +28,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 ONE_HALF = ("tests/browser", "tests/compare")
-OTHER_HALF = tuple(f"tests/{part}" for part in ("unit", "homeserver", "load", "fuzz", "bench", "faults"))
+OTHER_HALF = ("tests/unit", "tests/homeserver", "tests/load", "tests/fuzz", "tests/bench", "tests/faults")
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
 OLDEST_PYTHON = (3, 11)

@@ -15,7 +15,7 @@ import json
 from pyscript import document, ffi, window
 
 from authmedia.base64url import base64url
-from authmedia.strangers import announced
+from authmedia.strangers import SIZE, announced, whole_number
 
 try:
     from pyodide.ffi import JsException
@@ -322,7 +322,7 @@ class Response:
         self._abort = abort
         self.status = int(js.status)
         #: How many bytes the body is said to have, if anybody says.
-        self.announced = announced(self.header("Content-Length"), self.header("Server-Timing"))
+        self.announced = announced(self.header)
 
     def header(self, name: str) -> str:
         """A header's value, empty where it is missing or hidden by CORS."""
@@ -558,10 +558,20 @@ class Pieces:
         return True
 
 
-# What a page has asked for before Python was there, as it may if Python will surely ask for it first. By URL, it has
-# `answer`, a promise; `controller`, which aborts it; and the `authorization` that it was sent with.
-_begun: "Any" = getattr(window, "authmediaBegun", None)
-_begun_urls: "list[str]" = json.loads(str(window.JSON.stringify(window.Object.keys(_begun)))) if _begun else []
+def _taken_over() -> "dict[str, Any]":
+    """What a page has asked for before Python was there, by URL, as it may if Python will surely ask for it first.
+
+    Each has ``answer``, a promise; ``controller``, which aborts it; and the ``authorization`` that it was sent with.
+    """
+    begun: Any = getattr(window, "authmediaBegun", None)
+    if not begun:
+        return {}
+    window.Reflect.deleteProperty(window, "authmediaBegun")  # it is ours now, token and all
+    urls = json.loads(str(window.JSON.stringify(window.Object.keys(begun))))
+    return {url: window.Reflect.get(begun, url) for url in urls}
+
+
+_begun = _taken_over()
 
 
 async def fetch(
@@ -582,10 +592,8 @@ async def fetch(
     :param cache: ``default`` for what may stay in the browser's HTTP cache, as what is encrypted may.
     :raises BrowserError: if no answer came.
     """
-    if url in _begun_urls and (method, credentials, cache) == ("GET", "omit", "no-store"):
-        _begun_urls.remove(url)
-        begun = window.Reflect.get(_begun, url)
-        window.Reflect.deleteProperty(_begun, url)
+    if url in _begun and (method, credentials, cache) == ("GET", "omit", "no-store"):
+        begun = _begun.pop(url)
         if begun.authorization == (headers or {}).get("Authorization"):
             return Response(await _in_time(begun.answer, begun.controller, _PATIENCE_S), begun.controller)
         begun.controller.abort()
@@ -664,8 +672,6 @@ _TIMING = ffi.to_js(
     ["initiatorType", "transferSize", "responseStart", "encodedBodySize", "decodedBodySize"]
     + ["serverTiming", "name", "description"]
 )
-# By this name a server tells the size of a body where an element alone reads it; in an `<img>` a part looks whole.
-_SIZE = "size"
 
 
 def loads_of(url: str) -> Loads:
@@ -686,8 +692,8 @@ def loads_of(url: str) -> Loads:
 def _is_whole(entry: "dict[str, Any]") -> bool:
     """https://developer.mozilla.org/docs/Web/API/PerformanceServerTiming"""
     arrived = entry["decodedBodySize"]  # 0 where the browser does not tell
-    told = [metric["description"] for metric in entry.get("serverTiming", []) if metric["name"] == _SIZE]
-    return not (arrived and told and told[0].isdigit()) or arrived >= int(told[0])
+    told = [whole_number(metric["description"]) for metric in entry.get("serverTiming", []) if metric["name"] == SIZE]
+    return not (arrived and told) or arrived >= (told[0] or 0)
 
 
 def keep_timings(entries: int) -> None:

@@ -4,7 +4,11 @@ import json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+#: By this name a server tells the size of a body in ``Server-Timing``: in an ``<img>`` a part looks whole.
+SIZE = "size"
 
 # Milliseconds until the year 33658, or a petabyte: whoever names more means nothing by it.
 _MOST = 1e15
@@ -38,22 +42,26 @@ def figure(value: object) -> float:
     return read if 0 < read <= _MOST else 0.0
 
 
-def announced(content_length: str, server_timing: str) -> int | None:
+def announced(header: "Callable[[str], str]") -> int | None:
     """How many bytes a body is to have, by its headers; nothing where they do not say.
 
-    :param content_length: https://www.rfc-editor.org/rfc/rfc9110#section-8.6
-    :param server_timing: by which links tell the size even where an answer has no length:
-        ``size;desc="14200"``. https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Server-Timing
+    Where it has no length, links tell their size all the same: ``Server-Timing: size;desc="14200"``.
+    https://www.rfc-editor.org/rfc/rfc9110#section-8.6
+    https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Server-Timing
+
+    :param header: gives a header's value, empty where it is missing. The second one is read only where it is needed.
     """
-    told = _whole_number(content_length)
-    for metric in server_timing.split(","):
+    length = whole_number(header("Content-Length"))
+    if length is not None:
+        return length
+    for metric in header("Server-Timing").split(","):
         name, _, description = metric.strip().partition(';desc="')
-        if name == "size" and told is None:
-            told = _whole_number(description[:-1])
-    return told
+        if name == SIZE:
+            return whole_number(description[:-1])
+    return None
 
 
-def _whole_number(text: str) -> int | None:
-    """ASCII digits as a number; `str.isdigit` would take others, too, on CPython."""
-    is_one = text and len(text) <= _MOST_DIGITS and all(digit in "0123456789" for digit in text)
-    return int(text) if is_one else None
+def whole_number(text: str) -> int | None:
+    """Digits as a number; nothing for whatever else it is."""
+    # Of bytes, since those of a text would be digits of all scripts on CPython.
+    return int(text) if len(text) <= _MOST_DIGITS and text.encode().isdigit() else None

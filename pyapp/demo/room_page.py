@@ -91,8 +91,9 @@ class RoomPage(Page):
                 return  # far away as they are, there is time enough to draw in
 
     async def _draw_rest(self, room: Room) -> None:
-        last = room.messages[:_SEEN_FIRST][-1:]
-        await timeline.draw_gently(room.messages[_SEEN_FIRST:], self._chat, behind=last[0] if last else None)
+        """Draws all other messages, a few at a time."""
+        first, rest = room.messages[:_SEEN_FIRST], room.messages[_SEEN_FIRST:]
+        await timeline.draw_gently(rest, self._chat, behind=first[-1] if first else None)
         await browser.breath()  # by then whoever watches the room knows of the rest
 
     async def _forget_all(self, session: Session) -> None:

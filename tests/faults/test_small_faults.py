@@ -94,4 +94,4 @@ def test_the_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
     read = readme.read_figures(tmp_path / "faults.json")
     assert read == json.loads(json.dumps({"about": {"loads": 5}, "rows": [row()]}))
     assert "| answers out of order | firefox | 5 | 5 | 0 | 5 | 0 |" in report.table(read)
-    assert set(faults.ANSWERS) < set(SCENARIOS)
+    assert len(faults.ANSWERS) == 11

@@ -71,7 +71,7 @@ class Response:
         self.breaks = breaks
         self.gate = gate
         self.aborted = False
-        self.announced = announced(self.header("Content-Length"), self.header("Server-Timing"))
+        self.announced = announced(self.header)
 
     def header(self, name: str) -> str:
         return self.headers.get(name.lower(), "")

@@ -41,7 +41,7 @@ def test_what_is_no_json_is_nothing(text: str) -> None:
     ],
 )
 def test_how_long_a_body_is_to_be(length: str, timing: str, expected: int | None) -> None:
-    assert announced(length, timing) == expected
+    assert announced({"Content-Length": length, "Server-Timing": timing}.__getitem__) == expected
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "9" * 400])

@@ -466,9 +466,7 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
     assert [request.cache for request in browser.requests if "/signed/" in request.url] == ["reload"] * min(cut, 5)
 
 
-@pytest.mark.parametrize(
-    "told", [("Content-Length", f"{len(PICTURE)}"), ("Server-Timing", f'size;desc="{len(PICTURE)}"')]
-)
+@pytest.mark.parametrize("told", [("Content-Length", SIZE), ("Server-Timing", f'size;desc="{SIZE}"')])
 def test_a_cut_answer_is_no_damaged_file(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, told: tuple[str, str]
 ) -> None:
