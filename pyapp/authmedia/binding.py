@@ -9,6 +9,7 @@ from authmedia.encrypted import Keyring
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrokeOff
 from authmedia.leisure import Leisure
 from authmedia.media import Media, MediaRequest
+from authmedia.strangers import whole_number
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -290,8 +291,8 @@ class Binding:
         encrypted = self._keyring.find(data.get("encrypted", ""))
         return MediaRequest(
             data.get("mxc", ""),
-            width=0 if encrypted else _pixels(data.get("width", "")),
-            height=0 if encrypted else _pixels(data.get("height", "")),
+            width=0 if encrypted else whole_number(data.get("width", "")) or 0,
+            height=0 if encrypted else whole_number(data.get("height", "")) or 0,
             method=data.get("method") or "scale",
             animated=data.get("animated") == "true",
             kind=self.kind,
@@ -455,7 +456,3 @@ class Binding:
 def _as_ours(error: Exception) -> AuthMediaError:
     """Whatever went wrong, as an error of ours. Of others only the kind is told: their words may quote a link."""
     return error if isinstance(error, AuthMediaError) else AuthMediaError(f"The load ended in a {type(error).__name__}")
-
-
-def _pixels(text: str) -> int:
-    return int(text) if text.isdigit() else 0

@@ -8,7 +8,7 @@ import hashlib
 
 from authmedia.base64url import base64url
 from authmedia.errors import MalformedEncryptedFile
-from authmedia.strangers import mapping
+from authmedia.strangers import mapping, whole_number
 
 _VERSION = "v2"
 _ALGORITHM = "A256CTR"
@@ -95,5 +95,5 @@ class Keyring:
         """
         if not handle:
             return None
-        known = handle.isdigit() and 0 < int(handle) <= len(self._files)
-        return EncryptedFile(self._files[int(handle) - 1] if known else None)
+        number = whole_number(handle) or 0
+        return EncryptedFile(self._files[number - 1] if 0 < number <= len(self._files) else None)

@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 from authmedia import browser, strategies
 from authmedia.browser import BrowserError
+from authmedia.strangers import whole_number
 from demo import charts, http_cache
 from demo.comparison import (
     COLUMNS,
@@ -82,8 +83,8 @@ class ComparePage(Page):
             self._end()
 
     def _begin(self) -> "list[str]":
-        seed_text = browser.query("seed")
-        seed = int(seed_text) if seed_text.isdigit() else int(browser.random_name()[:6], 16)
+        given = whole_number(browser.query("seed"))
+        seed = int(browser.random_name()[:6], 16) if given is None else given
         order = shuffled(self._strategies, seed)
         self._outcomes = OrderedDict([(name, not_run("stopped before its turn")) for name in self._strategies])
         self._stopped = False

@@ -416,6 +416,20 @@ def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader,
     run(scenario())
 
 
+@pytest.mark.parametrize("size", ["²", "wide", "-1", "9" * 5000])
+def test_a_size_that_is_no_number_asks_for_the_media_itself(loader: MediaLoader, browser: Any, size: str) -> None:
+    element = image(data_width=size, data_height="96")
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, element)
+        await binder.settled()
+        assert state(element) == SHOWN
+        assert ["/download/" in request.url for request in browser.requests] == [True]
+
+    run(scenario())
+
+
 def test_space_is_reserved_and_a_blurhash_stands_in_it(loader: MediaLoader, script: Script) -> None:
     gate = asyncio.Event()
     script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)

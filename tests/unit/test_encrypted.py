@@ -102,7 +102,7 @@ def test_a_keyring_knows_what_events_told() -> None:
     assert found
     assert found.key == EncryptedFile(SPECIFIED).key
     assert keyring.find("") is None, "an element without a handle is not encrypted"
-    for handle in (bad, "0", "3", "-1", "x", str(SPECIFIED["url"])):
+    for handle in (bad, "0", "3", "-1", "x", "²", "9" * 5000, str(SPECIFIED["url"])):
         with pytest.raises(errors.MalformedEncryptedFile):
             keyring.find(handle)
 
