@@ -109,8 +109,11 @@ def build(options: argparse.Namespace) -> int:
     from web.site import build as build_site
 
     console = Console()
-    with console.status("Building") as status:
-        build_site(options.out, lambda step: status.update(f"Building: {step}"))
+    try:
+        with console.status("Building") as status:
+            build_site(options.out, lambda step: status.update(f"Building: {step}"))
+    except FileExistsError as error:
+        raise Stop(str(error)) from error
     console.print(f"The site is in {options.out}")
     return 0
 

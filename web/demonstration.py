@@ -1,5 +1,6 @@
 """The demonstration: a real homeserver with a sample room, and the site beside it."""
 
+import errno
 import signal
 import threading
 import webbrowser
@@ -16,6 +17,10 @@ from web import site
 from web.server import SiteServer
 
 Step = Callable[[str, int, int], None]
+
+
+# What binding to a port may end in: it is taken, not for everybody, or none of this machine.
+_OF_A_PORT = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 
 
 class Demonstration:
@@ -88,7 +93,9 @@ def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> 
         console.print(f"authmedia: {error}", style="red", highlight=False, soft_wrap=True)
         return 1
     except OSError as error:
-        words = f"authmedia: port {port} cannot be used ({error.strerror}); choose another with --port."
+        words = f"authmedia: {error}; see that there is room on the disk, and that {state} may be written to."
+        if error.errno in _OF_A_PORT and not error.filename:
+            words = f"authmedia: port {port} cannot be used ({error.strerror}); choose another with --port."
         console.print(words, style="red", highlight=False, soft_wrap=True)
         return 1
     except KeyboardInterrupt:

@@ -114,11 +114,12 @@ INTERPRETERS = {
 
 
 def build(out: Path, progress: Progress = lambda step: None) -> None:
-    """Builds the whole site into a folder, which is emptied first.
+    """Builds the whole site into a folder; what an earlier build has left there is removed first.
 
     :param progress: told what is being done, a few words at a time.
+    :raises FileExistsError: if something else is there.
     """
-    shutil.rmtree(out, ignore_errors=True)
+    _clear(out)
     assets = out / "assets"
     assets.mkdir(parents=True)
     progress("interpreters")
@@ -152,6 +153,17 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     (out / "demo.json").write_text("{}\n", encoding="utf-8")
     progress("compressed twins")
     _compress_all(out)
+
+
+def _clear(out: Path) -> None:
+    """Nobody's files are thrown away because they stand where somebody builds."""
+    if out.exists() and not (out.is_dir() and (_is_site(out) or not any(out.iterdir()))):
+        raise FileExistsError(f"{out} is there, and is no earlier build; name a folder that is empty or new")
+    shutil.rmtree(out, ignore_errors=True)
+
+
+def _is_site(folder: Path) -> bool:
+    return any((folder / "assets").glob("boot.*.js"))
 
 
 def _copy_pyscript(assets: Path) -> str:

@@ -6,7 +6,7 @@ from authmedia import browser, pauses
 from authmedia.blurhash import Blurhash
 from authmedia.crowd import Crowd, Place
 from authmedia.encrypted import Keyring
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrokeOff
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrokeOff, WrongContent
 from authmedia.leisure import Leisure
 from authmedia.media import Media, MediaRequest
 from authmedia.strangers import whole_number
@@ -27,6 +27,8 @@ _SHOWN_EVENT = {"img": "load", "video": "loadeddata", "audio": "loadedmetadata"}
 _KIND = {"img": "image", "video": "video", "audio": "audio"}
 # When a video or audio has transferred more than it had when it was first shown.
 _MORE_EVENTS = ("suspend", "seeked", "ended")
+# One that breaks off again within so many seconds of where it did before has not got further.
+_FURTHER_S = 1.0
 
 
 class Binding:
@@ -41,6 +43,8 @@ class Binding:
     """
 
     __slots__ = (
+        "_breaks",
+        "_broke_at",
         "_crowd",
         "_data",
         "_element",
@@ -54,6 +58,7 @@ class Binding:
         "_percent",
         "_place",
         "_playing",
+        "_reserved",
         "_settled",
         "_task",
         "_wanted",
@@ -92,7 +97,9 @@ class Binding:
         self._settled = asyncio.Event()
         self._listeners: list[browser.Listener] = []
         self._playing = False
-        self._ornamented = False
+        #: Where a video or audio broke off last, in seconds, and how often it has without getting on.
+        self._broke_at, self._breaks = 0.0, 0
+        self._ornamented = self._reserved = False
         self._percent = -1  # of a large body, as far as it is there
         self.state = LOADING
         #: Whether people see the element's place: then it goes first.
@@ -187,10 +194,14 @@ class Binding:
         if self.state == FAILED:
             self._end()
             self._drop_listeners()
+            had_focus = self._words is not None and self._words.has_focus
             self._clear_words()
             self.failure = self.traffic = None
+            self._broke_at, self._breaks = 0.0, 0
             self._settled = asyncio.Event()
             self._enter(LOADING)
+            if had_focus:
+                self._take_focus()
             self.start(urgent=True)
 
     async def settled(self) -> None:
@@ -203,7 +214,8 @@ class Binding:
         self._drop_listeners()
         self._element.unload()
         self._take_ornaments_off()
-        for name in ("data-state", "data-strategy", "data-source", "data-reason"):
+        reserved = ("width", "height") if self._reserved else ()
+        for name in ("data-state", "data-strategy", "data-source", "data-reason") + reserved:
             self._element.unset(name)
         self._clear_words()
         self._give_back()
@@ -252,14 +264,14 @@ class Binding:
             shown = await self._shows(media)
             if await self._loader.observe(media) and shown:
                 return media
-            failure = await self._loader.examine(media, self._element.media_error)
+            failure = await self._examine(media)
             self._give_back()
             broke_off = isinstance(failure, TransferBrokeOff)
             # Where it is a matter of chance, whoever asks why may get the picture: then why is what was told before.
             if not (why and why.temporary and broke_off):
                 why = failure
             # Each once, at once: what was replaced meanwhile, and what came by now and may be in the browser's cache.
-            if broke_off and not came:
+            if not came and (broke_off or self._may_have_broken_off(failure)):
                 came = True
             elif failure.again and not replaced:
                 replaced = True
@@ -268,6 +280,21 @@ class Binding:
                 if attempt == pauses.TRIES or not failure.temporary:
                     raise why
                 await asyncio.sleep(pauses.delay_s(attempt - 1, failure.retry_after_s))
+
+    async def _examine(self, media: Media) -> AuthMediaError:
+        """Why the element does not show a media, or no longer.
+
+        One that tells of its network is believed, where asking for the same brings an answer by now.
+        """
+        broke_off, words = self._element.broke_off, self._element.media_error
+        failure = await self._loader.examine(media, words)
+        if broke_off and isinstance(failure, WrongContent):
+            return TransferBrokeOff("The transfer broke off", mxc=failure.mxc, words=words)
+        return failure
+
+    def _may_have_broken_off(self, failure: AuthMediaError) -> bool:
+        """Before it has begun, a video or audio says the same of a bad file as of a transfer that broke off."""
+        return isinstance(failure, WrongContent) and self._element.tag != "img"
 
     async def _shows(self, media: Media) -> bool:
         """Whether the element shows what was loaded for it."""
@@ -359,21 +386,11 @@ class Binding:
             self._tell_source(media)
 
     async def _replace(self, media: Media, position: float, playing: bool) -> None:
-        """Takes the place of a link that ended under a video or audio, which goes on where it was."""
+        """Takes the place of what ended under a video or audio, a link or a connection; it goes on where it was."""
         element = self._element
         self._drop_listeners()
         try:
-            failure = await self._loader.examine(media, element.media_error)
-            self._give_back()
-            if not failure.again:
-                raise failure
-            media = self._media = await self._loader.load(self._request(), self._is_visible)
-            media.traffic.add(self.traffic)  # what the element had cost before
-            self.traffic = media.traffic
-            position = element.position or position  # where somebody wanted to be meanwhile
-            if not await element.show(media.src, "loadedmetadata", media.crossorigin):
-                raise await self._loader.examine(media, element.media_error)
-            await self._loader.observe(media)
+            media, position = await self._resume(media, position, playing)
         except Exception as error:
             self._fail(_as_ours(error))
             return
@@ -382,6 +399,38 @@ class Binding:
         if playing:
             await element.play()
         self._tell_of(media)
+
+    async def _resume(self, media: Media, position: float, playing: bool) -> "tuple[Media, float]":
+        """Loads again until the element has it, or until that makes no more sense; gives where it is to go on, too."""
+        element, replaced = self._element, False
+        while True:
+            failure = await self._examine(media)
+            self._give_back()
+            if failure.temporary:
+                await self._hold_on(failure, position)
+            elif failure.again and not replaced:
+                replaced = True
+            else:
+                raise failure
+            media = self._media = await self._loader.load(self._request(), self._is_visible)
+            media.traffic.add(self.traffic)  # what the element had cost before
+            self.traffic = media.traffic
+            position = element.position or position  # where somebody wanted to be meanwhile
+            if await element.show(media.src, "loadedmetadata", media.crossorigin, playing):
+                await self._loader.observe(media)
+                return media, position
+
+    async def _hold_on(self, failure: AuthMediaError, position: float) -> None:
+        """Waits before the next try.
+
+        :raises AuthMediaError: the failure, where several tries have brought it no further.
+        """
+        further = abs(position - self._broke_at) >= _FURTHER_S
+        self._breaks = 1 if further else self._breaks + 1
+        self._broke_at = position
+        if self._breaks >= pauses.TRIES:
+            raise failure
+        await asyncio.sleep(pauses.delay_s(self._breaks - 1, failure.retry_after_s))
 
     # --- what the element says ---------------------------------------------------------------------------------------
 
@@ -395,6 +444,7 @@ class Binding:
         """Gives the element the size of the thumbnail that fills it, so that nothing jumps when it comes."""
         element, data = self._element, self._data
         if data.get("method") == "crop" and not element.get("width"):
+            self._reserved = True
             element.set("width", data.get("width", ""))
             element.set("height", data.get("height", ""))
 
@@ -427,10 +477,13 @@ class Binding:
         self.traffic = self.traffic or error.traffic
         self._element.unload()
         self._element.set("data-strategy", self._loader.name)
-        self._words = browser.create("span", class_="media-failed", role="alert", title=str(error))
+        # Not as an alert: where a homeserver is down, hundreds would be read out one over the other.
+        self._words = browser.create("span", class_="media-failed", title=str(error))
         self._words.text = error.people
         button = browser.create("button", type="button", class_="media-retry")
         button.text = "Try again"
+        if self.label:
+            button.set("aria-label", f"Try again: {self.label}")
         self._listeners.append(button.on("click", self.retry))
         self._words.append(button)
         # Not inside what is itself pressed: a button in a button can be reached by nobody.
@@ -441,6 +494,13 @@ class Binding:
         for listener in self._listeners:
             listener.close()
         self._listeners = []
+
+    def _take_focus(self) -> None:
+        """Has the keyboard where the words and their button were, instead of at the top of the page."""
+        place = self._element.around("button, a")
+        if place is self._element:
+            place.set("tabindex", "-1")  # else it could not be there
+        place.focus()
 
     def _clear_words(self) -> None:
         if self._words:

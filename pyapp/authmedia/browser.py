@@ -50,6 +50,7 @@ _PATIENCE_S = 45.0
 _SLOWEST_BYTES_PER_S = 4000
 _UNKNOWN_SIZE = 1_000_000
 _LARGEST_TEXT = 10_000_000
+_MEDIA_ERR_NETWORK = 2
 # In the place of an event that never came.
 _TIMED_OUT = "timed out"
 
@@ -621,8 +622,13 @@ async def evict(url: str) -> None:
     Whether an answer came does not matter to anybody: a request that fails has passed the cache by, too.
     """
     for credentials in ("omit", "include"):  # Firefox keeps answers to either apart
+        controller = window.AbortController.new()
         options = {"cache": "reload", "mode": "no-cors", "credentials": credentials, "referrerPolicy": "no-referrer"}
-        await window.fetch(url, ffi.to_js(options)).catch(window.Boolean)
+        options["signal"] = controller.signal
+        try:
+            await _in_time(window.fetch(url, ffi.to_js(options)), controller, _PATIENCE_S)
+        except BrowserError:
+            continue
 
 
 async def hmac_sha256(key: str, text: str) -> str:
@@ -779,6 +785,7 @@ class Directory:
         :raises BrowserError: ``QuotaExceededError`` where the storage is full; whatever the network said otherwise.
         """
         handle = await _settled(self._js.getFileHandle(name, ffi.to_js({"create": True})))
+        writable: Any = None
         complete = False
         try:
             if ffi.is_none(getattr(handle, "createWritable", None)):
@@ -791,6 +798,8 @@ class Directory:
             complete = True
         finally:
             if not complete:
+                if writable is not None:  # while it is open, nobody may remove the file
+                    await writable.abort().catch(window.Boolean)
                 await self.remove(name)
 
     async def _write_in_worker(self, name: str, head: str, body: Blob) -> None:
@@ -814,13 +823,17 @@ class Directory:
         if not ffi.is_none(failed):
             raise BrowserError(str(failed), str(data.message))
 
-    async def remove(self, name: str) -> None:
-        """Removes a file; one that is missing, or in another tab's hands at this moment, is left alone."""
+    async def remove(self, name: str) -> bool:
+        """Removes a file; gives whether it is gone, which it is not while another tab has it in its hands."""
         try:
             await _settled(self._js.removeEntry(name))
         except BrowserError as error:
-            if error.name not in ("NotFoundError", "NoModificationAllowedError", "InvalidModificationError"):
-                raise
+            if error.name == "NotFoundError":
+                return True
+            if error.name in ("NoModificationAllowedError", "InvalidModificationError"):
+                return False
+            raise
+        return True
 
     async def names(self) -> list[str]:
         """The names of all files. https://developer.mozilla.org/docs/Web/API/FileSystemDirectoryHandle/keys"""
@@ -830,7 +843,7 @@ class Directory:
 
 
 class Lock:
-    """A named lock that all tabs of this origin share, for ``async with``.
+    """A named lock that all tabs of this origin share, for ``async with``; raises `BrowserError` where it is refused.
 
     https://developer.mozilla.org/docs/Web/API/Web_Locks_API
     """
@@ -841,26 +854,31 @@ class Lock:
         self._name = name
 
     async def __aenter__(self) -> "Lock":
-        self._granted = asyncio.Event()
+        locks: Any = getattr(window.navigator, "locks", None)
+        if ffi.is_none(locks):
+            raise BrowserError("NotSupportedError", "navigator.locks is missing in this window")
+        self._granted = window.Promise.withResolvers()
         self._held = window.Promise.withResolvers()
         self._open = window.AbortController.new()
         self._proxy = ffi.create_proxy(self._on_granted)
-        options = ffi.to_js({"signal": self._open.signal})
-        request = window.navigator.locks.request(self._name, options, self._proxy)
-        # An aborted request is rejected; that is ours, and nobody else is to hear of it.
-        request.catch(window.Boolean)
+        request = locks.request(self._name, ffi.to_js({"signal": self._open.signal}), self._proxy)
+        # The request itself ends when the lock is given back, or at once where the browser refuses it.
+        told = window.Promise.race(ffi.to_js([self._granted.promise, request]))
+        told.catch(window.Boolean)  # an aborted request is rejected, too; nobody else is to hear of that
+        granted = False
         try:
-            await self._granted.wait()
-        except asyncio.CancelledError:
-            self._let_go()
-            raise
+            await _settled(told)
+            granted = True
+        finally:
+            if not granted:
+                self._let_go()
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
         self._let_go()
 
     def _on_granted(self, *_lock: object) -> "Any":
-        self._granted.set()
+        self._granted.resolve(True)
         return self._held.promise
 
     def _let_go(self) -> None:
@@ -1091,6 +1109,15 @@ class Element:
         error: Any = getattr(self._js, "error", None)
         return "" if ffi.is_none(error) else str(error.message)
 
+    @property
+    def broke_off(self) -> bool:
+        """Whether a video or audio failed for want of the network, after it had begun.
+
+        https://developer.mozilla.org/docs/Web/API/MediaError/code
+        """
+        error: Any = getattr(self._js, "error", None)
+        return not ffi.is_none(error) and int(error.code) == _MEDIA_ERR_NETWORK
+
     def get(self, attribute: str) -> str:
         """An attribute's value, empty where it is not set."""
         value = self._js.getAttribute(attribute)
@@ -1153,6 +1180,11 @@ class Element:
     def focus(self) -> None:
         """Moves the keyboard to the element."""
         self._js.focus()
+
+    @property
+    def has_focus(self) -> bool:
+        """Whether the keyboard is at the element, or inside it."""
+        return bool(self._js.matches(":focus-within"))
 
     def select(self) -> None:
         """Selects the text of a form field."""
@@ -1222,10 +1254,11 @@ class Element:
         """Calls ``handler`` at every such event, until the listener is closed."""
         return Listener(self._js, event, handler)
 
-    async def show(self, src: str, good: str, crossorigin: str = "") -> bool:
+    async def show(self, src: str, good: str, crossorigin: str = "", play: bool = False) -> bool:
         """Gives the element a source and waits until it fires ``good`` (true) or ``error`` (false).
 
         :param crossorigin: the attribute of that name, which must stand before the source does; empty for none.
+        :param play: whether a video or audio is to go on at once, since one with ``preload="none"`` loads nothing else.
         :raises BrowserError: if a picture takes longer than it may.
         """
         # The browser's own promise is told: handlers in Python would take longer than all the rest.
@@ -1242,6 +1275,8 @@ class Element:
             else:
                 self.unset("crossorigin")
             self._js.src = src
+            if play:
+                self._js.play().catch(window.Boolean)  # a browser may want a person to do it
             happened = await _settled(told.promise)
         finally:
             for event in listened:

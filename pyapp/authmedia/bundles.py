@@ -132,13 +132,15 @@ class Bundler:
 class _Bundle:
     """One request on its way, and who waits for its parts."""
 
-    __slots__ = ("_again", "_answered", "_done", "_homeserver", "_orders", "_pause", "_task")
+    __slots__ = ("_again", "_answered", "_done", "_homeserver", "_orders", "_pause", "_served", "_task")
 
     def __init__(self, homeserver: Homeserver, orders: "list[_Order]", pause: Pause) -> None:
         self._homeserver = homeserver
         self._pause = pause
         self._orders = orders
         self._answered: set[int] = set()
+        #: Whether anybody got a part, or heard why there is none.
+        self._served = False
         #: What is to be asked for in another bundle.
         self._again: list[_Order] = []
         self._done = asyncio.Event()
@@ -146,7 +148,8 @@ class _Bundle:
 
     async def load(self) -> "list[_Order]":
         """Answers all orders; gives those that are to be asked for again."""
-        self._task = browser.spawn(self._load())
+        if not self._done.is_set():  # as it is where it was given up before it began
+            self._task = browser.spawn(self._load())
         await self._done.wait()
         return [order for order in self._again if not order.ready.is_set()]
 
@@ -189,9 +192,9 @@ class _Bundle:
             response.abort()  # what follows is not wanted, if anything does
 
     def _end(self, failure: AuthMediaError) -> None:
-        """Who got nothing is to ask again, all in one request: but only where this one answered anybody at all."""
+        """Who got nothing is to ask again, all in one request: but only where this one served anybody at all."""
         missing = [order for order in self._orders if not order.ready.is_set()]
-        if len(missing) < len(self._orders):
+        if self._served:
             self._again = missing
         else:
             for order in missing:
@@ -208,6 +211,7 @@ class _Bundle:
         if body is None:
             return False
         if status == 200:
+            self._served = True
             order.give(Part(body, content_type))
         else:
             self._refuse(order, status, await body.first_line(_LONGEST_HEAD))
@@ -229,9 +233,12 @@ class _Bundle:
     def _refuse(self, order: "_Order", status: int, text: str) -> None:
         error = mapping(parsed(text))
         errcode = str(error.get("errcode", ""))
+        if errcode == _BUNDLE_FULL:
+            return  # it is asked for again with all others that got nothing
+        self._served = True
         if errcode == _TOO_LARGE:
             order.ready.set()  # with nothing: it is to be asked for by itself
-        elif errcode != _BUNDLE_FULL:  # those are asked for again with all others that got nothing
+        else:
             order.fail(refused(errcode, f"{errcode}: {error.get('error', '')}", status).about(order.request.mxc))
 
 

@@ -152,6 +152,14 @@ class StorageRefused(AuthMediaError):
     people = "This browser does not let the page store media here."
 
 
+class FileGone(AuthMediaError):
+    """What was kept on this device was removed while it was on show: by another tab, or by hand."""
+
+    advice = "Load the media again: the loader then fetches it anew."
+    people = "This media is no longer kept on this device."
+    again = True
+
+
 class QuotaExceeded(AuthMediaError):
     """The browser's storage for this site is full."""
 
@@ -165,6 +173,13 @@ class Degraded(AuthMediaError):
     advice = "Load the media again: the loader then takes the next strategy that works."
     people = "This media is being loaded in another way."
     again = True
+
+
+class LoadGivenUp(AuthMediaError):
+    """Nobody waits for the media any more, or the loader is closed."""
+
+    advice = "Nothing is wrong; to load after a loader was closed, open another one."
+    people = "This media is no longer being loaded."
 
 
 class StrategyUnsupported(AuthMediaError):

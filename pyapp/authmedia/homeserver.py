@@ -120,7 +120,7 @@ class Homeserver:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        answer = parsed(await (await self.respond(method, path)).text())
+        answer = parsed(await text_of(await self.respond(method, path)))
         return [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else []
 
     async def fetch_media(self, request: MediaRequest, traffic: Traffic) -> browser.Response:
@@ -153,7 +153,14 @@ class Homeserver:
         if body is not None:
             headers["Content-Type"] = "application/json"
             text = json.dumps(body)
-        return await self._ask(path, traffic, headers, method=method, body=text, credentials=credentials)
+        try:
+            return await self._ask(path, traffic, headers, method=method, body=text, credentials=credentials)
+        except MediaNotFound as error:
+            if not path.startswith(LINKS_PREFIX):
+                raise
+            words = error.words
+        # Not of a media, each of which has an answer of its own: a proxy, say, does not pass our endpoints on.
+        raise LinksUnsupported("The homeserver does not have this endpoint", words=words)
 
     def headers(self) -> dict[str, str]:
         """What a request of this session carries. It is for `browser` alone: never a URL, an element or a log."""
@@ -254,6 +261,18 @@ async def ask(
     raise failure
 
 
+async def text_of(response: browser.Response) -> str:
+    """A body as text.
+
+    :raises HomeserverUnreachable: if it breaks off.
+    """
+    try:
+        return await response.text()
+    except browser.BrowserError as error:
+        failure = HomeserverUnreachable("The answer broke off", words=error.words)
+    raise failure
+
+
 async def refusal(response: browser.Response) -> AuthMediaError:
     """The error that fits an answer of 400 and above. https://spec.matrix.org/latest/client-server-api/#standard-error-response"""
     answer = mapping(parsed(await response.text()))
@@ -268,7 +287,7 @@ def refused(errcode: str, words: str, status: int = 0) -> AuthMediaError:
     """The error that fits a Matrix error code, as it stands in an answer or in one entry of a batch."""
     if errcode in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN") or status == 401:
         return SessionExpired("The homeserver does not know this session", words=words)
-    if errcode == "M_UNRECOGNIZED":
+    if errcode == "M_UNRECOGNIZED" or status == 405:
         return LinksUnsupported("The homeserver does not have this endpoint", words=words)
     if errcode == "M_NOT_FOUND" or status == 404:
         return MediaNotFound("There is no such media", words=words)
@@ -290,7 +309,7 @@ def _retry_after(response: browser.Response, answer: "dict[str, Any]") -> float 
 
 
 async def _json_object(response: browser.Response) -> "dict[str, Any]":
-    answer = parsed(await response.text())
+    answer = parsed(await text_of(response))
     if not isinstance(answer, dict):
         raise ServerFailure("The homeserver's answer is not JSON; is this the address of a Matrix homeserver?")
     return answer

@@ -111,7 +111,12 @@ class Mint:
         if len(self._waiting) == 1:
             self._asking = [task for task in self._asking if not task.done()]
             self._asking.append(browser.spawn(self._collect()))
-        await order.ready.wait()
+        try:
+            await order.ready.wait()
+        except asyncio.CancelledError:
+            if order in self._waiting:
+                self._waiting.remove(order)
+            raise
         if order.link:
             return order.link
         raise order.failure or ServerFailure("There is no link", mxc=request.mxc)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def open_loader(name: str, homeserver: "Homeserver") -> "MediaLoader":
-    """A loader with the strategy of that name for one session: ``auto``, ``link``, ``opfs``, ``blob`` or a baseline.
+    """A loader for one session, by the strategy ``auto``, ``bundle``, ``link``, ``opfs``, ``blob`` or a baseline.
 
     :raises ValueError: if there is no strategy of that name.
     """

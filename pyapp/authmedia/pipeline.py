@@ -3,7 +3,7 @@
 import asyncio
 
 from authmedia import browser, pauses
-from authmedia.errors import AuthMediaError
+from authmedia.errors import AuthMediaError, LoadGivenUp
 from authmedia.gate import Gate, Turn
 from authmedia.media import Media, MediaRequest
 from authmedia.traffic import Traffic
@@ -170,7 +170,7 @@ class Pipeline:
             if self._kept_as(media):
                 return media
             # It was dropped after it had come and before its waiter heard of it.
-        raise AuthMediaError("The loader is closed", mxc=request.mxc)
+        raise LoadGivenUp("The loader is closed", mxc=request.mxc)
 
     def release(self, media: Media) -> None:
         """Gives back one hold; a media that nobody holds stays only while the budget has room."""
@@ -221,7 +221,7 @@ class Pipeline:
             if flight.task:
                 flight.task.cancel()
             # A task that had not begun is never told that it was cancelled.
-            flight.failure = AuthMediaError("The load was given up", mxc=key)
+            flight.failure = LoadGivenUp("The load was given up", mxc=key)
             self._end(key, flight)
         self.forget(None)
 
@@ -239,7 +239,7 @@ class Pipeline:
             self._land(flight)
         except asyncio.CancelledError:
             self.counters.count("aborted")
-            flight.failure = AuthMediaError("The load was given up", mxc=request.mxc)
+            flight.failure = LoadGivenUp("The load was given up", mxc=request.mxc)
         except Exception as error:
             # Whatever it is, it belongs to those who wait: it reaches the page through them.
             self.counters.count("failed")
@@ -272,7 +272,7 @@ class Pipeline:
             self._leave(key, flight, waiter)
             raise
         if flight.failure or not flight.media:
-            raise flight.failure or AuthMediaError("The load was given up", mxc=key)
+            raise flight.failure or LoadGivenUp("The load was given up", mxc=key)
         return flight.media
 
     def _leave(self, key: str, flight: Flight, waiter: Waiter) -> None:

@@ -55,22 +55,23 @@ class FileStore:
         self._measuring = asyncio.Lock()
 
     async def probe(self) -> None:
-        """Writes a file, reads it and removes it.
+        """Takes a lock, writes a file, reads it and removes it.
 
         :raises BrowserError: in the browser's own words, if any of it is refused.
         """
         directory = await self._open()
         name = _PROBE + "-" + str(browser.now_ms()).replace(".", "")
-        await directory.write(name, _MAGIC, None)
-        found = await directory.read(name)
-        read_back = await found.first_line(_LONGEST_HEAD) if found else ""
-        await directory.remove(name)
+        async with _writing(name):
+            await directory.write(name, _MAGIC, None)
+            found = await directory.read(name)
+            read_back = await found.first_line(_LONGEST_HEAD) if found else ""
+            await directory.remove(name)
         if read_back != _MAGIC:
             raise browser.BrowserError("DataError", "a file written to the private file system reads back differently")
 
     def writing(self, key: str) -> browser.Lock:
         """The lock that whoever writes this key holds, over all tabs."""
-        return browser.Lock("authmedia:" + self._name(key))
+        return _writing(self._name(key))
 
     async def read(self, key: str) -> Stored | None:
         """The file of a key if it is there, whole and as it was written; one that is not is removed."""
@@ -102,23 +103,27 @@ class FileStore:
         :raises BrowserError: if storage or network refused; nothing is left behind then.
         """
         size = _UNKNOWN if response.announced is None else response.announced
+        # Whoever promises more than there may be of all files throws none of them out before it is there.
+        believed = 0 <= size <= self._budget
         directory = await self._open()
-        await self._make_room(directory, max(size, 0))
+        await self._make_room(directory, size if believed else 0)
         name = self._name(key)
         self._index.writes(name)
         await directory.write(name, _head(content_type, size) + "\n", response, on_progress)
+        if not believed:
+            file = await directory.read(name)
+            if file and self._total is not None:
+                self._total += file.size
 
     async def remove(self, key: str | None) -> None:
-        """Removes the file of one key, or all of this owner's."""
+        """Removes the file of one key, or all of this owner's; what another tab is writing, once it is written."""
         self._total = None
         directory = await self._open()
-        if key is not None:
-            await directory.remove(self._name(key))
-            return
-        prefix = self._prefix()
-        for name in await directory.names():
-            if name.startswith(prefix):
-                await directory.remove(name)
+        names = [self._name(key)] if key is not None else await directory.names()
+        for name in names:
+            if name.startswith(self._prefix()) and not await directory.remove(name):
+                async with _writing(name):
+                    await directory.remove(name)
 
     def pin(self, key: str) -> None:
         """Keeps a file from being thrown out while an element shows it."""
@@ -164,6 +169,10 @@ class FileStore:
                     await directory.remove(name)
                     total -= sizes[name]
             self._total = total
+
+
+def _writing(name: str) -> browser.Lock:
+    return browser.Lock("authmedia:" + name)
 
 
 def _digest(text: str) -> str:

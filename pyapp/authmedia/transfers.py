@@ -46,10 +46,6 @@ class Transfers:
         seen.loads = now
         return now.whole
 
-    def forget(self) -> None:
-        """Starts afresh; what the browser lists stays."""
-        self._seen = {}
-
 
 class _Seen:
     """What was seen of one URL so far: its loads, the media that was shown by the last, and a request not listed."""

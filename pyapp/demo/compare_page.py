@@ -70,10 +70,11 @@ class ComparePage(Page):
     async def _compare(self, session: Session) -> None:
         """Runs all strategies; where each can have a session of its own, the tab's is set aside meanwhile."""
         order = self._begin()
-        room = await read_room(session.homeserver, session.room)
-        self._cacheable = http_cache.addresses(room, session.homeserver)
-        kept = await set_aside() if session.renewable else ""
+        kept = ""
         try:
+            room = await read_room(session.homeserver, session.room)
+            self._cacheable = http_cache.addresses(room, session.homeserver)
+            kept = await set_aside() if session.renewable else ""
             for number, name in enumerate(order):
                 if not self._stopped:
                     await self._run_one(number, name, session)

@@ -183,6 +183,8 @@ class Measures:
         preflights = sum(row.traffic.preflights for row in rows)
         size = sum(row.traffic.bytes for row in rows)
         failed = f", {states.count(FAILED)} failed" if FAILED in states else ""
+        # Read out once all are there: until then it changes too often to listen to.
+        self._summary.set("aria-busy", "true" if settled < len(rows) else "false")
         self._progress.set("max", str(len(rows)))
         self._progress.set("value", str(settled))
         self._summary.find(".shown").text = f"{states.count(SHOWN)} of {len(rows)} shown{failed}"

@@ -1,5 +1,7 @@
 """The life of a demo page: sign in, try every strategy, do the page's work, and say on the page what goes wrong."""
 
+import asyncio
+
 from authmedia import browser, strategies
 from authmedia.browser import BrowserError
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, SessionExpired
@@ -39,6 +41,7 @@ class Page:
         self.report = Report(self.root, about)
         self.support: dict[str, Support] = {}
         self._leaving: browser.Listener | None = None
+        self._under_way: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
         """Starts the page."""
@@ -70,8 +73,10 @@ class Page:
 
     async def _try(self, name: str, session: Session) -> None:
         loader = open_loader(name, session.homeserver)
-        support = await loader.support()
-        loader.close()
+        try:
+            support = await loader.support()
+        finally:
+            loader.close()
         self.support[name] = support
         self.report.tell_support(name, support)
         self._show_support(name, support)
@@ -82,7 +87,8 @@ class Page:
 
     def start(self, work: "Coroutine[Any, Any, None]") -> None:
         """Does something as a task of its own; whatever goes wrong in it is said on the page."""
-        browser.spawn(self._guarded(work))
+        self._under_way = [task for task in self._under_way if not task.done()]
+        self._under_way.append(browser.spawn(self._guarded(work)))
 
     def fail(self, error: BaseException) -> None:
         """Says on the page what went wrong: for people in front, for developers behind."""
@@ -129,12 +135,19 @@ class Page:
         account.hidden = False
         if self._leaving:
             self._leaving.close()
-        self._leaving = account.find("button").on("click", lambda: self.start(self._leave(session)))
+        self._leaving = account.find("button").on("click", lambda: browser.spawn(self._guarded(self._leave(session))))
 
     def let_go(self) -> None:
         """Ends and releases whatever the page loads: nothing of an account outlives its session."""
 
     async def _leave(self, session: Session) -> None:
+        for task in self._under_way:
+            task.cancel()
+        for task in self._under_way:
+            try:
+                await task
+            except asyncio.CancelledError:
+                continue  # nothing of it loads, or stores, any more
         self.let_go()
         await forget_account(session.homeserver)
         await sign_out(session.homeserver)

@@ -5,7 +5,7 @@ import json
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, SessionExpired
-from authmedia.homeserver import Homeserver, ask, log_in, origin_of
+from authmedia.homeserver import Homeserver, ask, log_in, origin_of, percent_encoded, text_of
 from authmedia.strangers import mapping, parsed
 
 TYPE_CHECKING = False
@@ -93,7 +93,7 @@ async def _demo() -> "dict[str, Any]":
     """What `build.py serve` says of the homeserver beside it; an empty one on any other host."""
     try:
         response = await ask(browser.page_address().rsplit("/", 1)[0] + "/demo.json")
-        return mapping(parsed(await response.text()))
+        return mapping(parsed(await text_of(response)))
     except AuthMediaError:
         return {}
 
@@ -148,9 +148,10 @@ async def _room_id(homeserver: Homeserver, room: str) -> str:
     if room.startswith("!"):
         return room
     if room.startswith("#"):
-        encoded = room.replace("#", "%23")
-        found = await homeserver.call("GET", "/_matrix/client/v3/directory/room/" + encoded)
+        found = await homeserver.call("GET", "/_matrix/client/v3/directory/room/" + percent_encoded(room))
         return str(found["room_id"])
+    if room:
+        raise AuthMediaError(f"{room} is no room: its id begins with !, and its alias with #")
     joined = (await homeserver.call("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
     if not joined:
         raise AuthMediaError(f"{homeserver.user_id} is in no room")

@@ -37,7 +37,6 @@ class TimelinePage(Page):
         self._binder: Binder | None = None
         self._chunks: Chunks | None = None
         self._stale = False
-        self._left = False
 
     async def work(self, session: Session) -> None:
         """Finds the room, reads it, and shows what of it is near."""
@@ -58,8 +57,6 @@ class TimelinePage(Page):
         # The newest first, so that they are there while older ones are on their way.
         while not room.complete and len(room.messages) < _EVENTS:
             older = await room.read_older(_EVENTS_A_REQUEST)
-            if self._left:
-                return
             self._chunks.add(list(reversed(older)))
             self._write_soon()
         await self._first_seen()
@@ -67,7 +64,6 @@ class TimelinePage(Page):
 
     def let_go(self) -> None:
         """Empties the room."""
-        self._left = True
         for held in (self._chunks, self._binder, self._loader, self._tasks):
             if held:
                 held.close()

@@ -40,6 +40,11 @@ class Brake(Gateway):
         with self._lock:
             self._early[mark] = seconds
 
+    def pass_on(self, mark: str) -> None:
+        """Holds back no longer what has this in its path."""
+        with self._lock:
+            self._held.discard(mark)
+
     def let_go(self) -> None:
         """Holds nothing back and refuses nothing any more."""
         with self._lock:

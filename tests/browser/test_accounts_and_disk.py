@@ -21,6 +21,15 @@ ReadableStream.prototype.getReader = function (options) {
   if (options?.mode === "byob") { window.refused = true; throw new TypeError("not a byte stream"); }
   return get.call(this, options);
 };"""
+# As another tab does that needs the room, or whose account signs out.
+REMOVE = """async () => {
+  const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
+  for (const name of await Array.fromAsync(directory.keys())) await directory.removeEntry(name);
+}"""
+NO_LOCKS = {
+    "missing": "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined });",
+    "refused": "LockManager.prototype.request = async () => { throw new DOMException('No', 'SecurityError'); };",
+}
 
 PAIRS = (("chromium", "micropython"), ("firefox", "micropython"))
 
@@ -188,3 +197,31 @@ def test_a_link_shows_a_picture_as_it_arrives_and_a_blob_does_not(one: Bench, st
         one.brake.let_go()
         wait_until(window, "img[data-mxc]")
         assert window.sha256("img[data-mxc]") == stock.sha256[mxc]
+
+
+@pytest.mark.on_disk
+def test_what_was_removed_from_disk_while_it_was_on_show_is_fetched_anew(
+    one: Bench, stock: Stock, interpreter: str
+) -> None:
+    window = one.open("opfs", interpreter=interpreter)
+    add(window, stock.pictures[:1])
+    wait_until(window, "img[data-mxc]")
+    window.page.evaluate(REMOVE)
+    window.page.eval_on_selector("img[data-mxc]", "(image) => image.removeAttribute('src')")
+    add(window, stock.pictures[:1])
+    wait_until(window, "img[data-mxc]")
+    assert window.sha256("img[data-mxc] >> nth=1") == stock.sha256[stock.pictures[0]]
+    assert one.brake.asked_for("/download/") == 2
+
+
+@pytest.mark.on_disk
+@pytest.mark.by_default("chromium")
+@pytest.mark.parametrize("way", NO_LOCKS)
+def test_where_there_are_no_locks_the_disk_is_refused(one: Bench, stock: Stock, interpreter: str, way: str) -> None:
+    window = one.open("opfs", script=NO_LOCKS[way], interpreter=interpreter)
+    add(window, stock.pictures[:1])
+    wait_until(window, "img[data-mxc]", "failed")
+    words = window.page.locator(".media-failed")
+    assert "does not let the page store media" in words.inner_text()
+    said = "navigator.locks is missing" if way == "missing" else "SecurityError: No"
+    assert said in (words.get_attribute("title") or "")

@@ -12,9 +12,11 @@ import pytest
 from playwright.sync_api import Error, Locator
 
 from development.samples import Sample
+from tests.browser.brake import Brake
 from tests.browser.engines import Mode
 from tests.browser.window import Window
 from tests.conftest import OpenWindow, only_chromium, only_firefox_private
+from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
 from web.server import SiteServer
 from web.site import PAGES, WEB
@@ -266,6 +268,34 @@ def test_on_a_host_of_its_own_the_page_asks_who_you_are(
         assert page.evaluate("() => sessionStorage.length") == 0
     finally:
         server.stop()
+
+
+@pytest.mark.by_default("chromium")
+def test_who_signs_out_while_the_room_is_on_its_way_leaves_nothing_loading(
+    open_window: OpenWindow, demonstration: Demonstration, state: Path
+) -> None:
+    assert demonstration.demo
+    with Brake(demonstration.synapse.base_url) as brake:
+        server = SiteServer(state / "site", 0)
+        server.start()
+        try:
+            page = (window := open_window(server.url)).page
+            brake.hold("/messages")
+            brake.hold("/logout")
+            page.goto(f"{window.origin}/opfs.html?homeserver={brake.address()}")
+            page.fill("[name=user]", demonstration.demo.user_id)
+            page.fill("[name=password]", demonstration.demo.password)
+            page.click("#sign-in button")
+            wait_for(lambda: brake.asked_for("/messages"), what="the question for the room")
+            page.click("#account button")
+            wait_for(lambda: brake.asked_for("/logout"), what="the end of the session")
+            brake.pass_on("/messages")
+            with pytest.raises(AssertionError, match="did not come"):
+                wait_for(lambda: brake.asked_for("/v1/media/"), 2)
+            brake.let_go()
+            page.wait_for_selector("#sign-in:not([hidden])")
+        finally:
+            server.stop()
 
 
 # --- where it stands and how it starts

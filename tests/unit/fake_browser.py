@@ -189,6 +189,8 @@ class State:
         self.write_refusal: BrowserError | None = None
         self.loads: dict[str, Loads] = {}
         self.remembered: dict[str, str] = {}
+        self.busy: set[str] = set()
+        self.focused: Element | None = None
         self.locks: dict[str, asyncio.Lock] = {}
         self.clock = 1_800_000_000_000.0
         self.undecodable: set[str] = set()
@@ -338,8 +340,11 @@ class Directory:
         STATE.files[name] = head.encode() + body
         STATE.changed[name] = STATE.changed.get(name, 0) + 1
 
-    async def remove(self, name: str) -> None:
+    async def remove(self, name: str) -> bool:
+        if name in STATE.busy:
+            return False
         STATE.files.pop(name, None)
+        return True
 
     async def names(self) -> list[str]:
         return list(STATE.files)
@@ -373,6 +378,7 @@ class Element:
         self.attributes = {name.replace("_", "-"): value for name, value in attributes.items()}
         self.text = ""
         self.media_error = ""
+        self.broke_off = self.has_focus = False
         self.siblings: list[Element] = []
         self.children: list[Element] = []
         self.styles: dict[str, str] = {}
@@ -399,6 +405,9 @@ class Element:
 
     def around(self, selector: str) -> "Element":
         return self
+
+    def focus(self) -> None:
+        STATE.focused = self
 
     def append(self, *children: "Element") -> None:
         self.children.extend(children)
@@ -430,7 +439,7 @@ class Element:
         self.listeners.append(Listener(self, event, handler))
         return self.listeners[-1]
 
-    async def show(self, src: str, good: str, crossorigin: str = "") -> bool:
+    async def show(self, src: str, good: str, crossorigin: str = "", play: bool = False) -> bool:
         self.src = src
         self.crossorigin = crossorigin
         self.position = 0.0

@@ -163,3 +163,33 @@ def test_it_does_not_try_again_what_was_tried_again(
     assert len(browser.requests) == 4
     assert caught.value.traffic
     assert caught.value.traffic.requests == 4
+
+
+def test_what_works_again_is_taken_again(loader: MediaLoader, script: Script) -> None:
+    async def scenario() -> None:
+        script.instead = lambda request: fake.BrowserError("TypeError", "Failed to fetch")
+        await loader.support()
+        script.instead = None
+        assert (await loader.support()).works
+        assert (await loader.load(MediaRequest(MXC))).strategy == "link"
+
+    run(scenario())
+
+
+def test_endpoints_that_a_proxy_does_not_pass_on_are_no_missing_media(loader: MediaLoader, script: Script) -> None:
+    script.instead = lambda request: fake.Response(404, b"<h1>Not Found</h1>") if LINKS_PREFIX in request.url else None
+    assert load(loader, width=32, height=32).strategy == "opfs"
+
+
+def test_locks_that_a_browser_refuses_are_no_reason_to_fail(
+    loader: MediaLoader, script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Refused(fake.Lock):
+        async def __aenter__(self) -> "fake.Lock":
+            raise fake.BrowserError("NotSupportedError", "navigator.locks is missing in this window")
+
+    script.instead = no_links
+    monkeypatch.setattr(fake, "Lock", Refused)
+    media = load(loader)
+    assert media.strategy == "blob"
+    assert "navigator.locks is missing" in media.reason

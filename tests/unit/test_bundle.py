@@ -268,10 +268,43 @@ def test_closing_ends_what_is_on_its_way(script: Script, loader: MediaLoader, br
         loader.close()
         return await loads
 
-    assert {type(failure) for failure in run(scenario())} == {errors.AuthMediaError}
+    assert {type(failure) for failure in run(scenario())} == {errors.LoadGivenUp}
     assert len(script.bundles) == 4, "so many at a time"
     assert [len(bundle) for bundle in script.bundles] == [2, 2, 2, 2]
     assert len(browser.aborted) >= 4
+
+
+def test_closing_before_a_bundle_is_asked_for_asks_for_none(script: Script, loader: MediaLoader) -> None:
+    async def scenario() -> list[Any]:
+        loads = asyncio.create_task(outcomes(loader, 3))
+        for _ in range(50):
+            await asyncio.sleep(0)
+            if loader._strategy.inner._bundler._running:
+                break
+        loader.close()
+        return await loads
+
+    assert {type(failure) for failure in run(scenario())} == {errors.LoadGivenUp}
+    assert script.bundles == []
+
+
+def test_who_gave_up_is_no_reason_to_ask_again(script: Script, loader: MediaLoader) -> None:
+    gate = asyncio.Event()
+    breaks = fake.BrowserError("TypeError", "network error")
+    in_place_of(script, lambda wanted: fake.Response(200, b"", breaks=breaks, gate=gate))
+
+    async def scenario() -> None:
+        loads = [asyncio.create_task(outcome(loader, avatar(number))) for number in range(4)]
+        await turns()
+        loads[0].cancel()
+        await turns()
+        gate.set()
+        await turns(60)
+        assert len(script.bundles) == 1, "whoever is left waits a while before the next"
+        loader.close()
+        await asyncio.gather(*loads[1:])
+
+    run(scenario())
 
 
 def test_a_homeserver_without_bundles(script: Script, loader: MediaLoader) -> None:

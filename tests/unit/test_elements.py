@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors
+from authmedia import errors, pauses
 from authmedia.elements import FAILED, LOADING, SHOWN, Binder, Binding, bind
 from authmedia.encrypted import EncryptedFile, Keyring
 from authmedia.homeserver import Homeserver
@@ -361,6 +361,107 @@ def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
         await turns(60)
         assert state(video) == FAILED
         assert isinstance(binder.bindings[0].failure, errors.MediaNotFound)
+
+    run(scenario())
+
+
+def test_a_connection_that_breaks_under_a_video_is_made_again(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0.0)
+    loader = open_loader("link", homeserver)
+    video = fake.Element("video", data_mxc=MXC)
+    downs = [True, True]
+
+    def down_for_a_while(request: Any) -> Any:
+        return fake.BrowserError("TypeError", "Failed to fetch") if "/signed/" in request.url and downs.pop() else None
+
+    async def shows(src: str) -> bool:
+        return len(downs) == 0
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, video)
+        await binder.settled()
+        # Its server is away while it is asked why, and when the video tries again.
+        video.position, video.playing, video.broke_off = 12.5, True, True
+        script.instead = lambda request: down_for_a_while(request) if downs else None
+        video.shows = shows
+        video.fire("error")
+        await turns(200)
+        assert state(video) == SHOWN
+        assert (video.position, video.playing) == (12.5, True)
+        # It breaks off at one place again and again, though its link is good.
+        video.shows = None
+        for _ in range(pauses.TRIES):
+            video.fire("error")
+            await turns(100)
+        assert state(video) == FAILED
+        assert isinstance(binder.bindings[0].failure, errors.TransferBrokeOff)
+        binder.bindings[0].retry()
+        await binder.settled()
+        assert state(video) == SHOWN
+
+    run(scenario())
+
+
+def test_a_video_that_fails_before_it_has_begun_is_tried_once_more(script: Script, homeserver: Homeserver) -> None:
+    script.media[OTHER[6:]] = b"no film"
+    loader = open_loader("link", homeserver)
+    video, bad = fake.Element("video", data_mxc=MXC), fake.Element("video", data_mxc=OTHER)
+    tries: list[str] = []
+
+    async def shows_in_the_end(src: str) -> bool:
+        tries.append(src)
+        return len(tries) == 2
+
+    async def never_shows(_src: str) -> bool:
+        return False
+
+    async def scenario() -> None:
+        video.shows, bad.shows = shows_in_the_end, never_shows
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, video)
+        binder.came(2, bad)
+        await binder.settled()
+        assert (state(video), state(bad)) == (SHOWN, FAILED)
+        assert isinstance(binder.bindings[1].failure, errors.WrongContent)
+
+    run(scenario())
+
+
+def test_trying_again_leaves_the_keyboard_where_it_was(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.instead = lambda request: error(404, "M_NOT_FOUND", "It was removed")
+    element = image(alt="A cat")
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, element)
+        await binder.settled()
+        (words,) = element.siblings
+        (button,) = words.children
+        assert button.get("aria-label") == "Try again: A cat"
+        words.has_focus = True
+        button.fire("click")
+        assert browser.focused is element
+        await binder.settled()
+
+    run(scenario())
+
+
+def test_a_place_that_was_reserved_is_given_up_with_its_media(loader: MediaLoader) -> None:
+    element = image(data_width="96", data_height="96", data_method="crop")
+    own = image(data_width="96", data_height="96", data_method="crop", width="50", height="50")
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.came(1, element)
+        binder.came(2, own)
+        element.attributes["data-width"] = element.attributes["data-height"] = "32"
+        binder.changed(1)
+        assert (element.get("width"), element.get("height")) == ("32", "32")
+        binder.close()
+        assert (element.get("width"), own.get("width")) == ("", "50")
 
     run(scenario())
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from authmedia import errors
-from authmedia.homeserver import Homeserver, Preflights, percent_encoded
+from authmedia.homeserver import LINKS_PREFIX, Homeserver, Preflights, percent_encoded
 from authmedia.media import MediaRequest
 from authmedia.traffic import Traffic
 from tests.unit import fake_browser as fake
@@ -85,3 +85,20 @@ def test_preflights_follow_the_fetch_standard(browser: Any) -> None:
 
 def test_percent_encoding_leaves_only_unreserved_characters() -> None:
     assert percent_encoded("!a:b/ü") == "%21a%3Ab%2F%C3%BC"
+
+
+@pytest.mark.parametrize("method", ["call", "call_list"])
+def test_an_answer_that_breaks_off_is_an_error_of_ours(script: Script, homeserver: Homeserver, method: str) -> None:
+    reset = fake.BrowserError("TypeError", "network error")
+    script.instead = lambda request: fake.Response(200, b"{", breaks=reset)
+    with pytest.raises(errors.HomeserverUnreachable, match='The answer broke off: "TypeError: network error"'):
+        run(getattr(homeserver, method)("GET", "/_matrix/client/versions"))
+
+
+@pytest.mark.parametrize(("status", "errcode"), [(404, "M_NOT_FOUND"), (404, ""), (405, "")])
+def test_our_own_endpoints_are_there_or_unsupported(
+    script: Script, homeserver: Homeserver, status: int, errcode: str
+) -> None:
+    script.instead = lambda request: error(status, errcode, "No such resource")
+    with pytest.raises(errors.LinksUnsupported):
+        run(homeserver.call("POST", LINKS_PREFIX + "/links", {}))

@@ -240,3 +240,23 @@ def test_an_answer_that_is_no_link_is_an_error_of_that_media_alone(
         assert fine.src == good["url"]
 
     run(scenario())
+
+
+def test_what_was_given_up_before_it_was_asked_for_is_not(script: Script, homeserver: Homeserver) -> None:
+    async def scenario() -> None:
+        loader = open_loader("link", homeserver)
+        script.media["example.org/other"] = PICTURE
+        given_up = asyncio.create_task(loader.load(MediaRequest(MXC)))
+        wanted = asyncio.create_task(loader.load(MediaRequest("mxc://example.org/other")))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        await wanted
+        assert [entry["mxc"] for batch in script.batches for entry in batch] == ["mxc://example.org/other"]
+
+    run(scenario())
+
+
+def test_an_answer_that_breaks_off_is_asked_for_again(script: Script, homeserver: Homeserver) -> None:
+    broken = [fake.Response(200, b"{", breaks=fake.BrowserError("TypeError", "network error"))]
+    script.instead = lambda request: broken.pop() if broken else None
+    assert run(load(homeserver)).startswith("http://home.test/signed/")

@@ -326,6 +326,65 @@ def test_the_store_is_bounded_and_the_least_recently_used_goes_first(
     run(scenario())
 
 
+def test_bodies_without_a_length_count_for_the_stores_budget(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    script.instead = lambda request: fake.Response(200, bytes(1000)) if "/download/" in request.url else None
+    loader = open_loader("opfs", homeserver)
+    loader._strategy.inner._store._budget = 3300
+
+    async def scenario() -> None:
+        for number in range(10):
+            loader.release(await loader.load(MediaRequest(f"mxc://example.org/m{number}")))
+            loader._pipeline.forget(None)
+        assert sum(map(len, browser.files.values())) <= 3300 + 1100, "but for the last, whose length nobody knew"
+
+    run(scenario())
+
+
+def test_a_promise_beyond_the_budget_throws_nothing_out(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    loader = open_loader("opfs", homeserver)
+
+    async def scenario() -> None:
+        loader.release(await loader.load(MediaRequest(MXC)))
+        loader._pipeline.forget(None)
+        kept = dict(browser.files)
+        broken = fake.BrowserError("TypeError", "network error")
+        script.instead = lambda request: fake.Response(
+            200, b"little", {"Content-Length": "100000000000"}, breaks=broken
+        )
+        with pytest.raises(errors.HomeserverUnreachable):
+            await loader.load(MediaRequest("mxc://example.org/other"))
+        assert browser.files.items() >= kept.items()
+
+    run(scenario())
+
+
+def test_forget_waits_for_what_another_tab_is_writing(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    loader = open_loader("opfs", homeserver)
+
+    async def scenario() -> None:
+        await loader.load(MediaRequest(MXC))
+        (name,) = [name for name in browser.files if name != "index.json"]
+        browser.busy.add(name)
+        async with fake.Lock("authmedia:" + name):
+            forgetting = asyncio.create_task(loader.forget())
+            await turns()
+            assert name in browser.files
+            browser.busy.clear()
+        await forgetting
+        assert name not in browser.files
+
+    run(scenario())
+
+
+def test_a_storage_that_refuses_leaves_no_transfer_behind(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    browser.write_refusal = fake.BrowserError("QuotaExceededError", "The quota has been exceeded.")
+    with pytest.raises(errors.QuotaExceeded):
+        run(open_loader("opfs", homeserver).load(MediaRequest(MXC)))
+    assert len(browser.aborted) == 1
+
+
 @pytest.mark.parametrize(
     ("refusal", "expected"),
     [

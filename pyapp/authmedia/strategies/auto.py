@@ -1,7 +1,8 @@
 """`auto`: for each media the best strategy that works here and now, with its reason; it degrades, but never silently.
 
-You would want it in an application: it takes links where the homeserver makes them, the disk where it does not, and
-memory where there is no disk; and when one of them fails while the page is open, it goes on with the next.
+You would want it in an application: it takes bundles for what is small and links for the rest where the homeserver
+makes them, the disk where it does not, and memory where there is no disk; and when one of them fails while the page is
+open, it goes on with the next.
 """
 
 from authmedia.errors import (
@@ -62,7 +63,9 @@ class AutoStrategy(Strategy):
         """Tries each strategy; one that works is enough."""
         supports = await together(*[loader.support() for loader in self._loaders])
         for loader, support in zip(self._loaders, supports):
-            if not support.works:
+            if support.works:
+                self.refused.pop(loader.name, None)
+            else:
                 self.refused[loader.name] = support.words
         refusals = [f"{name}: {words}" for name, words in self.refused.items()]
         works = len(refusals) < len(self._loaders)

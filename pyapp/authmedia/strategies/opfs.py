@@ -7,11 +7,13 @@ without a network. Private windows of Firefox and Safari refuse the storage.
 from authmedia import browser
 from authmedia.errors import (
     AuthMediaError,
+    FileGone,
     HomeserverUnreachable,
     QuotaExceeded,
     ServerFailure,
     StorageRefused,
 )
+from authmedia.homeserver import ask
 from authmedia.media import DISK, NETWORK, Media, MediaRequest, Support, safe_content_type
 from authmedia.store import FileStore
 from authmedia.strategies.base import Strategy
@@ -56,6 +58,14 @@ class OpfsStrategy(Strategy):
         browser.revoke_object_url(media.src)
         self._store.unpin(media.request.key)
 
+    async def examine(self, media: Media, words: str) -> AuthMediaError:
+        """Looks whether the file is still there: another tab may have thrown it out, or have signed out."""
+        try:
+            (await ask(media.src, cache="default")).abort()
+        except HomeserverUnreachable as error:
+            return FileGone("The file was removed from this device", mxc=media.request.mxc, words=error.words)
+        return await super().examine(media, words)
+
     async def forget(self, request: MediaRequest | None) -> None:
         """Removes the file, or all of this account's."""
         try:
@@ -84,7 +94,10 @@ class OpfsStrategy(Strategy):
     async def _from_network(self, request: MediaRequest, traffic: Traffic) -> Media:
         response = await self.homeserver.fetch_media(request, traffic)
         content_type = safe_content_type(response.header("Content-Type") or request.content_type)
-        await self._store.write(request.key, content_type, response, traffic.on_progress)
+        try:
+            await self._store.write(request.key, content_type, response, traffic.on_progress)
+        finally:
+            response.abort()  # where the storage refused, before anybody read it
         media = await self._from_disk(request, traffic)
         if not media:
             raise ServerFailure("The body is shorter or longer than the homeserver announced", mxc=request.mxc)
