@@ -24,10 +24,12 @@ class Crowd:
     :param together: how many begin together later on, for what is cheaper asked for together.
     """
 
-    __slots__ = ("_ended", "_enough", "_free", "_together", "_usher", "_waiting")
+    __slots__ = ("_ended", "_enough", "_free", "_lent", "_together", "_usher", "_waiting")
 
     def __init__(self, limit: int, together: int) -> None:
         self._free = limit
+        #: Places beyond the limit, made beside those that stand still.
+        self._lent = 0
         self._together = together
         self._waiting: list[Place] = []
         self._ended = 0
@@ -59,7 +61,10 @@ class Crowd:
 
     def give_back(self) -> None:
         """One has ended."""
-        self._free += 1
+        if self._lent:
+            self._lent -= 1
+        else:
+            self._free += 1
         self._ended += 1
         if self._free >= min(self._together, len(self._waiting)):
             self._enough.set()
@@ -85,6 +90,7 @@ class Crowd:
                 await asyncio.wait_for(self._enough.wait(), _PATIENCE_S)
             except asyncio.TimeoutError:  # noqa: UP041  (MicroPython's own)
                 if self._ended == before:
+                    self._lent += self._together - self._free
                     self._free = self._together
 
 

@@ -128,3 +128,19 @@ def test_a_crowd_that_is_closed_has_none_begin() -> None:
         assert party.came == "a"
 
     play(scenario, 1, 1)
+
+
+def test_places_made_beside_those_that_stand_still_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowd, "_PATIENCE_S", 0.01)
+
+    async def scenario(party: Party) -> None:
+        party.join("abcdefghijkl")
+        while len(party.came) < 5:
+            await asyncio.sleep(0.01)
+        monkeypatch.setattr(crowd, "_PATIENCE_S", 60.0)
+        assert party.came == "abcde"
+        party.leave("abcde")
+        await turns()
+        assert party.came == "abcdefgh", "as many at a time as in the beginning"
+
+    play(scenario, 3, 2)
