@@ -27,7 +27,7 @@ REMOVE = """async () => {
   for (const name of await Array.fromAsync(directory.keys())) await directory.removeEntry(name);
 }"""
 NO_LOCKS = {
-    "missing": "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined });",
+    "missing": "delete Navigator.prototype.locks;",
     "refused": "LockManager.prototype.request = async () => { throw new DOMException('No', 'SecurityError'); };",
 }
 
@@ -203,14 +203,14 @@ def test_a_link_shows_a_picture_as_it_arrives_and_a_blob_does_not(one: Bench, st
 def test_what_was_removed_from_disk_while_it_was_on_show_is_fetched_anew(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:
+    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
     window = one.open("opfs", interpreter=interpreter)
-    add(window, stock.pictures[:1])
-    wait_until(window, "img[data-mxc]")
+    add(window, [film], "video", preload="metadata")
+    wait_until(window, "video")
     window.page.evaluate(REMOVE)
-    window.page.eval_on_selector("img[data-mxc]", "(image) => image.removeAttribute('src')")
-    add(window, stock.pictures[:1])
-    wait_until(window, "img[data-mxc]")
-    assert window.sha256("img[data-mxc] >> nth=1") == stock.sha256[stock.pictures[0]]
+    add(window, [film], "video")
+    wait_until(window, "video")
+    assert window.sha256("video >> nth=1") == stock.sha256[film]
     assert one.brake.asked_for("/download/") == 2
 
 
