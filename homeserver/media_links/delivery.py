@@ -23,9 +23,9 @@ from synapse.media._base import DEFAULT_MAX_TIMEOUT_MS, FileInfo, ThumbnailInfo,
 from synapse.media.thumbnailer import ANIMATED_THUMBNAIL_TYPE, ThumbnailProvider
 from synapse.server import HomeServer
 from synapse.util.async_helpers import Linearizer
-from synapse.util.duration import Duration
 from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
+from .bringing import MediaFiles
 from .ranges import Span, Unsatisfiable, continues, requested_span, unchanged
 from .sending import FileSender
 from .signing import Media, Thumbnail
@@ -43,11 +43,6 @@ _OF_A_MEDIA = (b"Accept-Ranges", b"Content-Disposition", b"Content-Length", b"Co
 
 # What leads to another directory, breaks lines, or turns around the text behind it, so that `exe.jpg` ends in `exe`.
 _NOT_IN_A_NAME = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-
-# How long, and how often, we look whether another process has finished fetching a file that is still incomplete.
-_ARRIVAL_TRIES = 40
-_ARRIVAL_STEP = Duration(milliseconds=250)
-
 
 # Headers to set and, where there is no value, to take away.
 Headers = Mapping[bytes, bytes | None]
@@ -92,13 +87,13 @@ class Delivery:
         self._clock = hs.get_clock()
         self._store = hs.get_datastores().main
         self._repository = hs.get_media_repository()
-        self._storage = self._repository.media_storage
-        self._thumbnails = ThumbnailProvider(hs, self._repository, self._storage)
+        self._files = MediaFiles(hs)
+        self._thumbnails = ThumbnailProvider(hs, self._repository, self._repository.media_storage)
         self._dynamic_thumbnails = hs.config.media.dynamic_thumbnails
         self._refused_servers = hs.config.media.prevent_media_downloads_from
         self._is_mine = hs.is_mine_server_name
-        # Two requests for one file that has yet to be fetched or made: the second waits for the first.
-        self._arrivals = Linearizer("media_links_arrivals", self._clock)
+        # Two requests for one thumbnail that has yet to be made: the second waits for the first.
+        self._making = Linearizer("media_links_making", self._clock)
         #: Reads and sends files.
         self.sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
 
@@ -132,7 +127,7 @@ class Delivery:
         return await self._open(await self._find_uploaded(request, media), media.thumbnail)
 
     async def open_at_hand(self, request: SynapseRequest, media: Media) -> Opened | None:
-        """As ``open``, but gives nothing where a thumbnail has to be made, or a media fetched from its server, first.
+        """As ``open``, but waits for nothing: gives nothing where a thumbnail has to be made, or a file brought, first.
 
         :raises SynapseError: as ``open`` does.
         """
@@ -142,9 +137,10 @@ class Delivery:
                 return None
         original = await self._find_uploaded(request, media)
         if not media.thumbnail:
-            return await self._open_original(original)
+            file = self._files.open_here(original.file, original.length)
+            return _opened_original(original, file) if file else None
         stored = await self._select_thumbnail(original, media.thumbnail)
-        file = await self._open_stored(original, stored)
+        file = self._files.open_here(original.thumbnail_file(stored), stored.length) if stored else None
         return _opened_thumbnail(original, stored, file) if stored and file else None
 
     # --- finding -----------------------------------------------------------------------------------------------------
@@ -217,35 +213,13 @@ class Delivery:
         return await (self._open_thumbnail(original, thumbnail) if thumbnail else self._open_original(original))
 
     async def _open_original(self, original: _Original) -> Opened:
-        file = await self._open_complete(original.file, original.length)
-        if file is None:
-            async with self._arrivals.queue((original.origin, original.file_id)):
-                file = await self._open_arriving(original)
-        tag = entity_tag(original.digest or original.origin, original.file_id)
-        return Opened(file, original.length, original.content_type, original.name, tag)
-
-    async def _open_complete(self, info: FileInfo, length: int) -> BinaryIO | None:
-        """Opens a file, unless it is shorter or longer than it should be: then somebody is still writing it."""
-        async with self._storage.ensure_media_is_in_local_cache(info) as path:
-            file = _open(path)
-        if _size(file) == length:
-            return file
-        file.close()
-        return None
-
-    async def _open_arriving(self, original: _Original) -> BinaryIO:
-        for _ in range(_ARRIVAL_TRIES):
-            file = await self._open_complete(original.file, original.length)
-            if file is not None:
-                return file
-            await self._clock.sleep(_ARRIVAL_STEP)
-        raise SynapseError(503, "This media is not complete here", Codes.UNKNOWN, headers={"Retry-After": "5"})
+        return _opened_original(original, await self._files.open(original.file, original.length))
 
     async def _open_thumbnail(self, original: _Original, wanted: Thumbnail) -> Opened:
         stored = await self._select_thumbnail(original, wanted)
         file = await self._open_stored(original, stored)
         if stored is None or file is None:
-            async with self._arrivals.queue((original.origin, original.file_id, wanted)):
+            async with self._making.queue((original.origin, original.file_id, wanted)):
                 stored = await self._select_thumbnail(original, wanted) or _exact(wanted)
                 file = await self._open_stored(original, stored) or await self._make_thumbnail(original, stored)
         return _opened_thumbnail(original, stored, file)
@@ -279,13 +253,14 @@ class Delivery:
         if stored is None or not stored.length:
             return None
         try:
-            return await self._open_complete(original.thumbnail_file(stored), stored.length)
-        except NotFoundError:
-            return None  # the file was cleared away; it is made again
+            return await self._files.open_if_whole(original.thumbnail_file(stored), stored.length)
+        except SynapseError:
+            return None  # the file was cleared away, or cannot be had; it is made again
 
     async def _make_thumbnail(self, original: _Original, shape: ThumbnailInfo) -> BinaryIO:
         size = (shape.width, shape.height, shape.method, shape.type)
         animated = shape.type == ANIMATED_THUMBNAIL_TYPE
+        await self._files.bring(original.file, original.length)
         made: object
         if original.origin is None:
             made = await self._repository.generate_local_exact_thumbnail(
@@ -297,7 +272,8 @@ class Delivery:
             )
         if not made:
             raise SynapseError(400, "No thumbnail can be made of this media", Codes.UNKNOWN)
-        async with self._storage.ensure_media_is_in_local_cache(original.thumbnail_file(shape)) as path:
+        stored = original.thumbnail_file(shape)
+        async with self._repository.media_storage.ensure_media_is_in_local_cache(stored) as path:
             return _open(path)
 
     # --- answering ---------------------------------------------------------------------------------------------------
@@ -386,6 +362,11 @@ def _refuse_range(request: SynapseRequest, size: int) -> None:
     request.setHeader(b"Content-Length", b"0")
     request.setHeader(b"Cache-Control", b"no-store")
     finish_request(request)
+
+
+def _opened_original(original: _Original, file: BinaryIO) -> Opened:
+    tag = entity_tag(original.digest or original.origin, original.file_id)
+    return Opened(file, original.length, original.content_type, original.name, tag)
 
 
 def _opened_thumbnail(original: _Original, stored: ThumbnailInfo, file: BinaryIO) -> Opened:

@@ -1,8 +1,8 @@
 """The module with short patience, loaded by a homeserver of the tests in the place of the real one."""
 
-from media_links import MediaLinks, delivery, sending
+from media_links import MediaLinks, bringing, sending
 
 __all__ = ["MediaLinks"]
 
 sending._STALLED_S = 0.5
-delivery._ARRIVAL_TRIES = 6
+bringing._ARRIVAL_TRIES = 6
