@@ -519,6 +519,11 @@ def test_log_has_nothing_that_opens_a_media(synapse: Synapse, photo: Mxc) -> Non
     send(url.replace("/signed/", "/signed/x/"))
     send(url.replace("/_matrix/", "/x/_matrix/"))
     send(url, "POST")
+    escaped = url.replace("?", "%3F", 1)
+    for other in (escaped, escaped.replace("&", "%26"), escaped.replace("sig=", "%73ig="), escaped.replace("%", "%25")):
+        send(other)
+        send(other.replace("/signed/", "/%73igned/"))
+        send(other.replace("%", "%2525252525252525252525252525"))
     account.http.get(f"{PREFIX}/link/{photo.names}", params={"access_token": account.token})
     last = f"/signed/localhost/last{account.device_id}"
     send(account.link(photo).partition("/signed/")[0] + last + "?" + query)
