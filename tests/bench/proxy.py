@@ -84,6 +84,7 @@ class Proxy:
             ("/etc/ssl/certs/matrix.example.org.pem", str(folder / "certificate.pem")),
             ("/etc/ssl/private/matrix.example.org.key", str(folder / "private.key")),
             ("/var/log/nginx/matrix.log", str(folder / "access.log")),
+            ("/var/log/nginx/matrix.error.log", str(folder / "media.error.log")),
         ):
             assert recommended in text, recommended
             text = text.replace(recommended, own)
