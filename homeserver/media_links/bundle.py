@@ -12,6 +12,7 @@ exactly as many bytes as that line says.
 
 import json
 import logging
+import re
 from collections.abc import Awaitable, Callable
 
 from synapse.api.errors import Codes, SynapseError
@@ -39,6 +40,10 @@ BUNDLE_FULL = "DEV.AUTHMEDIA.BUNDLE_FULL"
 _READY_AT_ONCE = 10
 _MADE_AT_ONCE = 4
 _FETCHED_AT_ONCE = 20
+
+# A type without its parameters (https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1), in lower case.
+_TYPE = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+/[a-z0-9!#$%&'*+.^_`|~-]+")
+_LONGEST_TYPE = 100
 
 
 class BundleServlet(RestServlet):
@@ -140,5 +145,12 @@ class _Bundle:
         await self._write(number, error.code, "application/json", json.dumps(body).encode())
 
     async def _write(self, number: int, status: int, content_type: str, content: bytes) -> None:
-        head = {"part": number, "status": status, "type": content_type, "length": len(content)}
+        head = {"part": number, "status": status, "type": _essence(content_type), "length": len(content)}
         await self._flow.write(json.dumps(head).encode() + b"\n" + content)
+
+
+def _essence(content_type: str) -> str:
+    """A type that a stranger has chosen, as short as clients expect the line that it stands in."""
+    essence = content_type.partition(";")[0].strip().lower()
+    known = len(essence) <= _LONGEST_TYPE and _TYPE.fullmatch(essence)
+    return essence if known else "application/octet-stream"

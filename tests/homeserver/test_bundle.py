@@ -103,6 +103,21 @@ def test_bad_entries_fail_alone(ana: Account, photo: Mxc) -> None:
     assert found[5] == (200, "image/png", picture())
 
 
+@pytest.mark.parametrize(
+    ("given", "sent"),
+    [
+        ("image/" + "x" * 2000, "application/octet-stream"),
+        ("nonsense", "application/octet-stream"),
+        ("image/p ng", "application/octet-stream"),
+        ("Text/HTML; charset=utf-8", "text/html"),
+    ],
+)
+def test_type_that_an_uploader_chose_makes_no_line_longer(ana: Account, photo: Mxc, given: str, sent: str) -> None:
+    """Clients take a bundle for broken where a line is longer than 1,024 bytes."""
+    strange = ana.upload(b"x", given)
+    assert bundle(ana, {"mxc": strange.uri}, {"mxc": photo.uri}) == [(200, sent, b"x"), (200, "image/png", picture())]
+
+
 def test_media_that_is_announced_and_not_uploaded_is_not_waited_for(ana: Account, photo: Mxc) -> None:
     announced = ana.http.post("/_matrix/media/v1/create").raise_for_status().json()["content_uri"]
     found = bundle(ana, {"mxc": announced}, {"mxc": photo.uri})
