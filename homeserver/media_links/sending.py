@@ -8,7 +8,7 @@ from typing import BinaryIO
 from synapse.http.site import SynapseRequest
 from synapse.logging.context import defer_to_threadpool
 from synapse.types import ISynapseReactor
-from synapse.util.async_helpers import DeferredEvent
+from synapse.util.async_helpers import DeferredEvent, Linearizer
 from synapse.util.clock import Clock
 from twisted.internet.interfaces import IPushProducer
 from twisted.python.threadpool import ThreadPool
@@ -30,6 +30,9 @@ class Flow:
         self._request = request
         self._room = DeferredEvent(clock)
         self._room.set()
+        # The connection says that it has room when all that was written is out. Were many to write at once, that would
+        # take longer than we have patience, also with somebody who takes it steadily.
+        self._turns = Linearizer("media_links_flow", clock)
         #: Whether nobody is there any more.
         self.stopped = False
 
@@ -42,10 +45,16 @@ class Flow:
             self._request.unregisterProducer()
 
     async def write(self, content: bytes) -> None:
-        """Sends, and waits until there is room for more; hangs up on somebody who takes nothing."""
+        """Sends, after what others are sending, and waits until there is room for more."""
+        async with self._turns.queue(None):
+            for start in range(0, len(content), _CHUNK):
+                await self._write(content[start : start + _CHUNK])
+
+    async def _write(self, chunk: bytes) -> None:
+        """Hangs up on somebody who takes nothing."""
         if self.stopped:
             return
-        self._request.write(content)
+        self._request.write(chunk)
         if not await self._room.wait(_STALLED_S):
             self.stopped = True
             # Not `loseConnection`, which would wait for the client to take what is already written.

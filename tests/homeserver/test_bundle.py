@@ -4,6 +4,7 @@ import json
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -208,6 +209,24 @@ def test_somebody_who_hangs_up_leaves_nothing_behind(impatient: Synapse) -> None
         connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
         assert connection.recv(1000).startswith(b"HTTP/1.1 200")
         wait_for(lambda: _ended(impatient), what="the bundle's end")
+
+
+def test_slow_client_that_takes_a_bundle_steadily_is_given_all_of_it(impatient: Synapse) -> None:
+    """For longer than a client is waited for that takes nothing."""
+    eva = Account.new(impatient)
+    content = noise(500_000, "steadily")
+    body = {"media": [{"mxc": eva.upload(content).uri}] * 16}
+    # What the machine would keep for the client is little, so that the homeserver sees its pace.
+    transport = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)])
+    with httpx.Client(base_url=eva.http.base_url, headers=eva.http.headers, transport=transport) as slow:
+        pace = Event()  # never set: two megabytes in a second
+        received = b""
+        with slow.stream("POST", f"{PREFIX}/bundle", json=body) as answer:
+            for chunk in answer.iter_raw(100_000):
+                received += chunk
+                pace.wait(0.05)
+    assert {part[2] for part in parts(received).values()} == {content}
+    assert len(parts(received)) == 16
 
 
 @on_linux
