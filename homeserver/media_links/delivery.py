@@ -334,7 +334,8 @@ def _file_name(name: str | None) -> str | None:
 def _have_it_saved(request: SynapseRequest) -> None:
     """A browser then saves the file under its name; to a link from another origin no page can say so."""
     (disposition,) = request.responseHeaders.getRawHeaders(b"Content-Disposition") or [b"inline"]
-    request.setHeader(b"Content-Disposition", disposition.replace(b"inline", b"attachment", 1))
+    if disposition.startswith(b"inline"):
+        request.setHeader(b"Content-Disposition", b"attachment" + disposition.removeprefix(b"inline"))
 
 
 def clear_media_headers(request: SynapseRequest) -> None:

@@ -63,6 +63,7 @@ def test_whole_media_arrives_without_a_header(ana: Account, size: int) -> None:
         ("image/png", "inline.png", "attachment; filename=inline.png"),
         ("text/plain", None, "attachment"),
         ("text/html", "page.html", "attachment; filename=page.html"),
+        ("text/html", "inline.html", "attachment; filename=inline.html"),
     ],
 )
 def test_what_is_to_be_saved_says_so(ana: Account, content_type: str, name: str | None, disposition: str) -> None:
