@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from synapse.api.errors import Codes, NotFoundError, SynapseError
+from synapse.api.errors import Codes, FederationDeniedError, NotFoundError, SynapseError
 from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
 from synapse.media._base import DEFAULT_MAX_TIMEOUT_MS, FileInfo, ThumbnailInfo, add_file_headers
@@ -186,15 +186,19 @@ class Delivery:
     async def _find_remote(self, request: SynapseRequest, server_name: str, media_id: str) -> _Original:
         if server_name in self._refused_servers:
             raise NotFoundError()
-        # Fetches the media from its server, once, and within Synapse's limits on such downloads.
-        info = await self._repository.get_remote_media_info(
-            server_name,
-            media_id,
-            DEFAULT_MAX_TIMEOUT_MS,
-            request.getClientAddress().host,
-            use_federation=True,
-            allow_authenticated=True,
-        )
+        try:
+            # Fetches the media from its server, once, and within Synapse's limits on such downloads.
+            info = await self._repository.get_remote_media_info(
+                server_name,
+                media_id,
+                DEFAULT_MAX_TIMEOUT_MS,
+                request.getClientAddress().host,
+                use_federation=True,
+                allow_authenticated=True,
+            )
+        except FederationDeniedError:
+            # Not its 403: to clients that means that the link is dead, and that another one would help.
+            raise NotFoundError() from None
         self._repository.mark_recently_accessed(server_name, media_id)
         return _Original(
             origin=server_name,

@@ -10,8 +10,22 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from development.synapse import Synapse
-from tests.homeserver.support import PREFIX, Account, Mxc, image, noise, on_linux, open_media, picture, send, wait_for
+from development.synapse import Federation, Synapse
+from tests.homeserver.conftest import QUICK, running
+from tests.homeserver.support import (
+    PREFIX,
+    Account,
+    Mxc,
+    certificate_files,
+    image,
+    noise,
+    on_linux,
+    open_media,
+    picture,
+    send,
+    wait_for,
+)
+from tests.relay import free_port
 
 CONTENT = noise(500_000, "far away")
 
@@ -24,6 +38,28 @@ def near(federation: tuple[Synapse, Synapse]) -> Account:
 @pytest.fixture(scope="module")
 def far(federation: tuple[Synapse, Synapse]) -> Account:
     return Account.new(federation[1])
+
+
+@pytest.fixture(scope="module")
+def silent() -> Iterator[str]:
+    """The name of another homeserver, which takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield f"localhost:{listening.getsockname()[1]}"
+
+
+@pytest.fixture(scope="module")
+def wary(silent: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """Somebody on a homeserver that speaks to one other, and soon gives up."""
+    directory = tmp_path_factory.mktemp("wary")
+    extra = {
+        **QUICK,
+        "federation": {"client_timeout": 500, "max_short_retries": 0},
+        "federation_domain_whitelist": [silent],
+    }
+    federation = Federation(free_port(), *certificate_files(directory))
+    synapse = Synapse(directory, free_port(), extra_config=extra, federation=federation)
+    with running(synapse):
+        yield Account.new(synapse)
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +111,22 @@ def test_media_of_a_server_that_does_not_answer(near: Account) -> None:
     answer = send(near.link(Mxc("mxc://localhost:1/abc")))
     assert answer.status in (404, 502, 504)
     assert answer.headers["cache-control"] == "no-store"
+
+
+def test_media_of_a_server_that_is_silent_is_an_error_that_pages_can_read(wary: Account, silent: str) -> None:
+    """A proxy's own error, if Synapse had none, would not be."""
+    answer = send(wary.link(Mxc(f"mxc://{silent}/abc")))
+    assert (answer.status, answer.error) == (502, "M_UNKNOWN")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["access-control-allow-origin"] == "*"
+
+
+def test_media_of_a_server_that_synapse_must_not_speak_to(wary: Account, far: Account, film: Mxc) -> None:
+    """Not 403, by which clients take the link for dead and ask for another one."""
+    answer = send(wary.link(film))
+    assert (answer.status, answer.error) == (404, "M_NOT_FOUND")
+    asked = wary.http.post(f"{PREFIX}/bundle", json={"media": [{"mxc": film.uri}]})
+    assert b'"status": 404' in asked.content
 
 
 @on_linux
