@@ -7,6 +7,7 @@ Errors are Matrix errors (https://spec.matrix.org/v1.16/client-server-api/#stand
 # mypy: allow-untyped-calls
 
 from dataclasses import replace
+from functools import cached_property
 
 from synapse.api.errors import Codes, NotFoundError, SynapseError
 from synapse.api.ratelimiting import Ratelimiter
@@ -209,29 +210,47 @@ class SignedServlet(MediaServlet):
         return Grant(link.media, {b"Cache-Control": f"private, max-age={left_s}, immutable".encode()})
 
 
-def register(hs: HomeServer, config: MediaLinksConfig, http_server: HttpServer) -> None:
-    """Adds the endpoints that this process can serve."""
-    authenticator = Authenticator(hs)
-    minter = Minter(hs, config)
-    LinksServlet(authenticator, minter, config).register(http_server)
-    LinkServlet(authenticator, minter).register(http_server)
-    ThumbnailLinkServlet(authenticator, minter).register(http_server)
-    ConfigServlet(hs, authenticator, config).register(http_server)
-    if config.cookie:
-        CookieServlet(hs, authenticator, config).register(http_server)
-    if hs.config.media.can_load_media_repo:
-        _register_media(hs, authenticator, config, http_server)
+class Endpoints:
+    """All that this process can serve, made once: each of its listeners has the same, and counts into one limit."""
+
+    def __init__(self, hs: HomeServer, config: MediaLinksConfig) -> None:
+        self._hs = hs
+        self._config = config
+
+    def register(self, http_server: HttpServer) -> None:
+        """Adds them to one listener."""
+        for servlet in self._servlets:
+            servlet.register(http_server)
+
+    @cached_property
+    def _servlets(self) -> list[RestServlet]:
+        """Made when the first listener is: while Synapse constructs its modules, there is no media repository yet."""
+        hs, config = self._hs, self._config
+        authenticator = Authenticator(hs)
+        minter = Minter(hs, config)
+        servlets: list[RestServlet] = [
+            LinksServlet(authenticator, minter, config),
+            LinkServlet(authenticator, minter),
+            ThumbnailLinkServlet(authenticator, minter),
+            ConfigServlet(hs, authenticator, config),
+        ]
+        if config.cookie:
+            servlets.append(CookieServlet(hs, authenticator, config))
+        if hs.config.media.can_load_media_repo:
+            servlets += _media_servlets(hs, authenticator, config)
+        return servlets
 
 
-def _register_media(
-    hs: HomeServer, authenticator: Authenticator, config: MediaLinksConfig, http_server: HttpServer
-) -> None:
-    """Adds what sends media, by whichever proof."""
+def _media_servlets(hs: HomeServer, authenticator: Authenticator, config: MediaLinksConfig) -> list[RestServlet]:
+    """What sends media, by whichever proof."""
     delivery = Delivery(hs)
     sessions = Sessions(hs)
-    BundleServlet(hs, authenticator, delivery, config).register(http_server)
-    SignedServlet(hs, delivery, sessions, config).register(http_server)
+    servlets: list[RestServlet] = [
+        BundleServlet(hs, authenticator, delivery, config),
+        SignedServlet(hs, delivery, sessions, config),
+    ]
     if config.cookie:
-        CookieMediaServlet(hs, delivery, sessions, config.keyring).register(http_server)
+        servlets.append(CookieMediaServlet(hs, delivery, sessions, config.keyring))
     if config.signed_query:
-        QueryServlet(hs, delivery, sessions, config).register(http_server)
+        servlets.append(QueryServlet(hs, delivery, sessions, config))
+    return servlets

@@ -23,7 +23,7 @@ from synapse.server import HomeServer
 
 from .config import MediaLinksConfig
 from .cookie import COOKIE_PATH, allow_credentials
-from .endpoints import register
+from .endpoints import Endpoints
 from .signed_query import QUERY_PREFIX
 from .signing import PREFIX, SIGNED_PREFIX
 
@@ -52,12 +52,14 @@ def install(hs: HomeServer, config: MediaLinksConfig) -> None:
 
 
 def _add_endpoints(hs: HomeServer, config: MediaLinksConfig) -> None:
+    endpoints = Endpoints(hs, config)
+
     def register_ours(hs: HomeServer, http_server: HttpServer) -> None:
-        register(hs, config, http_server)
+        endpoints.register(http_server)
 
     def register_media_and_ours(hs: HomeServer, http_server: HttpServer) -> None:
         _register_media(hs, http_server)
-        register(hs, config, http_server)
+        endpoints.register(http_server)
 
     # A listener with `media` but not `client` takes the group "media" alone, and Synapse makes that group from this
     # function each time. A process without the media repository never makes it; there we are a group of our own.

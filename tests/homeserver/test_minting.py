@@ -333,3 +333,13 @@ def test_rate_limit_is_each_users_own(bound: Synapse) -> None:
     # Signing in once more gives nobody another share.
     assert error(account.again().ask({"media": [{"mxc": mxc.uri}]})) == (429, "M_LIMIT_EXCEEDED")
     assert send(Account.new(bound).link(mxc)).status == 200
+
+
+def test_rate_limit_is_one_for_all_listeners_of_a_process(bound: Synapse, proxy_port: int, media_port: int) -> None:
+    account = Account.new(bound)
+    mxc = account.upload(b"x", "text/plain")
+    statuses = []
+    for port in (bound.port, proxy_port, media_port, bound.port, proxy_port, media_port):
+        account.http.base_url = f"http://127.0.0.1:{port}"
+        statuses.append(account.ask({"media": [{"mxc": mxc.uri}]}).status_code)
+    assert statuses == [200] * 4 + [429] * 2
