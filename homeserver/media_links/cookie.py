@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from synapse.api.errors import Codes, InvalidClientTokenError, MissingClientTokenError, SynapseError
+from synapse.api.ratelimiting import Ratelimiter
 from synapse.http.servlet import RestServlet, parse_json_object_from_request
 from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict
@@ -88,11 +89,13 @@ class CookieServlet(RestServlet):
         self._clock = hs.get_clock()
         self._authenticator = authenticator
         self._config = config
+        self._limit = Ratelimiter(hs.get_datastores().main, self._clock, config.rc_links)
 
     async def on_POST(self, request: SynapseRequest) -> tuple[int, JsonDict]:
         """Sets a cookie for the session of the access token; the page sends this with ``credentials: "include"``."""
         requester = await self._authenticator.authenticate(request)
-        same_site, partitioned = _wish(parse_json_object_from_request(request, allow_empty_body=True))
+        same_site, partitioned = _kind(parse_json_object_from_request(request, allow_empty_body=True))
+        await self._limit.ratelimit(requester)
         session = Session.of(requester)
         keyring = self._config.keyring
         now_ms = self._clock.time_msec()
@@ -181,7 +184,7 @@ def allow_credentials(request: SynapseRequest) -> None:
         request.setHeader(b"Access-Control-Allow-Credentials", b"true")
 
 
-def _wish(body: JsonDict) -> tuple[SameSite, bool]:
+def _kind(body: JsonDict) -> tuple[SameSite, bool]:
     same_site = body.get("same_site", SameSite.LAX)
     if same_site not in list(SameSite):
         raise SynapseError(400, "'same_site' must be 'Strict', 'Lax' or 'None'", Codes.INVALID_PARAM)

@@ -110,7 +110,7 @@ def media_port() -> int:
 def bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int, media_port: int) -> Iterator[Synapse]:
     """Its links are bound to the client's address, and few can be asked for."""
     port = free_port()
-    module = {"bind_ip": True, "batch_limit": 3, "rc_links": {"per_second": 0.01, "burst_count": 4}}
+    module = {"bind_ip": True, "batch_limit": 3, "rc_links": {"per_second": 0.01, "burst_count": 4}, "cookie": True}
     listeners = [
         listener(port),
         listener(proxy_port, x_forwarded=True),

@@ -178,6 +178,17 @@ def test_it_needs_an_access_token(mia: Account, method: str, headers: dict[str, 
     assert answer.headers["access-control-allow-credentials"] == "true"
 
 
+def test_rate_limit_is_each_users_own_and_apart_from_that_of_links(bound: Synapse) -> None:
+    account = Account.new(bound)
+    assert [ask(account).status_code for _ in range(4)] == [200] * 4
+    for session in (account, account.again()):
+        refused = ask(session)
+        assert (refused.status_code, refused.json()["errcode"]) == (429, "M_LIMIT_EXCEEDED")
+        assert "set-cookie" not in refused.headers
+    assert ask(Account.new(bound)).status_code == 200
+    assert account.link(account.upload(b"x", "text/plain"))
+
+
 def test_it_is_taken_back_whichever_kind_it_is(mia: Account) -> None:
     answer = mia.http.delete(f"{PREFIX}/cookie")
     assert answer.json() == {}
