@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable
 from synapse.api.errors import Codes, SynapseError
 from synapse.api.ratelimiting import Ratelimiter
 from synapse.http.server import finish_request, set_cors_headers
-from synapse.http.servlet import RestServlet, parse_json_object_from_request
+from synapse.http.servlet import RestServlet
 from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict
 from synapse.server import HomeServer
@@ -26,7 +26,7 @@ from synapse.util.async_helpers import concurrently_execute
 
 from .config import MediaLinksConfig
 from .delivery import Delivery, Opened
-from .requests import Authenticator, path, wish
+from .requests import Authenticator, path, wishes
 from .sending import Flow
 from .signing import Media
 
@@ -63,12 +63,7 @@ class BundleServlet(RestServlet):
     async def on_POST(self, request: SynapseRequest) -> None:
         """Answers with the parts as they become ready; a bad one fails alone."""
         requester = await self._authenticator.authenticate(request)
-        entries = parse_json_object_from_request(request).get("media")
-        if not isinstance(entries, list):
-            raise SynapseError(400, "'media' must be a list", Codes.BAD_JSON)
-        if len(entries) > self._config.bundle_limit:
-            most = self._config.bundle_limit
-            raise SynapseError(413, f"At most {most} media can be asked for at once", Codes.TOO_LARGE)
+        wanted = wishes(request, self._config.bundle_limit)
         await self._limit.ratelimit(requester)
         set_cors_headers(request)
         request.setHeader(b"Content-Type", CONTENT_TYPE)
@@ -76,7 +71,7 @@ class BundleServlet(RestServlet):
         request.setHeader(b"Content-Security-Policy", b"sandbox; default-src 'none'")
         with Flow(self._sender.clock, request) as flow:
             bundle = _Bundle(request, self._delivery, self._config, flow)
-            await bundle.send([wish(entry) for entry in entries])
+            await bundle.send(wanted)
         if not flow.stopped:
             finish_request(request)
 

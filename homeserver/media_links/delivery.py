@@ -171,6 +171,7 @@ class Delivery:
             )
             if info is None:
                 return None
+        assert info.media_length is not None, "it has been uploaded"
         self._repository.mark_recently_accessed(None, media_id)
         return _Original(
             origin=None,
@@ -178,7 +179,7 @@ class Delivery:
             file_id=media_id,
             content_type=info.media_type or "application/octet-stream",
             name=info.upload_name,
-            length=info.media_length or 0,
+            length=info.media_length,
             digest=info.sha256,
             url_cache=bool(info.url_cache),
         )
@@ -192,7 +193,7 @@ class Delivery:
                 server_name,
                 media_id,
                 DEFAULT_MAX_TIMEOUT_MS,
-                request.getClientAddress().host,
+                request.get_client_ip_if_available(),
                 use_federation=True,
                 allow_authenticated=True,
             )

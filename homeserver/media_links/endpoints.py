@@ -12,7 +12,7 @@ from functools import cached_property
 from synapse.api.errors import Codes, NotFoundError, SynapseError
 from synapse.api.ratelimiting import Ratelimiter
 from synapse.http.server import HttpServer
-from synapse.http.servlet import RestServlet, parse_json_object_from_request
+from synapse.http.servlet import RestServlet
 from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
@@ -21,7 +21,7 @@ from .bundle import BundleServlet
 from .config import MediaLinksConfig
 from .cookie import CookieMediaServlet, CookieServlet
 from .delivery import Delivery
-from .requests import NAMES, Authenticator, asked_thumbnail, client_address, named, path, wish
+from .requests import NAMES, Authenticator, asked_thumbnail, client_address, named, path, wishes
 from .serving import Grant, MediaServlet
 from .sessions import Session, Sessions
 from .signed_query import QueryOffer, QueryServlet
@@ -70,8 +70,8 @@ class Minter:
         if isinstance(media, SynapseError):
             return media.error_dict(None)
         keyring = self._config.keyring
-        path = keyring.sign(Link(keyring.signing_id, media, ends["expires_ts"], session), address)
-        return {"url": base + path, **ends}
+        signed = keyring.sign(Link(keyring.signing_id, media, ends["expires_ts"], session), address)
+        return {"url": base + signed, **ends}
 
     async def _missing(self, wanted: list[Media | SynapseError]) -> set[str]:
         """Those of our own media that do not exist or are quarantined; one query for all of them."""
@@ -110,12 +110,7 @@ class LinksServlet(RestServlet):
     async def on_POST(self, request: SynapseRequest) -> tuple[int, JsonDict]:
         """Answers in the order of the wishes; a bad one fails alone."""
         requester = await self._authenticator.authenticate(request)
-        entries = parse_json_object_from_request(request).get("media")
-        if not isinstance(entries, list):
-            raise SynapseError(400, "'media' must be a list", Codes.BAD_JSON)
-        if len(entries) > self._most:
-            raise SynapseError(413, f"At most {self._most} links can be asked for at once", Codes.TOO_LARGE)
-        return 200, {"links": await self._minter.mint(request, requester, [wish(entry) for entry in entries])}
+        return 200, {"links": await self._minter.mint(request, requester, wishes(request, self._most))}
 
 
 class LinkServlet(RestServlet):

@@ -31,7 +31,7 @@ def requested_span(header: str | None, size: int) -> Span | None:
     :raises Unsatisfiable:
     """
     asked = _RANGE.fullmatch(header) if header else None
-    if asked is None or asked[0].strip() == "" or not (asked[1] or asked[2]):
+    if asked is None or not (asked[1] or asked[2]):
         return None
     if not asked[1]:
         length = min(int(asked[2]), size)

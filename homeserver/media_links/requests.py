@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from typing import Any
 
 from synapse.api.errors import Codes, SynapseError
-from synapse.http.servlet import parse_boolean, parse_integer, parse_string
+from synapse.http.servlet import parse_boolean, parse_integer, parse_json_object_from_request, parse_string
 from synapse.http.site import SynapseRequest
 from synapse.module_api import Requester
 from synapse.server import HomeServer
@@ -84,8 +84,20 @@ def asked_media(request: SynapseRequest, server_name: str, media_id: str) -> Med
     return Media(media.server_name, media.media_id, asked_thumbnail(request))
 
 
-def wish(entry: object) -> Media | SynapseError:
-    """Reads one entry of a batch or a bundle; what is wrong with it, if anything is."""
+def wishes(request: SynapseRequest, most: int) -> list[Media | SynapseError]:
+    """Reads the body of a batch or a bundle; of each entry what is wrong with it, if anything is.
+
+    :raises SynapseError: if there are more than so many, or no list of them.
+    """
+    entries = parse_json_object_from_request(request).get("media")
+    if not isinstance(entries, list):
+        raise SynapseError(400, "'media' must be a list", Codes.BAD_JSON)
+    if len(entries) > most:
+        raise SynapseError(413, f"At most {most} media can be asked for at once", Codes.TOO_LARGE)
+    return [_wish(entry) for entry in entries]
+
+
+def _wish(entry: object) -> Media | SynapseError:
     if not isinstance(entry, dict):
         return SynapseError(400, "An entry of 'media' must be an object", Codes.BAD_JSON)
     mxc = entry.get("mxc")
