@@ -13,6 +13,7 @@ from synapse.http.servlet import parse_boolean, parse_integer, parse_json_object
 from synapse.http.site import SynapseRequest
 from synapse.module_api import Requester
 from synapse.server import HomeServer
+from twisted.internet.address import UNIXAddress
 
 from .signing import MAX_THUMBNAIL_SIDE, METHODS, PREFIX, Media, Thumbnail, parse_media, parse_mxc
 
@@ -136,8 +137,14 @@ def client_address(request: SynapseRequest) -> str:
     """The client's address as Synapse sees it, which believes ``X-Forwarded-For`` only where it is told to.
 
     An IPv4 client of a dual-stack socket is the same client as on a plain one.
+
+    :raises SynapseError: where nobody says it: nothing is bound to no address.
     """
-    text: str = request.getClientAddress().host
+    known = request.getClientAddress()
+    if isinstance(known, UNIXAddress):
+        words = "Links are bound to addresses here, and yours is unknown: the reverse proxy must send X-Forwarded-For"
+        raise SynapseError(403, words, Codes.FORBIDDEN)
+    text: str = known.host
     try:
         address = ip_address(text)
     except ValueError:

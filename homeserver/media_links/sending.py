@@ -34,10 +34,11 @@ class Flow:
         # take longer than we have patience, also with somebody who takes it steadily.
         self._turns = Linearizer("media_links_flow", clock)
         #: Whether nobody is there any more.
-        self.stopped = False
+        self.stopped = request._disconnected
 
     def __enter__(self) -> "Flow":
-        self._request.registerProducer(self, True)
+        if not self.stopped:
+            self._request.registerProducer(self, True)
         return self
 
     def __exit__(self, *_exception: object) -> None:

@@ -43,6 +43,8 @@ class MediaServlet(RestServlet):
             clear_media_headers(request)
             if not isinstance(error, SynapseError) or not pages.wants_page(request):
                 raise
+            for name, value in (error.headers or {}).items():
+                request.setHeader(name, value)
             pages.show(request, error.code, error.errcode, self._server_name)
 
     def _prepare(self, request: SynapseRequest) -> None:

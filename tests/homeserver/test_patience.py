@@ -4,11 +4,14 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
 from development.synapse import Synapse
+from media_links.sending import Flow
 from tests.homeserver.support import (
+    PAGE,
     Account,
     Mxc,
     abandoned_download,
@@ -68,6 +71,20 @@ def test_incomplete_file(impatient: Synapse, eva: Account, thumbnail: dict[str, 
     assert answer.headers["cache-control"] == "no-store"
     assert thumbnail or answer.headers["retry-after"] == "5"
     assert not {"etag", "content-disposition", "accept-ranges"} & set(answer.headers)
+
+
+def test_person_who_opens_an_incomplete_file_is_told_when_to_come_again(impatient: Synapse, eva: Account) -> None:
+    mxc = eva.upload(noise(100_000, "page"), "image/png")
+    os.truncate(stored(mxc, impatient), 50_000)
+    answer = send(eva.link(mxc), headers=dict(PAGE))
+    assert (answer.status, answer.headers["retry-after"]) == (503, "5")
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+
+
+def test_nothing_is_begun_for_who_has_hung_up_already() -> None:
+    """Such a request has no connection any more that could be asked for room."""
+    with Flow(Mock(), Mock(spec=["_disconnected"], _disconnected=True)) as flow:
+        assert flow.stopped
 
 
 def test_file_that_is_still_being_written(impatient: Synapse, eva: Account) -> None:

@@ -1,10 +1,15 @@
 """Which processes of a homeserver answer what: those with the media repository serve links, all others mint them."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import httpx
+import pytest
 
 from development.synapse import Synapse
-from tests.homeserver.conftest import QUICK
-from tests.homeserver.support import PREFIX, Account, send
+from tests.homeserver.conftest import QUICK, running
+from tests.homeserver.support import PREFIX, Account, listener, send
 from tests.relay import free_port
 
 
@@ -16,6 +21,41 @@ def test_listener_for_media_alone_serves_and_mints(bound: Synapse, media_port: i
     account.http.base_url = f"http://127.0.0.1:{media_port}"
     assert account.http.get("/_matrix/client/versions").status_code == 404
     assert send(account.link(mxc)).body == b"x"
+
+
+@pytest.fixture(scope="module")
+def unix_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, httpx.Client]]:
+    """Somebody on a homeserver that binds links to addresses, and what speaks to it at its Unix socket."""
+    port = free_port()
+    with TemporaryDirectory() as directory:  # a socket's path may not be as long as others are
+        path = f"{directory}/synapse.sock"
+        at_path = {"path": path, "type": "http", "resources": [{"names": ["client"], "compress": False}]}
+        extra = {**QUICK, "listeners": [listener(port), at_path], "federation": {"max_short_retries": 0}}
+        synapse = Synapse(tmp_path_factory.mktemp("unix"), port, module_config={"bind_ip": True}, extra_config=extra)
+        with running(synapse):
+            account = Account.new(synapse)
+            headers = {"Authorization": f"Bearer {account.token}", "X-Forwarded-Proto": "http"}
+            transport = httpx.HTTPTransport(uds=path)
+            with httpx.Client(base_url="http://localhost", headers=headers, transport=transport) as client:
+                yield account, client
+
+
+def test_unix_socket_binds_links_to_the_address_that_the_proxy_tells(unix_socket: tuple[Account, httpx.Client]) -> None:
+    account, client = unix_socket
+    asked = f"{PREFIX}/link/{account.upload(b'x', 'text/plain').names}"
+    told = {"X-Forwarded-For": "203.0.113.7"}
+    url = client.get(asked, headers=told).json()["url"]
+    assert client.get(url, headers=told).content == b"x"
+    for refused in (client.get(asked), client.get(url)):
+        assert (refused.status_code, refused.json()["errcode"]) == (403, "M_FORBIDDEN")
+        assert "X-Forwarded-For" in refused.json()["error"]
+
+
+def test_media_of_another_server_at_a_unix_socket(unix_socket: tuple[Account, httpx.Client]) -> None:
+    """Synapse counts such downloads by their client's address, which nobody tells here."""
+    _, client = unix_socket
+    answer = client.post(f"{PREFIX}/bundle", json={"media": [{"mxc": "mxc://localhost:1/far"}]})
+    assert answer.content.startswith(b'{"part": 0, "status": 502, ')
 
 
 def test_process_without_the_media_repository_mints_alone(tmp_path: Path) -> None:
