@@ -74,7 +74,7 @@ class Minter:
         return {"url": base + signed, **ends}
 
     async def _missing(self, wanted: list[Media | SynapseError]) -> set[str]:
-        """Those of our own media that do not exist or are quarantined; one query for all of them."""
+        """Those of our own media that do not exist or are quarantined; one query for every hundred."""
         local = {media.media_id for media in wanted if isinstance(media, Media) and self._is_mine(media.server_name)}
         if not local:
             return set()

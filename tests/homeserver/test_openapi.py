@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode, checks
 
 from development.synapse import Synapse
-from tests.homeserver.support import PREFIX, Account
+from tests.homeserver.support import PREFIX, Account, send
 
 DESCRIPTION = Path(__file__).resolve().parents[2] / "homeserver" / "openapi.yaml"
 MODULE = DESCRIPTION.parent / "media_links"
@@ -25,6 +25,7 @@ CHECKS = [
     checks.status_code_conformance,
     checks.content_type_conformance,
     checks.response_schema_conformance,
+    checks.response_headers_conformance,
 ]
 
 
@@ -47,6 +48,25 @@ def test_answers_are_those_that_are_described(
         case.validate_response(answer, checks=CHECKS)
 
     check()
+
+
+@pytest.mark.parametrize(
+    ("method", "asked", "name"),
+    [
+        ("GET", {}, "Whole"),
+        ("HEAD", {}, "Head"),
+        ("GET", {"Range": "bytes=0-0"}, "Part"),
+        ("GET", {"Range": "bytes=9-"}, "NoSuchRange"),
+        ("GET", {"If-None-Match": "*"}, "Unchanged"),
+        ("HEAD", {"If-None-Match": "*"}, "Unchanged"),
+    ],
+)
+def test_headers_of_media_are_those_that_are_described(
+    una: Account, method: str, asked: dict[str, str | bytes], name: str
+) -> None:
+    answer = send(una.link(una.upload(b"x", "text/plain")), method, asked)
+    described = yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8"))["components"]["responses"][name]
+    assert [header for header in described["headers"] if header.lower() not in answer.headers] == []
 
 
 def test_every_endpoint_is_described() -> None:
