@@ -135,7 +135,7 @@ def wish(data: bytes) -> None:
         entry = json.loads(data)
     except (ValueError, RecursionError):
         return
-    media = requests.wish(entry)
+    media = requests._wish(entry)
     if isinstance(media, SynapseError):
         assert 400 <= media.code < 500
         return
