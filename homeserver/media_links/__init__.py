@@ -10,6 +10,7 @@ The parts, from the inside out:
 - ``ranges``: conditional and range requests (RFC 9110). Knows nothing of Synapse either.
 - ``config``: this module's section of ``homeserver.yaml``.
 - ``sessions``: the session a link belongs to, and whether it still lives.
+- ``finding``: media in the database, one by one or many at once, and at other servers.
 - ``bringing``: the files of media, whole or not at all.
 - ``delivery``: sends one media to somebody who may have it, however that was established.
 - ``requests`` and ``serving``: what endpoints have in common, before and after somebody is known.

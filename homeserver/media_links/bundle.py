@@ -26,6 +26,7 @@ from synapse.util.async_helpers import concurrently_execute
 
 from .config import MediaLinksConfig
 from .delivery import Delivery, Opened
+from .finding import Records
 from .requests import Authenticator, path, wishes
 from .sending import Flow
 from .signing import Media
@@ -86,11 +87,13 @@ class _Bundle:
         self._part_bytes = config.bundle_part_bytes
         self._room = config.bundle_bytes
         self._flow = flow
+        self._records = Records()
         self._to_make: list[tuple[int, Media]] = []
         self._to_fetch: list[tuple[int, Media]] = []
 
     async def send(self, wanted: list[Media | SynapseError]) -> None:
         """Sends what is ready, then what has yet to be made, and last what has yet to come from other servers."""
+        self._records = await self._delivery.look_up(media for media in wanted if isinstance(media, Media))
         await concurrently_execute(self._send_ready, list(enumerate(wanted)), _READY_AT_ONCE)
         await concurrently_execute(self._send_late, self._to_make, _MADE_AT_ONCE)
         await concurrently_execute(self._send_late, self._to_fetch, _FETCHED_AT_ONCE)
@@ -99,8 +102,11 @@ class _Bundle:
         number, media = part
         if isinstance(media, SynapseError):
             await self._refuse(number, media)
-        elif not await self._send(number, media, self._delivery.open_at_hand):
+        elif not await self._send(number, media, self._open_at_hand):
             (self._to_make if self._delivery.is_mine(media) else self._to_fetch).append((number, media))
+
+    async def _open_at_hand(self, request: SynapseRequest, media: Media) -> Opened | None:
+        return await self._delivery.open_at_hand(request, media, self._records)
 
     async def _send_late(self, part: tuple[int, Media]) -> None:
         await self._send(*part, self._delivery.open)

@@ -12,20 +12,21 @@ import hashlib
 import os
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from synapse.api.errors import Codes, FederationDeniedError, NotFoundError, SynapseError
+from synapse.api.errors import Codes, NotFoundError, SynapseError
 from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
-from synapse.media._base import DEFAULT_MAX_TIMEOUT_MS, FileInfo, ThumbnailInfo, add_file_headers
+from synapse.media._base import ThumbnailInfo, add_file_headers
 from synapse.media.thumbnailer import ANIMATED_THUMBNAIL_TYPE, ThumbnailProvider
 from synapse.server import HomeServer
 from synapse.util.async_helpers import Linearizer
 from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
 from .bringing import MediaFiles
+from .finding import Finder, Original, Records
 from .ranges import Span, Unsatisfiable, continues, requested_span, unchanged
 from .sending import FileSender
 from .signing import Media, Thumbnail
@@ -48,27 +49,6 @@ _NOT_IN_A_NAME = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u2
 Headers = Mapping[bytes, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Original:
-    """A media in Synapse's store: local, or fetched from another server."""
-
-    origin: str | None
-    media_id: str
-    file_id: str
-    content_type: str
-    name: str | None
-    length: int
-    digest: str | None
-    url_cache: bool
-
-    @property
-    def file(self) -> FileInfo:
-        return FileInfo(self.origin, self.file_id, url_cache=self.url_cache)
-
-    def thumbnail_file(self, info: ThumbnailInfo) -> FileInfo:
-        return FileInfo(self.origin, self.file_id, url_cache=self.url_cache, thumbnail=info)
-
-
 @dataclass(slots=True)
 class Opened:
     """An open file, ready to be sent."""
@@ -84,16 +64,13 @@ class Delivery:
     """Finds media and sends them."""
 
     def __init__(self, hs: HomeServer) -> None:
-        self._clock = hs.get_clock()
-        self._store = hs.get_datastores().main
         self._repository = hs.get_media_repository()
+        self._finder = Finder(hs)
         self._files = MediaFiles(hs)
         self._thumbnails = ThumbnailProvider(hs, self._repository, self._repository.media_storage)
         self._dynamic_thumbnails = hs.config.media.dynamic_thumbnails
-        self._refused_servers = hs.config.media.prevent_media_downloads_from
-        self._is_mine = hs.is_mine_server_name
         # Two requests for one thumbnail that has yet to be made: the second waits for the first.
-        self._making = Linearizer("media_links_making", self._clock)
+        self._making = Linearizer("media_links_making", hs.get_clock())
         #: Reads and sends files.
         self.sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
 
@@ -104,7 +81,7 @@ class Delivery:
             long the answer may be kept. They stand in the place of what is set here.
         :raises SynapseError: for what Synapse's own download refuses too.
         """
-        original = await self._find(request, media, wait=True)
+        original = await self._finder.find(request, media, wait=True)
         if original is None:
             return  # Synapse has answered: not uploaded yet
         opened = await self._open(original, media.thumbnail)
@@ -117,110 +94,49 @@ class Delivery:
 
     def is_mine(self, media: Media) -> bool:
         """Whether it was uploaded here rather than at another server."""
-        return self._is_mine(media.server_name)
+        return self._finder.is_mine(media)
 
     async def open(self, request: SynapseRequest, media: Media) -> Opened:
         """Opens a media, or a thumbnail, for whoever sends it as a part of something else.
 
         :raises SynapseError: as ``serve`` does, and for what is announced but not uploaded yet.
         """
-        return await self._open(await self._find_uploaded(request, media), media.thumbnail)
+        return await self._open(await self._finder.find_uploaded(request, media), media.thumbnail)
 
-    async def open_at_hand(self, request: SynapseRequest, media: Media) -> Opened | None:
+    async def look_up(self, wanted: Iterable[Media]) -> Records:
+        """What the database knows of many media, for ``open_at_hand``."""
+        return await self._finder.look_up(wanted)
+
+    async def open_at_hand(self, request: SynapseRequest, media: Media, records: Records) -> Opened | None:
         """As ``open``, but waits for nothing: gives nothing where a thumbnail has to be made, or a file brought, first.
 
+        :param records: what was looked up of it, and others, before.
         :raises SynapseError: as ``open`` does.
         """
-        if not self.is_mine(media):
-            cached = await self._store.get_cached_remote_media(media.server_name, media.media_id)
-            if cached is None:
-                return None
-        original = await self._find_uploaded(request, media)
+        if self.is_mine(media):
+            original = self._finder.recorded(records, media)
+            thumbnails = records.thumbnails.get(media.media_id, [])
+        elif await self._finder.is_cached(media):
+            original = await self._finder.find_uploaded(request, media)
+            thumbnails = await self._finder.thumbnails(original) if media.thumbnail else []
+        else:
+            return None
         if not media.thumbnail:
             file = self._files.open_here(original.file, original.length)
             return _opened_original(original, file) if file else None
-        stored = await self._select_thumbnail(original, media.thumbnail)
+        stored = self._choose_thumbnail(original, media.thumbnail, thumbnails)
         file = self._files.open_here(original.thumbnail_file(stored), stored.length) if stored else None
         return _opened_thumbnail(original, stored, file) if stored and file else None
 
-    # --- finding -----------------------------------------------------------------------------------------------------
-
-    async def _find(self, request: SynapseRequest, media: Media, wait: bool) -> _Original | None:
-        """Finds a media; gives nothing for one that is announced but not uploaded.
-
-        :param wait: whether to wait for its upload; then Synapse has answered where it waited in vain.
-        """
-        if self.is_mine(media):
-            return await self._find_local(request, media.media_id, wait)
-        return await self._find_remote(request, media.server_name, media.media_id)
-
-    async def _find_uploaded(self, request: SynapseRequest, media: Media) -> _Original:
-        original = await self._find(request, media, wait=False)
-        if original is None:
-            raise SynapseError(504, "This media has not been uploaded yet", Codes.NOT_YET_UPLOADED)
-        return original
-
-    async def _find_local(self, request: SynapseRequest, media_id: str, wait: bool) -> _Original | None:
-        info = await self._store.get_local_media(media_id)
-        if info is None or info.quarantined_by:
-            raise NotFoundError("There is no such media here")
-        if info.media_length is None:
-            # Announced, and perhaps being uploaded: Synapse waits a while, and answers where it waited in vain.
-            info = (
-                await self._repository.get_local_media_info(request, media_id, DEFAULT_MAX_TIMEOUT_MS) if wait else None
-            )
-            if info is None:
-                return None
-        assert info.media_length is not None, "it has been uploaded"
-        self._repository.mark_recently_accessed(None, media_id)
-        return _Original(
-            origin=None,
-            media_id=media_id,
-            file_id=media_id,
-            content_type=info.media_type or "application/octet-stream",
-            name=info.upload_name,
-            length=info.media_length,
-            digest=info.sha256,
-            url_cache=bool(info.url_cache),
-        )
-
-    async def _find_remote(self, request: SynapseRequest, server_name: str, media_id: str) -> _Original:
-        if server_name in self._refused_servers:
-            raise NotFoundError()
-        try:
-            # Fetches the media from its server, once, and within Synapse's limits on such downloads.
-            info = await self._repository.get_remote_media_info(
-                server_name,
-                media_id,
-                DEFAULT_MAX_TIMEOUT_MS,
-                request.get_client_ip_if_available(),
-                use_federation=True,
-                allow_authenticated=True,
-            )
-        except FederationDeniedError:
-            # Not its 403: to clients that means that the link is dead, and that another one would help.
-            raise NotFoundError() from None
-        self._repository.mark_recently_accessed(server_name, media_id)
-        return _Original(
-            origin=server_name,
-            media_id=media_id,
-            file_id=info.filesystem_id,
-            content_type=info.media_type or "application/octet-stream",
-            name=info.upload_name,
-            length=info.media_length,
-            digest=info.sha256,
-            url_cache=False,
-        )
-
     # --- opening -----------------------------------------------------------------------------------------------------
 
-    async def _open(self, original: _Original, thumbnail: Thumbnail | None) -> Opened:
+    async def _open(self, original: Original, thumbnail: Thumbnail | None) -> Opened:
         return await (self._open_thumbnail(original, thumbnail) if thumbnail else self._open_original(original))
 
-    async def _open_original(self, original: _Original) -> Opened:
+    async def _open_original(self, original: Original) -> Opened:
         return _opened_original(original, await self._files.open(original.file, original.length))
 
-    async def _open_thumbnail(self, original: _Original, wanted: Thumbnail) -> Opened:
+    async def _open_thumbnail(self, original: Original, wanted: Thumbnail) -> Opened:
         stored = await self._select_thumbnail(original, wanted)
         file = await self._open_stored(original, stored)
         if stored is None or file is None:
@@ -229,12 +145,13 @@ class Delivery:
                 file = await self._open_stored(original, stored) or await self._make_thumbnail(original, stored)
         return _opened_thumbnail(original, stored, file)
 
-    async def _select_thumbnail(self, original: _Original, wanted: Thumbnail) -> ThumbnailInfo | None:
+    async def _select_thumbnail(self, original: Original, wanted: Thumbnail) -> ThumbnailInfo | None:
+        return self._choose_thumbnail(original, wanted, await self._finder.thumbnails(original))
+
+    def _choose_thumbnail(
+        self, original: Original, wanted: Thumbnail, stored: list[ThumbnailInfo]
+    ) -> ThumbnailInfo | None:
         """The stored thumbnail to send; nothing where one has to be made."""
-        if original.origin is None:
-            stored = await self._store.get_local_media_thumbnails(original.media_id)
-        else:
-            stored = await self._store.get_remote_media_thumbnails(original.origin, original.media_id)
         exact = _exact(wanted)
         if self._dynamic_thumbnails:
             return next((info for info in stored if _shape(info) == _shape(exact)), None)
@@ -254,7 +171,7 @@ class Delivery:
             raise NotFoundError()
         return chosen.thumbnail
 
-    async def _open_stored(self, original: _Original, stored: ThumbnailInfo | None) -> BinaryIO | None:
+    async def _open_stored(self, original: Original, stored: ThumbnailInfo | None) -> BinaryIO | None:
         if stored is None or not stored.length:
             return None
         try:
@@ -262,7 +179,7 @@ class Delivery:
         except SynapseError:
             return None  # the file was cleared away, or cannot be had; it is made again
 
-    async def _make_thumbnail(self, original: _Original, shape: ThumbnailInfo) -> BinaryIO:
+    async def _make_thumbnail(self, original: Original, shape: ThumbnailInfo) -> BinaryIO:
         size = (shape.width, shape.height, shape.method, shape.type)
         animated = shape.type == ANIMATED_THUMBNAIL_TYPE
         await self._files.bring(original.file, original.length)
@@ -370,12 +287,12 @@ def _refuse_range(request: SynapseRequest, size: int) -> None:
     finish_request(request)
 
 
-def _opened_original(original: _Original, file: BinaryIO) -> Opened:
+def _opened_original(original: Original, file: BinaryIO) -> Opened:
     tag = entity_tag(original.digest or original.origin, original.file_id)
     return Opened(file, original.length, original.content_type, original.name, tag)
 
 
-def _opened_thumbnail(original: _Original, stored: ThumbnailInfo, file: BinaryIO) -> Opened:
+def _opened_thumbnail(original: Original, stored: ThumbnailInfo, file: BinaryIO) -> Opened:
     size = _size(file)
     shape = (stored.width, stored.height, stored.method, stored.type, size)
     return Opened(file, size, stored.type, None, entity_tag(original.origin, original.file_id, *shape))

@@ -12,9 +12,21 @@ import pytest
 
 from development.synapse import Synapse
 from tests.homeserver.conftest import QUICK, running
-from tests.homeserver.support import PREFIX, Account, Mxc, noise, on_linux, open_media, picture, wait_for
+from tests.homeserver.support import (
+    PREFIX,
+    Account,
+    Mxc,
+    log_with,
+    noise,
+    on_linux,
+    open_media,
+    picture,
+    wait_for,
+)
 from tests.relay import free_port
 
+# One of Synapse's own sizes.
+THUMBNAIL = {"thumbnail": {"width": 32, "height": 32, "method": "crop"}}
 MISSING = "mxc://localhost/AAAAAAAAAAAAAAAAAAAAAAAA"
 LIMITS = {"bundle_limit": 5, "bundle_part_bytes": "10K", "bundle_bytes": "25K"}
 
@@ -124,6 +136,17 @@ def test_media_that_is_announced_and_not_uploaded_is_not_waited_for(ana: Account
     found = bundle(ana, {"mxc": announced}, {"mxc": photo.uri})
     assert errors(found[:1]) == [(504, "M_NOT_YET_UPLOADED")]
     assert found[1][0] == 200
+
+
+def test_the_database_is_asked_once_for_all(brief: Synapse) -> None:
+    account = Account.new(brief)
+    entries = [{"mxc": account.upload(picture(), "image/png").uri, **THUMBNAIL} for _ in range(5)]
+    entries.append({"mxc": entries[0]["mxc"]})
+    before = len(wait_for(lambda: log_with(brief, "[TXN START] {store_local_thumbnail")))
+    assert [status for status, *_ in bundle(account, *entries)] == [200] * 6
+    said = wait_for(lambda: log_with(brief, "[TXN START] {media_links_look_up_thumbnails"))[before:]
+    assert said.count("[TXN START] {media_links_look_up") == 2
+    assert "[TXN START] {get_local_media" not in said
 
 
 def test_nothing_asked_for(ana: Account) -> None:
