@@ -394,7 +394,7 @@ class Binding:
         except Exception as error:
             self._fail(_as_ours(error))
             return
-        if not element.position:  # else somebody has been quicker
+        if element.position < min(position, _FURTHER_S):  # else somebody has been quicker
             element.position = position
         if playing:
             await element.play()
@@ -498,7 +498,7 @@ class Binding:
     def _take_focus(self) -> None:
         """Has the keyboard where the words and their button were, instead of at the top of the page."""
         place = self._element.around("button, a")
-        if place is self._element:
+        if place is self._element and place.tag == "img":
             place.set("tabindex", "-1")  # else it could not be there
         place.focus()
 

@@ -861,13 +861,12 @@ class Lock:
         self._held = window.Promise.withResolvers()
         self._open = window.AbortController.new()
         self._proxy = ffi.create_proxy(self._on_granted)
+        # The request is rejected where the browser refuses it, and where we abort it ourselves.
         request = locks.request(self._name, ffi.to_js({"signal": self._open.signal}), self._proxy)
-        # The request itself ends when the lock is given back, or at once where the browser refuses it.
-        told = window.Promise.race(ffi.to_js([self._granted.promise, request]))
-        told.catch(window.Boolean)  # an aborted request is rejected, too; nobody else is to hear of that
+        request.catch(self._granted.reject)
         granted = False
         try:
-            await _settled(told)
+            await _settled(self._granted.promise)
             granted = True
         finally:
             if not granted:

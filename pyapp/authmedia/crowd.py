@@ -24,12 +24,14 @@ class Crowd:
     :param together: how many begin together later on, for what is cheaper asked for together.
     """
 
-    __slots__ = ("_ended", "_enough", "_free", "_lent", "_together", "_usher", "_waiting")
+    __slots__ = ("_begun", "_ended", "_enough", "_free", "_lent", "_still", "_together", "_usher", "_waiting")
 
     def __init__(self, limit: int, together: int) -> None:
         self._free = limit
-        #: Places beyond the limit, made beside those that stand still.
+        #: Places beyond the limit, made beside those that stand still, which are taken back from these.
         self._lent = 0
+        #: How many have begun, and how many had when places were last lent.
+        self._begun = self._still = 0
         self._together = together
         self._waiting: list[Place] = []
         self._ended = 0
@@ -56,12 +58,14 @@ class Crowd:
     def let_in(self, place: "Place") -> None:
         """Has one begin, whether there is room or not."""
         self._free -= 1
+        self._begun += 1
+        place.number = self._begun
         place.came = True
         place.begin()
 
-    def give_back(self) -> None:
+    def give_back(self, place: "Place") -> None:
         """One has ended."""
-        if self._lent:
+        if self._lent and place.number <= self._still:
             self._lent -= 1
         else:
             self._free += 1
@@ -90,6 +94,7 @@ class Crowd:
                 await asyncio.wait_for(self._enough.wait(), _PATIENCE_S)
             except asyncio.TimeoutError:  # noqa: UP041  (MicroPython's own)
                 if self._ended == before:
+                    self._still = self._begun
                     self._lent += self._together - self._free
                     self._free = self._together
 
@@ -97,13 +102,15 @@ class Crowd:
 class Place:
     """One who joined a crowd."""
 
-    __slots__ = ("_crowd", "begin", "came", "gone")
+    __slots__ = ("_crowd", "begin", "came", "gone", "number")
 
     def __init__(self, crowd: Crowd, begin: "Callable[[], None]") -> None:
         self._crowd = crowd
         self.begin = begin
         #: Whether it has begun, and whether it has ended or is not wanted any more.
         self.came = self.gone = False
+        #: Which it is of those that have begun.
+        self.number = 0
 
     @property
     def waits(self) -> bool:
@@ -121,4 +128,4 @@ class Place:
             return
         self.gone = True
         if self.came:
-            self._crowd.give_back()
+            self._crowd.give_back(self)

@@ -146,8 +146,8 @@ class Page:
         for task in self._under_way:
             try:
                 await task
-            except asyncio.CancelledError:
-                continue  # nothing of it loads, or stores, any more
+            except (asyncio.CancelledError, Exception):
+                continue  # nothing of it loads, or stores, any more; what else it ended in has been told
         self.let_go()
         await forget_account(session.homeserver)
         await sign_out(session.homeserver)

@@ -139,8 +139,11 @@ def test_places_made_beside_those_that_stand_still_are_taken_back(monkeypatch: p
             await asyncio.sleep(0.01)
         monkeypatch.setattr(crowd, "_PATIENCE_S", 60.0)
         assert party.came == "abcde"
-        party.leave("abcde")
+        party.leave("de")
         await turns()
-        assert party.came == "abcdefgh", "as many at a time as in the beginning"
+        assert party.came == "abcdefg", "those that were let in beside them give their places on"
+        party.leave("abcfg")
+        await turns()
+        assert party.came == "abcdefghij", "as many at a time as in the beginning"
 
     play(scenario, 3, 2)
