@@ -200,6 +200,7 @@ def test_a_link_shows_a_picture_as_it_arrives_and_a_blob_does_not(one: Bench, st
 
 
 @pytest.mark.on_disk
+@pytest.mark.by_default("chromium")
 def test_what_was_removed_from_disk_while_it_was_on_show_is_fetched_anew(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:

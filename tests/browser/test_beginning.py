@@ -18,7 +18,7 @@ ASKED = """(part) => performance.getEntriesByType("resource").filter(({ name }) 
   .map(({ startTime }) => startTime < window.running)"""
 
 
-@pytest.mark.by_default("chromium", "firefox-private")
+@pytest.mark.by_default("firefox-private")
 def test_the_next_page_of_a_room_asks_before_its_python_is_there(open_window: OpenWindow, interpreter: str) -> None:
     window = open_window()
     window.page.add_init_script(NOTE)

@@ -205,6 +205,7 @@ def test_the_first_stop_of_the_keyboard_leads_past_the_navigation(open_window: O
 
 
 @pytest.mark.on_disk
+@pytest.mark.by_default("chromium", "firefox-private")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_file_is_saved_under_its_name(
     open_window: OpenWindow, mode: Mode, samples: dict[str, Sample], downloads: Path, strategy: str
