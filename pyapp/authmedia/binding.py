@@ -48,6 +48,7 @@ class Binding:
         "_crowd",
         "_data",
         "_element",
+        "_given_focus",
         "_keyring",
         "_leisure",
         "_listeners",
@@ -99,7 +100,7 @@ class Binding:
         self._playing = False
         #: Where a video or audio broke off last, in seconds, and how often it has without getting on.
         self._broke_at, self._breaks = 0.0, 0
-        self._ornamented = self._reserved = False
+        self._ornamented = self._reserved = self._given_focus = False
         self._percent = -1  # of a large body, as far as it is there
         self.state = LOADING
         #: Whether people see the element's place: then it goes first.
@@ -194,13 +195,13 @@ class Binding:
         if self.state == FAILED:
             self._end()
             self._drop_listeners()
-            had_focus = self._words is not None and self._words.has_focus
+            self._given_focus = self._words is not None and self._words.has_focus
             self._clear_words()
             self.failure = self.traffic = None
             self._broke_at, self._breaks = 0.0, 0
             self._settled = asyncio.Event()
             self._enter(LOADING)
-            if had_focus:
+            if self._given_focus:
                 self._take_focus()
             self.start(urgent=True)
 
@@ -487,7 +488,10 @@ class Binding:
         self._listeners.append(button.on("click", self.retry))
         self._words.append(button)
         # Not inside what is itself pressed: a button in a button can be reached by nobody.
-        self._element.around("button, a").after(self._words)
+        place = self._element.around("button, a")
+        place.after(self._words)
+        if self._given_focus and place.has_focus:
+            button.focus()  # where it was when somebody pressed it
         self._enter(FAILED)
 
     def _drop_listeners(self) -> None:

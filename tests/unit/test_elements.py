@@ -444,7 +444,9 @@ def test_trying_again_leaves_the_keyboard_where_it_was(loader: MediaLoader, scri
         words.has_focus = True
         button.fire("click")
         assert browser.focused is element
+        element.has_focus = True
         await binder.settled()
+        assert browser.focused is element.siblings[-1].children[0], "it failed again"
 
     run(scenario())
 
