@@ -73,6 +73,11 @@ class MediaFiles:
         async with self._storage.ensure_media_is_in_local_cache(info) as path:
             return _open_whole(path, length)
 
+    async def open_new(self, info: FileInfo) -> BinaryIO:
+        """Opens a file that was just made, however long it has become."""
+        async with self._storage.ensure_media_is_in_local_cache(info) as path:
+            return _open(path)
+
     async def bring(self, info: FileInfo, length: int) -> bool:
         """Fetches a file from the storage providers, unless it is here and whole, or somebody is writing it.
 

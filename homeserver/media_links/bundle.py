@@ -14,6 +14,7 @@ import json
 import logging
 import re
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from synapse.api.errors import Codes, SynapseError
 from synapse.api.ratelimiting import Ratelimiter
@@ -26,7 +27,6 @@ from synapse.util.async_helpers import concurrently_execute
 
 from .config import MediaLinksConfig
 from .delivery import Delivery, Opened
-from .finding import Records
 from .requests import Authenticator, path, wishes
 from .sending import Flow
 from .signing import Media
@@ -45,6 +45,8 @@ _FETCHED_AT_ONCE = 20
 # A type without its parameters (https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1), in lower case.
 _TYPE = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+/[a-z0-9!#$%&'*+.^_`|~-]+")
 _LONGEST_TYPE = 100
+
+_Open = Callable[[SynapseRequest, Media], Awaitable[Opened | None]]
 
 
 class BundleServlet(RestServlet):
@@ -87,33 +89,28 @@ class _Bundle:
         self._part_bytes = config.bundle_part_bytes
         self._room = config.bundle_bytes
         self._flow = flow
-        self._records = Records()
         self._to_make: list[tuple[int, Media]] = []
         self._to_fetch: list[tuple[int, Media]] = []
 
     async def send(self, wanted: list[Media | SynapseError]) -> None:
         """Sends what is ready, then what has yet to be made, and last what has yet to come from other servers."""
-        self._records = await self._delivery.look_up(media for media in wanted if isinstance(media, Media))
-        await concurrently_execute(self._send_ready, list(enumerate(wanted)), _READY_AT_ONCE)
+        records = await self._delivery.look_up(media for media in wanted if isinstance(media, Media))
+        open_at_hand = partial(self._delivery.open_at_hand, records=records)
+        await concurrently_execute(partial(self._send_ready, open_at_hand), list(enumerate(wanted)), _READY_AT_ONCE)
         await concurrently_execute(self._send_late, self._to_make, _MADE_AT_ONCE)
         await concurrently_execute(self._send_late, self._to_fetch, _FETCHED_AT_ONCE)
 
-    async def _send_ready(self, part: tuple[int, Media | SynapseError]) -> None:
+    async def _send_ready(self, open_at_hand: _Open, part: tuple[int, Media | SynapseError]) -> None:
         number, media = part
         if isinstance(media, SynapseError):
             await self._refuse(number, media)
-        elif not await self._send(number, media, self._open_at_hand):
+        elif not await self._send(number, media, open_at_hand):
             (self._to_make if self._delivery.is_mine(media) else self._to_fetch).append((number, media))
-
-    async def _open_at_hand(self, request: SynapseRequest, media: Media) -> Opened | None:
-        return await self._delivery.open_at_hand(request, media, self._records)
 
     async def _send_late(self, part: tuple[int, Media]) -> None:
         await self._send(*part, self._delivery.open)
 
-    async def _send(
-        self, number: int, media: Media, open_media: Callable[[SynapseRequest, Media], Awaitable[Opened | None]]
-    ) -> bool:
+    async def _send(self, number: int, media: Media, open_media: _Open) -> bool:
         """Sends one part, its failure if it fails; gives whether it was there."""
         if self._flow.stopped:
             return True  # nobody is there any more, and nothing is to be made for nobody

@@ -194,9 +194,7 @@ class Delivery:
             )
         if not made:
             raise SynapseError(400, "No thumbnail can be made of this media", Codes.UNKNOWN)
-        stored = original.thumbnail_file(shape)
-        async with self._repository.media_storage.ensure_media_is_in_local_cache(stored) as path:
-            return _open(path)
+        return await self._files.open_new(original.thumbnail_file(shape))
 
     # --- answering ---------------------------------------------------------------------------------------------------
 
@@ -306,10 +304,6 @@ def _exact(wanted: Thumbnail) -> ThumbnailInfo:
 
 def _shape(info: ThumbnailInfo) -> tuple[int, int, str, str]:
     return info.width, info.height, info.method, info.type
-
-
-def _open(path: str) -> BinaryIO:
-    return open(path, "rb")
 
 
 def _size(file: BinaryIO) -> int:

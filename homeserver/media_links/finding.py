@@ -4,7 +4,7 @@ What Synapse's own download refuses is refused here with Synapse's own functions
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from synapse.api.errors import Codes, FederationDeniedError, NotFoundError, SynapseError
@@ -55,8 +55,8 @@ class _Row(NamedTuple):
 class Records:
     """What the database knew of many media of this homeserver when it was asked for all of them together."""
 
-    media: Mapping[str, _Row] = field(default_factory=dict)
-    thumbnails: Mapping[str, list[ThumbnailInfo]] = field(default_factory=dict)
+    media: Mapping[str, _Row]
+    thumbnails: Mapping[str, list[ThumbnailInfo]]
 
 
 class Finder:
