@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import mimetypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,8 @@ from tests.browser.rooms import Room, picture
 from tests.browser.window import Window
 from web.server import SiteServer
 
+# The demonstration's own film, tune and screenshot.
+MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 # The names of all media files in the origin private file system.
 FILES = """async () => {
   const found = [];
@@ -50,6 +53,10 @@ class Stock:
         mxc = self.room.upload(content, content_type)
         self.sha256[mxc] = hashlib.sha256(content).hexdigest()
         return mxc
+
+    def add_file(self, name: str) -> str:
+        """Uploads one of the files in `MEDIA`."""
+        return self.add((MEDIA / name).read_bytes(), mimetypes.guess_type(name)[0] or "")
 
 
 class Bench:

@@ -7,12 +7,11 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.bound import FILES, Bench, Stock, add, as_json, bench, wait_until
+from tests.browser.bound import FILES, MEDIA, Bench, Stock, add, as_json, bench, wait_until
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
 
-MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 # As in Safari before 26, where only workers can write.
 NO_WRITABLE = "delete FileSystemFileHandle.prototype.createWritable;"
 # As in Safari before 26, where no body is read into a buffer of the page's.
@@ -123,7 +122,7 @@ def test_what_is_on_disk_is_fetched_once_by_two_tabs_and_belongs_to_one_account(
 def test_a_tab_that_ends_in_the_middle_of_a_write_leaves_nothing_wrong(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:
-    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    film = stock.add_file("film.mp4")
     keeper = one.open("opfs", interpreter=interpreter)
     window = one.open("opfs", beside=keeper, interpreter=interpreter)
     one.brake.bytes_per_s = 400_000
@@ -157,7 +156,7 @@ def test_where_pages_cannot_write_a_worker_does(one: Bench, stock: Stock, interp
 def test_a_link_shows_a_video_before_all_of_it_is_there_and_a_blob_does_not(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:
-    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    film = stock.add_file("film.mp4")
     for strategy, early in (("link", True), ("blob", False)):
         window = one.open(strategy, interpreter=interpreter)
         one.brake.traffic.bytes = 0
@@ -175,7 +174,7 @@ def test_a_link_shows_a_video_before_all_of_it_is_there_and_a_blob_does_not(
 def test_what_is_large_is_kept_on_disk_by_engines_that_read_into_no_buffers_too(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:
-    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    film = stock.add_file("film.mp4")
     window = one.open("opfs", script=NO_BUFFERS, interpreter=interpreter)
     add(window, [film], "video")
     wait_until(window, "video")
@@ -204,7 +203,7 @@ def test_a_link_shows_a_picture_as_it_arrives_and_a_blob_does_not(one: Bench, st
 def test_what_was_removed_from_disk_while_it_was_on_show_is_fetched_anew(
     one: Bench, stock: Stock, interpreter: str
 ) -> None:
-    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    film = stock.add_file("film.mp4")
     window = one.open("opfs", interpreter=interpreter)
     add(window, [film], "video", preload="metadata")
     wait_until(window, "video")

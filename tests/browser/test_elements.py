@@ -8,13 +8,12 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.attachments import encrypt
-from tests.browser.bound import Bench, Stock, add, as_json, bench, counters, wait_until
+from tests.browser.bound import MEDIA, Bench, Stock, add, as_json, bench, counters, wait_until
 from tests.browser.engines import Mode
 from tests.browser.rooms import picture
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
 
-MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 GAP = 700
 # So many loads the pipeline lets through at a time, and of those so many a browser has on their way over HTTP/1.1.
 TRANSFERS, CONNECTIONS = 16, 6
@@ -233,7 +232,7 @@ def test_a_server_that_says_nothing_is_asked_again(one: Bench, stock: Stock, int
 
 
 def test_a_large_body_tells_how_far_it_is(one: Bench, stock: Stock, interpreter: str, mode: Mode) -> None:
-    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    film = stock.add_file("film.mp4")
     strategies = ["blob"] if mode.private else ["blob", "opfs"]
     for strategy in strategies:
         window = one.open(strategy, interpreter=interpreter)

@@ -14,7 +14,6 @@ from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
 
-MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 LINKS = "/media/links"
 LIFETIME_S, BUCKET_S = 3, 1
 # The page's clock runs so many milliseconds ahead of the homeserver's.
@@ -70,7 +69,7 @@ def steady(bound_site: Path, browser: BrowserContext, demonstration: Demonstrati
 
 @pytest.mark.by_default("firefox-private")
 def test_a_video_goes_on_where_it_was_when_its_link_ends(one: Bench, stock: Stock, interpreter: str) -> None:
-    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    film = stock.add_file("film.mp4")
     window = one.open("link", interpreter=interpreter)
     one.brake.bytes_per_s = 150_000  # so that the browser has not all of it by then
     add(window, [film], "video", muted="")
@@ -96,7 +95,7 @@ def test_a_video_goes_on_where_it_was_when_its_link_ends(one: Bench, stock: Stoc
 
 @pytest.mark.by_default("chromium")
 def test_the_next_link_of_what_plays_is_there_before_this_one_ends(one: Bench, stock: Stock, interpreter: str) -> None:
-    film = stock.add((MEDIA / "film.mp4").read_bytes(), "video/mp4")
+    film = stock.add_file("film.mp4")
     window = one.open("link", interpreter=interpreter)
     add(window, [film], "video")
     wait_until(window, "video")

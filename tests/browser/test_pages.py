@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Locator
+from playwright.sync_api import Error, Locator, Page
 
 from development.samples import Sample
 from tests.browser.brake import Brake
@@ -241,62 +241,63 @@ def saved(window: Window, button: Locator, mode: Mode, path: Path) -> bytes:
 # --- signing in
 
 
-@pytest.mark.by_default("chromium")
-def test_on_a_host_of_its_own_the_page_asks_who_you_are(
-    open_window: OpenWindow, demonstration: Demonstration, state: Path
-) -> None:
+@pytest.fixture
+def strange_site(demonstration: Demonstration, state: Path) -> Iterator[str]:
+    """The built site on a host that knows of no account."""
     server = SiteServer(state / "site", 0)
     server.start()
-    try:
-        window = open_window(server.url)
-        page = window.page
-        page.goto(f"{window.origin}/blob.html?homeserver={demonstration.synapse.base_url}")
-        page.wait_for_selector("#sign-in:not([hidden])")
-        assert demonstration.demo
-        page.fill("[name=user]", demonstration.demo.user_id)
-        page.fill("[name=password]", "wrong")
-        page.click("#sign-in button")
-        page.wait_for_selector("#sign-in .problem:has-text('M_FORBIDDEN')")
-        page.fill("[name=password]", demonstration.demo.password)
-        page.click("#sign-in button")
-        window.settled()
-        assert window.state == "done"
-        assert {media["state"] for media in window.media} == {"shown"}
-        assert page.locator("[name=password]").input_value() == ""
-        assert demonstration.demo.password not in page.content()
-        page.click("#account button")
-        page.wait_for_selector("#sign-in:not([hidden])")
-        assert page.evaluate("() => sessionStorage.length") == 0
-    finally:
-        server.stop()
+    yield server.url
+    server.stop()
+
+
+def sign_in(page: Page, user: str, password: str) -> None:
+    page.fill("[name=user]", user)
+    page.fill("[name=password]", password)
+    page.click("#sign-in button")
+
+
+@pytest.mark.by_default("chromium")
+def test_on_a_host_of_its_own_the_page_asks_who_you_are(
+    open_window: OpenWindow, demonstration: Demonstration, strange_site: str
+) -> None:
+    window = open_window(strange_site)
+    page, demo = window.page, demonstration.demo
+    page.goto(f"{window.origin}/blob.html?homeserver={demonstration.synapse.base_url}")
+    page.wait_for_selector("#sign-in:not([hidden])")
+    assert demo
+    sign_in(page, demo.user_id, "wrong")
+    page.wait_for_selector("#sign-in .problem:has-text('M_FORBIDDEN')")
+    sign_in(page, demo.user_id, demo.password)
+    window.settled()
+    assert window.state == "done"
+    assert {media["state"] for media in window.media} == {"shown"}
+    assert page.locator("[name=password]").input_value() == ""
+    assert demo.password not in page.content()
+    page.click("#account button")
+    page.wait_for_selector("#sign-in:not([hidden])")
+    assert page.evaluate("() => sessionStorage.length") == 0
 
 
 @pytest.mark.by_default("chromium")
 def test_who_signs_out_while_the_room_is_on_its_way_leaves_nothing_loading(
-    open_window: OpenWindow, demonstration: Demonstration, state: Path
+    open_window: OpenWindow, demonstration: Demonstration, strange_site: str
 ) -> None:
-    assert demonstration.demo
+    window = open_window(strange_site)
+    page, demo = window.page, demonstration.demo
+    assert demo
     with Brake(demonstration.synapse.base_url) as brake:
-        server = SiteServer(state / "site", 0)
-        server.start()
-        try:
-            page = (window := open_window(server.url)).page
-            brake.hold("/messages")
-            brake.hold("/logout")
-            page.goto(f"{window.origin}/opfs.html?homeserver={brake.address()}")
-            page.fill("[name=user]", demonstration.demo.user_id)
-            page.fill("[name=password]", demonstration.demo.password)
-            page.click("#sign-in button")
-            wait_for(lambda: brake.asked_for("/messages"), what="the question for the room")
-            page.click("#account button")
-            wait_for(lambda: brake.asked_for("/logout"), what="the end of the session")
-            brake.pass_on("/messages")
-            with pytest.raises(AssertionError, match="did not come"):
-                wait_for(lambda: brake.asked_for("/v1/media/"), 2)
-            brake.let_go()
-            page.wait_for_selector("#sign-in:not([hidden])")
-        finally:
-            server.stop()
+        brake.hold("/messages")
+        brake.hold("/logout")
+        page.goto(f"{window.origin}/opfs.html?homeserver={brake.address()}")
+        sign_in(page, demo.user_id, demo.password)
+        wait_for(lambda: brake.asked_for("/messages"), what="the question for the room")
+        page.click("#account button")
+        wait_for(lambda: brake.asked_for("/logout"), what="the end of the session")
+        brake.pass_on("/messages")
+        with pytest.raises(AssertionError, match="did not come"):
+            wait_for(lambda: brake.asked_for("/v1/media/"), 2)
+        brake.let_go()
+        page.wait_for_selector("#sign-in:not([hidden])")
 
 
 # --- where it stands and how it starts

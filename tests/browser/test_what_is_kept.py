@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.browser.bound import FILES, Bench, Stock, add, as_json, bench, wait_until
+from tests.browser.bound import FILES, MEDIA, Bench, Stock, add, as_json, bench, wait_until
 from tests.browser.brake import Brake
 from tests.browser.rooms import Room
 from tests.browser.window import Window
 from web.demonstration import Demonstration
 
-MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 SIZE = (MEDIA / "screenshot.png").stat().st_size
 # What each strategy asks the homeserver for three thumbnails.
 ASKED = {"opfs": ("/thumbnail/", 3), "blob": ("/thumbnail/", 3), "link": ("/media/links", 1), "bundle": ("/bundle", 1)}
@@ -83,7 +82,7 @@ def test_the_least_recently_used_leaves_when_there_is_no_more_room(
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["opfs", "blob", "bundle"])
 def test_content_types_survive(one: Bench, stock: Stock, interpreter: str, strategy: str) -> None:
-    tune = stock.add((MEDIA / "tune.mp3").read_bytes(), "audio/mpeg")
+    tune = stock.add_file("tune.mp3")
     window = one.open(strategy, interpreter=interpreter)
     for source in ("network", "disk" if strategy == "opfs" else "network"):
         add(window, stock.pictures[:1])
