@@ -19,7 +19,7 @@ from functools import partial
 from synapse.api.errors import Codes, SynapseError
 from synapse.api.ratelimiting import Ratelimiter
 from synapse.http.server import finish_request, set_cors_headers
-from synapse.http.servlet import RestServlet
+from synapse.http.servlet import RestServlet, parse_json_object_from_request
 from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict
 from synapse.server import HomeServer
@@ -66,7 +66,7 @@ class BundleServlet(RestServlet):
     async def on_POST(self, request: SynapseRequest) -> None:
         """Answers with the parts as they become ready; a bad one fails alone."""
         requester = await self._authenticator.authenticate(request)
-        wanted = wishes(request, self._config.bundle_limit)
+        wanted = wishes(parse_json_object_from_request(request), self._config.bundle_limit)
         await self._limit.ratelimit(requester)
         set_cors_headers(request)
         request.setHeader(b"Content-Type", CONTENT_TYPE)

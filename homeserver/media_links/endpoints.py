@@ -12,7 +12,7 @@ from functools import cached_property
 from synapse.api.errors import Codes, NotFoundError, SynapseError
 from synapse.api.ratelimiting import Ratelimiter
 from synapse.http.server import HttpServer
-from synapse.http.servlet import RestServlet
+from synapse.http.servlet import RestServlet, parse_json_object_from_request
 from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
@@ -21,7 +21,7 @@ from .bundle import BundleServlet
 from .config import MediaLinksConfig
 from .cookie import CookieMediaServlet, CookieServlet
 from .delivery import Delivery
-from .requests import NAMES, Authenticator, asked_thumbnail, client_address, named, path, wishes
+from .requests import NAMES, Authenticator, asked_thumbnail, client_address, named, path, wants_fresh, wishes
 from .serving import Grant, MediaServlet
 from .sessions import Session, Sessions
 from .signed_query import QueryOffer, QueryServlet
@@ -42,13 +42,16 @@ class Minter:
         self._config = config
 
     async def mint(
-        self, request: SynapseRequest, requester: Requester, wanted: list[Media | SynapseError]
+        self, request: SynapseRequest, requester: Requester, wanted: list[Media | SynapseError], *, fresh: bool = False
     ) -> list[JsonDict]:
-        """A link, or an error, for each wish."""
+        """A link, or an error, for each wish.
+
+        :param fresh: whether they are to be links that no cache knows yet, instead of the same all bucket long.
+        """
         await self._limit.ratelimit(requester)
         session = Session.of(requester).seal(self._config.keyring)
         now_ms = self._clock.time_msec()
-        expires_ms = expiry(now_ms, self._config.lifetime_ms, self._config.bucket_ms, session)
+        expires_ms = expiry(now_ms, self._config.lifetime_ms, 1 if fresh else self._config.bucket_ms, session)
         base = self._base_url(request)
         address = client_address(request) if self._config.bind_ip else None
         missing = await self._missing(wanted)
@@ -110,7 +113,9 @@ class LinksServlet(RestServlet):
     async def on_POST(self, request: SynapseRequest) -> tuple[int, JsonDict]:
         """Answers in the order of the wishes; a bad one fails alone."""
         requester = await self._authenticator.authenticate(request)
-        return 200, {"links": await self._minter.mint(request, requester, wishes(request, self._most))}
+        body = parse_json_object_from_request(request)
+        wanted = wishes(body, self._most)
+        return 200, {"links": await self._minter.mint(request, requester, wanted, fresh=wants_fresh(body))}
 
 
 class LinkServlet(RestServlet):

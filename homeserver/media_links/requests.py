@@ -9,9 +9,9 @@ from ipaddress import ip_address
 from typing import Any
 
 from synapse.api.errors import Codes, SynapseError
-from synapse.http.servlet import parse_boolean, parse_integer, parse_json_object_from_request, parse_string
+from synapse.http.servlet import parse_boolean, parse_integer, parse_string
 from synapse.http.site import SynapseRequest
-from synapse.module_api import Requester
+from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 from twisted.internet.address import UNIXAddress
 
@@ -85,17 +85,28 @@ def asked_media(request: SynapseRequest, server_name: str, media_id: str) -> Med
     return Media(media.server_name, media.media_id, asked_thumbnail(request))
 
 
-def wishes(request: SynapseRequest, most: int) -> list[Media | SynapseError]:
+def wishes(body: JsonDict, most: int) -> list[Media | SynapseError]:
     """Reads the body of a batch or a bundle; of each entry what is wrong with it, if anything is.
 
     :raises SynapseError: if there are more than so many, or no list of them.
     """
-    entries = parse_json_object_from_request(request).get("media")
+    entries = body.get("media")
     if not isinstance(entries, list):
         raise SynapseError(400, "'media' must be a list", Codes.BAD_JSON)
     if len(entries) > most:
         raise SynapseError(413, f"At most {most} media can be asked for at once", Codes.TOO_LARGE)
     return [_wish(entry) for entry in entries]
+
+
+def wants_fresh(body: JsonDict) -> bool:
+    """Whether the body of a batch asks for links that no cache knows yet.
+
+    :raises SynapseError:
+    """
+    fresh = body.get("fresh", False)
+    if not isinstance(fresh, bool):
+        raise SynapseError(400, "'fresh' must be true or false", Codes.BAD_JSON)
+    return fresh
 
 
 def _wish(entry: object) -> Media | SynapseError:

@@ -291,6 +291,21 @@ class Blob:
         """The text before the first newline, of at most ``longest`` bytes."""
         return str(await _settled(self._js.slice(0, longest).text())).split("\n")[0]
 
+    async def peek(self, start: int, length: int) -> bytes:
+        """A few bytes from ``start`` on, or as many as there are: of a format's own words, not of its content."""
+        # As fractions, since larger numbers wrap on their way out of MicroPython, too.
+        part = self._js.slice(float(start), float(start + length))
+        return _small_bytes(await _settled(part.arrayBuffer()))
+
+    async def has(self, pattern: str, start: int) -> bool:
+        """Whether a pattern is to be found from ``start`` on. The browser looks for it; no byte comes into Python.
+
+        :param pattern: a regular expression of JavaScript's, with a character for each byte.
+        """
+        decoder, expression = window.TextDecoder.new("latin1"), window.RegExp.new(pattern)
+        text = self._js.slice(float(start)).arrayBuffer().then(decoder.decode.bind(decoder))
+        return bool(await _settled(text.then(expression.test.bind(expression))))
+
     def object_url(self) -> str:
         """A ``blob:`` URL; whoever asks for it revokes it."""
         OBJECT_URLS.made += 1

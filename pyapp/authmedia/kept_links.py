@@ -65,11 +65,13 @@ class KeptLinks:
         if len(self._order) > 2 * _REMEMBERED_LINKS:
             self._order = self._latest()
 
-    def drop(self, key: str, url: str) -> None:
-        """Drops a link that turned out to be no good, unless another one has taken its place."""
+    def drop(self, key: str, url: str) -> bool:
+        """Drops a link that turned out to be no good, unless another one has taken its place; gives whether it did."""
         known = self._known(key)
-        if known and known.url == url:
-            self._links.pop(key)
+        if not known or known.url != url:
+            return False
+        self._links.pop(key)
+        return True
 
     async def recall(self) -> None:
         """Takes in what the tab remembers, once."""

@@ -34,11 +34,12 @@ class Mint:
 
     __slots__ = (
         "_asking",
-        "_fresh",
         "_homeserver",
         "_kept",
+        "_lasting",
         "_pause",
         "_renewal",
+        "_replaced",
         "_waiting",
         "batch_limit",
     )
@@ -48,7 +49,9 @@ class Mint:
         self._kept = KeptLinks(_REMEMBERED + homeserver.user_id + " " + homeserver.base_url)
         self._pause = Pause()
         self._waiting: list[_Order] = []
-        self._fresh: dict[str, MediaRequest] = {}
+        self._lasting: dict[str, MediaRequest] = {}
+        # Keys of those whose next link is to be another than the last one.
+        self._replaced: set[str] = set()
         self._renewal: asyncio.Task[None] | None = None
         self._asking: list[asyncio.Task[None]] = []
         self.batch_limit = 100
@@ -69,17 +72,22 @@ class Mint:
 
     def keep_fresh(self, request: MediaRequest) -> None:
         """Renews a media's link ahead of its end from now on, so that whoever plays it has the next one at hand."""
-        self._fresh[request.key] = request
+        self._lasting[request.key] = request
         if not self._renewal:
             self._renewal = browser.spawn(self._renew())
 
     def let_go(self, request: MediaRequest) -> None:
         """Nobody plays it any more."""
-        self._fresh.pop(request.key, None)
+        self._lasting.pop(request.key, None)
 
     def drop(self, key: str, url: str) -> None:
         """Drops a link that turned out to be no good, unless another one has taken its place."""
         self._kept.drop(key, url)
+
+    def replace(self, key: str, url: str) -> None:
+        """Drops a link of which the browser keeps what is not whole: the next one is to be one that no cache knows."""
+        if self._kept.drop(key, url):
+            self._replaced.add(key)
 
     async def forget(self, key: str | None) -> None:
         """Drops one link, or all, and those that the tab remembers; what is being asked for is not waited for."""
@@ -89,7 +97,7 @@ class Mint:
 
     def close(self) -> None:
         """Asks for nothing any more."""
-        self._fresh.clear()
+        self._lasting.clear()
         self._end_tasks()
 
     def _end_tasks(self) -> None:
@@ -106,7 +114,7 @@ class Mint:
     # --- asking ------------------------------------------------------------------------------------------------------
 
     async def _order(self, request: MediaRequest, traffic: Traffic) -> Link:
-        order = _Order(request, traffic)
+        order = _Order(request, traffic, fresh=request.key in self._replaced)
         self._waiting.append(order)
         if len(self._waiting) == 1:
             self._asking = [task for task in self._asking if not task.done()]
@@ -128,8 +136,10 @@ class Mint:
         waiting = [order for order in self._waiting if not order.fill(self._kept.at_hand(order.request.key))]
         self._waiting = []
         try:
-            for start in range(0, len(waiting), self.batch_limit):
-                await self._ask_for(waiting[start : start + self.batch_limit])
+            for fresh in (False, True):
+                orders = [order for order in waiting if order.fresh == fresh]
+                for start in range(0, len(orders), self.batch_limit):
+                    await self._ask_for(orders[start : start + self.batch_limit])
         finally:
             for order in waiting:
                 order.ready.set()
@@ -148,7 +158,9 @@ class Mint:
 
     async def _ask(self, batch: "list[_Order]") -> None:
         asked_ms = browser.clock_ms()
-        body = {"media": [wish(order.request) for order in batch]}
+        body: dict[str, Any] = {"media": [wish(order.request) for order in batch]}
+        if batch[0].fresh:
+            body["fresh"] = True
         # The one request of a batch is counted for its first media, so that sums over media come out right.
         answer = await self._homeserver.call("POST", _PATH, body, traffic=batch[0].traffic)
         links = answer.get("links")
@@ -158,15 +170,16 @@ class Mint:
             order.take(entry, asked_ms)
             if order.link:
                 self._kept.put(order.request.key, order.link)
+                self._replaced.discard(order.request.key)
 
     async def _renew(self) -> None:
         """Asks for another link whenever one comes to its end whose media somebody plays."""
-        while self._fresh:
-            ends_ms = [end for end in [self._kept.ends_ms(key) for key in self._fresh] if end is not None]
+        while self._lasting:
+            ends_ms = [end for end in [self._kept.ends_ms(key) for key in self._lasting] if end is not None]
             left_ms = [end - browser.clock_ms() for end in ends_ms]
             # Looks now and then in any case: others come, and a device that slept wakes up late.
             await asyncio.sleep(min(max(min(left_ms or [0.0]) / 1000, _SOONEST_S), _LATEST_S))
-            due = [request for key, request in self._fresh.items() if not self._kept.at_hand(key)]
+            due = [request for key, request in self._lasting.items() if not self._kept.at_hand(key)]
             try:
                 await together(*[self._order(request, Traffic()) for request in due])
             except AuthMediaError:
@@ -175,11 +188,12 @@ class Mint:
 
 
 class _Order:
-    """One media waiting for its link."""
+    """One media waiting for its link; for one that no cache knows, if it is to be ``fresh``."""
 
-    __slots__ = ("failure", "link", "ready", "request", "traffic")
+    __slots__ = ("failure", "fresh", "link", "ready", "request", "traffic")
 
-    def __init__(self, request: MediaRequest, traffic: Traffic) -> None:
+    def __init__(self, request: MediaRequest, traffic: Traffic, *, fresh: bool) -> None:
+        self.fresh = fresh
         self.request = request
         self.traffic = traffic
         self.ready = asyncio.Event()

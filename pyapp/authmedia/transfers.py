@@ -4,6 +4,7 @@ Every strategy whose ``src`` leads to the network, rather than to an object URL,
 """
 
 from authmedia import browser
+from authmedia.endings import is_cut_short
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrokeOff, WrongContent
 from authmedia.homeserver import ask
 from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
@@ -90,6 +91,6 @@ async def _can_be_shown(response: browser.Response, media: Media) -> bool:
     """
     body = await response.blob()
     media.traffic.bytes += body.size
-    if body.size < (response.announced or 0):
+    if body.size < (response.announced or 0) or await is_cut_short(response, body):
         raise browser.BrowserError("", "The body is shorter than its length")
     return await is_picture(body.slice(0, safe_content_type(response.header("Content-Type"))))

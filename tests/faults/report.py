@@ -21,12 +21,11 @@ def flaws(row: dict[str, Any]) -> list[str]:
     found = []
     for when in ("at_first", "in_the_end"):
         seen = row[when]
-        found += [f"{count} wrong by {name}" for name, count in seen["wrong"].items() if name not in scenario.unseen]
+        found += [f"{count} wrong by {name}" for name, count in seen["wrong"].items()]
         if seen["hung"]:
             found.append(f"{seen['hung']} without an end")
         found += [f"{count} with the words '{words}'" for words, count in _unfit(row, when).items()]
-    heals = scenario.heals and row["engine"] not in scenario.lasting
-    if heals and sum(row["in_the_end"]["failed"].values()):
+    if scenario.heals and sum(row["in_the_end"]["failed"].values()):
         found.append(f"{sum(row['in_the_end']['failed'].values())} did not recover")
     if not row["done"]:
         found.append("the fault was not done at all")

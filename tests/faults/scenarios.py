@@ -72,8 +72,6 @@ class Scenario:
     :param words: that may stand in a media's place meanwhile.
     :param heals: whether all media are to be shown in the end, without a reload.
     :param small_disk: whether the browser is to have next to no storage.
-    :param unseen: the strategies that cannot see the fault: they show media that are not whole.
-    :param lasting: the engines in which media stay failed that `heals` says are shown in the end.
     """
 
     play: Callable[[Ground, BrowserContext, str, list[str]], Outcome]
@@ -81,8 +79,6 @@ class Scenario:
     strategies: tuple[str, ...] = ALL
     heals: bool = True
     small_disk: bool = False
-    unseen: tuple[str, ...] = ()
-    lasting: tuple[str, ...] = ()
 
     def strategies_in(self, mode: Mode) -> tuple[str, ...]:
         """The strategies that it is played with; in private windows there is no disk."""
@@ -191,20 +187,10 @@ _MAY_SAY: dict[Fault, tuple[str, ...]] = {
     faults.stalled: (UNREACHABLE, PROBLEM),
     faults.out_of_order: (),
 }
-# An answer that ends with its connection is whole wherever that ends (https://www.rfc-editor.org/rfc/rfc9112#section-8),
-# but for a bundle, whose parts have lengths, and for a link, with which the homeserver tells the length once more.
-# Firefox keeps the picture that it has decoded of it, for all elements, and takes no other from that link.
-_UNSEEN: dict[Fault, tuple[str, ...]] = {faults.cut_without_length: ("opfs", "blob")}
-_LASTING: dict[Fault, tuple[str, ...]] = {faults.cut_without_length: ("firefox", "firefox-private")}
 
 SCENARIOS: dict[str, Scenario] = {
     **{
-        name: Scenario(
-            partial(_answers, fault),
-            _MAY_SAY.get(fault, (UNREACHABLE,)),
-            unseen=_UNSEEN.get(fault, ()),
-            lasting=_LASTING.get(fault, ()),
-        )
+        name: Scenario(partial(_answers, fault), _MAY_SAY.get(fault, (UNREACHABLE,)))
         for name, fault in faults.ANSWERS.items()
     },
     "the homeserver ends and comes back": Scenario(_restart, (UNREACHABLE, PROBLEM, NOT_FOUND)),

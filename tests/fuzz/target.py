@@ -25,6 +25,7 @@ with atheris.instrument_imports(include=["authmedia", "media_links"]):
     from authmedia.blurhash import Blurhash  # isort: skip
     from authmedia.bundles import Bundler  # isort: skip
     from authmedia.encrypted import EncryptedFile  # isort: skip
+    from authmedia.endings import has_its_end  # isort: skip
     from authmedia.homeserver import Homeserver  # isort: skip
     from authmedia.kept_links import KeptLinks  # isort: skip
     from authmedia.media import MediaRequest, safe_content_type  # isort: skip
@@ -194,6 +195,11 @@ async def _recall() -> None:
     kept.close()
 
 
+def ending(data: bytes) -> None:
+    """Whatever a media is, it has its end or has not."""
+    assert asyncio.run(has_its_end(fake.Blob(data))) in (True, False)
+
+
 # What each begins with.
 SEEDS: dict[str, list[bytes]] = {
     "link": [GRANTED.encode()],
@@ -216,11 +222,18 @@ SEEDS: dict[str, list[bytes]] = {
         b'[["key", "http://home.test/signed/a", 1800000600000.0], ["other", "url", 1e999]]',
         b'[["key", "url", 1%s]]' % (b"0" * 400),
     ],
+    "ending": [
+        b"\x89PNG\r\n\x1a\n....IHDR....IEND....",
+        b"\xff\xd8\xff\xe1\x00\x02\xff\xff\xda....\xff\xd9",
+        b"RIFF\x04\x00\x00\x00WEBP",
+        b"\x00\x00\x00\x08ftyp\x00\x00\x00\x01mdat\x00\x00\x00\x00\x00\x00\x00\x10",
+        b"\x1a\x45\xdf\xa3\x81.\x18\x53\x80\x67\x10\x00\x00\x04....",
+    ],
     "bundle": [support.part(0, b"a picture") + support.part(1, b"{}", 404, "application/json")],
 }
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (link, span, mxc, encrypted_file, blurhash, bundle, cookie, wish, file, index, kept_links)
+    for target in (link, span, mxc, encrypted_file, blurhash, bundle, cookie, wish, file, index, kept_links, ending)
 }
 
 

@@ -148,6 +148,7 @@ def test_largest_batch_and_one_more(ana: Account, photo: Mxc) -> None:
         (b"{}", "M_BAD_JSON"),
         (b'{"media": {}}', "M_BAD_JSON"),
         (b'{"media": "mxc://localhost/abc"}', "M_BAD_JSON"),
+        (b'{"media": [], "fresh": "yes"}', "M_BAD_JSON"),
     ],
 )
 def test_malformed_body(ana: Account, body: bytes, errcode: str) -> None:
@@ -266,6 +267,15 @@ def test_link_moves_on_with_its_bucket(brief: Synapse) -> None:
     mxc = account.upload(b"x", "text/plain")
     first = account.link(mxc)
     wait_for(lambda: account.link(mxc) != first, what="the next bucket")
+
+
+def test_a_fresh_link_is_one_that_no_cache_knows(ana: Account, photo: Mxc) -> None:
+    usual = ana.link(photo)
+    (fresh,) = ana.ask({"media": [{"mxc": photo.uri}], "fresh": True}).json()["links"]
+    assert fresh["url"] != usual
+    assert fresh["expires_in_ms"] == pytest.approx(3_600_000, abs=5), "it lives as long as any link lives at least"
+    assert send(fresh["url"]).status == 200
+    assert ana.link(photo) == usual
 
 
 def test_link_names_nobody(ana: Account, photo: Mxc) -> None:

@@ -6,6 +6,7 @@ Only what the library asks of a browser is here. Tests look at what is left over
 import asyncio
 import hashlib
 import hmac
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -41,6 +42,13 @@ class Blob:
 
     async def first_line(self, longest: int) -> str:
         return self.content[:longest].decode("utf-8", "replace").split("\n")[0]
+
+    async def peek(self, start: int, length: int) -> bytes:
+        return self.content[start : start + length]
+
+    async def has(self, pattern: str, start: int) -> bool:
+        expression = pattern.replace("[^]", "(?s:.)").encode()
+        return re.search(expression, self.content[start:]) is not None
 
     def object_url(self) -> str:
         STATE.object_urls_made += 1

@@ -38,6 +38,8 @@ class Script:
     def __init__(self) -> None:
         self.media: dict[str, bytes] = {"example.org/abc": PICTURE}
         self.batches: list[list[dict[str, Any]]] = []
+        #: Those of whom links were asked for that no cache knows.
+        self.fresh: list[str] = []
         self.bundles: list[list[dict[str, Any]]] = []
         self.bundle_limit = 200
         self.lifetime_ms = 600_000.0
@@ -55,7 +57,9 @@ class Script:
             self.bundles += [wanted] if wanted else []  # one that is empty only warms up
             return fake.Response(200, b"".join(self.part(number, entry) for number, entry in enumerate(wanted)))
         if request.url.endswith(LINKS_PREFIX + "/links"):
-            return self._links(json.loads(request.body)["media"])
+            body = json.loads(request.body)
+            self.fresh += [entry["mxc"] for entry in body["media"]] if body.get("fresh") else []
+            return self._links(body["media"])
         for path, content in self.media.items():
             if path in request.url:
                 headers = {"Content-Type": "image/png", "Content-Length": str(len(content))}

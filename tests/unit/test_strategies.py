@@ -523,6 +523,8 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
     run(scenario())
     assert len(tried) == min(cut, pauses.TRIES) + 1, "the one more is at once"
     assert [request.cache for request in browser.requests if "/signed/" in request.url] == ["reload"] * min(cut, 5)
+    assert len(set(tried)) == len(tried), "each of another link, since the browser may keep the part that it has"
+    assert len(script.fresh) == len(tried) - 1
 
 
 @pytest.mark.parametrize("told", [("Content-Length", SIZE), ("Server-Timing", f'size;desc="{SIZE}"')])
@@ -542,6 +544,27 @@ def test_a_cut_answer_is_no_damaged_file(
         assert isinstance(binding.failure, errors.HomeserverUnreachable), binding.failure
 
     run(scenario())
+
+
+@pytest.mark.parametrize("name", ["blob", "opfs"])
+def test_a_body_without_a_length_is_fetched_until_it_has_its_end(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
+    whole = b"\x89PNG\r\n\x1a\n" + b"pixels" * 9 + b"IEND" + b"\xaeB\x60\x82"
+    came: list[int] = []
+
+    def unannounced(request: Any) -> Any:
+        came.append(0)
+        return fake.Response(200, whole[: len(whole) * len(came) // 3], {"Content-Type": "image/png"})
+
+    async def scenario() -> None:
+        script.instead = unannounced
+        media = await open_loader(name, homeserver).load(MediaRequest(MXC))
+        assert browser.object_urls[media.src].content == whole
+
+    run(scenario())
+    assert len(came) == 3
 
 
 @pytest.mark.parametrize(("unreachable", "expected"), [(3, SHOWN), (9, FAILED)])

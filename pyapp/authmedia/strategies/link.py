@@ -64,8 +64,14 @@ class LinkStrategy(Strategy):
         self._mint.let_go(media.request)
 
     async def observe(self, media: Media) -> bool:
-        """Reads from the browser's resource timing what the element's own requests cost."""
-        return self._transfers.observe(media)
+        """Reads from the browser's resource timing what the element's own requests cost.
+
+        Firefox keeps the part of a picture that it has decoded, and shows no other for the same link.
+        """
+        whole = self._transfers.observe(media)
+        if not whole:
+            self._mint.replace(media.request.key, media.src)
+        return whole
 
     async def examine(self, media: Media, words: str) -> AuthMediaError:
         """Asks for the link again, since an element never says why it failed."""

@@ -100,7 +100,7 @@ class OpfsStrategy(Strategy):
             response.abort()  # where the storage refused, before anybody read it
         media = await self._from_disk(request, traffic)
         if not media:
-            raise ServerFailure("The body is shorter or longer than the homeserver announced", mxc=request.mxc)
+            raise ServerFailure("The body is not as long as it should be", mxc=request.mxc)
         media.source = NETWORK
         traffic.bytes += media.size
         return media
