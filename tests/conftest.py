@@ -13,6 +13,7 @@ from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, opened
 from tests.browser.rooms import Account
 from tests.browser.window import Window
 from tests.browser.workshop import with_page
+from tests.drawings import put_drawings
 from tests.relay import free_port
 from web.demonstration import Demonstration
 from web.server import SiteServer
@@ -80,7 +81,9 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("demonstration")
+    state = tmp_path_factory.mktemp("demonstration")
+    put_drawings(state / "seed")
+    return state
 
 
 @pytest.fixture(scope="session")

@@ -49,7 +49,6 @@ TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
 _PATIENCE_S = 45.0
 _SLOWEST_BYTES_PER_S = 4000
 _UNKNOWN_SIZE = 1_000_000
-_LARGEST_TEXT = 10_000_000
 _MEDIA_ERR_NETWORK = 2
 # In the place of an event that never came.
 _TIMED_OUT = "timed out"
@@ -371,6 +370,8 @@ class Response:
 
     async def text(self) -> str:
         """The body as text, for JSON and errors only."""
+        if self._is_large:  # or said to be, by a server that may then say nothing more
+            return str(await _settled((await self.blob())._js.text()))
         return str(await self._body(self._js.text()))
 
     async def blob(self, on_progress: "Callable[[int, int], None] | None" = None) -> Blob:
@@ -455,8 +456,8 @@ class Response:
         return (self.announced or 0) >= _WORTH_COUNTING
 
     async def _body(self, promise: "Any") -> "Any":
-        """A body as a whole: of a media that is not large or does not say how large it is, or a text."""
-        size = _UNKNOWN_SIZE if self.announced is None else min(self.announced, _LARGEST_TEXT)
+        """A body as a whole, which is not large or does not say how large it is."""
+        size = _UNKNOWN_SIZE if self.announced is None else self.announced
         return await _in_time(promise, self._abort, _PATIENCE_S + size / _SLOWEST_BYTES_PER_S)
 
 

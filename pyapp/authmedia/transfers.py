@@ -10,6 +10,9 @@ from authmedia.homeserver import ask
 from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
 from authmedia.memory import is_picture
 
+# At least so many URLs are remembered, and at most twice as many.
+_REMEMBERED = 5000
+
 
 class Transfers:
     """Reads from the browser's resource timing what the loads of elements cost.
@@ -17,18 +20,19 @@ class Transfers:
     https://developer.mozilla.org/docs/Web/API/PerformanceResourceTiming
     """
 
-    __slots__ = ("_seen",)
+    __slots__ = ("_earlier", "_seen")
 
     def __init__(self) -> None:
+        # By URL. A page that stays open for weeks sees no end of them, so the earliest are forgotten, many at a time.
         self._seen: dict[str, _Seen] = {}
+        self._earlier: dict[str, _Seen] = {}
 
     def observe(self, media: Media) -> bool:
         """Completes ``traffic`` and ``source`` of a media that an element has shown.
 
         :returns: whether all of it arrived, as far as the server said how much that is.
         """
-        seen = self._seen.get(media.src) or _Seen()
-        self._seen[media.src] = seen
+        seen = self._recalled(media.src)
         before, now = seen.loads, browser.loads_of(media.src)
         if now.entries > before.entries:
             media.source = NETWORK if now.requests > before.requests else DISK
@@ -46,6 +50,13 @@ class Transfers:
         seen.media = media
         seen.loads = now
         return now.whole
+
+    def _recalled(self, url: str) -> "_Seen":
+        seen = self._seen.get(url) or self._earlier.get(url) or _Seen()
+        if len(self._seen) >= _REMEMBERED:
+            self._earlier, self._seen = self._seen, {}
+        self._seen[url] = seen
+        return seen
 
 
 class _Seen:

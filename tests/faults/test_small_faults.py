@@ -21,7 +21,7 @@ PICTURES = 40
 IN_TURN = {
     "500, 502 and 503": "link",
     "connections reset in the middle of a body": "link",
-    "a length of 100 GB, and then silence": "blob",
+    "a length of 100 GB, and then silence": "link",
     "bodies without a length, cut short": "blob",
     "bodies that stand still": "bundle",
     "the clock jumps a day back": "blob",
