@@ -8,8 +8,7 @@ from authmedia.strangers import parsed
 
 # Not at every batch, since it is written whole.
 _REMEMBER_EVERY_S = 1.0
-# So many are kept over a reload of the page: what a person sees again, and no more than a tab may keep. At most twice
-# as many are kept at all, since a page that stays open for weeks sees no end of them.
+# So many are kept over a reload of the page: what a person sees again, and no more than a tab may keep.
 _REMEMBERED_LINKS = 2000
 
 
@@ -65,7 +64,6 @@ class KeptLinks:
         self._order.append(key)
         if len(self._order) > 2 * _REMEMBERED_LINKS:
             self._order = self._latest()
-            self._links = {key: self._links[key] for key in self._order}  # of others, there is another to be had
 
     def drop(self, key: str, url: str) -> bool:
         """Drops a link that turned out to be no good, unless another one has taken its place; gives whether it did."""

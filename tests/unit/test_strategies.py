@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors, file_index, kept_links, pauses, strategies, transfers
+from authmedia import errors, file_index, pauses, strategies, transfers
 from authmedia.elements import FAILED, SHOWN, Binding
 from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
@@ -130,7 +130,6 @@ def test_a_page_that_stays_open_does_not_remember_all_that_it_ever_showed(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(transfers, "_REMEMBERED", 3)
-    monkeypatch.setattr(kept_links, "_REMEMBERED_LINKS", 3)
     loader = open_loader("link", homeserver)
     mxcs = [f"mxc://example.org/m{number}" for number in range(20)]
     script.media.update({mxc[6:]: PICTURE for mxc in mxcs})
@@ -143,9 +142,8 @@ def test_a_page_that_stays_open_does_not_remember_all_that_it_ever_showed(
             assert media.traffic.bytes == 500
         await loader.observe(media)
         assert media.traffic.bytes == 500, "what is remembered is not counted again"
-        strategy = loader._strategy
-        assert len(strategy._transfers._seen) + len(strategy._transfers._earlier) <= 6
-        assert len(strategy._mint._kept._links) <= 6
+        remembered = loader._strategy.inner._transfers
+        assert len(remembered._seen) + len(remembered._earlier) <= 6
 
     run(scenario())
 
