@@ -50,6 +50,8 @@ _PATIENCE_S = 45.0
 _SLOWEST_BYTES_PER_S = 4000
 _UNKNOWN_SIZE = 1_000_000
 _MEDIA_ERR_NETWORK = 2
+# Of a page's loads so many are listed at a time.
+_LISTED_LOADS = 5000
 # In the place of an event that never came.
 _TIMED_OUT = "timed out"
 
@@ -296,14 +298,21 @@ class Blob:
         part = self._js.slice(float(start), float(start + length))
         return _small_bytes(await _settled(part.arrayBuffer()))
 
-    async def has(self, pattern: str, start: int) -> bool:
-        """Whether a pattern is to be found from ``start`` on. The browser looks for it; no byte comes into Python.
+    async def finds(self, two: bytes, start: int) -> bool:
+        """Whether two bytes stand one behind the other anywhere from ``start`` on."""
+        array = window.Uint8Array.new(await _settled(self._js.slice(float(start)).arrayBuffer()))
+        find = array.indexOf  # taken once: MicroPython makes another function of it each time
+        last, at = int(array.length) - 1, int(find(two[0]))
+        while 0 <= at < last:
+            if array[at + 1] == two[1]:
+                return True
+            at = int(find(two[0], at + 1))
+        return False
 
-        :param pattern: a regular expression of JavaScript's, with a character for each byte.
-        """
-        decoder, expression = window.TextDecoder.new("latin1"), window.RegExp.new(pattern)
-        text = self._js.slice(float(start)).arrayBuffer().then(decoder.decode.bind(decoder))
-        return bool(await _settled(text.then(expression.test.bind(expression))))
+    def as_response(self) -> "Response":
+        """The same bytes as an answer that says how many there are."""
+        headers = {"Content-Length": str(self.size), "Content-Type": self.content_type}
+        return Response(window.Response.new(self._js, ffi.to_js({"headers": headers})), window.AbortController.new())
 
     def object_url(self) -> str:
         """A ``blob:`` URL; whoever asks for it revokes it."""
@@ -718,9 +727,37 @@ def _is_whole(entry: "dict[str, Any]") -> bool:
     return not (arrived and told) or arrived >= (told[0] or 0)
 
 
-def keep_timings(entries: int) -> None:
-    """Makes room for that many resource timings; browsers stop at 250 by themselves."""
-    window.performance.setResourceTimingBufferSize(entries)
+class _Timings:
+    """The browser's list of loads. It takes so many and no more by itself, and so it is emptied whenever it is full.
+
+    https://developer.mozilla.org/docs/Web/API/Performance/resourcetimingbufferfull_event
+    """
+
+    __slots__ = ("emptied", "full")
+
+    def __init__(self) -> None:
+        self.full: Listener | None = None
+        #: How often it was.
+        self.emptied = 0
+
+    def empty(self) -> None:
+        """Those that did not fit in are listed from then on."""
+        window.performance.clearResourceTimings()
+        self.emptied += 1
+
+
+_TIMINGS = _Timings()
+
+
+def keep_timings() -> int:
+    """Has the browser list more loads than the 250 that it would, and go on when these are full, too.
+
+    :returns: another number each time that all loads listed before are listed no more.
+    """
+    if not _TIMINGS.full:
+        window.performance.setResourceTimingBufferSize(_LISTED_LOADS)
+        _TIMINGS.full = Listener(window.performance, "resourcetimingbufferfull", _TIMINGS.empty)
+    return _TIMINGS.emptied
 
 
 # --- storage ---------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """Bodies in the browser's memory, behind object URLs."""
 
 from authmedia import browser
-from authmedia.endings import is_cut_short
+from authmedia.endings import whole_body
 from authmedia.errors import HomeserverUnreachable
 from authmedia.homeserver import Homeserver
 from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
@@ -32,9 +32,7 @@ async def fetch_into_memory(homeserver: Homeserver, request: MediaRequest, traff
     """
     response = await homeserver.fetch_media(request, traffic)
     try:
-        body = await response.blob(traffic.on_progress)
-        if await is_cut_short(response, body):
-            raise browser.BrowserError("", "The body ends before the media does")
+        body = await whole_body(response, traffic.on_progress)
     except browser.BrowserError as error:
         failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
     else:

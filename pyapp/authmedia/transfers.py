@@ -4,14 +4,11 @@ Every strategy whose ``src`` leads to the network, rather than to an object URL,
 """
 
 from authmedia import browser
-from authmedia.endings import is_cut_short
+from authmedia.endings import whole_body
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrokeOff, WrongContent
 from authmedia.homeserver import ask
 from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
 from authmedia.memory import is_picture
-
-# At least so many URLs are remembered, and at most twice as many.
-_REMEMBERED = 5000
 
 
 class Transfers:
@@ -20,12 +17,12 @@ class Transfers:
     https://developer.mozilla.org/docs/Web/API/PerformanceResourceTiming
     """
 
-    __slots__ = ("_earlier", "_seen")
+    __slots__ = ("_listed_since", "_seen")
 
     def __init__(self) -> None:
-        # By URL. A page that stays open for weeks sees no end of them, so the earliest are forgotten, many at a time.
+        # By URL, for as long as the browser lists their loads.
         self._seen: dict[str, _Seen] = {}
-        self._earlier: dict[str, _Seen] = {}
+        self._listed_since = browser.keep_timings()
 
     def observe(self, media: Media) -> bool:
         """Completes ``traffic`` and ``source`` of a media that an element has shown.
@@ -52,11 +49,12 @@ class Transfers:
         return now.whole
 
     def _recalled(self, url: str) -> "_Seen":
-        seen = self._seen.get(url) or self._earlier.get(url) or _Seen()
-        if len(self._seen) >= _REMEMBERED:
-            self._earlier, self._seen = self._seen, {}
-        self._seen[url] = seen
-        return seen
+        since = browser.keep_timings()
+        if since != self._listed_since:
+            self._seen, self._listed_since = {}, since
+        if url not in self._seen:
+            self._seen[url] = _Seen()
+        return self._seen[url]
 
 
 class _Seen:
@@ -100,8 +98,8 @@ async def _can_be_shown(response: browser.Response, media: Media) -> bool:
 
     :raises BrowserError: if it breaks off, too, which not every browser says of itself.
     """
-    body = await response.blob()
+    body = await whole_body(response)
     media.traffic.bytes += body.size
-    if body.size < (response.announced or 0) or await is_cut_short(response, body):
+    if body.size < (response.announced or 0):
         raise browser.BrowserError("", "The body is shorter than its length")
     return await is_picture(body.slice(0, safe_content_type(response.header("Content-Type"))))

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine
     from typing import Any
 
-_TIMINGS = 5000
 _KEPT_PARAMETERS = ("interpreter", "homeserver")
 
 
@@ -45,7 +44,6 @@ class Page:
 
     def open(self) -> None:
         """Starts the page."""
-        browser.keep_timings(_TIMINGS)
         browser.on_unhandled(lambda error, message: self.fail(error or RuntimeError(message)))
         self._keep_parameters()
         self.start(self._run())

@@ -15,6 +15,8 @@ FILM = Path(__file__).resolve().parents[2] / "web" / "media" / "film.mp4"
 FILM_BYTES = 100_000_000
 BITS_PER_S = 20_000_000
 MOST_HEAP = 2_000_000
+# All but `blocking`, whose nature it is to have the bytes in Python.
+STRATEGIES = ("link", "blob", "bundle", "opfs", "auto", "service_worker", "cookie", "signed_query")
 _SAMPLE_S = 0.1
 # Shows a film, seeks to its middle, and keeps how many milliseconds the two took.
 _WATCH = """(mxc) => {
@@ -75,7 +77,7 @@ def heap(bench: Bench) -> Iterator[Row]:
     if bench.engine != "chromium":
         return  # the others tell nobody
     mxc = uploaded_film(bench.stage)
-    for strategy in ("link", "blob", "bundle", "opfs"):
+    for strategy in STRATEGIES:
         row = Row(
             f"heap of Python and JavaScript while {FILM_BYTES // 1_000_000} MB of film load by `{strategy}`",
             "2 MB",

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from tests.bodies import WHOLE
 from tests.browser.engines import CHROMIUM
 from tests.browser.workshop import with_page
 from tests.conftest import OpenWindow
 from web.server import SiteServer
 from web.site import PYAPP
 
-# Imports them all, computes what WebCrypto is for, and says so on the page, which is all that this page does.
+# Imports them all, computes what WebCrypto is for, looks for the ends of some bodies, and says so on the page, which is
+# all that this page does.
 EVERY = """
 import asyncio
 import json
 from authmedia import browser
+from authmedia.endings import has_its_end
 names = {names!r}
 for name in names:
     __import__(name)
@@ -27,7 +30,17 @@ async def main():
     digests = []
     for number in range({count}):
         digests.append(await browser.hmac_sha256("a key", str(number)))
-    page.find("#report").text = json.dumps(digests)
+    ends = []
+    browser._LISTED_LOADS = 10
+    browser.keep_timings()
+    bodies = browser.page_address().rsplit("/", 1)[0] + "/bodies/"
+    for number in range({bodies}):
+        body = await (await browser.fetch(bodies + str(number))).blob()
+        ends.append(await has_its_end(body))
+    await browser.breath()
+    page.set("data-emptied", str(browser.keep_timings()))
+    page.set("data-listed", str(browser.loads_of(bodies + "{last}").entries))
+    page.find("#report").text = json.dumps([digests, ends])
     page.set("data-imported", str(len(names)))
     page.set("data-state", "done")
 asyncio.create_task(main())
@@ -35,6 +48,14 @@ asyncio.create_task(main())
 PAIRS = (("chromium", "micropython"), ("chromium", "pyodide"))
 # Enough that some have a byte of every value in them, zero included.
 DIGESTS = 100
+_DRAWN = [draw() for draw in WHOLE.values()]
+# Bodies, and whether they have their end: pictures and films, halves of them, and with something behind them.
+BODIES = [
+    *((body, True) for body in _DRAWN),
+    *((body[: len(body) // 2], False) for body in _DRAWN),
+    *((WHOLE[name]() + b"\xff" * 5000, True) for name in ("PNG", "JPEG", "JPEG with a thumbnail")),
+    (b"plain text", True),
+]
 
 
 @pytest.fixture(scope="session")
@@ -49,8 +70,11 @@ def site(
     state: Path, demonstration: object, names: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[str]:
     """The built site, whose page `blob` has all of the Python."""
-    source = EVERY.format(names=names, count=DIGESTS)
+    source = EVERY.format(names=names, count=DIGESTS, bodies=len(BODIES), last=len(BODIES) - 1)
     out = with_page(state / "site", tmp_path_factory.mktemp("every") / "site", "every", source)
+    (out / "bodies").mkdir()
+    for number, (body, _) in enumerate(BODIES):
+        (out / "bodies" / str(number)).write_bytes(body)
     server = SiteServer(out, 0)
     server.start()
     yield server.url
@@ -64,7 +88,10 @@ def test_every_module_is_imported(open_window: OpenWindow, site: str, names: lis
     assert window.state == "done", window.page.locator("#problem").inner_text()
     assert window.page.locator("html").get_attribute("data-imported") == str(len(names))
     assert "authmedia.strategies.opfs" in names
-    digests = json.loads(window.page.locator("#report").text_content() or "[]")
+    digests, ends = json.loads(window.page.locator("#report").text_content() or "[]")
+    assert ends == [whole for _, whole in BODIES]
+    assert int(window.page.locator("html").get_attribute("data-emptied") or 0) > 0, "of ten loads at a time"
+    assert window.page.locator("html").get_attribute("data-listed") == "1"
     assert digests == [hmac_sha256("a key", str(number)) for number in range(DIGESTS)]
 
 

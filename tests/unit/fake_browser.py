@@ -6,7 +6,6 @@ Only what the library asks of a browser is here. Tests look at what is left over
 import asyncio
 import hashlib
 import hmac
-import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
@@ -46,9 +45,12 @@ class Blob:
     async def peek(self, start: int, length: int) -> bytes:
         return self.content[start : start + length]
 
-    async def has(self, pattern: str, start: int) -> bool:
-        expression = pattern.replace("[^]", "(?s:.)").encode()
-        return re.search(expression, self.content[start:]) is not None
+    async def finds(self, two: bytes, start: int) -> bool:
+        return two in self.content[start:]
+
+    def as_response(self) -> "Response":
+        headers = {"Content-Length": str(self.size), "Content-Type": self.content_type}
+        return Response(200, self.content, headers)
 
     def object_url(self) -> str:
         STATE.object_urls_made += 1
@@ -196,6 +198,7 @@ class State:
         self.storage_refusal: BrowserError | None = None
         self.write_refusal: BrowserError | None = None
         self.loads: dict[str, Loads] = {}
+        self.emptied_timings = 0
         self.remembered: dict[str, str] = {}
         self.busy: set[str] = set()
         self.focused: Element | None = None
@@ -263,6 +266,10 @@ async def fetch(
     if isinstance(answer, BrowserError):
         raise answer
     return answer
+
+
+def keep_timings() -> int:
+    return STATE.emptied_timings
 
 
 def loads_of(url: str) -> Loads:

@@ -5,6 +5,7 @@ without a network. Private windows of Firefox and Safari refuse the storage.
 """
 
 from authmedia import browser
+from authmedia.endings import whole_body
 from authmedia.errors import (
     AuthMediaError,
     FileGone,
@@ -95,6 +96,8 @@ class OpfsStrategy(Strategy):
         response = await self.homeserver.fetch_media(request, traffic)
         content_type = safe_content_type(response.header("Content-Type") or request.content_type)
         try:
+            if response.announced is None:  # what is stored is known by its length
+                response = (await whole_body(response)).as_response()
             await self._store.write(request.key, content_type, response, traffic.on_progress)
         finally:
             response.abort()  # where the storage refused, before anybody read it
