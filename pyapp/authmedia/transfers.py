@@ -46,7 +46,12 @@ class Transfers:
             seen.unlisted = 1
         seen.media = media
         seen.loads = now
+        seen.parts += not now.whole
         return now.whole
+
+    def shows_parts(self, media: Media) -> bool:
+        """Whether elements were shown a part of it more than once: from this URL there may be no more to be had."""
+        return self._recalled(media.src).parts > 1
 
     def _recalled(self, url: str) -> "_Seen":
         since = browser.keep_timings()
@@ -58,14 +63,18 @@ class Transfers:
 
 
 class _Seen:
-    """What was seen of one URL so far: its loads, the media that was shown by the last, and a request not listed."""
+    """What was seen of one URL so far: its loads, the media that was shown by the last, and a request not listed.
 
-    __slots__ = ("loads", "media", "unlisted")
+    And how often only a part was shown.
+    """
+
+    __slots__ = ("loads", "media", "parts", "unlisted")
 
     def __init__(self) -> None:
         self.loads = browser.Loads()
         self.media: Media | None = None
         self.unlisted = 0
+        self.parts = 0
 
 
 async def examine(media: Media, words: str) -> AuthMediaError:

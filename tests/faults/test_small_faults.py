@@ -16,8 +16,8 @@ from tests.faults.ground import Ground, Seen, grounds
 from tests.faults.scenarios import SCENARIOS
 
 PICTURES = 40
-# By which strategy, in Chromium; `--full-matrix` has all faults, by all strategies, in all engines. Of those that are left
-# out here some have tests of their own, with all that a person sees of them.
+# By which strategy, in Chromium; `--full-matrix` has all faults, by all strategies, in all engines. Of those that are
+# left out here some have tests of their own, with all that a person sees of them.
 IN_TURN = {
     "500, 502 and 503": "link",
     "connections reset in the middle of a body": "link",

@@ -6,7 +6,7 @@ passes through the page, the browser's own cache works across reloads, and no me
 
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, WrongContent
 from authmedia.links import Mint
-from authmedia.media import MEMORY, NETWORK, Media, MediaRequest, Support
+from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.together import together
 from authmedia.traffic import Traffic
@@ -66,10 +66,10 @@ class LinkStrategy(Strategy):
     async def observe(self, media: Media) -> bool:
         """Reads from the browser's resource timing what the element's own requests cost.
 
-        Firefox keeps the part of a picture that it has decoded, and shows no other for the same link.
+        Firefox keeps the part of a picture that it has decoded, and shows no other for the same link, though it asks.
         """
         whole = self._transfers.observe(media)
-        if not whole and media.source == MEMORY:
+        if not whole and self._transfers.shows_parts(media):
             self._mint.replace(media.request.key, media.src)
         return whole
 
