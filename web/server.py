@@ -1,6 +1,7 @@
 """Serves the built site in development, with compression, caching and ranges, by ServeStatic on uvicorn."""
 
 import asyncio
+import errno
 import json
 import re
 import socket
@@ -88,8 +89,13 @@ def _loopback_sockets(port: int) -> list[socket.socket]:
     listener = socket.create_server(("127.0.0.1", port))
     try:
         second = socket.create_server(("::1", listener.getsockname()[1]), family=socket.AF_INET6)
-    except OSError:
-        return [listener]
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return [listener]
+        listener.close()
+        if port:
+            raise  # some browsers would show what listens there
+        return _loopback_sockets(port)
     return [listener, second]
 
 

@@ -10,6 +10,7 @@ import re
 import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,8 @@ WEB = Path(__file__).parent
 PYAPP = WEB.parent / "pyapp"
 NODE_MODULES = WEB / "node_modules"
 
+# Where a build says what it has made.
+_BUILT = "authmedia-build.txt"
 _COMPRESSIBLE = {".html", ".css", ".js", ".mjs", ".json", ".svg", ".wasm"}
 # Brotli at its best takes half a minute for Pyodide's 10 MB; at this level it is a few per cent larger and quick.
 _BROTLI_QUALITY, _BROTLI_QUALITY_LARGE, _LARGE = 11, 6, 1_000_000
@@ -120,8 +123,9 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     :raises FileExistsError: if something else is there.
     """
     _clear(out)
+    others = _files_in(out)
     assets = out / "assets"
-    assets.mkdir(parents=True)
+    assets.mkdir(parents=True, exist_ok=True)
     progress("interpreters")
     core = _copy_pyscript(assets)
     runtime = {
@@ -153,17 +157,34 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     (out / "demo.json").write_text("{}\n", encoding="utf-8")
     progress("compressed twins")
     _compress_all(out)
+    _take_note(out, others)
 
 
 def _clear(out: Path) -> None:
     """Nobody's files are thrown away because they stand where somebody builds."""
-    if out.exists() and not (out.is_dir() and (_is_site(out) or not any(out.iterdir()))):
+    if not out.exists():
+        return
+    built = out / _BUILT
+    if not out.is_dir() or (any(out.iterdir()) and not built.exists()):
         raise FileExistsError(f"{out} is there, and is no earlier build; name a folder that is empty or new")
-    shutil.rmtree(out, ignore_errors=True)
+    names = built.read_text(encoding="utf-8").splitlines() if built.exists() else []
+    for path in [out / name for name in names if out in (out / name).parents and ".." not in Path(name).parts]:
+        path.unlink(missing_ok=True)
+        with suppress(OSError):  # something else stands beside it
+            path.parent.rmdir()
 
 
-def _is_site(folder: Path) -> bool:
-    return any((folder / "assets").glob("boot.*.js"))
+def _take_note(out: Path, others: set[Path]) -> None:
+    """Lists what the next build has to remove, which is nothing but what this one has made.
+
+    :param others: what stood there before.
+    """
+    made = sorted(path.relative_to(out).as_posix() for path in _files_in(out) - others)
+    (out / _BUILT).write_text("".join(f"{name}\n" for name in [*made, _BUILT]), encoding="utf-8")
+
+
+def _files_in(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
 
 
 def _copy_pyscript(assets: Path) -> str:

@@ -63,7 +63,7 @@ class ComparePage(Page):
             await self._compare(session)
 
     async def _on_start(self, session: Session) -> None:
-        self.enter("running")
+        self.begin_anew()
         await self._compare(session)
         self.enter("done")
 
@@ -129,8 +129,15 @@ class ComparePage(Page):
     # --- the page
 
     def _show_controls(self, *, running: bool) -> None:
-        self.root.find("#start").hidden = running
+        start, stop = self.root.find("#start"), self.root.find("#stop")
+        begun, stopped = running and start.has_focus, not running and stop.has_focus
+        start.hidden = running
         self.root.find("#progress-panel").hidden = not running
+        # What had been pressed is gone, and with it the keyboard's place.
+        if begun:
+            stop.focus()
+        elif stopped:
+            start.focus()
 
     def _show_outcomes(self, outcomes: "OrderedDict[str, dict[str, Any]]") -> None:
         self.report.tell("strategies", self._outcomes)

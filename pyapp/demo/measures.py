@@ -74,6 +74,8 @@ class Row:
             self.line.set("title", str(binding.failure))
         elif binding.media and binding.media.reason:
             self.line.set("title", binding.media.reason)
+        else:
+            self.line.unset("title")
 
     def as_json(self, start_ms: float) -> "dict[str, Any]":
         """This row of the report.
@@ -146,6 +148,9 @@ class Measures:
         self._report.write()
         if self._rows:
             self._summarise(list(self._rows.values()))
+        else:
+            self._summary.set("aria-busy", "false")
+            self._summary.find(".shown").text = "no media here; encrypted messages are not read"
 
     def _media(self) -> "list[dict[str, Any]]":
         self._take_in()
@@ -189,7 +194,8 @@ class Measures:
         self._progress.set("value", str(settled))
         self._summary.find(".shown").text = f"{states.count(SHOWN)} of {len(rows)} shown{failed}"
         if settled == len(rows):
-            self._summary.find(".time").text = f"{(browser.now_ms() - self._start_ms) / 1000:.2f} s"
+            last_ms = max([row.first.started_ms + row.first.milliseconds for row in rows])
+            self._summary.find(".time").text = f"{(last_ms - self._start_ms) / 1000:.2f} s"
         self._summary.find(".requests").text = counted(requests, "request")
         self._summary.find(".preflights").text = counted(preflights, "preflight")
         self._summary.find(".bytes").text = readable_bytes(size)

@@ -83,6 +83,11 @@ class Page:
         """Says on ``<html data-state>`` how far the page is."""
         self.root.set("data-state", state)
 
+    def begin_anew(self) -> None:
+        """Says that something else is done now: what went wrong before is over."""
+        self.root.find("#problem").hidden = True
+        self.enter("running")
+
     def start(self, work: "Coroutine[Any, Any, None]") -> None:
         """Does something as a task of its own; whatever goes wrong in it is said on the page."""
         self._under_way = [task for task in self._under_way if not task.done()]
@@ -153,8 +158,10 @@ class Page:
 
     def _keep_parameters(self) -> None:
         """Has the links to other pages keep the interpreter and the homeserver that this one was opened with."""
-        given = [(name, browser.query(name)) for name in _KEPT_PARAMETERS]
         for link in self.root.find_all("a[data-keep]"):
-            chosen = link.get("data-interpreter")
-            values = [(name, chosen if chosen and name == "interpreter" else value) for name, value in given]
-            link.set("href", link.get("href").split("?")[0] + browser.query_string(values))
+            target = link.get("href").split("?")[0]
+            # One page shows its room by any strategy; to all others, that is none of theirs.
+            names = _KEPT_PARAMETERS + (("strategy",) if target == self.name + ".html" else ())
+            chosen = {"interpreter": link.get("data-interpreter"), "strategy": link.get("data-strategy-choice")}
+            values = [(name, chosen.get(name) or browser.query(name)) for name in names]
+            link.set("href", target + browser.query_string(values))

@@ -73,6 +73,7 @@ class Room:
         "avatar",
         "complete",
         "homeserver",
+        "joined",
         "keyring",
         "messages",
         "name",
@@ -89,7 +90,9 @@ class Room:
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
         members = [event for event in state if event.get("type") == "m.room.member"]
+        #: Whoever is or was in it, by user id, and how many are.
         self.people = {event["state_key"]: _person(event) for event in members}
+        self.joined = len([event for event in members if mapping(event.get("content")).get("membership") == "join"])
         self.keyring = Keyring()
         self.messages: list[Message] = []
         #: Whether there is nothing older to be read.

@@ -157,7 +157,7 @@ class RoomPage(Page):
         """Loads the room again, as after a reload of the page or as for the first time."""
         if not self._loader:
             return
-        self.enter("running")
+        self.begin_anew()
         strategy = self._loader.name
         self.let_go()
         if cleared:
@@ -167,9 +167,9 @@ class RoomPage(Page):
 
     async def _show_through(self, strategy: str, session: Session) -> None:
         """Shows the room by another strategy, because somebody asked for it."""
-        self.root.find("#problem").hidden = True
         self.root.find("#others").hidden = True
-        self.enter("running")
+        self.root.find("#main").focus()  # the button that was pressed is gone
+        self.begin_anew()
         await self._load(strategy, session)
         self.enter("done")
 
@@ -210,6 +210,8 @@ class RoomPage(Page):
         if not self._loader:
             return
         button.set("data-state", "loading")
+        step = button.find(".step")
+        step.text = "loading"
         try:
             mxc = button.get("data-file")
             encrypted = self._keyring.find(button.get("data-encrypted"))
@@ -217,8 +219,9 @@ class RoomPage(Page):
             media = await self._loader.load(request)
         except AuthMediaError as error:
             button.set("data-state", "failed")
-            button.find(".size").text = error.people
+            step.text = error.people
             return
+        step.text = ""
         save = browser.create("a", href=media.src, download=button.get("data-name"))
         if not media.src.startswith("blob:"):
             save.set("target", "_blank")  # so that whatever the homeserver answers never takes the place of this page

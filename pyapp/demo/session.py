@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, SessionExpired
+from authmedia.errors import AuthMediaError, Forbidden, MediaNotFound, SessionExpired
 from authmedia.homeserver import Homeserver, ask, log_in, origin_of, percent_encoded, text_of
 from authmedia.strangers import mapping, parsed
 
@@ -46,10 +46,13 @@ async def open_session() -> Session:
     :raises AuthMediaError: if the homeserver cannot be reached or refuses the demonstration's account.
     """
     demo = await _demo()
-    address = _asked_for() or str(demo.get("homeserver") or "").rstrip("/")
-    remembered = await remembered_session(address)
+    asked, own = _asked_for(), str(demo.get("homeserver") or "").rstrip("/")
+    kept = await _kept(asked)
+    # The demonstration may have another address since; whoever signed in by themselves goes on as they are.
+    remembered = await remembered_session(asked or (own if kept.get("renewable") else ""))
     if remembered:
         return remembered
+    address = asked or own
     if demo.get("user") and address and _may_know_the_demo(address, str(demo.get("homeserver"))):
         return await _sign_in(address, str(demo["user"]), str(demo["password"]), str(demo["room"]), renewable=True)
     return await _ask_person(address)
@@ -81,7 +84,14 @@ async def bring_back(kept: str) -> None:
 async def sign_out(homeserver: Homeserver) -> None:
     """Ends the session on the homeserver and in this tab."""
     await forget_session()
-    await homeserver.call("POST", "/_matrix/client/v3/logout", {})
+    await _log_out(homeserver)
+
+
+async def _log_out(homeserver: Homeserver) -> None:
+    try:
+        await homeserver.call("POST", "/_matrix/client/v3/logout", {})
+    except SessionExpired:
+        return  # it is over already
 
 
 def _asked_for() -> str:
@@ -137,7 +147,11 @@ def _may_know_the_demo(address: str, own: str) -> bool:
 async def _sign_in(address: str, user: str, password: str, room: str, *, renewable: bool) -> Session:
     user_id, token = await log_in(address, user, password)
     homeserver = Homeserver(address, user_id, token)
-    room_id = await _room_id(homeserver, room)
+    try:
+        room_id = room if renewable else await _room_id(homeserver, room)
+    except AuthMediaError:
+        await _log_out(homeserver)  # else each try would leave a session behind
+        raise
     kept = {"address": homeserver.base_url, "user": user_id, "token": token, "room": room_id, "renewable": renewable}
     await browser.remember(_REMEMBERED, json.dumps(kept))
     return Session(homeserver, room_id, renewable)
@@ -145,17 +159,22 @@ async def _sign_in(address: str, user: str, password: str, room: str, *, renewab
 
 async def _room_id(homeserver: Homeserver, room: str) -> str:
     """The id of a room given by id or alias; the first joined one where none is given."""
-    if room.startswith("!"):
-        return room
-    if room.startswith("#"):
-        found = await homeserver.call("GET", "/_matrix/client/v3/directory/room/" + percent_encoded(room))
-        return str(found["room_id"])
-    if room:
-        raise AuthMediaError(f"{room} is no room: its id begins with !, and its alias with #")
-    joined = (await homeserver.call("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
-    if not joined:
-        raise AuthMediaError(f"{homeserver.user_id} is in no room")
-    return str(joined[0])
+    try:
+        if room.startswith("!"):
+            await homeserver.call("GET", f"/_matrix/client/v3/rooms/{percent_encoded(room)}/state/m.room.create")
+            return room
+        if room.startswith("#"):
+            found = await homeserver.call("GET", "/_matrix/client/v3/directory/room/" + percent_encoded(room))
+            return str(found["room_id"])
+        if room:
+            raise AuthMediaError(f"{room} is no room: its id begins with !, and its alias with #")
+        joined = (await homeserver.call("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
+        if not joined:
+            raise AuthMediaError(f"{homeserver.user_id} is in no room")
+        return str(joined[0])
+    except (Forbidden, MediaNotFound) as error:
+        failure = AuthMediaError(f"{room} is no room that {homeserver.user_id} is in", words=error.words)
+    raise failure
 
 
 async def _ask_person(address: str) -> Session:
@@ -180,6 +199,7 @@ async def _ask_person(address: str) -> Session:
                 continue
             fields["password"].value = ""
             form.hidden = True
+            browser.root().find("#main").focus()  # where the form was
             return session
     finally:
         listener.close()

@@ -64,8 +64,7 @@ def draw_heading(room: Room, into: browser.Element) -> None:
     """Names the room in the page's heading."""
     into.find(".room-name").text = room.name
     into.find(".room-topic").text = room.topic
-    people = len(room.people)
-    into.find(".room-people").text = f"{people} people" if people != 1 else "1 person"
+    into.find(".room-people").text = f"{room.joined} people" if room.joined != 1 else "1 person"
 
 
 def item(message: Message, follows: bool) -> browser.Element:

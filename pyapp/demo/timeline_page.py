@@ -70,6 +70,8 @@ class TimelinePage(Page):
 
     async def _room_id(self, session: Session) -> str:
         """The long room that the demonstration has; another homeserver's own."""
+        if not session.renewable:
+            return session.room  # nobody joins a room unasked
         server = session.homeserver.user_id.partition(":")[2]
         alias = percent_encoded(f"#{_ALIAS}:{server}")
         try:

@@ -267,6 +267,12 @@ def test_on_a_host_of_its_own_the_page_asks_who_you_are(
     assert demo
     sign_in(page, demo.user_id, "wrong")
     page.wait_for_selector("#sign-in .problem:has-text('M_FORBIDDEN')")
+    for room in ("#nobody:localhost", "!nobody:localhost"):
+        page.fill("[name=room]", room)
+        sign_in(page, demo.user_id, demo.password)
+        page.wait_for_selector(f"#sign-in .problem:has-text('{room} is no room that {demo.user_id} is in')")
+    assert page.evaluate("() => sessionStorage.length") == 0
+    page.fill("[name=room]", demo.room_id)
     sign_in(page, demo.user_id, demo.password)
     window.settled()
     assert window.state == "done"

@@ -18,10 +18,15 @@ def test_what_is_no_earlier_build_is_left_alone(tmp_path: Path, name: str) -> No
     assert kept.read_text() == "mine"
 
 
-def test_an_earlier_build_is_replaced(tmp_path: Path) -> None:
-    old = tmp_path / "assets" / "boot.0123.js"
-    old.parent.mkdir()
-    old.write_text("of an earlier version")
-    site.build(tmp_path)
-    assert (tmp_path / "index.html").exists()
-    assert not old.exists()
+def test_of_an_earlier_build_nothing_is_removed_but_what_it_had_made(tmp_path: Path) -> None:
+    out, outside = tmp_path / "site", tmp_path / "mine.txt"
+    old, beside = out / "assets" / "boot.0123.js", out / "CNAME"
+    old.parent.mkdir(parents=True)
+    for path in (old, beside, outside):
+        path.write_text("written before")
+    (out / "authmedia-build.txt").write_text("assets/boot.0123.js\n../mine.txt\nassets/../../mine.txt\ngone.html\n")
+    for _ in range(2):
+        site.build(out)
+        assert (out / "index.html").exists()
+        assert not old.exists()
+        assert beside.read_text() == outside.read_text() == "written before"
