@@ -4,16 +4,16 @@ import hmac
 import json
 from base64 import urlsafe_b64encode
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext
 
 from tests.bodies import WHOLE
 from tests.browser.engines import CHROMIUM
+from tests.browser.window import Window
 from tests.browser.workshop import with_page
-from tests.conftest import OpenWindow
 from web.server import SiteServer
-from web.site import PYAPP
+from web.site import PYAPP, build
 
 # Imports them all, computes what WebCrypto is for, looks for the ends of some bodies, and says so on the page, which is
 # all that this page does.
@@ -65,13 +65,13 @@ def names() -> list[str]:
     return [".".join(path.parts) for path in paths if path.parts[0] != "pages" and path.name != "__init__"]
 
 
-@pytest.fixture(scope="session")
-def site(
-    state: Path, demonstration: object, names: list[str], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    """The built site, whose page `blob` has all of the Python."""
+@pytest.fixture(scope="module")
+def site(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The site with a page more, which has all of the Python."""
+    folder = tmp_path_factory.mktemp("every")
+    build(folder / "built")
     source = EVERY.format(names=names, count=DIGESTS, bodies=len(BODIES), last=len(BODIES) - 1)
-    out = with_page(state / "site", tmp_path_factory.mktemp("every") / "site", "every", source)
+    out = with_page(folder / "built", folder / "site", "every", source)
     (out / "bodies").mkdir()
     for number, (body, _) in enumerate(BODIES):
         (out / "bodies" / str(number)).write_bytes(body)
@@ -82,8 +82,8 @@ def site(
 
 
 @pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
-def test_every_module_is_imported(open_window: OpenWindow, site: str, names: list[str], interpreter: str) -> None:
-    window = open_window(site)
+def test_every_module_is_imported(browser: BrowserContext, site: str, names: list[str], interpreter: str) -> None:
+    window = Window(browser, site)
     window.open("every", interpreter=interpreter)
     assert window.state == "done", window.page.locator("#problem").inner_text()
     assert window.page.locator("html").get_attribute("data-imported") == str(len(names))
@@ -93,6 +93,7 @@ def test_every_module_is_imported(open_window: OpenWindow, site: str, names: lis
     assert int(window.page.locator("html").get_attribute("data-emptied") or 0) > 0, "of ten loads at a time"
     assert window.page.locator("html").get_attribute("data-listed") == "1"
     assert digests == [hmac_sha256("a key", str(number)) for number in range(DIGESTS)]
+    window.close()
 
 
 def hmac_sha256(key: str, text: str) -> str:
