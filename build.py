@@ -197,7 +197,7 @@ def check_machine() -> None:
 def set_up_python() -> None:
     """Makes ``.venv`` and installs the lock into it, unless that lock is installed already."""
     lock = ROOT / "requirements.txt"
-    if _stamped(VENV / ".installed", lock):
+    if _stamped(VENV / ".installed", lock) and _venv_python().exists():  # and not of a Python that is gone
         return
     if importlib.util.find_spec("ensurepip") is None:
         raise Stop("this Python has no ensurepip; install it (on Debian: apt install python3-venv) and run again.")

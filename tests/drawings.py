@@ -25,6 +25,8 @@ def prepare_drawings() -> Path:
     folder = _STATE / f"drawings-{_digest()}"
     if not folder.exists():
         _STATE.mkdir(exist_ok=True)
+        for outdated in _STATE.glob("drawings-*"):
+            shutil.rmtree(outdated, ignore_errors=True)
         with tempfile.TemporaryDirectory(dir=_STATE, ignore_cleanup_errors=True) as part:
             samples(Path(part) / "seed")
             with suppress(OSError):  # somebody else was quicker

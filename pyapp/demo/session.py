@@ -141,7 +141,7 @@ def _session(kept: "dict[str, Any]") -> Session:
 def _may_know_the_demo(address: str, own: str) -> bool:
     """The demonstration's password goes to its own homeserver or to this machine, whatever the page's address says."""
     host = origin_of(address).partition("://")[2]
-    return address == own or host.rsplit(":", 1)[0] in _LOOPBACK or host in _LOOPBACK
+    return address == own or ("@" not in host and (host.rsplit(":", 1)[0] in _LOOPBACK or host in _LOOPBACK))
 
 
 async def _sign_in(address: str, user: str, password: str, room: str, *, renewable: bool) -> Session:
