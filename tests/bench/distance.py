@@ -102,7 +102,10 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lan
     async def take() -> None:
         chunk = b"something"
         while chunk:
-            chunk = await reader.read(_CHUNK)
+            try:
+                chunk = await reader.read(_CHUNK)
+            except ConnectionError:
+                chunk = b""  # whoever waits for it hears that there is no more
             await queue.put((loop.time() + lane.one_way_s, chunk))
 
     taking = asyncio.create_task(take())
