@@ -39,5 +39,5 @@ WHOLE = {
     "GIF": lambda: drawn("GIF"),
     "WebP": lambda: drawn("WEBP"),
     "WebM": lambda: webm(b"\x94"),
-    "boxes": lambda: boxes(),
+    "boxes": boxes,
 }

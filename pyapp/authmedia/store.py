@@ -21,8 +21,6 @@ _DIRECTORY = "authmedia"
 _PROBE = "probe"
 _MAGIC = "authmedia/1"
 _LONGEST_HEAD = 512
-# In the place of a size that was not announced.
-_UNKNOWN = -1
 _BUDGET_BYTES = 512 * 1024 * 1024
 
 
@@ -84,8 +82,7 @@ class FileStore:
         content_type, size = _parse_head(head)
         start = len(head) + 1
         left = file.size - start  # less than nothing where the line does not end
-        whole = left >= 0 and size in (_UNKNOWN, left)
-        if not whole or await self._index.is_altered(name, file):
+        if left < 0 or size != left or await self._index.is_altered(name, file):
             await directory.remove(name)
             return None
         self._index.uses(name, file)
@@ -100,11 +97,12 @@ class FileStore:
     ) -> None:
         """Streams a response's body into the file of a key, which appears whole or not at all.
 
+        :param response: one that says how long it is, by which the file is known as whole later.
         :raises BrowserError: if storage or network refused; nothing is left behind then.
         """
-        size = _UNKNOWN if response.announced is None else response.announced
+        size = response.announced or 0
         # Whoever promises more than there may be of all files throws none of them out before it is there.
-        believed = 0 <= size <= self._budget
+        believed = size <= self._budget
         directory = await self._open()
         await self._make_room(directory, size if believed else 0)
         name = self._name(key)

@@ -63,10 +63,8 @@ class Transfers:
 
 
 class _Seen:
-    """What was seen of one URL so far: its loads, the media that was shown by the last, and a request not listed.
-
-    And how often only a part was shown.
-    """
+    """What was seen of one URL so far: its loads, the media that was shown by the last, a request that is not listed,
+    and how often only a part was shown."""
 
     __slots__ = ("loads", "media", "parts", "unlisted")
 

@@ -49,7 +49,8 @@ async def open_session() -> Session:
     asked, own = _asked_for(), str(demo.get("homeserver") or "").rstrip("/")
     kept = await _kept(asked)
     # The demonstration may have another address since; whoever signed in by themselves goes on as they are.
-    remembered = await remembered_session(asked or (own if kept.get("renewable") else ""))
+    outdated = kept.get("renewable") and not asked and own and kept["address"] != own
+    remembered = None if outdated else await _still_good(kept)
     if remembered:
         return remembered
     address = asked or own
@@ -108,13 +109,15 @@ async def _demo() -> "dict[str, Any]":
         return {}
 
 
-async def remembered_session(address: str = "") -> Session | None:
-    """The session that this tab remembers, if the homeserver still knows it.
+async def remembered_session() -> Session | None:
+    """The session that this tab remembers, if its homeserver still knows it.
 
-    :param address: whose session it has to be; empty for any homeserver's.
     :raises AuthMediaError: if the homeserver does not say whether it knows it.
     """
-    kept = await _kept(address)
+    return await _still_good(await _kept(""))
+
+
+async def _still_good(kept: "dict[str, Any]") -> Session | None:
     if not kept:
         return None
     session = _session(kept)
@@ -159,19 +162,23 @@ async def _sign_in(address: str, user: str, password: str, room: str, *, renewab
 
 async def _room_id(homeserver: Homeserver, room: str) -> str:
     """The id of a room given by id or alias; the first joined one where none is given."""
+    if room[:1] in ("!", "#"):
+        return await _named_room(homeserver, room)
+    if room:
+        raise AuthMediaError(f"{room} is no room: its id begins with !, and its alias with #")
+    joined = (await homeserver.call("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
+    if not joined:
+        raise AuthMediaError(f"{homeserver.user_id} is in no room")
+    return str(joined[0])
+
+
+async def _named_room(homeserver: Homeserver, room: str) -> str:
     try:
-        if room.startswith("!"):
-            await homeserver.call("GET", f"/_matrix/client/v3/rooms/{percent_encoded(room)}/state/m.room.create")
-            return room
         if room.startswith("#"):
             found = await homeserver.call("GET", "/_matrix/client/v3/directory/room/" + percent_encoded(room))
             return str(found["room_id"])
-        if room:
-            raise AuthMediaError(f"{room} is no room: its id begins with !, and its alias with #")
-        joined = (await homeserver.call("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
-        if not joined:
-            raise AuthMediaError(f"{homeserver.user_id} is in no room")
-        return str(joined[0])
+        await homeserver.call("GET", f"/_matrix/client/v3/rooms/{percent_encoded(room)}/state/m.room.create")
+        return room
     except (Forbidden, MediaNotFound) as error:
         failure = AuthMediaError(f"{room} is no room that {homeserver.user_id} is in", words=error.words)
     raise failure

@@ -8,7 +8,8 @@ import pytest
 from tests.unit import fake_browser
 from tests.unit.support import Script
 
-from authmedia.homeserver import Homeserver  # isort: skip  (support puts the fake browser in place)
+from authmedia import pauses  # isort: skip  (support puts the fake browser in place)
+from authmedia.homeserver import Homeserver  # isort: skip
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -29,6 +30,12 @@ def script(browser: Any) -> Script:
     """The scripted homeserver, reached by every request."""
     browser.server = Script()
     return browser.server
+
+
+@pytest.fixture
+def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tried again is tried at once."""
+    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors, pauses
+from authmedia import errors
 from authmedia.elements import SHOWN, Binding
 from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import MediaLoader, open_loader
@@ -152,10 +152,8 @@ def test_what_is_behind_it_knows_what_is_visible_and_tells_how_far_it_is(
     assert told[0] == (len(PICTURE) // 2, len(PICTURE))
 
 
-def test_it_does_not_try_again_what_was_tried_again(
-    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
+@pytest.mark.usefixtures("no_pauses")
+def test_it_does_not_try_again_what_was_tried_again(script: Script, homeserver: Homeserver, browser: Any) -> None:
     script.instead = lambda request: error(503, "M_UNKNOWN", "Down")
     loader = open_loader("auto", homeserver)
     with pytest.raises(errors.ServerFailure) as caught:

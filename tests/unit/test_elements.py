@@ -365,10 +365,10 @@ def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
     run(scenario())
 
 
+@pytest.mark.usefixtures("no_pauses")
 def test_a_connection_that_breaks_under_a_video_is_made_again(
-    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+    script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0.0)
     loader = open_loader("link", homeserver)
     video = fake.Element("video", data_mxc=MXC)
     downs = [True, True]

@@ -17,7 +17,6 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from authmedia import pauses
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, MediaNotFound
 from authmedia.homeserver import Homeserver
 from authmedia.media import NETWORK, Media, MediaRequest
@@ -262,6 +261,6 @@ def drive(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> No
         pool.submit(run_state_machine_as_test, machine, settings=quick).result()
 
 
-def test_the_pipeline_keeps_its_word_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
+@pytest.mark.usefixtures("no_pauses")
+def test_the_pipeline_keeps_its_word_in_any_order() -> None:
     drive(PipelineMachine, 80, 50)

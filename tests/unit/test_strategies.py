@@ -496,11 +496,11 @@ def test_a_link_that_expired_is_renewed_once(script: Script, homeserver: Homeser
     assert not any(LINKS_PREFIX in request.url and "secret" in request.url for request in browser.requests)
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("good", [True, False])
 def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, good: bool
 ) -> None:
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
     tried: list[str] = []
 
     async def is_good(url: str) -> bool:
@@ -521,11 +521,11 @@ def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
     assert browser.object_urls == {}
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(("cut", "expected"), [(2, SHOWN), (9, FAILED)])
 def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
-    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, cut: int, expected: str
+    script: Script, homeserver: Homeserver, browser: Any, cut: int, expected: str
 ) -> None:
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
     tried: list[str] = []
 
     async def show(src: str) -> bool:
@@ -544,11 +544,11 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
     assert script.fresh == [MXC] * ((len(tried) - 1) // 2), "there is another link where this one brought no more"
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(("cut", "expected"), [(1, SHOWN), (2, SHOWN), (9, FAILED)])
 def test_a_part_that_the_browser_keeps_of_a_picture_is_left_behind_with_its_link(
-    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, cut: int, expected: str
+    script: Script, homeserver: Homeserver, browser: Any, cut: int, expected: str
 ) -> None:
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
     tried: list[str] = []
 
     async def show(src: str) -> bool:
@@ -567,11 +567,11 @@ def test_a_part_that_the_browser_keeps_of_a_picture_is_left_behind_with_its_link
     assert len(browser.loads) > 1
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("told", [("Content-Length", SIZE), ("Server-Timing", f'size;desc="{SIZE}"')])
 def test_a_cut_answer_is_no_damaged_file(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, told: tuple[str, str]
 ) -> None:
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
     headers = {"Content-Type": "image/png", told[0]: told[1]}
     script.instead = lambda request: fake.Response(200, PICTURE[:5], headers) if "/signed/" in request.url else None
 
@@ -586,11 +586,11 @@ def test_a_cut_answer_is_no_damaged_file(
     run(scenario())
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("name", ["blob", "opfs"])
 def test_a_body_without_a_length_is_fetched_until_it_has_its_end(
-    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, name: str
+    script: Script, homeserver: Homeserver, browser: Any, name: str
 ) -> None:
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
     whole = b"\x89PNG\r\n\x1a\n" + b"pixels" * 9 + b"IEND" + b"\xaeB\x60\x82"
     came: list[int] = []
 
@@ -670,10 +670,8 @@ def test_a_homeserver_that_is_busy_is_told_of_though_whoever_asked_why_got_the_p
     assert len(waited) == pauses.TRIES - 1
 
 
-def test_a_link_that_expires_after_its_transfer_broke_off_is_renewed(
-    script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
+@pytest.mark.usefixtures("no_pauses")
+def test_a_link_that_expires_after_its_transfer_broke_off_is_renewed(script: Script, homeserver: Homeserver) -> None:
     examined: list[str] = []
 
     def expire(request: Any) -> Any:
