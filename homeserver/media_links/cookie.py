@@ -19,6 +19,7 @@ from enum import StrEnum
 
 from synapse.api.errors import Codes, InvalidClientTokenError, MissingClientTokenError, SynapseError
 from synapse.api.ratelimiting import Ratelimiter
+from synapse.http.server import finish_request
 from synapse.http.servlet import RestServlet, parse_json_object_from_request
 from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict
@@ -39,6 +40,8 @@ _PURPOSE = "cookie"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[!-+\--~]{1,255}")
 # What an element asks for that shows a media (https://fetch.spec.whatwg.org/#concept-request-destination).
 _SHOWN = ("image", "video", "audio")
+_EMBEDDED_BY = b"Cross-Origin-Resource-Policy"
+_PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 # A browser may send a partitioned cookie and one that is not, both of our name; more than that is somebody's mischief.
 _MOST = 4
 
@@ -138,16 +141,24 @@ class CookieMediaServlet(MediaServlet):
     def _prepare(self, request: SynapseRequest) -> None:
         super()._prepare(request)
         request.setHeader(b"Vary", b"Cookie")
-        request.setHeader(b"Cross-Origin-Resource-Policy", b"same-site")
+        request.setHeader(_EMBEDDED_BY, b"same-site")
         request.responseHeaders.removeHeader(b"Timing-Allow-Origin")
 
     async def _admit(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
         ticket = await self._ticket(request)
-        _refuse_other_sites(request, ticket)
         return Grant(asked_media(request, server_name, media_id), self._headers(ticket))
 
     async def _ticket(self, request: SynapseRequest) -> Ticket:
-        """The first cookie that is good: an old one may stand beside it."""
+        """What the cookie says that came along.
+
+        :raises SynapseError: if there is none that is good, or it is not for whoever asks.
+        """
+        ticket = await self._good_ticket(request)
+        _refuse_other_sites(request, ticket)
+        return ticket
+
+    async def _good_ticket(self, request: SynapseRequest) -> Ticket:
+        """That of the first cookie that is good: an old one may stand beside it."""
         values = list(_cookies(request))
         if not values:
             raise MissingClientTokenError("There is no cookie for media; ask for one")
@@ -166,9 +177,30 @@ class CookieMediaServlet(MediaServlet):
         return {
             b"Access-Control-Allow-Origin": None,
             b"Cache-Control": f"private, max-age={left_s}".encode(),
-            b"Cross-Origin-Resource-Policy": embedded_by,
+            _EMBEDDED_BY: embedded_by,
             b"Timing-Allow-Origin": ticket.origin.encode() if ticket.origin else None,
         }
+
+
+class CookiePictureServlet(CookieMediaServlet):
+    """``GET cookie/picture``: a picture of one pixel, under the conditions of a media.
+
+    No page is told whether the browser sends its cookie along; one that shows this picture knows.
+    """
+
+    PATTERNS = path("cookie/picture")
+
+    async def on_GET(self, request: SynapseRequest) -> None:  # type: ignore[override]
+        """Never out of a cache: a cookie that came along once may not do so again."""
+        self._prepare(request)
+        request.setHeader(b"Cache-Control", b"no-store")
+        headers = self._headers(await self._ticket(request))
+        request.setHeader(_EMBEDDED_BY, headers[_EMBEDDED_BY])
+        request.responseHeaders.removeHeader(b"Access-Control-Allow-Origin")
+        request.setHeader(b"Content-Type", b"image/svg+xml")
+        request.setHeader(b"Content-Length", str(len(_PICTURE)).encode())
+        request.write(_PICTURE)
+        finish_request(request)
 
 
 def allow_credentials(request: SynapseRequest) -> None:

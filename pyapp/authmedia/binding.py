@@ -22,6 +22,18 @@ LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
 
+# What says which media an element is to show, and how. Read once: whoever changes it gets another binding.
+_ATTRIBUTES = (
+    "data-mxc",
+    "data-width",
+    "data-height",
+    "data-method",
+    "data-animated",
+    "data-encrypted",
+    "data-type",
+    "data-blurhash",
+    "width",
+)
 # The event that says there is something to see or hear.
 _SHOWN_EVENT = {"img": "load", "video": "loadeddata", "audio": "loadedmetadata"}
 _KIND = {"img": "image", "video": "video", "audio": "audio"}
@@ -43,10 +55,10 @@ class Binding:
     """
 
     __slots__ = (
+        "_attributes",
         "_breaks",
         "_broke_at",
         "_crowd",
-        "_data",
         "_element",
         "_given_focus",
         "_keyring",
@@ -83,8 +95,7 @@ class Binding:
         crowd: Crowd | None = None,
     ) -> None:
         self._element = element
-        # Read once: whoever changes what is to be shown gets another binding.
-        self._data = element.data
+        self._attributes = element.attributes(_ATTRIBUTES)
         self._wanted: MediaRequest | None = None
         self._loader = loader
         self._keyring = keyring or Keyring()
@@ -117,7 +128,7 @@ class Binding:
     @property
     def mxc(self) -> str:
         """The media's address as it stands on the element, valid or not."""
-        return self._data.get("mxc", "")
+        return self._attributes.get("data-mxc", "")
 
     @property
     def key(self) -> str:
@@ -162,7 +173,7 @@ class Binding:
         if self._settled.is_set():
             self._settled = asyncio.Event()
         self.started_ms = browser.now_ms()
-        if self._data.get("blurhash"):
+        if self._attributes.get("data-blurhash"):
             self._leisure.add(self._show_blurhash)
         if self._crowd and not self._element.is_put_off:
             self._place = self._crowd.join(self._begin, urgent or self.visible)
@@ -315,16 +326,16 @@ class Binding:
         return self._wanted
 
     def _read_request(self) -> MediaRequest:
-        data = self._data
-        encrypted = self._keyring.find(data.get("encrypted", ""))
+        given = self._attributes
+        encrypted = self._keyring.find(given.get("data-encrypted", ""))
         return MediaRequest(
-            data.get("mxc", ""),
-            width=0 if encrypted else whole_number(data.get("width", "")) or 0,
-            height=0 if encrypted else whole_number(data.get("height", "")) or 0,
-            method=data.get("method") or "scale",
-            animated=data.get("animated") == "true",
+            given.get("data-mxc", ""),
+            width=0 if encrypted else whole_number(given.get("data-width", "")) or 0,
+            height=0 if encrypted else whole_number(given.get("data-height", "")) or 0,
+            method=given.get("data-method") or "scale",
+            animated=given.get("data-animated") == "true",
             kind=self.kind,
-            content_type=data.get("type", ""),
+            content_type=given.get("data-type", ""),
             encrypted=encrypted,
         )
 
@@ -443,17 +454,17 @@ class Binding:
 
     def _reserve_space(self) -> None:
         """Gives the element the size of the thumbnail that fills it, so that nothing jumps when it comes."""
-        element, data = self._element, self._data
-        if data.get("method") == "crop" and not element.get("width"):
+        element, given = self._element, self._attributes
+        if given.get("data-method") == "crop" and "width" not in given:
             self._reserved = True
-            element.set("width", data.get("width", ""))
-            element.set("height", data.get("height", ""))
+            element.set("width", given.get("data-width", ""))
+            element.set("height", given.get("data-height", ""))
 
     def _show_blurhash(self) -> None:
         if self.state != LOADING or self._settled.is_set():
             return  # the media itself was quicker, or nobody wants it any more
         try:
-            url = Blurhash(self._data["blurhash"]).data_url()
+            url = Blurhash(self._attributes["data-blurhash"]).data_url()
         except ValueError:
             return  # a stranger's word, and only an ornament
         self._ornamented = True

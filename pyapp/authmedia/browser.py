@@ -96,6 +96,14 @@ def _release(proxy: "Any") -> None:
         proxy.destroy()
 
 
+# What is called for each media. Taken once, since each name on the way costs as much as the call itself, and
+# MicroPython makes another function of the last one each time.
+_now = window.performance.now
+_new_blob = window.Blob.new
+_new_object_url = window.URL.createObjectURL
+_with_resolvers = window.Promise.withResolvers
+
+
 # --- clocks, page and tasks ------------------------------------------------------------------------------------------
 
 
@@ -105,7 +113,7 @@ _PAGE_OPENED_MS = float(json.loads(str(window.JSON.stringify(window.performance)
 
 def now_ms() -> float:
     """Milliseconds since the page was opened. https://developer.mozilla.org/docs/Web/API/Performance/now"""
-    return float(window.performance.now())
+    return float(_now())
 
 
 def clock_ms() -> float:
@@ -317,17 +325,17 @@ class Blob:
     def object_url(self) -> str:
         """A ``blob:`` URL; whoever asks for it revokes it."""
         OBJECT_URLS.made += 1
-        return str(window.URL.createObjectURL(self._js))
+        return str(_new_object_url(self._js))
 
 
 def text_blob(text: str, content_type: str) -> Blob:
     """A small blob from text, for trying things out."""
-    return Blob(window.Blob.new(ffi.to_js([text]), ffi.to_js({"type": content_type})))
+    return Blob(_new_blob(ffi.to_js([text]), ffi.to_js({"type": content_type})))
 
 
 def bytes_blob(content: bytes, content_type: str) -> Blob:
     """A blob from bytes that did pass through Python, as only the baseline `blocking` has them."""
-    return Blob(window.Blob.new(ffi.to_js([ffi.to_js(content)]), ffi.to_js({"type": content_type})))
+    return Blob(_new_blob(ffi.to_js([ffi.to_js(content)]), ffi.to_js({"type": content_type})))
 
 
 def revoke_object_url(url: str) -> None:
@@ -375,7 +383,7 @@ class Response:
         name = ffi.to_js({"name": "AES-CTR"})
         imported = await _settled(subtle.importKey("jwk", jwk, name, False, ffi.to_js(["decrypt"])))
         plain = await _settled(subtle.decrypt(ffi.to_js(algorithm), imported, ciphertext))
-        return Blob(window.Blob.new(ffi.to_js([plain])))
+        return Blob(_new_blob(ffi.to_js([plain])))
 
     async def text(self) -> str:
         """The body as text, for JSON and errors only."""
@@ -525,12 +533,14 @@ class Pieces:
     https://developer.mozilla.org/docs/Web/API/ReadableStreamDefaultReader
     """
 
-    __slots__ = ("_chunk", "_decoder", "_end", "_reader", "_response", "_start")
+    __slots__ = ("_chunk", "_decoder", "_end", "_options", "_reader", "_response", "_start")
 
     def __init__(self, response: Response) -> None:
         self._response = response
         self._reader = response._js.body.getReader()
         self._decoder = window.TextDecoder.new()
+        # What makes a blob of each content type so far.
+        self._options: dict[str, Any] = {}
         self._chunk = window.Uint8Array.new(0)
         # How much of the chunk was cut off already, and where it ends, in bytes.
         self._start = self._end = 0
@@ -567,7 +577,9 @@ class Pieces:
                 length -= there
             elif not await self._more():
                 return None
-        return Blob(window.Blob.new(pieces, ffi.to_js({"type": content_type})))
+        if content_type not in self._options:
+            self._options[content_type] = ffi.to_js({"type": content_type})
+        return Blob(_new_blob(pieces, self._options[content_type]))
 
     def _cut(self, end: int) -> "Any":
         """What is left of the chunk at hand up to there. https://developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/TypedArray/subarray"""
@@ -861,7 +873,7 @@ class Directory:
         https://developer.mozilla.org/docs/Web/API/FileSystemFileHandle/createSyncAccessHandle
         """
         worker = window.Worker.new(_FILE_WRITER)
-        answer = window.Promise.withResolvers()
+        answer = _with_resolvers()
         worker.onmessage = answer.resolve
         worker.onerror = answer.resolve  # an event without data
         try:
@@ -910,8 +922,8 @@ class Lock:
         locks: Any = getattr(window.navigator, "locks", None)
         if ffi.is_none(locks):
             raise BrowserError("NotSupportedError", "navigator.locks is missing in this window")
-        self._granted = window.Promise.withResolvers()
-        self._held = window.Promise.withResolvers()
+        self._granted = _with_resolvers()
+        self._held = _with_resolvers()
         self._open = window.AbortController.new()
         self._proxy = ffi.create_proxy(self._on_granted)
         # The request is rejected where the browser refuses it, and where we abort it ourselves.
@@ -1113,15 +1125,17 @@ class Listener:
 class Element:
     """An element of the page, with the few things that a binding and a page need."""
 
-    __slots__ = ("_js",)
+    __slots__ = ("_js", "_tag")
 
     def __init__(self, js: "Any") -> None:
         self._js = js
+        self._tag = ""
 
     @property
     def tag(self) -> str:
         """The element's name, in small letters."""
-        return str(self._js.localName)
+        self._tag = self._tag or str(self._js.localName)
+        return self._tag
 
     @property
     def text(self) -> str:
@@ -1175,13 +1189,15 @@ class Element:
         value = self._js.getAttribute(attribute)
         return "" if ffi.is_none(value) else str(value)
 
-    @property
-    def data(self) -> "dict[str, str]":
-        """All ``data-`` attributes at once, each under its name without ``data-``, in camel case.
-
-        https://developer.mozilla.org/docs/Web/API/HTMLElement/dataset
-        """
-        return dict(json.loads(str(window.JSON.stringify(self._js.dataset))))
+    def attributes(self, names: "tuple[str, ...]") -> "dict[str, str]":
+        """Those of some attributes that are set, and not empty, by their names."""
+        get = self._js.getAttribute  # taken once: MicroPython makes another function of it each time
+        found = {}
+        for name in names:
+            value = get(name)
+            if value:
+                found[name] = str(value)
+        return found
 
     def set(self, attribute: str, value: str) -> None:
         """Sets an attribute."""
@@ -1314,7 +1330,7 @@ class Element:
         :raises BrowserError: if a picture takes longer than it may.
         """
         # The browser's own promise is told: handlers in Python would take longer than all the rest.
-        told = window.Promise.withResolvers()
+        told = _with_resolvers()
         tell = told.resolve  # taken once: MicroPython makes another function of it each time
         listened = (good, "error")
         for event in listened:
@@ -1431,7 +1447,9 @@ class Watch:
         for position in range(int(records.length)):
             record = records[position]
             if str(record.type) == "attributes":
-                self._reconcile(record.target, seen, changed=True)
+                js = record.target
+                there = self._root.contains(js) and js.matches(self._selector)
+                self._reconcile(js, bool(there), seen, changed=True)
                 continue
             for nodes in (record.removedNodes, record.addedNodes):
                 for index in range(int(nodes.length)):
@@ -1440,18 +1458,21 @@ class Watch:
                         self._look_into(node, seen)
 
     def _look_into(self, node: "Any", seen: "set[int]") -> None:
+        there = bool(self._root.contains(node))  # and so is all that is in it
         if node.matches(self._selector):
-            self._reconcile(node, seen)
+            self._reconcile(node, there, seen)
         found = node.querySelectorAll(self._selector)
         for index in range(int(found.length)):
-            self._reconcile(found[index], seen)
+            self._reconcile(found[index], there, seen)
 
-    def _reconcile(self, js: "Any", seen: "set[int]", changed: bool = False) -> None:
-        """Tells what has become of an element since it was last told of, once a batch."""
+    def _reconcile(self, js: "Any", there: bool, seen: "set[int]", changed: bool = False) -> None:
+        """Tells what has become of an element since it was last told of, once a batch.
+
+        :param there: whether it is below the root, and matches.
+        """
         number = self._number(js)
         if number in seen:
             return
-        there = self._root.contains(js) and js.matches(self._selector)
         known = number in self._elements
         if there and not known:
             self._elements[number] = js

@@ -100,6 +100,7 @@ class MediaRequest:
         "mxc",
         "server_name",
         "size",
+        "thumbnail_query",
         "width",
     )
 
@@ -128,6 +129,8 @@ class MediaRequest:
         self.encrypted = encrypted
         if encrypted and self.is_thumbnail:
             raise ValueError("There are no thumbnails of encrypted media; ask for the event's thumbnail_file")
+        #: The thumbnail's parameters as the client-server API takes them, empty for the media itself.
+        self.thumbnail_query = self._thumbnail_query()
         self.key = mxc + self.thumbnail_query + ("#file" if kind == "file" else "")
         if encrypted:
             self.key += "#" + encrypted.fingerprint
@@ -137,9 +140,7 @@ class MediaRequest:
         """Whether a scaled picture is asked for rather than the media itself."""
         return self.width > 0 and self.height > 0
 
-    @property
-    def thumbnail_query(self) -> str:
-        """The thumbnail's parameters as the client-server API takes them, empty for the media itself."""
+    def _thumbnail_query(self) -> str:
         if not self.is_thumbnail:
             return ""
         animated = "true" if self.animated else "false"

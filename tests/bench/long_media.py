@@ -15,9 +15,8 @@ FILM = Path(__file__).resolve().parents[2] / "web" / "media" / "film.mp4"
 FILM_BYTES = 100_000_000
 BITS_PER_S = 20_000_000
 MOST_HEAP = 2_000_000
-# All but `blocking`, whose nature it is to have the bytes in Python, and `cookie`, by which the film fails on this
-# benchmark's page.
-STRATEGIES = ("link", "blob", "bundle", "opfs", "auto", "service_worker", "signed_query")
+# All but `blocking`, whose nature it is to have the bytes in Python.
+STRATEGIES = ("link", "blob", "bundle", "opfs", "auto", "service_worker", "cookie", "signed_query")
 _SAMPLE_S = 0.1
 # Shows a film, seeks to its middle, and keeps how many milliseconds the two took.
 _WATCH = """(mxc) => {

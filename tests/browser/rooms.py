@@ -45,11 +45,6 @@ class Room:
         content = {"msgtype": kind, "body": name, "url": mxc, "info": info}
         self._client.put(path, json=content).raise_for_status()
 
-    def be_seen(self, mxc: str) -> None:
-        """Gives the room's only person an avatar."""
-        path = f"/_matrix/client/v3/profile/{self.account['user']}/avatar_url"
-        self._client.put(path, json={"avatar_url": mxc}).raise_for_status()
-
     def close(self) -> None:
         self._client.close()
 

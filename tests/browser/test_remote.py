@@ -42,7 +42,6 @@ def room(servers: tuple[Synapse, Synapse]) -> Iterator[Room]:
     """A room here with a picture that was uploaded there."""
     here, there = servers
     mine, theirs = Room(here, "ana"), Room(there, "eve")
-    mine.be_seen(mine.upload(picture(90), "image/png"))
     mine.say("from there", theirs.upload(picture(RED), "image/png"), w=64, h=48)
     yield mine
     mine.close()

@@ -21,6 +21,8 @@ MATRIX = "/_matrix/"
 _OF_THE_CONNECTION = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
 _MEDIA = ("/media/download/", "/media/thumbnail/", "/media/signed/", "/media/cookie/", "/media/query/", "/media/bundle")
 _HELPERS = ("/media/links", "/media/link/", "/media/config", "/media/cookie")
+# By which a page learns whether its cookie comes along.
+_NO_MEDIA = "/media/cookie/picture"
 _LONGEST_S = 60.0
 
 
@@ -133,7 +135,7 @@ class Gateway:
     def _count(self, method: str, path: str) -> bool:
         """Notes a request; gives whether its body is a media's."""
         if any(mark in path for mark in (*_MEDIA, *_HELPERS)):
-            is_media = any(mark in path for mark in _MEDIA)
+            is_media = any(mark in path for mark in _MEDIA) and not path.endswith(_NO_MEDIA)
             if method == "OPTIONS":
                 self.traffic.preflights += 1
             elif is_media:

@@ -290,6 +290,33 @@ def test_media_that_is_not_there(baselines: Synapse, mia: Account) -> None:
     assert get(baselines, Mxc("mxc://a%20b/x"), cookie(mia)).status == 400
 
 
+def show(synapse: Synapse, shown: str, method: str = "GET", **headers: str) -> Answer:
+    """The picture by which a page learns whether its cookie comes along."""
+    return send(f"http://127.0.0.1:{synapse.port}{PREFIX}/cookie/picture", method, {"Cookie": shown, **headers})
+
+
+@pytest.mark.parametrize(("same_site", "partitioned"), KINDS)
+def test_picture_for_who_shows_it(baselines: Synapse, mia: Account, same_site: str, partitioned: bool) -> None:
+    answer = show(baselines, cookie(mia, {"same_site": same_site, "partitioned": partitioned}))
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "image/svg+xml"
+    assert len(answer.body) == int(answer.headers["content-length"]) > 0
+    assert answer.headers["cache-control"] == "no-store"
+    assert "access-control-allow-origin" not in answer.headers
+    embedded_by = "cross-origin" if same_site == "None" else "same-site"
+    assert answer.headers["cross-origin-resource-policy"] == embedded_by
+
+
+def test_picture_for_nobody_else(baselines: Synapse, mia: Account) -> None:
+    assert refused(show(baselines, ""), "M_MISSING_TOKEN")
+    assert refused(show(baselines, cookie(mia)[:-4]))
+    assert refused(show(baselines, made(mia, expires_ms=int(time.time() * 1000))))
+    elsewhere = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Dest": "image"}
+    assert refused(show(baselines, cookie(mia), **elsewhere), "DEV.AUTHMEDIA.OTHER_SITE", 403)
+    assert show(baselines, cookie(mia, {"same_site": "None"}), **elsewhere).status == 200
+    assert show(baselines, cookie(mia), "HEAD").body == b""
+
+
 # --- cookies that must not work ---------------------------------------------------------------------------------------
 
 

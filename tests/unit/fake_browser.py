@@ -390,7 +390,7 @@ class Element:
 
     def __init__(self, tag: str, **attributes: str) -> None:
         self.tag = tag
-        self.attributes = {name.replace("_", "-"): value for name, value in attributes.items()}
+        self.given = {name.replace("_", "-"): value for name, value in attributes.items()}
         self.text = ""
         self.media_error = ""
         self.broke_off = self.has_focus = False
@@ -406,17 +406,16 @@ class Element:
         self.shows: Callable[[str], Awaitable[bool]] | None = None
 
     def get(self, attribute: str) -> str:
-        return self.attributes.get(attribute, "")
+        return self.given.get(attribute, "")
 
-    @property
-    def data(self) -> dict[str, str]:
-        return {name[5:]: value for name, value in self.attributes.items() if name.startswith("data-")}
+    def attributes(self, names: tuple[str, ...]) -> dict[str, str]:
+        return {name: self.given[name] for name in names if self.given.get(name)}
 
     def set(self, attribute: str, value: str) -> None:
-        self.attributes[attribute] = value
+        self.given[attribute] = value
 
     def unset(self, attribute: str) -> None:
-        self.attributes.pop(attribute, None)
+        self.given.pop(attribute, None)
 
     def around(self, selector: str) -> "Element":
         return self

@@ -459,7 +459,7 @@ def test_a_place_that_was_reserved_is_given_up_with_its_media(loader: MediaLoade
         binder = Binder(fake.Element("div"), loader, near_px=None)
         binder.came(1, element)
         binder.came(2, own)
-        element.attributes["data-width"] = element.attributes["data-height"] = "32"
+        element.given["data-width"] = element.given["data-height"] = "32"
         binder.changed(1)
         assert (element.get("width"), element.get("height")) == ("32", "32")
         binder.close()
@@ -514,7 +514,7 @@ def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader,
         assert state(bad) == FAILED
         assert isinstance(binder.bindings[1].failure, errors.MalformedEncryptedFile)
         key = EncryptedFile({**file, "url": mxc}).key
-        assert not [text for element in (good, bad) for text in element.attributes.values() if key in text]
+        assert not [text for element in (good, bad) for text in element.given.values() if key in text]
 
     run(scenario())
 

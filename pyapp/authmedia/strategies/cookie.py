@@ -8,7 +8,7 @@ import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, StrategyUnsupported
-from authmedia.homeserver import LINKS_PREFIX, percent_encoded
+from authmedia.homeserver import LINKS_PREFIX
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from authmedia.homeserver import Homeserver
 
 _COOKIE = LINKS_PREFIX + "/cookie"
+# Shown to who sends the cookie.
+_PICTURE = _COOKIE + "/picture"
 # From the strictest to the most permissive; the first with which a picture shows is kept.
 _ATTRIBUTES: "tuple[dict[str, Any], ...]" = (
     {"same_site": "Lax"},
@@ -48,7 +50,7 @@ class CookieStrategy(Strategy):
         self._once = asyncio.Lock()
 
     async def support(self) -> Support:
-        """Has the cookie set and shows this account's own avatar by it: no page is told whether a cookie is sent."""
+        """Has the cookie set and shows a picture by it: no page is told whether a cookie is sent."""
         try:
             await self._choose(Traffic())
         except AuthMediaError as error:
@@ -82,10 +84,10 @@ class CookieStrategy(Strategy):
             await self.homeserver.call("DELETE", _COOKIE, credentials="include")
 
     async def _choose(self, traffic: Traffic) -> None:
-        avatar = await self._avatar()
         for attributes in _ATTRIBUTES:
             await self._set(attributes, traffic)
-            if not avatar or await browser.decodes(self._url(avatar) + "&try=" + browser.random_name()):
+            # Under another name each time, or the browser may show what it has.
+            if await browser.decodes(f"{self.homeserver.base_url}{_PICTURE}?try={browser.random_name()}"):
                 self._attributes = attributes
                 return
         words = "the browser does not send the cookie back, whether SameSite is Lax or None, or Partitioned"
@@ -94,11 +96,6 @@ class CookieStrategy(Strategy):
     async def _set(self, attributes: "dict[str, Any]", traffic: Traffic) -> None:
         answer = await self.homeserver.call("POST", _COOKIE, attributes, traffic=traffic, credentials="include")
         self._until_ms = browser.clock_ms() + float(answer.get("expires_in_ms", 0)) - _RENEW_BEFORE_MS
-
-    async def _avatar(self) -> MediaRequest | None:
-        path = f"/_matrix/client/v3/profile/{percent_encoded(self.homeserver.user_id)}/avatar_url"
-        mxc = (await self.homeserver.call("GET", path)).get("avatar_url")
-        return MediaRequest(mxc, width=32, height=32) if mxc else None
 
     def _url(self, request: MediaRequest) -> str:
         path = f"{_COOKIE}/{request.server_name}/{request.media_id}{request.thumbnail_query}"
