@@ -27,14 +27,16 @@ def growth(bench: Bench) -> Iterator[Row]:
                 partial(_each, bench.ours, address, strategy, more, 1),
                 partial(_each, bench.ours, address, strategy, fewer, _LOADS_OF_FEWER),
             )
-    # What the browser itself takes longer for, as there are more of them.
-    yield bench.row(
-        f"time a media, {sizes[-1]} thumbnails by `link` in plain JavaScript",
-        f"{sizes[-2]} thumbnails",
-        None,
-        partial(_each, bench.plain, address, "link", sizes[-1], 1),
-        partial(_each, bench.plain, address, "link", sizes[-2], _LOADS_OF_FEWER),
-    )
+    # What the browser itself takes longer for, as there are more of them. Not by `blob`: so many fetches at once, as
+    # plain JavaScript of that strategy makes, no browser takes.
+    for strategy in ("link", "bundle"):
+        yield bench.row(
+            f"time a media, {sizes[-1]} thumbnails by `{strategy}` in plain JavaScript",
+            f"{sizes[-2]} thumbnails",
+            None,
+            partial(_each, bench.plain, address, strategy, sizes[-1], 1),
+            partial(_each, bench.plain, address, strategy, sizes[-2], _LOADS_OF_FEWER),
+        )
 
 
 def _each(peer: Callable[..., Measurement], address: str, strategy: str, count: int, loads: int) -> float:

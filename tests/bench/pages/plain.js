@@ -6,6 +6,7 @@ const query = new URLSearchParams(location.search);
 const strategy = query.get("strategy");
 const base = query.get("homeserver");
 const BATCH = 100;
+const BUNDLE = 200;
 let headers;
 
 const pathOf = ({ dataset: { mxc, width, height, method } }) => {
@@ -29,6 +30,27 @@ const post = async (path, elements) => {
 };
 const show = (element, blob) => {
   element.src = URL.createObjectURL(blob);
+};
+
+const cut = async (elements) => {
+  const reader = (await post("/bundle", elements)).body.getReader();
+  let rest = new Uint8Array(0);
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    const joined = new Uint8Array(rest.length + value.length);
+    joined.set(rest);
+    joined.set(value, rest.length);
+    rest = joined;
+    for (;;) {
+      const end = rest.indexOf(10);
+      if (end < 0) break;
+      const { part, type, length } = JSON.parse(new TextDecoder().decode(rest.subarray(0, end)));
+      if (rest.length < end + 1 + length) break;
+      show(elements[part], new Blob([rest.subarray(end + 1, end + 1 + length)], { type }));
+      rest = rest.subarray(end + 1 + length);
+    }
+  }
 };
 
 const STRATEGIES = {
@@ -55,24 +77,7 @@ const STRATEGIES = {
     });
   },
   bundle: async (elements) => {
-    const reader = (await post("/bundle", elements)).body.getReader();
-    let rest = new Uint8Array(0);
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      const joined = new Uint8Array(rest.length + value.length);
-      joined.set(rest);
-      joined.set(value, rest.length);
-      rest = joined;
-      for (;;) {
-        const end = rest.indexOf(10);
-        if (end < 0) break;
-        const { part, type, length } = JSON.parse(new TextDecoder().decode(rest.subarray(0, end)));
-        if (rest.length < end + 1 + length) break;
-        show(elements[part], new Blob([rest.subarray(end + 1, end + 1 + length)], { type }));
-        rest = rest.subarray(end + 1 + length);
-      }
-    }
+    for (let start = 0; start < elements.length; start += BUNDLE) await cut(elements.slice(start, start + BUNDLE));
   },
   worker: (elements) => {
     for (const element of elements) element.src = base + pathOf(element);
