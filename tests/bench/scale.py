@@ -27,8 +27,8 @@ def growth(bench: Bench) -> Iterator[Row]:
                 partial(_each, bench.ours, address, strategy, more, 1),
                 partial(_each, bench.ours, address, strategy, fewer, _LOADS_OF_FEWER),
             )
-    # What the browser itself takes longer for, as there are more of them. Not by `blob`: so many fetches at once, as
-    # plain JavaScript of that strategy makes, no browser takes.
+    # What the browser itself takes longer for, as there are more of them. Not by `blob`: Chromium fails
+    # some of so many fetches at once as plain JavaScript of that strategy makes.
     for strategy in ("link", "bundle"):
         yield bench.row(
             f"time a media, {sizes[-1]} thumbnails by `{strategy}` in plain JavaScript",
