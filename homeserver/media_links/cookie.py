@@ -66,6 +66,11 @@ class Ticket:
     same_site: SameSite
     origin: str | None
 
+    @property
+    def embedded_by(self) -> bytes:
+        """Pages of which sites may show what it opens, as ``Cross-Origin-Resource-Policy`` says it."""
+        return b"cross-origin" if self.same_site is SameSite.NONE else b"same-site"
+
     def seal(self, keyring: Keyring) -> str:
         """The cookie's value: the same each time, so that ``Vary: Cookie`` does not empty the browser's cache."""
         return keyring.seal_token(padded([self.expires_ms, self.same_site, self.origin, *self.session.parts]), _PURPOSE)
@@ -121,6 +126,37 @@ class CookieServlet(RestServlet):
         return 200, {}
 
 
+class Tickets:
+    """Reads what a cookie says that came along with a request."""
+
+    def __init__(self, hs: HomeServer, sessions: Sessions, keyring: Keyring) -> None:
+        self._clock = hs.get_clock()
+        self._sessions = sessions
+        self._keyring = keyring
+
+    async def read(self, request: SynapseRequest) -> Ticket:
+        """The ticket of the first cookie that is good: an old one may stand beside it.
+
+        :raises SynapseError: if none is, or it is not for the page that asks.
+        """
+        values = list(_cookies(request))
+        if not values:
+            raise MissingClientTokenError("There is no cookie for media; ask for one")
+        for value in values[:_MOST]:
+            try:
+                ticket = Ticket.unseal(self._keyring, value)
+            except LinkAltered:
+                continue
+            if self.left_s(ticket) and await self._sessions.is_alive(ticket.session):
+                _refuse_other_sites(request, ticket)
+                return ticket
+        raise InvalidClientTokenError("This cookie has expired, or its session has ended; ask for a new one")
+
+    def left_s(self, ticket: Ticket) -> float:
+        """For how many seconds it is good; 0 if it is no longer."""
+        return max(0, ticket.expires_ms - self._clock.time_msec()) / 1000
+
+
 class CookieMediaServlet(MediaServlet):
     """``GET cookie/{serverName}/{mediaId}``: a media, or a thumbnail of it, for a browser that shows the cookie.
 
@@ -132,71 +168,45 @@ class CookieMediaServlet(MediaServlet):
 
     PATTERNS = path("cookie/" + NAMES)
 
-    def __init__(self, hs: HomeServer, delivery: Delivery, sessions: Sessions, keyring: Keyring) -> None:
+    def __init__(self, hs: HomeServer, delivery: Delivery, tickets: Tickets) -> None:
         super().__init__(hs, delivery)
-        self._clock = hs.get_clock()
-        self._sessions = sessions
-        self._keyring = keyring
+        self._tickets = tickets
 
     def _prepare(self, request: SynapseRequest) -> None:
         super()._prepare(request)
-        request.setHeader(b"Vary", b"Cookie")
-        request.setHeader(_EMBEDDED_BY, b"same-site")
+        _set_guards(request)
         request.responseHeaders.removeHeader(b"Timing-Allow-Origin")
 
     async def _admit(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
-        ticket = await self._ticket(request)
+        ticket = await self._tickets.read(request)
         return Grant(asked_media(request, server_name, media_id), self._headers(ticket))
 
-    async def _ticket(self, request: SynapseRequest) -> Ticket:
-        """What the cookie says that came along.
-
-        :raises SynapseError: if there is none that is good, or it is not for whoever asks.
-        """
-        ticket = await self._good_ticket(request)
-        _refuse_other_sites(request, ticket)
-        return ticket
-
-    async def _good_ticket(self, request: SynapseRequest) -> Ticket:
-        """That of the first cookie that is good: an old one may stand beside it."""
-        values = list(_cookies(request))
-        if not values:
-            raise MissingClientTokenError("There is no cookie for media; ask for one")
-        for value in values[:_MOST]:
-            try:
-                ticket = Ticket.unseal(self._keyring, value)
-            except LinkAltered:
-                continue
-            if ticket.expires_ms > self._clock.time_msec() and await self._sessions.is_alive(ticket.session):
-                return ticket
-        raise InvalidClientTokenError("This cookie has expired, or its session has ended; ask for a new one")
-
     def _headers(self, ticket: Ticket) -> Headers:
-        left_s = max(0, ticket.expires_ms - self._clock.time_msec()) // 1000
-        embedded_by = b"cross-origin" if ticket.same_site is SameSite.NONE else b"same-site"
         return {
             b"Access-Control-Allow-Origin": None,
-            b"Cache-Control": f"private, max-age={left_s}".encode(),
-            _EMBEDDED_BY: embedded_by,
+            b"Cache-Control": f"private, max-age={int(self._tickets.left_s(ticket))}".encode(),
+            _EMBEDDED_BY: ticket.embedded_by,
             b"Timing-Allow-Origin": ticket.origin.encode() if ticket.origin else None,
         }
 
 
-class CookiePictureServlet(CookieMediaServlet):
-    """``GET cookie/picture``: a picture of one pixel, under the conditions of a media.
+class CookiePictureServlet(RestServlet):
+    """``GET cookie/picture``: a picture of one pixel, to whom a media would be sent.
 
     No page is told whether the browser sends its cookie along; one that shows this picture knows.
     """
 
     PATTERNS = path("cookie/picture")
 
-    async def on_GET(self, request: SynapseRequest) -> None:  # type: ignore[override]
+    def __init__(self, tickets: Tickets) -> None:
+        self._tickets = tickets
+
+    async def on_GET(self, request: SynapseRequest) -> None:
         """Never out of a cache: a cookie that came along once may not do so again."""
-        self._prepare(request)
+        _set_guards(request)
         request.setHeader(b"Cache-Control", b"no-store")
-        headers = self._headers(await self._ticket(request))
-        request.setHeader(_EMBEDDED_BY, headers[_EMBEDDED_BY])
-        request.responseHeaders.removeHeader(b"Access-Control-Allow-Origin")
+        ticket = await self._tickets.read(request)
+        request.setHeader(_EMBEDDED_BY, ticket.embedded_by)
         request.setHeader(b"Content-Type", b"image/svg+xml")
         request.setHeader(b"Content-Length", str(len(_PICTURE)).encode())
         request.write(_PICTURE)
@@ -214,6 +224,12 @@ def allow_credentials(request: SynapseRequest) -> None:
     if origin:
         request.setHeader(b"Access-Control-Allow-Origin", origin)
         request.setHeader(b"Access-Control-Allow-Credentials", b"true")
+
+
+def _set_guards(request: SynapseRequest) -> None:
+    """The headers of whatever is answered to a cookie, errors included."""
+    request.setHeader(b"Vary", b"Cookie")
+    request.setHeader(_EMBEDDED_BY, b"same-site")
 
 
 def _kind(body: JsonDict) -> tuple[SameSite, bool]:

@@ -19,7 +19,7 @@ from synapse.server import HomeServer
 
 from .bundle import BundleServlet
 from .config import MediaLinksConfig
-from .cookie import CookieMediaServlet, CookiePictureServlet, CookieServlet
+from .cookie import CookieMediaServlet, CookiePictureServlet, CookieServlet, Tickets
 from .delivery import Delivery
 from .requests import NAMES, Authenticator, asked_thumbnail, client_address, named, path, wants_fresh, wishes
 from .serving import Grant, MediaServlet
@@ -250,8 +250,8 @@ def _media_servlets(hs: HomeServer, authenticator: Authenticator, config: MediaL
         SignedServlet(hs, delivery, sessions, config),
     ]
     if config.cookie:
-        servlets.append(CookieMediaServlet(hs, delivery, sessions, config.keyring))
-        servlets.append(CookiePictureServlet(hs, delivery, sessions, config.keyring))
+        tickets = Tickets(hs, sessions, config.keyring)
+        servlets += [CookieMediaServlet(hs, delivery, tickets), CookiePictureServlet(tickets)]
     if config.signed_query:
         servlets.append(QueryServlet(hs, delivery, sessions, config))
     return servlets

@@ -20,11 +20,16 @@ ON_PAPER = "paper"
 
 
 def table(bench: dict[str, Any]) -> str:
-    """The table for the README: measured beside the goal, misses marked."""
-    lines = ["| what | against | in | measured (spread) | goal | |", "|---|---|---|---|---|---|"]
+    """The table for the README: measured beside the goal, a column for each browser, misses marked."""
+    engines = list(dict.fromkeys(row["engine"] for row in bench["rows"]))
+    lines = [f"| what | against | goal | {' | '.join(engines)} |", "|---" * (3 + len(engines)) + "|"]
+    rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for row in bench["rows"]:
-        cells = [row["what"], row["against"], row["engine"], _measured(row), _goal(row), verdict(row)]
-        lines.append(f"| {' | '.join(cells)} |")
+        rows.setdefault((row["what"], row["against"]), {})[row["engine"]] = row
+    for (what, against), found in rows.items():
+        goal = _goal(next(iter(found.values())))
+        cells = [_cell(found[engine]) if engine in found else "-" for engine in engines]
+        lines.append(f"| {' | '.join([what, against, goal, *cells])} |")
     return "\n".join(lines) + "\n"
 
 
@@ -41,11 +46,11 @@ def write_readme(bench: dict[str, Any]) -> None:
     readme.write_between(ON_PAPER, paper.table(bench["about"]["costs"]), readme.OF_THE_HOMESERVER)
 
 
-def _measured(row: dict[str, Any]) -> str:
+def _cell(row: dict[str, Any]) -> str:
     ratios = row["ratios"]
     if not ratios:
         return f"not run: {row['note']}"
-    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) {verdict(row)}".rstrip()
 
 
 def _goal(row: dict[str, Any]) -> str:
