@@ -147,14 +147,14 @@ class Tickets:
                 ticket = Ticket.unseal(self._keyring, value)
             except LinkAltered:
                 continue
-            if self.left_s(ticket) and await self._sessions.is_alive(ticket.session):
+            if self.left_ms(ticket) and await self._sessions.is_alive(ticket.session):
                 _refuse_other_sites(request, ticket)
                 return ticket
         raise InvalidClientTokenError("This cookie has expired, or its session has ended; ask for a new one")
 
-    def left_s(self, ticket: Ticket) -> float:
-        """For how many seconds it is good; 0 if it is no longer."""
-        return max(0, ticket.expires_ms - self._clock.time_msec()) / 1000
+    def left_ms(self, ticket: Ticket) -> int:
+        """For how many milliseconds it is good; 0 if it is no longer."""
+        return max(0, ticket.expires_ms - self._clock.time_msec())
 
 
 class CookieMediaServlet(MediaServlet):
@@ -184,7 +184,7 @@ class CookieMediaServlet(MediaServlet):
     def _headers(self, ticket: Ticket) -> Headers:
         return {
             b"Access-Control-Allow-Origin": None,
-            b"Cache-Control": f"private, max-age={int(self._tickets.left_s(ticket))}".encode(),
+            b"Cache-Control": f"private, max-age={self._tickets.left_ms(ticket) // 1000}".encode(),
             _EMBEDDED_BY: ticket.embedded_by,
             b"Timing-Allow-Origin": ticket.origin.encode() if ticket.origin else None,
         }

@@ -22,18 +22,17 @@ LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
 
-# What says which media an element is to show, and how. Read once: whoever changes it gets another binding.
-_ATTRIBUTES = (
+#: What says which media an element is to show: whoever changes one of these gets another binding.
+REQUEST_ATTRIBUTES = (
     "data-mxc",
     "data-width",
     "data-height",
     "data-method",
     "data-animated",
     "data-encrypted",
-    "data-type",
-    "data-blurhash",
-    "width",
 )
+# All that is read of an element, once.
+_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
 # The event that says there is something to see or hear.
 _SHOWN_EVENT = {"img": "load", "video": "loadeddata", "audio": "loadedmetadata"}
 _KIND = {"img": "image", "video": "video", "audio": "audio"}

@@ -9,7 +9,7 @@ failed, readable words and a button to try again follow the element.
 import asyncio
 
 from authmedia import browser, garbage
-from authmedia.binding import FAILED, LOADING, SHOWN, Binding
+from authmedia.binding import FAILED, LOADING, REQUEST_ATTRIBUTES, SHOWN, Binding
 from authmedia.crowd import Crowd
 from authmedia.encrypted import Keyring
 from authmedia.leisure import Leisure
@@ -23,16 +23,8 @@ if TYPE_CHECKING:
 __all__ = ("FAILED", "LOADING", "SHOWN", "Binder", "Binding", "bind")
 
 _SELECTOR = "img[data-mxc], video[data-mxc], audio[data-mxc]"
-# What makes another request of an element's.
-_ATTRIBUTES = (
-    "data-mxc",
-    "data-width",
-    "data-height",
-    "data-method",
-    "data-animated",
-    "data-encrypted",
-    "data-user-id",
-)
+# What makes another request of an element's, or another account's.
+_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-user-id",)
 # So many elements load at a time, more than any browser transfers at once; each of the others is no more than an entry
 # in a list meanwhile. Links are asked for by the hundred, so that places are given on when there are as many.
 _AT_A_TIME, _TOGETHER = 200, 100

@@ -16,31 +16,29 @@ _LOADS_OF_FEWER = 3
 
 def growth(bench: Bench) -> Iterator[Row]:
     """Milliseconds a media, as there are ten times as many."""
-    sizes = [size for size in SIZES if size <= len(bench.stage.media)]
-    address = bench.stage.address()
+    steps = list(pairwise(size for size in SIZES if size <= len(bench.stage.media)))
     for strategy in ("link", "bundle", "blob"):
-        for fewer, more in pairwise(sizes):
-            yield bench.row(
-                f"time a media, {more} thumbnails by `{strategy}`",
-                f"{fewer} thumbnails",
-                1.1,
-                partial(_each, bench.ours, address, strategy, more, 1),
-                partial(_each, bench.ours, address, strategy, fewer, _LOADS_OF_FEWER),
-            )
-    # What the browser itself takes longer for, as there are more of them. Not by `blob`: Chromium fails
-    # some of so many fetches at once as plain JavaScript of that strategy makes.
+        for fewer, more in steps:
+            yield _grown(bench, f"`{strategy}`", 1.1, partial(bench.ours, bench.stage.address(), strategy), fewer, more)
+    # What the browser itself takes longer for, as there are more of them. Not by `blob`: Chromium fails some of so many
+    # fetches at once as plain JavaScript of that strategy makes.
     for strategy in ("link", "bundle"):
-        yield bench.row(
-            f"time a media, {sizes[-1]} thumbnails by `{strategy}` in plain JavaScript",
-            f"{sizes[-2]} thumbnails",
-            None,
-            partial(_each, bench.plain, address, strategy, sizes[-1], 1),
-            partial(_each, bench.plain, address, strategy, sizes[-2], _LOADS_OF_FEWER),
-        )
+        by = f"`{strategy}` in plain JavaScript"
+        yield _grown(bench, by, None, partial(bench.plain, bench.stage.address(), strategy), *steps[-1])
 
 
-def _each(peer: Callable[..., Measurement], address: str, strategy: str, count: int, loads: int) -> float:
-    return statistics.mean(peer(address, strategy, count=count)() for _ in range(loads)) / count
+def _grown(bench: Bench, by: str, goal: float | None, peer: Callable[..., Measurement], fewer: int, more: int) -> Row:
+    return bench.row(
+        f"time a media, {more} thumbnails by {by}",
+        f"{fewer} thumbnails",
+        goal,
+        partial(_each, peer, more, 1),
+        partial(_each, peer, fewer, _LOADS_OF_FEWER),
+    )
+
+
+def _each(peer: Callable[..., Measurement], count: int, loads: int) -> float:
+    return statistics.mean(peer(count=count)() for _ in range(loads)) / count
 
 
 def reload(bench: Bench) -> Iterator[Row]:
