@@ -24,6 +24,7 @@ from synapse.server import HomeServer
 from .config import MediaLinksConfig
 from .cookie import COOKIE_PATH, allow_credentials
 from .endpoints import Endpoints
+from .sessions import RevokedTokens
 from .signed_query import QUERY_PREFIX
 from .signing import PREFIX, SIGNED_PREFIX
 
@@ -44,6 +45,7 @@ _set_cors_headers = server.set_cors_headers
 def install(hs: HomeServer, config: MediaLinksConfig) -> None:
     """Tells Synapse. Called once, while Synapse constructs its modules, which is before it opens any port."""
     _add_endpoints(hs, config)
+    RevokedTokens(hs)
     # mypy cannot see that a function that replaces a method is its equal.
     OptionsResource.render_OPTIONS = _answer_preflight  # type: ignore[method-assign]
     SynapseRequest.get_redacted_uri = _redact  # type: ignore[method-assign]

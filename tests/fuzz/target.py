@@ -40,7 +40,10 @@ GRANTED = KEYRING.sign(
     signing.Link("1", signing.Media("localhost", "a" * 24, None), NOW + 3_600_000, KEYRING.seal(b"a session"))
 )
 TICKET = cookies.Ticket(
-    sessions.Session("@ana:localhost", sessions.Anchor.DEVICE, "DEVICE"), NOW, cookies.SameSite.LAX, "https://a.test"
+    sessions.Session("@ana:localhost", sessions.Anchor.DEVICE, "DEVICE", "1"),
+    NOW,
+    cookies.SameSite.LAX,
+    "https://a.test",
 )
 SEALED = TICKET.seal(KEYRING)
 
