@@ -43,7 +43,7 @@ _READY_AT_ONCE = 10
 _MADE_AT_ONCE = 4
 _FETCHED_AT_ONCE = 20
 
-# A bundle that is not read holds one part and one chunk in memory. Each chunk has to be taken within that time: 17 kbit/s.
+# A bundle that is not read holds one part and one chunk in memory. Its client has that time for each chunk: 17 kbit/s.
 _CHUNK = 64 * 1024
 _STALLED_S = 30.0
 

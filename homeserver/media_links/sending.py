@@ -55,7 +55,7 @@ class Flow:
             self._request.unregisterProducer()
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Waits, in ``async with``, for all who came before: where several write to one body, each writes in its turn."""
+        """Waits, in ``async with``, for those that came before: several writers of one body write in turn."""
         return self._turns.queue(None)
 
     async def write(self, content: bytes) -> None:
