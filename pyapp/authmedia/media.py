@@ -13,7 +13,10 @@ DISK = "disk"
 
 _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _HOST_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-."
-_IPV6_CHARACTERS = "0123456789abcdefABCDEF:."
+_HEX_DIGITS = "0123456789abcdefABCDEF"
+_DIGITS = "0123456789"
+# The longest DNS name and the longest IPv6 literal of a server name.
+_LONGEST_HOST, _LONGEST_IPV6 = 255, 45
 
 # What the Matrix specification lists as safe to show inline, so that no body of a stranger runs as a page of ours:
 # https://spec.matrix.org/latest/client-server-api/#serving-inline-content
@@ -59,16 +62,46 @@ def _consists_of(text: str, characters: str, longest: int) -> bool:
 
 
 def _is_server_name(name: str) -> bool:
-    """https://spec.matrix.org/latest/appendices/#server-name"""
+    """Whether a server name is a host, or an IPv6 address in brackets, with or without a port.
+
+    Every label of a host, between its dots, is non-empty: in the path of a URL, ``..`` would lead somewhere else.
+    https://spec.matrix.org/latest/appendices/#server-name
+    """
     if name.startswith("["):
         host, bracket, rest = name[1:].partition("]")
-        good = bool(bracket) and len(host) > 1 and _consists_of(host, _IPV6_CHARACTERS, 45)
-        port = rest[1:] if rest.startswith(":") else rest and "x"
-        colon = ":" if rest else ""
+        if not bracket or not _is_ipv6(host):
+            return False
+        empty, colon, port = rest.partition(":")
+        good = not empty
     else:
         host, colon, port = name.partition(":")
-        good = _consists_of(host, _HOST_CHARACTERS, 255)
-    return good and (not colon or _consists_of(port, "0123456789", 5))
+        good = _consists_of(host, _HOST_CHARACTERS, _LONGEST_HOST) and "" not in host.split(".")
+    return good and (not colon or _consists_of(port, _DIGITS, 5))
+
+
+def _is_ipv6(text: str) -> bool:
+    """Whether a text is an IPv6 address; Synapse refuses others only when it has begun to look for the media.
+
+    https://www.rfc-editor.org/rfc/rfc4291#section-2.2
+    """
+    head, compressed, tail = text.partition("::")
+    groups = (head.split(":") if head else []) + (tail.split(":") if tail else [])
+    count = len(groups)
+    if groups and "." in groups[-1] and text.endswith(groups[-1]):  # the last 32 bits, as IPv4 writes them
+        if not _is_ipv4(groups.pop()):
+            return False
+        count += 1
+    complete = count <= 7 if compressed else count == 8
+    hexadecimal = all(_consists_of(group, _HEX_DIGITS, 4) for group in groups)
+    return complete and hexadecimal and len(text) <= _LONGEST_IPV6
+
+
+def _is_ipv4(text: str) -> bool:
+    """Whether a text is an IPv4 address of four decimal numbers without leading zeros."""
+    octets = text.split(".")
+    return len(octets) == 4 and all(
+        _consists_of(octet, _DIGITS, 3) and int(octet) < 256 and str(int(octet)) == octet for octet in octets
+    )
 
 
 class MediaRequest:

@@ -207,7 +207,10 @@ def ending(data: bytes) -> None:
 SEEDS: dict[str, list[bytes]] = {
     "link": [GRANTED.encode()],
     "span": [b"\0\0\1\0bytes=0-99", b"\0\0\1\0bytes=-5", b'\0\0\1\0W/"tag", "tag"'],
-    "mxc": [b"mxc://example.org:8448/abc", b"mxc://[2001:db8::7]/abc"],
+    "mxc": [
+        *(b"mxc://example.org:8448/abc", b"mxc://[2001:db8::7]/abc", b"mxc://[::ffff:192.0.2.7]:8448/abc"),
+        *(b"mxc://../abc", b"mxc://example..org/abc", b"mxc://example.org./abc", b"mxc://[..]/abc", b"mxc://[:::]/abc"),
+    ],
     "encrypted_file": [json.dumps(support.SPECIFIED).encode()],
     "blurhash": [b"LEHV6nWB2yk8pyo0adR*.7kCMdnj"],
     "cookie": [
