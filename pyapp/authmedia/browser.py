@@ -131,6 +131,35 @@ def page_address() -> str:
     return str(window.location.href).split("#")[0].split("?")[0]
 
 
+class Url:
+    """The parts of an absolute URL. https://developer.mozilla.org/docs/Web/API/URL"""
+
+    __slots__ = ("hostname", "href", "origin", "path", "protocol")
+
+    def __init__(self, href: str, protocol: str, hostname: str, origin: str, path: str) -> None:
+        self.href = href
+        #: The scheme with its colon, such as ``https:``.
+        self.protocol = protocol
+        #: Without the port; an IPv6 address is in brackets.
+        self.hostname = hostname
+        #: Scheme, host and port, as the Fetch standard compares them.
+        self.origin = origin
+        self.path = path
+
+
+def parse_url(text: str) -> Url | None:
+    """Parses an absolute URL as the browser does before it connects to anything; returns ``None`` where that fails.
+
+    The one way in which origins and hosts are told in Python: what looks like one of them to a pattern of ours may be
+    another to the browser, which takes ``https:evil.example/://localhost`` to ``evil.example``.
+    https://url.spec.whatwg.org/#concept-basic-url-parser
+    """
+    if not window.URL.canParse(text):
+        return None
+    js = window.URL.new(text)
+    return Url(str(js.href), str(js.protocol), str(js.hostname), str(js.origin), str(js.pathname))
+
+
 def query(name: str) -> str:
     """A parameter of the page's address, decoded; empty where it is not given."""
     value = window.URLSearchParams.new(window.location.search).get(name)
@@ -963,19 +992,19 @@ class MediaWorker:
     https://developer.mozilla.org/docs/Web/API/Service_Worker_API
 
     :param script: its address, relative to the page.
-    :param headers_for: called with the name of a session; gives the headers that its requests carry, none where it
-        is not known.
+    :param headers_for: called with the name of a session and the origin that a request goes to; returns the headers
+        that it carries, none where the session is not known or is of another origin.
     :param on_answer: called with an address that the worker answered, and how many bytes its answer announced.
     """
 
     __slots__ = ("_proxy", "_script")
 
     def __init__(
-        self, script: str, headers_for: "Callable[[str], dict[str, str]]", on_answer: "Callable[[str, int], None]"
+        self, script: str, headers_for: "Callable[[str, str], dict[str, str]]", on_answer: "Callable[[str, int], None]"
     ) -> None:
         def answer(event: "Any") -> None:
             if event.ports.length:
-                headers = headers_for(str(event.data))
+                headers = headers_for(str(event.data.session), str(event.data.origin))
                 if headers:  # else it is a session of another loader on this page, which answers for itself
                     event.ports[0].postMessage(ffi.to_js(headers))
             else:

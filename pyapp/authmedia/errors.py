@@ -51,6 +51,13 @@ class MalformedMxc(AuthMediaError):
     people = "This message names a media address that is not valid."
 
 
+class MalformedAddress(AuthMediaError):
+    """The homeserver's address is not an http or https URL of scheme, host, port and path alone."""
+
+    advice = "Give the homeserver's address in full and with nothing else in it, such as https://matrix.example.org."
+    people = "This is not the address of a homeserver."
+
+
 class MalformedEncryptedFile(AuthMediaError):
     """What an event says of an encrypted attachment cannot be right."""
 

@@ -9,12 +9,13 @@ from authmedia.errors import (
     Forbidden,
     HomeserverUnreachable,
     LinksUnsupported,
+    MalformedAddress,
     MediaNotFound,
     RateLimited,
     ServerFailure,
     SessionExpired,
 )
-from authmedia.media import MediaRequest
+from authmedia.media import MediaRequest, printable
 from authmedia.strangers import figure, mapping, parsed
 from authmedia.traffic import Traffic
 
@@ -36,16 +37,19 @@ class Preflights:
 
     A request to another origin that carries ``Authorization`` or JSON is preceded by an OPTIONS of its own URL, unless
     an earlier answer is still remembered. https://fetch.spec.whatwg.org/#cors-preflight-fetch
+
+    :param origin: of the server that is asked: there are none where it is the page's own.
     """
 
-    __slots__ = ("_remembered",)
+    __slots__ = ("_cross_origin", "_remembered")
 
-    def __init__(self) -> None:
+    def __init__(self, origin: str) -> None:
+        self._cross_origin = origin != browser.page_origin()
         self._remembered: dict[str, float] = {}
 
     def count(self, url: str, headers: dict[str, str]) -> int:
         """How many preflights (0 or 1) a request for ``url`` brings about now."""
-        if not headers or origin_of(url) == browser.page_origin():
+        if not headers or not self._cross_origin:
             return 0
         now = browser.now_ms()
         if self._remembered.get(url, 0) > now:
@@ -55,10 +59,23 @@ class Preflights:
         return 1
 
 
-def origin_of(url: str) -> str:
-    """The scheme, host and port of an absolute URL."""
-    scheme, _, rest = url.partition("://")
-    return scheme + "://" + rest.split("/")[0].split("?")[0]
+class Address:
+    """The address of a homeserver, as the browser reads it: what every URL of a session begins with.
+
+    :param text: an http or https URL of scheme, host, port and path, in any spelling.
+    :raises MalformedAddress: if it is anything else, or has a user name, a query or a fragment in it.
+    """
+
+    __slots__ = ("base_url", "hostname", "origin")
+
+    def __init__(self, text: str) -> None:
+        url = browser.parse_url(text)
+        if not url or url.protocol not in ("http:", "https:") or url.href != url.origin + url.path:
+            raise MalformedAddress(f"{printable(text)} is no http or https address of a homeserver")
+        self.hostname = url.hostname
+        self.origin = url.origin
+        #: Origin and path, without a slash at the end: the same text for all spellings.
+        self.base_url = url.origin + url.path.rstrip("/")
 
 
 def percent_encoded(text: str) -> str:
@@ -73,15 +90,19 @@ class Homeserver:
     :param base_url: the homeserver's address for clients, such as ``https://matrix.example.org``.
     :param user_id: whose session it is, such as ``@ana:example.org``.
     :param access_token: stays in this object; it is sent in the ``Authorization`` header and nowhere else.
+    :raises MalformedAddress: if ``base_url`` is no http or https address, or has more in it than a path.
     """
 
-    __slots__ = ("_access_token", "_asking", "_offer", "_preflights", "base_url", "user_id")
+    __slots__ = ("_access_token", "_asking", "_offer", "_preflights", "base_url", "origin", "user_id")
 
     def __init__(self, base_url: str, user_id: str, access_token: str) -> None:
-        self.base_url = base_url.rstrip("/")
+        address = Address(base_url)
+        self.base_url = address.base_url
+        #: The scheme, host and port of its address: the only ones that the access token is sent to.
+        self.origin = address.origin
         self.user_id = user_id
         self._access_token = access_token
-        self._preflights = Preflights()
+        self._preflights = Preflights(address.origin)
         self._offer: dict[str, Any] = {}
         self._asking = asyncio.Lock()
 
@@ -230,7 +251,7 @@ async def log_in(base_url: str, user: str, password: str) -> "tuple[str, str]":
         "initial_device_display_name": "authmedia",
     }
     headers = {"Content-Type": "application/json"}
-    url = base_url.rstrip("/") + "/_matrix/client/v3/login"
+    url = Address(base_url).base_url + "/_matrix/client/v3/login"
     answer = await _json_object(await ask(url, method="POST", headers=headers, body=json.dumps(body)))
     return str(answer["user_id"]), str(answer["access_token"])
 
@@ -257,7 +278,9 @@ async def ask(
             return response
         failure = await refusal(response)
     except browser.BrowserError as error:
-        failure = HomeserverUnreachable(f"No answer from {origin_of(url)}", words=error.words)
+        asked = browser.parse_url(url)
+        # Not the URL itself, which may be a link: that is a secret while it lives.
+        failure = HomeserverUnreachable(f"No answer from {asked.origin if asked else 'that URL'}", words=error.words)
     raise failure
 
 

@@ -44,14 +44,14 @@ def parse_mxc(uri: str) -> tuple[str, str]:
     :raises MalformedMxc: if it is anything else; nothing of it is repaired.
     """
     if not isinstance(uri, str) or not uri.startswith("mxc://"):
-        raise MalformedMxc("Not a Matrix content URI", mxc=_printable(uri))
+        raise MalformedMxc("Not a Matrix content URI", mxc=printable(uri))
     server_name, slash, media_id = uri[6:].partition("/")
     if not slash or not _is_server_name(server_name) or not _consists_of(media_id, _ID_CHARACTERS, 255):
-        raise MalformedMxc("Malformed Matrix content URI", mxc=_printable(uri))
+        raise MalformedMxc("Malformed Matrix content URI", mxc=printable(uri))
     return server_name, media_id
 
 
-def _printable(uri: object) -> str:
+def printable(uri: object) -> str:
     """Anything as one short line: a hostile address must not rearrange the text it is quoted in."""
     text = uri if isinstance(uri, str) else str(type(uri))
     return "".join(character if " " <= character <= "~" else "?" for character in text[:120])

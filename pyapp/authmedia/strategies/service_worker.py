@@ -104,8 +104,8 @@ class ServiceWorkerStrategy(Strategy):
     def _marked(self, path: str) -> str:
         return f"{self.homeserver.base_url}{path}{'&' if '?' in path else '?'}{_SESSION}={self._handle}"
 
-    def _headers_for(self, handle: str) -> dict[str, str]:
-        return self.homeserver.headers() if handle == self._handle else {}
+    def _headers_for(self, handle: str, origin: str) -> dict[str, str]:
+        return self.homeserver.headers() if (handle, origin) == (self._handle, self.homeserver.origin) else {}
 
     def _note_length(self, src: str, length: int) -> None:
         media = self._open.get(src)
