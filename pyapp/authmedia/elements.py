@@ -24,7 +24,7 @@ __all__ = ("FAILED", "LOADING", "SHOWN", "Binder", "Binding", "bind")
 
 _SELECTOR = "img[data-mxc], video[data-mxc], audio[data-mxc]"
 # What makes another request of an element's, or another account's.
-_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-user-id",)
+_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-user-id", "data-homeserver")
 # So many elements load at a time, more than any browser transfers at once; each of the others is no more than an entry
 # in a list meanwhile. Links are asked for by the hundred, so that places are given on when there are as many.
 _AT_A_TIME, _TOGETHER = 200, 100
@@ -36,7 +36,8 @@ class Binder(browser.Audience):
     """The bound elements below a root, whichever they are at the moment; `close` unbinds them.
 
     Elements that name somebody in ``data-user-id`` are left to that account's loader, so that several accounts can
-    share a page.
+    share a page. Where two homeservers may name the same user, ``data-homeserver`` says which it is, spelled as
+    `Homeserver.base_url` is.
     """
 
     def __init__(
@@ -121,10 +122,17 @@ class Binder(browser.Audience):
         if bound:
             bound.see(visible)
 
+    def _is_ours(self, element: browser.Element) -> bool:
+        """Whether an element is of the loader's account, or names none."""
+        user_id = element.get("data-user-id")
+        if not user_id:
+            return True
+        server = element.get("data-homeserver")
+        return user_id == self._loader.user_id and server in ("", self._loader.base_url)
+
     def _bind(self, number: int) -> None:
         element = self._elements[number]
-        owner = element.get("data-user-id")
-        if owner and owner != self._loader.user_id:
+        if not self._is_ours(element):
             return
         binding = Binding(
             element,

@@ -16,6 +16,7 @@ from authmedia.errors import (
     SessionExpired,
 )
 from authmedia.media import MediaRequest, printable
+from authmedia.netstrings import netstrings
 from authmedia.strangers import figure, mapping, parsed
 from authmedia.traffic import Traffic
 
@@ -93,7 +94,7 @@ class Homeserver:
     :raises MalformedAddress: if ``base_url`` is no http or https address, or has more in it than a path.
     """
 
-    __slots__ = ("_access_token", "_asking", "_offer", "_preflights", "base_url", "origin", "user_id")
+    __slots__ = ("_access_token", "_asking", "_offer", "_preflights", "account_key", "base_url", "origin", "user_id")
 
     def __init__(self, base_url: str, user_id: str, access_token: str) -> None:
         address = Address(base_url)
@@ -101,6 +102,8 @@ class Homeserver:
         #: The scheme, host and port of its address: the only ones that the access token is sent to.
         self.origin = address.origin
         self.user_id = user_id
+        #: By which whatever outlasts the page is kept: the user id alone is what any homeserver can claim.
+        self.account_key = netstrings(self.base_url, user_id)
         self._access_token = access_token
         self._preflights = Preflights(address.origin)
         self._offer: dict[str, Any] = {}

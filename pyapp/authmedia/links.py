@@ -46,7 +46,7 @@ class Mint:
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
-        self._kept = KeptLinks(_REMEMBERED + homeserver.user_id + " " + homeserver.base_url)
+        self._kept = KeptLinks(_REMEMBERED + homeserver.account_key)
         self._pause = Pause()
         self._waiting: list[_Order] = []
         self._lasting: dict[str, MediaRequest] = {}

@@ -1,8 +1,12 @@
 """A bounded store of media files in the origin private file system, shared by all tabs of one origin.
 
-A file's name is base64url(SHA-256(user id + request key)), so no name from outside becomes a path and one account never
-reads what another stored. Its first line says what it is, so an empty, cut or foreign file is told from a whole one;
-one that was altered since is told by the time of its last change, which an index beside the files has.
+A file's name is made of base64url(SHA-256(account key + request key)), so no name from outside becomes a path, and no
+session reads what another stored: the account key has the homeserver as well as the user id, which any homeserver can
+claim for a session. Its first line says what it is, so an empty, cut or foreign file is told from a whole one; one that
+was altered since is told by the time of its last change, which an index beside the files has.
+
+Files of the version before, whose names had the user id alone, are never read. They are removed when a session first
+makes room for a file, and when one is forgotten.
 """
 
 import asyncio
@@ -12,6 +16,7 @@ from authmedia import browser
 from authmedia.base64url import base64url
 from authmedia.file_index import NAME, FileIndex
 from authmedia.media import safe_content_type
+from authmedia.netstrings import netstrings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +24,10 @@ if TYPE_CHECKING:
 
 _DIRECTORY = "authmedia"
 _PROBE = "probe"
+# What the names of files begin with, so that those of another version are told from ours.
+_VERSION = "2."
+# Of the version before: 16 characters for the owner, a dot, and a SHA-256 in base64url.
+_OUTDATED_LENGTH = 60
 _MAGIC = "authmedia/1"
 _LONGEST_HEAD = 512
 _BUDGET_BYTES = 512 * 1024 * 1024
@@ -37,14 +46,16 @@ class Stored:
 class FileStore:
     """One account's files.
 
-    :param owner: the user id; files of other owners are neither read nor removed, but count for the budget.
+    :param owner: the account's key (`Homeserver.account_key`); files of other owners are neither read nor removed, but
+        count for the budget.
     :param budget: bytes that all files together may take; the least recently used go first.
     """
 
-    __slots__ = ("_budget", "_directory", "_index", "_measuring", "_owner", "_pinned", "_total")
+    __slots__ = ("_budget", "_directory", "_index", "_measuring", "_owner", "_pinned", "_prefix", "_total")
 
     def __init__(self, owner: str, budget: int = _BUDGET_BYTES) -> None:
         self._owner = owner
+        self._prefix = _VERSION + _digest(owner)[:16] + "."
         self._budget = budget
         self._directory: browser.Directory | None = None
         self._pinned: dict[str, int] = {}
@@ -114,12 +125,16 @@ class FileStore:
                 self._total += file.size
 
     async def remove(self, key: str | None) -> None:
-        """Removes the file of one key, or all of this owner's; what another tab is writing, once it is written."""
+        """Removes the file of one key, or all of this owner's; what another tab is writing, once it is written.
+
+        With all of them go the files of the version before, which belong to no session any more.
+        """
         self._total = None
         directory = await self._open()
         names = [self._name(key)] if key is not None else await directory.names()
         for name in names:
-            if name.startswith(self._prefix()) and not await directory.remove(name):
+            owned = name.startswith(self._prefix) or _is_outdated(name)
+            if owned and not await directory.remove(name):
                 async with _writing(name):
                     await directory.remove(name)
 
@@ -142,16 +157,14 @@ class FileStore:
             self._directory = await browser.Directory.open(_DIRECTORY)
         return self._directory
 
-    def _prefix(self) -> str:
-        return _digest(self._owner)[:16] + "."
-
     def _name(self, key: str) -> str:
-        return self._prefix() + _digest(self._owner + "\n" + key)
+        return self._prefix + _digest(netstrings(self._owner, key))
 
     async def _make_room(self, directory: browser.Directory, size: int) -> None:
         """Throws out the least recently used files until ``size`` more bytes fit."""
         async with self._measuring:  # once, however many write at the same time
             if self._total is None:
+                await _remove_outdated(directory)
                 self._total = sum((await _sizes(directory)).values())
             self._total += size
             fits = self._total <= self._budget
@@ -171,6 +184,17 @@ class FileStore:
 
 def _writing(name: str) -> browser.Lock:
     return browser.Lock("authmedia:" + name)
+
+
+def _is_outdated(name: str) -> bool:
+    return len(name) == _OUTDATED_LENGTH and name[16] == "."
+
+
+async def _remove_outdated(directory: browser.Directory) -> None:
+    """Removes the files of the version before; one that a tab of that version is writing, another time."""
+    for name in await directory.names():
+        if _is_outdated(name):
+            await directory.remove(name)
 
 
 def _digest(text: str) -> str:

@@ -28,6 +28,7 @@ LAYERS = (
     "homeserver",
     "browser",
     "base64url",
+    "netstrings",
 )
 JAVASCRIPT = {"js", "jsffi", "pyodide", "pyscript"}
 # What CPython has and MicroPython lacks.
