@@ -14,8 +14,8 @@ import json
 
 from pyscript import document, ffi, window
 
-from authmedia.base64url import base64url
-from authmedia.strangers import SIZE, announced, whole_number
+from authmedia.support.base64url import base64url
+from authmedia.support.untrusted import SIZE, announced, whole_number
 
 try:
     from pyodide.ffi import JsException

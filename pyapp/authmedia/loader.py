@@ -1,17 +1,17 @@
 """The media loader: what an application holds, whatever the strategy behind it."""
 
 from authmedia import strategies
-from authmedia.decryption import Decrypting
 from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Counters, Pipeline, Waiter
 from authmedia.strategies import AUTO
+from authmedia.strategies.decrypting import Decrypting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
     from authmedia.strategies.base import Strategy
 
 

@@ -1,19 +1,15 @@
 """The values that travel: what is wanted, what the DOM gets, and whether a strategy works here."""
 
-from authmedia.errors import MalformedMxc
+from authmedia.matrix.mxc import parse_mxc
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.encrypted import EncryptedFile
+    from authmedia.matrix.encrypted_file import EncryptedFile
 
 NETWORK = "network"
 MEMORY = "memory"
 DISK = "disk"
-
-_ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_HOST_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-."
-_IPV6_CHARACTERS = "0123456789abcdefABCDEF:."
 
 # What the Matrix specification lists as safe to show inline, so that no body of a stranger runs as a page of ours:
 # https://spec.matrix.org/latest/client-server-api/#serving-inline-content
@@ -31,44 +27,6 @@ def safe_content_type(content_type: str) -> str:
     essence = content_type.split(";")[0].strip().lower()
     kind, _, subtype = essence.partition("/")
     return essence if subtype in _INLINE_TYPES.get(kind, ()) else "application/octet-stream"
-
-
-def parse_mxc(uri: str) -> tuple[str, str]:
-    """Splits an ``mxc://`` URI into server name and media id.
-
-    https://spec.matrix.org/latest/client-server-api/#matrix-content-mxc-uris
-
-    :raises MalformedMxc: if it is anything else; nothing of it is repaired.
-    """
-    if not isinstance(uri, str) or not uri.startswith("mxc://"):
-        raise MalformedMxc("Not a Matrix content URI", mxc=_printable(uri))
-    server_name, slash, media_id = uri[6:].partition("/")
-    if not slash or not _is_server_name(server_name) or not _consists_of(media_id, _ID_CHARACTERS, 255):
-        raise MalformedMxc("Malformed Matrix content URI", mxc=_printable(uri))
-    return server_name, media_id
-
-
-def _printable(uri: object) -> str:
-    """Anything as one short line: a hostile address must not rearrange the text it is quoted in."""
-    text = uri if isinstance(uri, str) else str(type(uri))
-    return "".join(character if " " <= character <= "~" else "?" for character in text[:120])
-
-
-def _consists_of(text: str, characters: str, longest: int) -> bool:
-    return 0 < len(text) <= longest and not text.strip(characters)
-
-
-def _is_server_name(name: str) -> bool:
-    """https://spec.matrix.org/latest/appendices/#server-name"""
-    if name.startswith("["):
-        host, bracket, rest = name[1:].partition("]")
-        good = bool(bracket) and len(host) > 1 and _consists_of(host, _IPV6_CHARACTERS, 45)
-        port = rest[1:] if rest.startswith(":") else rest and "x"
-        colon = ":" if rest else ""
-    else:
-        host, colon, port = name.partition(":")
-        good = _consists_of(host, _HOST_CHARACTERS, 255)
-    return good and (not colon or _consists_of(port, "0123456789", 5))
 
 
 class MediaRequest:

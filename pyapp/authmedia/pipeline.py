@@ -2,10 +2,11 @@
 
 import asyncio
 
-from authmedia import browser, pauses
+from authmedia import browser
 from authmedia.errors import AuthMediaError, LoadGivenUp
-from authmedia.gate import Gate, Turn
 from authmedia.media import Media, MediaRequest
+from authmedia.support import backoff
+from authmedia.support.priority_semaphore import Gate, Turn
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -289,13 +290,13 @@ class Pipeline:
         flight.task.cancel()
 
     async def _open_with_retries(self, request: MediaRequest, flight: Flight, traffic: Traffic) -> Media:
-        for attempt in range(pauses.TRIES):
+        for attempt in range(backoff.TRIES):
             try:
                 return await self._open(request, flight, traffic)
             except AuthMediaError as error:
-                if not error.temporary or not self.strategy.retried or attempt == pauses.TRIES - 1:
+                if not error.temporary or not self.strategy.retried or attempt == backoff.TRIES - 1:
                     raise
-                delay = pauses.delay_s(attempt, error.retry_after_s)
+                delay = backoff.delay_s(attempt, error.retry_after_s)
             self.counters.count("retried")
             await asyncio.sleep(delay)
         raise AuthMediaError("No try was made", mxc=request.mxc)

@@ -1,7 +1,7 @@
 """The messages of a long room, a few at a time: in the document while they are near, else a gap of the same height."""
 
 from authmedia import browser
-from authmedia.leisure import Leisure
+from authmedia.elements.idle_queue import Leisure
 from demo import timeline
 from demo.room import Message
 

@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from authmedia import browser, strategies
 from authmedia.browser import BrowserError
-from authmedia.strangers import whole_number
+from authmedia.support.untrusted import whole_number
 from demo import charts, http_cache
 from demo.comparison import (
     COLUMNS,

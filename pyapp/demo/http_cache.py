@@ -3,7 +3,7 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.homeserver import LINKS_PREFIX, Homeserver, media_path
+from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, media_path
 from authmedia.media import MediaRequest
 from demo import timeline
 from demo.room import Room

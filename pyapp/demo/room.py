@@ -1,9 +1,9 @@
 """A room's latest messages and the people in it, read over the client-server API."""
 
-from authmedia.encrypted import Keyring
-from authmedia.homeserver import Homeserver, percent_encoded
-from authmedia.strangers import figure, mapping
-from authmedia.together import together
+from authmedia.matrix.encrypted_file import Keyring
+from authmedia.matrix.homeserver import Homeserver, percent_encoded
+from authmedia.support.gather import together
+from authmedia.support.untrusted import figure, mapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

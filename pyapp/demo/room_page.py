@@ -3,10 +3,10 @@
 import asyncio
 
 from authmedia import browser, strategies
-from authmedia.elements import Binder, bind
-from authmedia.encrypted import Keyring
+from authmedia.elements.binder import Binder, bind
 from authmedia.errors import AuthMediaError, StrategyUnsupported
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.encrypted_file import Keyring
 from authmedia.media import MediaRequest
 from demo import timeline
 from demo.measures import Measures

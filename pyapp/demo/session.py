@@ -5,8 +5,8 @@ import json
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, Forbidden, MediaNotFound, SessionExpired
-from authmedia.homeserver import Homeserver, ask, log_in, origin_of, percent_encoded, text_of
-from authmedia.strangers import mapping, parsed
+from authmedia.matrix.homeserver import Homeserver, ask, log_in, origin_of, percent_encoded, text_of
+from authmedia.support.untrusted import mapping, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

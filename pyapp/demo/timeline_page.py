@@ -3,10 +3,10 @@
 import asyncio
 
 from authmedia import browser, strategies
-from authmedia.elements import Binder, bind
+from authmedia.elements.binder import Binder, bind
 from authmedia.errors import MediaNotFound, StrategyUnsupported
-from authmedia.homeserver import percent_encoded
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.homeserver import percent_encoded
 from demo import timeline
 from demo.chunks import Chunks
 from demo.page import Page

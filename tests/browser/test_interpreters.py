@@ -21,7 +21,7 @@ EVERY = """
 import asyncio
 import json
 from authmedia import browser
-from authmedia.endings import has_its_end
+from authmedia.transport.completeness import has_its_end
 names = {names!r}
 for name in names:
     __import__(name)

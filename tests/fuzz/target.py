@@ -22,14 +22,14 @@ with atheris.instrument_imports(include=["authmedia", "media_links"]):
     from tests.unit import support
 
     from authmedia import errors  # isort: skip
-    from authmedia.blurhash import Blurhash  # isort: skip
-    from authmedia.bundles import Bundler  # isort: skip
-    from authmedia.encrypted import EncryptedFile  # isort: skip
-    from authmedia.endings import has_its_end  # isort: skip
-    from authmedia.homeserver import Homeserver  # isort: skip
-    from authmedia.kept_links import KeptLinks  # isort: skip
+    from authmedia.elements.blurhash import Blurhash  # isort: skip
+    from authmedia.transport.bundle_client import Bundler  # isort: skip
+    from authmedia.matrix.encrypted_file import EncryptedFile  # isort: skip
+    from authmedia.transport.completeness import has_its_end  # isort: skip
+    from authmedia.matrix.homeserver import Homeserver  # isort: skip
+    from authmedia.transport.link_cache import KeptLinks  # isort: skip
     from authmedia.media import MediaRequest, safe_content_type  # isort: skip
-    from authmedia.store import FileStore  # isort: skip
+    from authmedia.transport.file_store import FileStore  # isort: skip
     from authmedia.traffic import Traffic  # isort: skip
     from media_links import cookie as cookies  # isort: skip
     from media_links import ranges, requests, sessions, signing

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from authmedia.strangers import announced
+from authmedia.support.untrusted import announced
 
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError")
 

@@ -12,7 +12,7 @@ from tests.unit import fake_browser as fake
 
 sys.modules["authmedia.browser"] = fake
 
-from authmedia.homeserver import LINKS_PREFIX  # noqa: E402  (after the fake is in place)
+from authmedia.matrix.homeserver import LINKS_PREFIX  # noqa: E402  (after the fake is in place)
 
 MXC = "mxc://example.org/abc"
 PICTURE = b"\x89PNG picture"

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from authmedia import errors
-from authmedia.elements import SHOWN, Binding
-from authmedia.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.elements.binder import SHOWN, Binding
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.media import Media, MediaRequest
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run

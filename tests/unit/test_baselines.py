@@ -8,8 +8,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from authmedia import errors
-from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
+from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.media import MediaRequest
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, Script, answer, error, run

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from authmedia.bundles import Bundler
-from authmedia.encrypted import EncryptedFile
-from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
+from authmedia.matrix.encrypted_file import EncryptedFile
+from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.media import MediaRequest
 from authmedia.traffic import Traffic
+from authmedia.transport.bundle_client import Bundler
 from development.attachments import encrypt
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, part, run

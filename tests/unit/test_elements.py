@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors, pauses
-from authmedia.elements import FAILED, LOADING, SHOWN, Binder, Binding, bind
-from authmedia.encrypted import EncryptedFile, Keyring
-from authmedia.homeserver import Homeserver
+from authmedia import errors
+from authmedia.elements.binder import FAILED, LOADING, SHOWN, Binder, Binding, bind
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
+from authmedia.matrix.homeserver import Homeserver
+from authmedia.support import backoff
 from development.attachments import encrypt
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run, turns
@@ -393,7 +394,7 @@ def test_a_connection_that_breaks_under_a_video_is_made_again(
         assert (video.position, video.playing) == (12.5, True)
         # It breaks off at one place again and again, though its link is good.
         video.shows = None
-        for _ in range(pauses.TRIES):
+        for _ in range(backoff.TRIES):
             video.fire("error")
             await turns(100)
         assert state(video) == FAILED

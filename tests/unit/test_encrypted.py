@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authmedia import errors
-from authmedia.encrypted import EncryptedFile, Keyring
-from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
+from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
+from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.media import DISK, NETWORK, MediaRequest
 from development.attachments import encrypt
 from tests.unit.support import PICTURE, SPECIFIED, Script, run

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from authmedia import errors
-from authmedia.homeserver import LINKS_PREFIX, Homeserver, Preflights, percent_encoded
+from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, Preflights, percent_encoded
 from authmedia.media import MediaRequest
 from authmedia.traffic import Traffic
 from tests.unit import fake_browser as fake

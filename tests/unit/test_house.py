@@ -17,17 +17,12 @@ LAYERS = (
     "pages",
     "demo",
     "elements",
-    "binding",
     "loader",
     "pipeline",
-    "decryption",
     "strategies",
-    "transfers",
-    "links",
-    "store",
-    "homeserver",
+    "transport",
+    "matrix",
     "browser",
-    "base64url",
 )
 JAVASCRIPT = {"js", "jsffi", "pyodide", "pyscript"}
 # What CPython has and MicroPython lacks.

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, MediaNotFound
-from authmedia.homeserver import Homeserver
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import NETWORK, Media, MediaRequest
 from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.base import Strategy

@@ -3,7 +3,8 @@
 import pytest
 
 from authmedia.errors import AuthMediaError, MalformedMxc
-from authmedia.media import Media, MediaRequest, parse_mxc, safe_content_type
+from authmedia.matrix.mxc import parse_mxc
+from authmedia.media import Media, MediaRequest, safe_content_type
 from authmedia.traffic import Traffic
 
 

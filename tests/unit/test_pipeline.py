@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors, pauses, pipeline
-from authmedia.homeserver import Homeserver
+from authmedia import errors, pipeline
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MEMORY, NETWORK, MediaRequest
+from authmedia.support import backoff
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run, turns
 
@@ -23,13 +24,13 @@ def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Retries at once; gives the delays that would have been waited."""
     delays: list[float] = []
-    compute = pauses.delay_s
+    compute = backoff.delay_s
 
     def at_once(attempt: int, retry_after_s: float | None) -> float:
         delays.append(compute(attempt, retry_after_s))
         return 0
 
-    monkeypatch.setattr(pauses, "delay_s", at_once)
+    monkeypatch.setattr(backoff, "delay_s", at_once)
     return delays
 
 

@@ -4,8 +4,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from authmedia.homeserver import Homeserver
     from authmedia.loader import MediaLoader
+    from authmedia.matrix.homeserver import Homeserver
     from authmedia.strategies.base import Strategy
 
 # Each name is a module of this package with its class as `STRATEGY`. They are imported when asked for, so that a page

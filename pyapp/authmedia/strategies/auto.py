@@ -15,13 +15,13 @@ from authmedia.errors import (
 )
 from authmedia.media import MEMORY, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
-from authmedia.together import together
+from authmedia.support.gather import together
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
     from authmedia.loader import MediaLoader
+    from authmedia.matrix.homeserver import Homeserver
 
 # What tells of the strategy rather than of the media: another one may do better.
 _OF_THE_STRATEGY = (LinksUnsupported, StorageRefused, QuotaExceeded, StrategyUnsupported)

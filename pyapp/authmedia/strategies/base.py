@@ -2,13 +2,13 @@
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, WrongContent
-from authmedia.homeserver import ask
+from authmedia.matrix.homeserver import ask
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
 
 class Strategy:

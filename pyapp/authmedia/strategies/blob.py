@@ -6,9 +6,9 @@ must arrive whole before its first byte can be shown, it sits in memory, and a r
 
 from authmedia import browser
 from authmedia.media import Media, MediaRequest, Support
-from authmedia.memory import fetch_into_memory, try_memory
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
+from authmedia.transport.object_urls import fetch_into_memory, try_memory
 
 
 class BlobStrategy(Strategy):

@@ -9,10 +9,10 @@ import sys
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, RateLimited
-from authmedia.homeserver import media_path, refused
+from authmedia.matrix.homeserver import media_path, refused
 from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
-from authmedia.strangers import mapping, parsed
 from authmedia.strategies.base import Strategy
+from authmedia.support.untrusted import mapping, parsed
 from authmedia.traffic import Traffic
 
 

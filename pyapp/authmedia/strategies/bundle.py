@@ -5,16 +5,16 @@ it takes one for all of them. They sit in memory, and a reload fetches them agai
 """
 
 from authmedia import browser
-from authmedia.bundles import Bundler
 from authmedia.errors import AuthMediaError
 from authmedia.media import Media, MediaRequest, Support
-from authmedia.memory import fetch_into_memory, in_memory, try_memory
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
+from authmedia.transport.bundle_client import Bundler
+from authmedia.transport.object_urls import fetch_into_memory, in_memory, try_memory
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
 
 class BundleStrategy(Strategy):

@@ -8,17 +8,17 @@ import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, StrategyUnsupported
-from authmedia.homeserver import LINKS_PREFIX
+from authmedia.matrix.homeserver import LINKS_PREFIX
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
-from authmedia.transfers import Transfers
+from authmedia.transport.resource_timing import Transfers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
 _COOKIE = LINKS_PREFIX + "/cookie"
 # Shown to who sends the cookie.

@@ -5,16 +5,16 @@ passes through the page, the browser's own cache works across reloads, and no me
 """
 
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, WrongContent
-from authmedia.links import Mint
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
-from authmedia.together import together
+from authmedia.support.gather import together
 from authmedia.traffic import Traffic
-from authmedia.transfers import Transfers, examine
+from authmedia.transport.link_client import Mint
+from authmedia.transport.resource_timing import Transfers, examine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
 # What an element goes on reading from after it is shown: a link that ends under it is missed.
 _LASTING_KINDS = ("video", "audio")

@@ -5,7 +5,6 @@ without a network. Private windows of Firefox and Safari refuse the storage.
 """
 
 from authmedia import browser
-from authmedia.endings import whole_body
 from authmedia.errors import (
     AuthMediaError,
     FileGone,
@@ -14,15 +13,16 @@ from authmedia.errors import (
     ServerFailure,
     StorageRefused,
 )
-from authmedia.homeserver import ask
+from authmedia.matrix.homeserver import ask
 from authmedia.media import DISK, NETWORK, Media, MediaRequest, Support, safe_content_type
-from authmedia.store import FileStore
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
+from authmedia.transport.completeness import whole_body
+from authmedia.transport.file_store import FileStore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
 
 class OpfsStrategy(Strategy):

@@ -8,15 +8,15 @@ import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, StrategyUnsupported
-from authmedia.homeserver import MEDIA_PREFIX, ask, media_path
+from authmedia.matrix.homeserver import MEDIA_PREFIX, ask, media_path
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
-from authmedia.transfers import Transfers, examine
+from authmedia.transport.resource_timing import Transfers, examine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
 _SCRIPT = "service-worker.js"
 _PATIENCE_S = 3.0

@@ -6,7 +6,7 @@
 import gc
 
 from authmedia import browser
-from authmedia.elements import bind
+from authmedia.elements.binder import bind
 from authmedia.loader import open_loader
 from demo.page import Page
 

@@ -8,10 +8,10 @@ tells of a second account, its elements name it in ``data-user-id``, and a loade
 import json
 
 from authmedia import browser
-from authmedia.elements import bind
-from authmedia.encrypted import Keyring
-from authmedia.homeserver import Homeserver, ask, log_in
+from authmedia.elements.binder import bind
 from authmedia.loader import forget_account, open_loader
+from authmedia.matrix.encrypted_file import Keyring
+from authmedia.matrix.homeserver import Homeserver, ask, log_in
 from demo.page import Page
 
 NAMES = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")

@@ -2,14 +2,15 @@
 
 import asyncio
 
-from authmedia import browser, pauses
-from authmedia.blurhash import Blurhash
-from authmedia.crowd import Crowd, Place
-from authmedia.encrypted import Keyring
+from authmedia import browser
+from authmedia.elements.blurhash import Blurhash
+from authmedia.elements.idle_queue import Leisure
+from authmedia.elements.load_scheduler import Crowd, Place
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrokeOff, WrongContent
-from authmedia.leisure import Leisure
+from authmedia.matrix.encrypted_file import Keyring
 from authmedia.media import Media, MediaRequest
-from authmedia.strangers import whole_number
+from authmedia.support import backoff
+from authmedia.support.untrusted import whole_number
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -288,9 +289,9 @@ class Binding:
                 replaced = True
             else:
                 attempt += 1
-                if attempt == pauses.TRIES or not failure.temporary:
+                if attempt == backoff.TRIES or not failure.temporary:
                     raise why
-                await asyncio.sleep(pauses.delay_s(attempt - 1, failure.retry_after_s))
+                await asyncio.sleep(backoff.delay_s(attempt - 1, failure.retry_after_s))
 
     async def _examine(self, media: Media) -> AuthMediaError:
         """Why the element does not show a media, or no longer.
@@ -439,9 +440,9 @@ class Binding:
         further = abs(position - self._broke_at) >= _FURTHER_S
         self._breaks = 1 if further else self._breaks + 1
         self._broke_at = position
-        if self._breaks >= pauses.TRIES:
+        if self._breaks >= backoff.TRIES:
             raise failure
-        await asyncio.sleep(pauses.delay_s(self._breaks - 1, failure.retry_after_s))
+        await asyncio.sleep(backoff.delay_s(self._breaks - 1, failure.retry_after_s))
 
     # --- what the element says ---------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from authmedia.errors import (
     SessionExpired,
 )
 from authmedia.media import MediaRequest
-from authmedia.strangers import figure, mapping, parsed
+from authmedia.support.untrusted import figure, mapping, parsed
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False

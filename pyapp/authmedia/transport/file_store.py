@@ -9,9 +9,9 @@ import asyncio
 import hashlib
 
 from authmedia import browser
-from authmedia.base64url import base64url
-from authmedia.file_index import NAME, FileIndex
 from authmedia.media import safe_content_type
+from authmedia.support.base64url import base64url
+from authmedia.transport.file_index import NAME, FileIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from authmedia import kept_links, links, pauses
 from authmedia.errors import AuthMediaError
-from authmedia.homeserver import Homeserver
 from authmedia.loader import forget_account, open_loader
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
+from authmedia.support import backoff
+from authmedia.transport import link_cache, link_client
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, answer, run, turns
 
@@ -59,7 +60,7 @@ def test_forgetting_takes_them_out_of_the_tab(
 
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
-        monkeypatch.setattr(kept_links, "_REMEMBER_EVERY_S", 0)
+        monkeypatch.setattr(link_cache, "_REMEMBER_EVERY_S", 0)
         first, other = [(await loader.load(MediaRequest(mxc))).src for mxc in (MXC, "mxc://example.org/other")]
         await turns()
         await loader.forget(MediaRequest(MXC))
@@ -75,19 +76,19 @@ def test_forgetting_takes_them_out_of_the_tab(
 
 
 def test_of_many_links_the_latest_are_remembered(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_links, "_REMEMBERED_LINKS", 3)
-    monkeypatch.setattr(kept_links, "_REMEMBER_EVERY_S", 0)
+    monkeypatch.setattr(link_cache, "_REMEMBERED_LINKS", 3)
+    monkeypatch.setattr(link_cache, "_REMEMBER_EVERY_S", 0)
 
     async def scenario() -> None:
-        kept = kept_links.KeptLinks("links")
+        kept = link_cache.KeptLinks("links")
         for number in range(20):
-            kept.put(str(number), kept_links.Link(f"url {number}", fake.clock_ms() + HOUR_MS))
-        kept.put("18", kept_links.Link("another url", fake.clock_ms() + HOUR_MS))
+            kept.put(str(number), link_cache.Link(f"url {number}", fake.clock_ms() + HOUR_MS))
+        kept.put("18", link_cache.Link("another url", fake.clock_ms() + HOUR_MS))
         kept.drop("19", "url 19")
         kept.drop("17", "another url")
         kept.remember_soon()
         await turns()
-        after = kept_links.KeptLinks("links")
+        after = link_cache.KeptLinks("links")
         await after.recall()
         found = [after.at_hand(str(number)) for number in range(20)]
         assert [link.url for link in found if link] == ["url 16", "url 17", "another url"]
@@ -181,7 +182,7 @@ def test_of_a_video_the_next_link_is_at_hand_before_the_last_one_ends(
         assert len(script.batches) == known, "nobody plays it any more"
         loader.close()
 
-    monkeypatch.setattr(links.asyncio, "sleep", at_once)
+    monkeypatch.setattr(link_client.asyncio, "sleep", at_once)
     run(scenario())
 
 
@@ -228,7 +229,7 @@ def test_what_is_asked_for_while_an_account_is_forgotten_is_not_kept(
 def test_an_answer_that_is_no_link_is_an_error_of_that_media_alone(
     entry: object, script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pauses, "TRIES", 1)
+    monkeypatch.setattr(backoff, "TRIES", 1)
     good = {"url": "http://home.test/signed/x", "expires_in_ms": 600_000}
     script.instead = lambda request: answer({"links": [entry, good]})
 

@@ -4,11 +4,11 @@ Every strategy whose ``src`` leads to the network, rather than to an object URL,
 """
 
 from authmedia import browser
-from authmedia.endings import whole_body
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrokeOff, WrongContent
-from authmedia.homeserver import ask
+from authmedia.matrix.homeserver import ask
 from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
-from authmedia.memory import is_picture
+from authmedia.transport.completeness import whole_body
+from authmedia.transport.object_urls import is_picture
 
 
 class Transfers:

@@ -1,11 +1,11 @@
 """Bodies in the browser's memory, behind object URLs."""
 
 from authmedia import browser
-from authmedia.endings import whole_body
 from authmedia.errors import HomeserverUnreachable
-from authmedia.homeserver import Homeserver
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
 from authmedia.traffic import Traffic
+from authmedia.transport.completeness import whole_body
 
 _PROBE = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authmedia.endings import has_its_end
+from authmedia.transport.completeness import has_its_end
 from tests.bodies import WHOLE, boxes, webm
 from tests.unit import fake_browser as fake
 from tests.unit.support import run

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from authmedia import crowd
-from authmedia.crowd import Crowd, Place
+from authmedia.elements import load_scheduler
+from authmedia.elements.load_scheduler import Crowd, Place
 from tests.unit.support import run, turns
 
 
@@ -108,7 +108,7 @@ def test_of_many_that_leave_at_once_none_begins() -> None:
 
 
 def test_where_all_stand_still_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(load_scheduler, "_PATIENCE_S", 0.01)
 
     async def scenario(party: Party) -> None:
         party.join("abcdefgh")
@@ -131,13 +131,13 @@ def test_a_crowd_that_is_closed_has_none_begin() -> None:
 
 
 def test_places_made_beside_those_that_stand_still_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(crowd, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(load_scheduler, "_PATIENCE_S", 0.01)
 
     async def scenario(party: Party) -> None:
         party.join("abcdefghijkl")
         while len(party.came) < 5:
             await asyncio.sleep(0.01)
-        monkeypatch.setattr(crowd, "_PATIENCE_S", 60.0)
+        monkeypatch.setattr(load_scheduler, "_PATIENCE_S", 60.0)
         assert party.came == "abcde"
         party.leave("de")
         await turns()

@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from authmedia import browser
-from authmedia.strangers import parsed
+from authmedia.support.untrusted import parsed
 
 # Not at every batch, since it is written whole.
 _REMEMBER_EVERY_S = 1.0

@@ -4,13 +4,13 @@ import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, ServerFailure
-from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
-from authmedia.kept_links import KeptLinks, Link
+from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest
-from authmedia.pauses import Pause
-from authmedia.strangers import figure
-from authmedia.together import together
+from authmedia.support.backoff import Pause
+from authmedia.support.gather import together
+from authmedia.support.untrusted import figure
 from authmedia.traffic import Traffic
+from authmedia.transport.link_cache import KeptLinks, Link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

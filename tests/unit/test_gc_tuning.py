@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from authmedia.garbage import grow_with
+from authmedia.support.gc_tuning import grow_with
 
 
 @pytest.fixture

@@ -8,11 +8,12 @@ failed, readable words and a button to try again follow the element.
 
 import asyncio
 
-from authmedia import browser, garbage
-from authmedia.binding import FAILED, LOADING, REQUEST_ATTRIBUTES, SHOWN, Binding
-from authmedia.crowd import Crowd
-from authmedia.encrypted import Keyring
-from authmedia.leisure import Leisure
+from authmedia import browser
+from authmedia.elements.binding import FAILED, LOADING, REQUEST_ATTRIBUTES, SHOWN, Binding
+from authmedia.elements.idle_queue import Leisure
+from authmedia.elements.load_scheduler import Crowd
+from authmedia.matrix.encrypted_file import Keyring
+from authmedia.support import gc_tuning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class Binder(browser.Audience):
     def came(self, number: int, element: browser.Element) -> None:
         """Binds an element."""
         self._elements[number] = element
-        garbage.grow_with(len(self._elements))
+        gc_tuning.grow_with(len(self._elements))
         self._bind(number)
 
     def changed(self, number: int) -> None:

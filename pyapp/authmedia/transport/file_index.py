@@ -8,7 +8,7 @@ import asyncio
 import json
 
 from authmedia import browser
-from authmedia.strangers import mapping, parsed
+from authmedia.support.untrusted import mapping, parsed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,11 +4,11 @@ import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailure
-from authmedia.homeserver import LINKS_PREFIX, Homeserver, refused, wish
+from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest, safe_content_type
-from authmedia.pauses import Pause
-from authmedia.strangers import mapping, parsed
-from authmedia.together import together
+from authmedia.support.backoff import Pause
+from authmedia.support.gather import together
+from authmedia.support.untrusted import mapping, parsed
 from authmedia.traffic import Traffic
 
 _PATH = LINKS_PREFIX + "/bundle"

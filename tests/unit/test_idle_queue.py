@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authmedia.leisure import Leisure
+from authmedia.elements.idle_queue import Leisure
 from tests.unit.support import run, turns
 
 
@@ -18,7 +18,7 @@ def test_one_thing_is_done_between_two_breaths(browser: Any, monkeypatch: pytest
         seen.append(len(done))
 
     async def scenario() -> None:
-        monkeypatch.setattr("authmedia.leisure.browser.breath", breath)
+        monkeypatch.setattr("authmedia.elements.idle_queue.browser.breath", breath)
         leisure = Leisure()
         for number in range(3):
             leisure.add(lambda number=number: done.append(number))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from authmedia.encrypted import Keyring
 from authmedia.errors import ServerFailure
-from authmedia.strangers import announced, figure, parsed
+from authmedia.matrix.encrypted_file import Keyring
 from authmedia.strategies.blocking import _refusal
+from authmedia.support.untrusted import announced, figure, parsed
 from demo.room import Message, Person
 
 

@@ -6,9 +6,9 @@ https://spec.matrix.org/latest/client-server-api/#sending-encrypted-attachments
 import binascii
 import hashlib
 
-from authmedia.base64url import base64url
 from authmedia.errors import MalformedEncryptedFile
-from authmedia.strangers import mapping, whole_number
+from authmedia.support.base64url import base64url
+from authmedia.support.untrusted import mapping, whole_number
 
 _VERSION = "v2"
 _ALGORITHM = "A256CTR"

@@ -1,0 +1,1 @@
+"""Tools without knowledge of media: concurrency, backoff, untrusted input, encoding, garbage collection."""
