@@ -79,7 +79,7 @@ class Kept:
     @property
     def is_good(self) -> bool:
         """Whether it may be given to one more."""
-        return self.media.good_until_ms is None or self.media.good_until_ms > browser.clock_ms()
+        return self.media.good_until_ms is None or self.media.good_until_ms > browser.epoch_ms()
 
 
 class Counters:

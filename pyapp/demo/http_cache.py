@@ -19,7 +19,7 @@ def addresses(room: Room, homeserver: Homeserver) -> "list[str]":
 
 async def empty(urls: "list[str]") -> None:
     """Has the cache let go of those addresses."""
-    await asyncio.gather(*[browser.evict(url) for url in urls])
+    await asyncio.gather(*[browser.evict_from_http_cache(url) for url in urls])
 
 
 def _by_cookie(request: MediaRequest) -> str:

@@ -3,7 +3,7 @@
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.matrix.homeserver import Homeserver, percent_encoded
 from authmedia.support.gather import together
-from authmedia.support.untrusted import figure, mapping
+from authmedia.support.untrusted import finite_number, json_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ class Message:
     )
 
     def __init__(self, event: "dict[str, Any]", sender: Person, keyring: Keyring) -> None:
-        content = mapping(event.get("content"))
-        info = mapping(content.get("info"))
+        content = json_object(event.get("content"))
+        info = json_object(content.get("info"))
         kind = _text(content.get("msgtype"))
         self.sender = sender
         self.sent_ms = _number(event.get("origin_server_ts"))
@@ -53,7 +53,7 @@ class Message:
         file = content.get("file") if self.kind != "text" else None
         #: The handle of its key, empty where it is not encrypted.
         self.encrypted = keyring.add(file) if file else ""
-        self.mxc = _text(mapping(file or content).get("url"))
+        self.mxc = _text(json_object(file or content).get("url"))
         name = _text(content.get("filename"))
         self.body = name or _text(content.get("body"))
         self.caption = _text(content.get("body")) if name and name != content.get("body") else ""
@@ -85,14 +85,14 @@ class Room:
     def __init__(self, homeserver: Homeserver, room_id: str, state: "list[dict[str, Any]]") -> None:
         self.homeserver = homeserver
         self.room_id = room_id
-        named = {event["type"]: mapping(event.get("content")) for event in state if event.get("state_key") == ""}
+        named = {event["type"]: json_object(event.get("content")) for event in state if event.get("state_key") == ""}
         self.name = _text(named.get("m.room.name", {}).get("name")) or "A room without a name"
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
         members = [event for event in state if event.get("type") == "m.room.member"]
         #: Whoever is or was in it, by user id, and how many are.
         self.people = {event["state_key"]: _person(event) for event in members}
-        self.joined = len([event for event in members if mapping(event.get("content")).get("membership") == "join"])
+        self.joined = len([event for event in members if json_object(event.get("content")).get("membership") == "join"])
         self.keyring = Keyring()
         self.messages: list[Message] = []
         #: Whether there is nothing older to be read.
@@ -169,7 +169,7 @@ def _is_message(event: "dict[str, Any]") -> bool:
 
 
 def _person(event: "dict[str, Any]") -> Person:
-    content = mapping(event.get("content"))
+    content = json_object(event.get("content"))
     user_id = event["state_key"]
     return Person(user_id, _text(content.get("displayname")) or user_id, _text(content.get("avatar_url")))
 
@@ -179,4 +179,4 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int:
-    return int(figure(value))
+    return int(finite_number(value))

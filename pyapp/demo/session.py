@@ -6,7 +6,7 @@ import json
 from authmedia import browser
 from authmedia.errors import AuthMediaError, Forbidden, MediaNotFound, SessionExpired
 from authmedia.matrix.homeserver import Homeserver, ask, log_in, origin_of, percent_encoded, text_of
-from authmedia.support.untrusted import mapping, parsed
+from authmedia.support.untrusted import json_object, parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,25 +61,25 @@ async def open_session() -> Session:
 
 async def forget_session() -> None:
     """Signs this tab out of the page; the homeserver is told by `sign_out`."""
-    await browser.forget(_REMEMBERED)
-    await browser.forget(_BEGINNING)
+    await browser.remove_session_item(_REMEMBERED)
+    await browser.remove_session_item(_BEGINNING)
 
 
 async def begin_with(session: Session, paths: "list[str]") -> None:
     """Has this tab's next page of a room ask for these as it opens, while its Python still starts (``boot.js``)."""
-    await browser.remember(_BEGINNING, json.dumps([session.homeserver.base_url + path for path in paths]))
+    await browser.set_session_item(_BEGINNING, json.dumps([session.homeserver.base_url + path for path in paths]))
 
 
 async def set_aside() -> str:
     """Takes the tab's session out of its memory, as in a new tab; gives it for `bring_back`."""
-    kept = await browser.recall(_REMEMBERED)
+    kept = await browser.get_session_item(_REMEMBERED)
     await forget_session()
     return kept
 
 
 async def bring_back(kept: str) -> None:
     """Has the tab remember the session again that was set aside."""
-    await browser.remember(_REMEMBERED, kept)
+    await browser.set_session_item(_REMEMBERED, kept)
 
 
 async def sign_out(homeserver: Homeserver) -> None:
@@ -97,14 +97,14 @@ async def _log_out(homeserver: Homeserver) -> None:
 
 def _asked_for() -> str:
     """The homeserver that the page's address names; empty where it names none."""
-    return browser.query("homeserver").rstrip("/")
+    return browser.query_parameter("homeserver").rstrip("/")
 
 
 async def _demo() -> "dict[str, Any]":
     """What `build.py serve` says of the homeserver beside it; an empty one on any other host."""
     try:
-        response = await ask(browser.page_address().rsplit("/", 1)[0] + "/demo.json")
-        return mapping(parsed(await text_of(response)))
+        response = await ask(browser.page_url().rsplit("/", 1)[0] + "/demo.json")
+        return json_object(parse_json(await text_of(response)))
     except AuthMediaError:
         return {}
 
@@ -131,7 +131,7 @@ async def _still_good(kept: "dict[str, Any]") -> Session | None:
 
 async def _kept(address: str) -> "dict[str, Any]":
     """What the tab remembers, if it is of this homeserver; empty for any homeserver's."""
-    text = await browser.recall(_REMEMBERED)
+    text = await browser.get_session_item(_REMEMBERED)
     kept = json.loads(text) if text else {}
     return {} if address and kept and kept["address"] != address else kept
 
@@ -156,7 +156,7 @@ async def _sign_in(address: str, user: str, password: str, room: str, *, renewab
         await _log_out(homeserver)  # else each try would leave a session behind
         raise
     kept = {"address": homeserver.base_url, "user": user_id, "token": token, "room": room_id, "renewable": renewable}
-    await browser.remember(_REMEMBERED, json.dumps(kept))
+    await browser.set_session_item(_REMEMBERED, json.dumps(kept))
     return Session(homeserver, room_id, renewable)
 
 
@@ -186,14 +186,14 @@ async def _named_room(homeserver: Homeserver, room: str) -> str:
 
 async def _ask_person(address: str) -> Session:
     """Shows the sign-in form until somebody got in with it."""
-    form = browser.root().find("#sign-in")
-    problem = form.find(".problem")
-    fields = {name: form.find(f"[name={name}]") for name in ("homeserver", "user", "password", "room")}
+    form = browser.document_element().query("#sign-in")
+    problem = form.query(".problem")
+    fields = {name: form.query(f"[name={name}]") for name in ("homeserver", "user", "password", "room")}
     if address:
         fields["homeserver"].value = address
     form.hidden = False
     submitted = asyncio.Event()
-    listener = form.on("submit", submitted.set)
+    listener = form.listen("submit", submitted.set)
     try:
         while True:
             await submitted.wait()
@@ -206,7 +206,7 @@ async def _ask_person(address: str) -> Session:
                 continue
             fields["password"].value = ""
             form.hidden = True
-            browser.root().find("#main").focus()  # where the form was
+            browser.document_element().query("#main").focus()  # where the form was
             return session
     finally:
         listener.close()

@@ -21,28 +21,29 @@ EVERY = """
 import asyncio
 import json
 from authmedia import browser
+from authmedia.browser import resource_timing
 from authmedia.transport.completeness import has_its_end
 names = {names!r}
 for name in names:
     __import__(name)
 async def main():
-    page = browser.root()
+    page = browser.document_element()
     digests = []
     for number in range({count}):
         digests.append(await browser.hmac_sha256("a key", str(number)))
     ends = []
-    browser._LISTED_LOADS = 10
-    browser.keep_timings()
-    bodies = browser.page_address().rsplit("/", 1)[0] + "/bodies/"
+    resource_timing._BUFFER_ENTRIES = 10
+    browser.resource_timing_generation()
+    bodies = browser.page_url().rsplit("/", 1)[0] + "/bodies/"
     for number in range({bodies}):
         body = await (await browser.fetch(bodies + str(number))).blob()
         ends.append(await has_its_end(body))
-    await browser.breath()
-    page.set("data-emptied", str(browser.keep_timings()))
-    page.set("data-listed", str(browser.loads_of(bodies + "{last}").entries))
-    page.find("#report").text = json.dumps([digests, ends])
-    page.set("data-imported", str(len(names)))
-    page.set("data-state", "done")
+    await browser.yield_to_browser()
+    page.set_attribute("data-emptied", str(browser.resource_timing_generation()))
+    page.set_attribute("data-listed", str(browser.resource_timings(bodies + "{last}").entries))
+    page.query("#report").text = json.dumps([digests, ends])
+    page.set_attribute("data-imported", str(len(names)))
+    page.set_attribute("data-state", "done")
 asyncio.create_task(main())
 """
 PAIRS = (("chromium", "micropython"), ("chromium", "pyodide"))

@@ -186,7 +186,7 @@ async def _recall() -> None:
     for key in list(kept._links):
         link = kept.at_hand(key)
         assert isinstance(key, str)
-        assert link is None or (isinstance(link.url, str) and link.good_until_ms > fake.clock_ms())
+        assert link is None or (isinstance(link.url, str) and link.good_until_ms > fake.epoch_ms())
     kept.remember_soon()
     await asyncio.sleep(0)
     again = KeptLinks("links")

@@ -75,7 +75,7 @@ class Script:
 
     def _links(self, wanted: list[dict[str, Any]]) -> Any:
         self.batches += [wanted] if wanted else []
-        expires = fake.clock_ms() + self.lifetime_ms
+        expires = fake.epoch_ms() + self.lifetime_ms
         links = [
             {"url": f"http://home.test/signed/{entry['mxc'][6:]}?batch={len(self.batches)}", "expires_ts": expires}
             if entry["mxc"][6:] in self.media

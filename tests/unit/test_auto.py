@@ -87,8 +87,8 @@ def test_a_link_endpoint_that_vanishes_is_replaced_while_elements_wait(
         binding.start()
         await binding.settled()
         assert binding.state == SHOWN
-        assert element.get("data-strategy") == "opfs"
-        assert "link does not work here" in element.get("data-reason")
+        assert element.get_attribute("data-strategy") == "opfs"
+        assert "link does not work here" in element.get_attribute("data-reason")
         binding.close()
 
     run(scenario())

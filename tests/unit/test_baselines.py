@@ -28,8 +28,8 @@ def test_the_worker_is_told_the_header_of_its_own_session_alone(
     assert worker.headers_for("another") == {}
     assert "secret-token" not in media.src
     assert media.src.startswith("http://home.test/_matrix/client/v1/media/thumbnail/example.org/abc?width=96")
-    worker.on_answer(media.src, 500)
-    worker.on_answer("http://home.test/elsewhere", 500)
+    worker.on_response(media.src, 500)
+    worker.on_response("http://home.test/elsewhere", 500)
     assert media.traffic.bytes == 500
     loader.close()
     assert worker.closed
@@ -63,7 +63,7 @@ class CookieServer:
             return answer({"expires_in_ms": 600_000})
         return None
 
-    async def decodes(self, url: str) -> bool:
+    async def can_decode_image(self, url: str) -> bool:
         assert url.startswith(f"http://home.test{LINKS_PREFIX}/cookie/picture?try=")
         return bool(self.asked) and self.asked[-1] == self._taken
 
@@ -85,7 +85,7 @@ def test_the_strictest_cookie_that_comes_back_is_kept(
     tries: int,
 ) -> None:
     server = script.instead = CookieServer(browser, taken)
-    monkeypatch.setattr(fake, "decodes", server.decodes)
+    monkeypatch.setattr(fake, "can_decode_image", server.can_decode_image)
     loader = open_loader("cookie", homeserver)
     media = run(loader.load(MediaRequest(MXC)))
     assert len(server.asked) == tries
@@ -101,7 +101,7 @@ def test_a_cookie_that_never_comes_back_is_told(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = script.instead = CookieServer(browser, None)
-    monkeypatch.setattr(fake, "decodes", server.decodes)
+    monkeypatch.setattr(fake, "can_decode_image", server.can_decode_image)
     support = run(open_loader("cookie", homeserver).support())
     assert not support.works
     assert "does not send the cookie back" in support.words

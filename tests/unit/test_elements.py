@@ -29,7 +29,7 @@ def image(mxc: str = MXC, **attributes: str) -> Any:
 
 
 def state(element: Any) -> str:
-    return str(element.get("data-state"))
+    return str(element.get_attribute("data-state"))
 
 
 def shown_in(element: Any, browser: Any) -> bytes:
@@ -46,11 +46,11 @@ def test_what_is_near_loads_and_what_is_far_does_not(loader: MediaLoader, browse
         assert [state(element) for element in (near, far)] == [LOADING, LOADING]
         await turns()
         assert browser.requests == []
-        binder.near(0, True)
+        binder.on_near(0, True)
         await binder.settled()
         assert (state(near), state(far)) == (SHOWN, LOADING)
         assert len(browser.requests) == 1
-        binder.near(1, True)
+        binder.on_near(1, True)
         await binder.settled()
         assert shown_in(far, browser) == b"another picture"
         binder.close()
@@ -68,18 +68,18 @@ def test_what_scrolls_by_before_it_is_there_is_given_up_and_begun_anew(
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
-        binder.came(1, element)
-        binder.near(1, True)
+        binder.on_added(1, element)
+        binder.on_near(1, True)
         await turns()
-        binder.near(1, False)
+        binder.on_near(1, False)
         await turns()
         assert len(browser.aborted) == 1
         assert state(element) == LOADING
         gate.set()
-        binder.near(1, True)
+        binder.on_near(1, True)
         await binder.settled()
         assert state(element) == SHOWN
-        binder.near(1, False)
+        binder.on_near(1, False)
         assert element.src, "what is on show stays"
 
     run(scenario())
@@ -94,11 +94,11 @@ def test_what_leaves_is_cancelled_or_given_back(loader: MediaLoader, script: Scr
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
         for number, element in enumerate((shown, loading)):
-            binder.came(number, element)
+            binder.on_added(number, element)
         await turns()
         assert [state(element) for element in (shown, loading)] == [SHOWN, LOADING]
-        binder.went(0)
-        binder.went(1)
+        binder.on_removed(0)
+        binder.on_removed(1)
         await turns()
         assert binder.bindings == []
         assert shown.src == loading.src == ""
@@ -117,17 +117,17 @@ def test_the_last_request_wins(loader: MediaLoader, script: Script, browser: Any
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await turns()
-        element.set("data-mxc", OTHER)
-        binder.changed(1)
+        element.set_attribute("data-mxc", OTHER)
+        binder.on_attributes_changed(1)
         await binder.settled()
         assert shown_in(element, browser) == b"another picture"
         gate.set()
         await turns()
         assert shown_in(element, browser) == b"another picture", "the slow answer for the old one never appears"
-        element.unset("data-mxc")
-        binder.went(1)
+        element.remove_attribute("data-mxc")
+        binder.on_removed(1)
 
     run(scenario())
     loader.close()
@@ -140,11 +140,11 @@ def test_thousands_come_and_go_and_nothing_is_left(loader: MediaLoader, script: 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
         for mount in range(5000):
-            binder.came(mount, image(f"mxc://example.org/m{mount % 50}x"))
+            binder.on_added(mount, image(f"mxc://example.org/m{mount % 50}x"))
             if mount % 3:
                 await asyncio.sleep(0)
             if mount >= 20:
-                binder.went(mount - 20)
+                binder.on_removed(mount - 20)
         await binder.settled()
         held = {binding.media.src for binding in binder.bindings if binding.media}
         assert len(binder.bindings) == 20
@@ -181,24 +181,24 @@ def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundr
         binder = Binder(fake.Element("div"), open_loader("link", homeserver), near_px=None)
         for number, element in enumerate([*elements, put_off]):
             element.shows = waits
-            binder.came(number, element)
+            binder.on_added(number, element)
         await turns(80)
         assert loading() == list(range(200))
         assert put_off.src, "the browser puts it off: it takes nobody's place"
         for number in range(99):
-            binder.went(number)
+            binder.on_removed(number)
         await turns(80)
         assert loading() == list(range(99, 200))
         assert "background-image" not in elements[449].styles
-        elements[448].set("data-blurhash", "LEHV6nWB2yk8pyo0adR*.7kCMdnj")
-        binder.changed(448)
+        elements[448].set_attribute("data-blurhash", "LEHV6nWB2yk8pyo0adR*.7kCMdnj")
+        binder.on_attributes_changed(448)
         await turns(80)
         assert "background-image" in elements[448].styles, "what waits has its blurhash"
-        binder.visible(449, True)
+        binder.on_visible(449, True)
         await turns(80)
         assert loading() == [*range(99, 200), 449]
-        binder.went(99)
-        binder.went(100)
+        binder.on_removed(99)
+        binder.on_removed(100)
         await turns(80)
         assert loading() == [*range(101, 300), 449]
         come.set()
@@ -220,13 +220,13 @@ def test_what_is_visible_waits_for_none_of_those_that_stand_still(
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
         for number in range(200):
-            binder.came(number, image())
-            binder.near(number, True)
-        binder.came(200, other)
-        binder.near(200, True)
+            binder.on_added(number, image())
+            binder.on_near(number, True)
+        binder.on_added(200, other)
+        binder.on_near(200, True)
         await turns()
         assert state(other) == LOADING
-        binder.visible(200, True)
+        binder.on_visible(200, True)
         await turns()
         assert state(other) == SHOWN
         binder.close()
@@ -238,7 +238,7 @@ def test_a_binder_that_is_closed_begins_nothing_more(loader: MediaLoader, script
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
         for number, element in enumerate(many(script, 500)):
-            binder.came(number, element)
+            binder.on_added(number, element)
         binder.close()
         await turns()
 
@@ -259,7 +259,7 @@ def test_who_is_told_of_a_failure_may_try_again_at_once(loader: MediaLoader, scr
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None, on_change=on_change)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await turns()
         waiting = asyncio.create_task(binder.settled())
         await turns()
@@ -276,10 +276,10 @@ def test_who_is_told_of_a_failure_may_try_again_at_once(loader: MediaLoader, scr
 def test_who_waits_for_an_element_that_has_yet_to_start_is_told(loader: MediaLoader, browser: Any) -> None:
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
-        binder.came(1, image())
+        binder.on_added(1, image())
         waiting = asyncio.create_task(binder.bindings[0].settled())
         await turns()
-        binder.near(1, True)
+        binder.on_near(1, True)
         await waiting
         binder.close()
 
@@ -292,7 +292,7 @@ def test_what_failed_can_be_tried_again(loader: MediaLoader, script: Script, bro
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         assert state(element) == FAILED
         (words,) = element.siblings
@@ -315,23 +315,23 @@ def test_who_seeks_while_a_link_is_replaced_arrives(script: Script, homeserver: 
     video = fake.Element("video", data_mxc=MXC)
 
     async def seek(_src: str) -> bool:
-        video.position = 20.0
+        video.current_time = 20.0
         return True
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, video)
+        binder.on_added(1, video)
         await binder.settled()
-        first, video.position = video.src, 3.0
+        first, video.current_time = video.src, 3.0
         script.instead = lambda request: error(403, "M_FORBIDDEN", "Expired") if request.url == first else None
         video.fire("error")
         if when == "before":
-            video.position = 20.0
+            video.current_time = 20.0
         else:
             video.shows = seek
         await turns(60)
         assert video.src != first
-        assert video.position == 20.0
+        assert video.current_time == 20.0
 
     run(scenario())
 
@@ -344,10 +344,10 @@ def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, video)
+        binder.on_added(1, video)
         await binder.settled()
         first = video.src
-        video.position, video.playing = 12.5, True
+        video.current_time, video.playing = 12.5, True
         script.instead = lambda request: (
             error(403, "M_FORBIDDEN", "The link has expired") if request.url == first else None
         )
@@ -355,7 +355,7 @@ def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
         video.playing = False
         await turns(60)
         assert video.src != first
-        assert (video.position, video.playing) == (12.5, True)
+        assert (video.current_time, video.playing) == (12.5, True)
         assert state(video) == SHOWN
         script.instead = lambda request: error(404, "M_NOT_FOUND", "It was removed")
         video.fire("error")
@@ -382,16 +382,16 @@ def test_a_connection_that_breaks_under_a_video_is_made_again(
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, video)
+        binder.on_added(1, video)
         await binder.settled()
         # Its server is away while it is asked why, and when the video tries again.
-        video.position, video.playing, video.broke_off = 12.5, True, True
+        video.current_time, video.playing, video.has_network_error = 12.5, True, True
         script.instead = lambda request: down_for_a_while(request) if downs else None
         video.shows = shows
         video.fire("error")
         await turns(200)
         assert state(video) == SHOWN
-        assert (video.position, video.playing) == (12.5, True)
+        assert (video.current_time, video.playing) == (12.5, True)
         # It breaks off at one place again and again, though its link is good.
         video.shows = None
         for _ in range(backoff.TRIES):
@@ -422,8 +422,8 @@ def test_a_video_that_fails_before_it_has_begun_is_tried_once_more(script: Scrip
     async def scenario() -> None:
         video.shows, bad.shows = shows_in_the_end, never_shows
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, video)
-        binder.came(2, bad)
+        binder.on_added(1, video)
+        binder.on_added(2, bad)
         await binder.settled()
         assert (state(video), state(bad)) == (SHOWN, FAILED)
         assert isinstance(binder.bindings[1].failure, errors.WrongContent)
@@ -437,11 +437,11 @@ def test_trying_again_leaves_the_keyboard_where_it_was(loader: MediaLoader, scri
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         (words,) = element.siblings
         (button,) = words.children
-        assert button.get("aria-label") == "Try again: A cat"
+        assert button.get_attribute("aria-label") == "Try again: A cat"
         words.has_focus = True
         button.fire("click")
         assert browser.focused is element
@@ -458,13 +458,13 @@ def test_a_place_that_was_reserved_is_given_up_with_its_media(loader: MediaLoade
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
-        binder.came(2, own)
+        binder.on_added(1, element)
+        binder.on_added(2, own)
         element.given["data-width"] = element.given["data-height"] = "32"
-        binder.changed(1)
-        assert (element.get("width"), element.get("height")) == ("32", "32")
+        binder.on_attributes_changed(1)
+        assert (element.get_attribute("width"), element.get_attribute("height")) == ("32", "32")
         binder.close()
-        assert (element.get("width"), own.get("width")) == ("", "50")
+        assert (element.get_attribute("width"), own.get_attribute("width")) == ("", "50")
 
     run(scenario())
 
@@ -484,9 +484,9 @@ def test_two_accounts_share_a_page(script: Script, browser: Any) -> None:
         assert [len(binder.bindings) for binder in binders] == [1, 1]
         sent = {request.url.split("/_matrix")[0]: request.headers["Authorization"] for request in browser.requests}
         assert sent == {"http://home.test": "Bearer token-of-ana", "http://other.test": "Bearer token-of-ben"}
-        of_ben.set("data-user-id", "@ana:example.org")
+        of_ben.set_attribute("data-user-id", "@ana:example.org")
         for binder in binders:
-            binder.changed(1)
+            binder.on_attributes_changed(1)
             await binder.settled()
         assert [len(binder.bindings) for binder in binders] == [2, 0]
         ben.close()
@@ -506,9 +506,9 @@ def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader,
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, keyring=keyring, near_px=None)
-        binder.came(1, good)
-        binder.came(2, bad)
-        binder.came(3, plain)
+        binder.on_added(1, good)
+        binder.on_added(2, bad)
+        binder.on_added(3, plain)
         await binder.settled()
         assert shown_in(good, browser) == PICTURE
         assert shown_in(plain, browser) == b"another picture", "whatever a message says of it"
@@ -526,7 +526,7 @@ def test_a_size_that_is_no_number_asks_for_the_media_itself(loader: MediaLoader,
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         assert state(element) == SHOWN
         assert ["/download/" in request.url for request in browser.requests] == [True]
@@ -543,11 +543,11 @@ def test_space_is_reserved_and_a_blurhash_stands_in_it(loader: MediaLoader, scri
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
-        binder.came(2, odd)
+        binder.on_added(1, element)
+        binder.on_added(2, odd)
         await turns()
-        assert (element.get("width"), element.get("height")) == ("96", "64")
-        assert (odd.get("width"), odd.get("height")) == ("30", "")
+        assert (element.get_attribute("width"), element.get_attribute("height")) == ("96", "64")
+        assert (odd.get_attribute("width"), odd.get_attribute("height")) == ("30", "")
         assert element.styles["background-image"].startswith("url(data:image/bmp;base64,")
         assert odd.styles == {}
         gate.set()
@@ -561,17 +561,17 @@ def test_space_is_reserved_and_a_blurhash_stands_in_it(loader: MediaLoader, scri
 def test_progress_stands_on_the_element_while_it_loads(name: str, script: Script, homeserver: Homeserver) -> None:
     element = image()
     told: list[str] = []
-    keep, element.set = (
-        element.set,
+    keep, element.set_attribute = (
+        element.set_attribute,
         lambda key, value: (told.append(value) if "progress" in key else None, keep(key, value)),
     )
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), open_loader(name, homeserver), near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         assert told == ["50"]
-        assert element.get("data-progress") == ""
+        assert element.get_attribute("data-progress") == ""
 
     run(scenario())
 
@@ -581,17 +581,17 @@ def test_a_changed_element_is_as_visible_as_it_was(loader: MediaLoader) -> None:
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
-        binder.came(1, element)
-        binder.near(1, True)
-        binder.visible(1, True)
+        binder.on_added(1, element)
+        binder.on_near(1, True)
+        binder.on_visible(1, True)
         await binder.settled()
-        element.set("data-mxc", OTHER)
-        binder.changed(1)
+        element.set_attribute("data-mxc", OTHER)
+        binder.on_attributes_changed(1)
         assert binder.bindings[0].visible
         await binder.settled()
-        binder.near(1, False)
-        element.set("data-mxc", MXC)
-        binder.changed(1)
+        binder.on_near(1, False)
+        element.set_attribute("data-mxc", MXC)
+        binder.on_attributes_changed(1)
         assert not binder.bindings[0].started, "it is far away now"
 
     run(scenario())
@@ -602,11 +602,11 @@ def test_nobody_waits_for_what_was_scrolled_away(loader: MediaLoader, script: Sc
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
-        binder.came(1, image())
-        binder.near(1, True)
+        binder.on_added(1, image())
+        binder.on_near(1, True)
         waiting = asyncio.create_task(binder.settled())
         await turns()
-        binder.near(1, False)
+        binder.on_near(1, False)
         await waiting
 
     run(scenario())
@@ -621,7 +621,7 @@ def test_two_videos_of_one_link_are_both_mended_when_it_ends(
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
         for number, video in enumerate(videos):
-            binder.came(number, video)
+            binder.on_added(number, video)
         await binder.settled()
         first = videos[0].src
         assert videos[1].src == first
@@ -646,7 +646,7 @@ def test_what_nobody_expected_is_a_failure_without_its_words(loader: MediaLoader
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         assert state(element) == FAILED
         assert "secret" not in str(binder.bindings[0].failure)

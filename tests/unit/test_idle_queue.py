@@ -9,16 +9,16 @@ from authmedia.elements.idle_queue import Leisure
 from tests.unit.support import run, turns
 
 
-def test_one_thing_is_done_between_two_breaths(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_thing_is_done_between_two_yield_to_browsers(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
     seen: list[int] = []
 
-    async def breath() -> None:
+    async def yield_to_browser() -> None:
         await asyncio.sleep(0)
         seen.append(len(done))
 
     async def scenario() -> None:
-        monkeypatch.setattr("authmedia.elements.idle_queue.browser.breath", breath)
+        monkeypatch.setattr("authmedia.elements.idle_queue.browser.yield_to_browser", yield_to_browser)
         leisure = Leisure()
         for number in range(3):
             leisure.add(lambda number=number: done.append(number))

@@ -82,8 +82,8 @@ def test_of_many_links_the_latest_are_remembered(browser: Any, monkeypatch: pyte
     async def scenario() -> None:
         kept = link_cache.KeptLinks("links")
         for number in range(20):
-            kept.put(str(number), link_cache.Link(f"url {number}", fake.clock_ms() + HOUR_MS))
-        kept.put("18", link_cache.Link("another url", fake.clock_ms() + HOUR_MS))
+            kept.put(str(number), link_cache.Link(f"url {number}", fake.epoch_ms() + HOUR_MS))
+        kept.put("18", link_cache.Link("another url", fake.epoch_ms() + HOUR_MS))
         kept.drop("19", "url 19")
         kept.drop("17", "another url")
         kept.remember_soon()
@@ -130,7 +130,7 @@ def test_a_clock_that_is_off_changes_nothing(
         nonlocal minted
         minted += 1
         url, left = f"http://home.test/signed/{minted}", script.lifetime_ms
-        ends = {"expires_ts": fake.clock_ms() + ahead_ms + left, "expires_in_ms": left}
+        ends = {"expires_ts": fake.epoch_ms() + ahead_ms + left, "expires_in_ms": left}
         return answer({"links": [{"url": url, **ends}]})
 
     script.instead = answer_links

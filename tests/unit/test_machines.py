@@ -61,10 +61,10 @@ class Pending(Strategy):
             self.open_now.remove(pending)
         size = SIZES[request.media_id]
         body = fake.Blob(bytes(size))
-        until_ms = None if size else fake.clock_ms() + LIFETIME_MS
+        until_ms = None if size else fake.epoch_ms() + LIFETIME_MS
         return Media(
             request,
-            body.object_url(),
+            body.create_object_url(),
             strategy=self.name,
             source=NETWORK,
             traffic=traffic,

@@ -111,7 +111,7 @@ def test_whichever_element_hears_of_a_transfer_first_it_is_that_of_all_who_waite
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
         first, second = [await loader.load(MediaRequest(MXC)) for _ in range(2)]
-        browser.loads[first.src] = fake.Loads(1, 1, 500)
+        browser.loads[first.src] = fake.ResourceTimings(1, 1, 500)
         await loader.observe(second)
         await loader.observe(first)
         assert (first.source, second.source) == (NETWORK, NETWORK)

@@ -114,10 +114,10 @@ def test_what_the_browser_measured_is_added_once(script: Script, homeserver: Hom
 
     async def scenario() -> None:
         media = await loader.load(MediaRequest(MXC))
-        browser.loads[media.src] = fake.Loads(1, 1, 500)
+        browser.loads[media.src] = fake.ResourceTimings(1, 1, 500)
         await loader.observe(media)
         assert (media.traffic.requests, media.traffic.bytes, media.source) == (2, 500, NETWORK)
-        browser.loads[media.src] = fake.Loads(2, 1, 500)
+        browser.loads[media.src] = fake.ResourceTimings(2, 1, 500)
         again = await loader.load(MediaRequest(MXC))
         await loader.observe(again)
         assert (again.traffic.requests, again.traffic.bytes, again.source) == (0, 0, DISK)
@@ -135,10 +135,12 @@ def test_what_the_browser_lists_no_more_is_remembered_no_more(
 
     async def scenario() -> None:
         media = await loader.load(MediaRequest(MXC))
-        browser.loads[media.src] = fake.Loads(2, 2, 500)
+        browser.loads[media.src] = fake.ResourceTimings(2, 2, 500)
         await loader.observe(media)
         browser.emptied_timings += 1
-        browser.loads[media.src] = fake.Loads(1, 1, 70)  # it was full, and the next load is the first that it lists
+        browser.loads[media.src] = fake.ResourceTimings(
+            1, 1, 70
+        )  # it was full, and the next load is the first that it lists
         again = await loader.load(MediaRequest(MXC))
         await loader.observe(again)
         assert (again.traffic.requests, again.traffic.bytes, again.source) == (1, 70, NETWORK)
@@ -154,7 +156,7 @@ def test_a_video_whose_request_never_ends_counts_as_one(script: Script, homeserv
         for _ in range(2):
             await loader.observe(media)
             assert (media.traffic.requests, media.source) == (2, NETWORK), "the batch, and its own"
-        browser.loads[media.src] = fake.Loads(3, 3, 900)
+        browser.loads[media.src] = fake.ResourceTimings(3, 3, 900)
         await loader.observe(media)
         assert (media.traffic.requests, media.traffic.bytes, media.source) == (4, 900, NETWORK)
 
@@ -438,8 +440,8 @@ def test_an_element_shows_its_media_and_says_where_it_came_from(
         binding = Binding(element, open_loader("blob", homeserver))
         binding.start()
         await binding.settled()
-        assert (element.get("data-state"), element.get("data-strategy")) == (SHOWN, "blob")
-        assert element.get("data-source") == NETWORK
+        assert (element.get_attribute("data-state"), element.get_attribute("data-strategy")) == (SHOWN, "blob")
+        assert element.get_attribute("data-source") == NETWORK
         assert element.src in browser.object_urls
         binding.close()
         assert element.src == ""
@@ -468,7 +470,7 @@ def test_a_failed_element_has_words_in_its_place(
         binding.start()
         await binding.settled()
         assert type(binding.failure) is expected
-        assert element.get("data-state") == FAILED
+        assert element.get_attribute("data-state") == FAILED
         assert [words.text for words in element.siblings] == [expected.people]
         assert element.src == ""
 
@@ -509,7 +511,7 @@ def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
         return good
 
     async def scenario() -> None:
-        monkeypatch.setattr(fake, "decodes", is_good)
+        monkeypatch.setattr(fake, "can_decode_image", is_good)
         binding = await settled_binding(
             homeserver,
             lambda src: shown_if(tried.append(src) or len(tried) > 1),  # type: ignore[func-returns-value]
@@ -532,7 +534,7 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
 
     async def show(src: str) -> bool:
         tried.append(src)
-        browser.loads[src] = fake.Loads(len(tried), len(tried), 50 * len(tried), whole=len(tried) > cut)
+        browser.loads[src] = fake.ResourceTimings(len(tried), len(tried), 50 * len(tried), complete=len(tried) > cut)
         return True
 
     async def scenario() -> None:
@@ -556,7 +558,7 @@ def test_a_part_that_the_browser_keeps_of_a_picture_is_left_behind_with_its_link
     async def show(src: str) -> bool:
         tried.append(src)
         if src not in browser.loads:  # as Firefox has it, which loads no picture again that it has decoded
-            browser.loads[src] = fake.Loads(1, 1, 50, whole=len(browser.loads) >= cut)
+            browser.loads[src] = fake.ResourceTimings(1, 1, 50, complete=len(browser.loads) >= cut)
         return True
 
     async def scenario() -> None:
@@ -577,11 +579,11 @@ def test_a_cut_answer_is_no_damaged_file(
     headers = {"Content-Type": "image/png", told[0]: told[1]}
     script.instead = lambda request: fake.Response(200, PICTURE[:5], headers) if "/signed/" in request.url else None
 
-    async def decodes(url: str) -> bool:
+    async def can_decode_image(url: str) -> bool:
         return False
 
     async def scenario() -> None:
-        monkeypatch.setattr(fake, "decodes", decodes)
+        monkeypatch.setattr(fake, "can_decode_image", can_decode_image)
         binding = await settled_binding(homeserver, never)
         assert isinstance(binding.failure, errors.HomeserverUnreachable), binding.failure
 

@@ -5,23 +5,23 @@ import pytest
 from authmedia.errors import ServerFailure
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.strategies.blocking import _refusal
-from authmedia.support.untrusted import announced, figure, parsed
+from authmedia.support.untrusted import content_length, finite_number, parse_json
 from demo.room import Message, Person
 
 
 @pytest.mark.parametrize("text", ["1e999", "-1e999", "NaN", "9" * 400, "-3", "0", "null", '"7"', "[7]", "1e16"])
 def test_what_nobody_reckons_with_is_nothing(text: str) -> None:
-    assert figure(parsed(text)) == 0
+    assert finite_number(parse_json(text)) == 0
 
 
 @pytest.mark.parametrize(("text", "expected"), [("7", 7), ("2.5", 2.5), ("1e15", 1e15), ("1800000000000", 1.8e12)])
 def test_what_one_reckons_with_is_kept(text: str, expected: float) -> None:
-    assert figure(parsed(text)) == expected
+    assert finite_number(parse_json(text)) == expected
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 100_000, '{"a":' * 100_000, "\x00"])
 def test_what_is_no_json_is_nothing(text: str) -> None:
-    assert parsed(text) is None
+    assert parse_json(text) is None
 
 
 @pytest.mark.parametrize(
@@ -41,14 +41,14 @@ def test_what_is_no_json_is_nothing(text: str) -> None:
     ],
 )
 def test_how_long_a_body_is_to_be(length: str, timing: str, expected: int | None) -> None:
-    assert announced({"Content-Length": length, "Server-Timing": timing}.__getitem__) == expected
+    assert content_length({"Content-Length": length, "Server-Timing": timing}.__getitem__) == expected
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "9" * 400])
 def test_a_message_with_such_numbers_is_shown_without_them(number: str) -> None:
     info = f'{{"size": {number}, "w": {number}, "h": {number}, "duration": {number}}}'
     event = f'{{"origin_server_ts": {number}, "content": {{"msgtype": "m.image", "url": "mxc://a/b", "info": {info}}}}}'
-    message = Message(parsed(event), Person("@ana:a", "Ana", ""), Keyring())
+    message = Message(parse_json(event), Person("@ana:a", "Ana", ""), Keyring())
     assert (message.mxc, message.size, message.wide, message.high) == ("mxc://a/b", 0, 0, 0)
     assert (message.sent_ms, message.spoken_ms) == (0, 0)
 

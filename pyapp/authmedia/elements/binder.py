@@ -33,7 +33,7 @@ _AT_A_TIME, _TOGETHER = 200, 100
 NEAR_PX = 600
 
 
-class Binder(browser.Audience):
+class Binder(browser.ElementHandler):
     """The bound elements below a root, whichever they are at the moment; `close` unbinds them.
 
     Elements that name somebody in ``data-user-id`` are left to that account's loader, so that several accounts can
@@ -59,7 +59,7 @@ class Binder(browser.Audience):
         self._bound: dict[int, Binding] = {}
         self._near: set[int] = set()
         self._visible: set[int] = set()
-        self._watch = browser.Watch(root, _SELECTOR, _ATTRIBUTES, self, near_px)
+        self._watch = browser.ElementObserver(root, _SELECTOR, _ATTRIBUTES, self, near_px)
 
     @property
     def bindings(self) -> list[Binding]:
@@ -82,20 +82,20 @@ class Binder(browser.Audience):
 
     # --- what the watch tells ----------------------------------------------------------------------------------------
 
-    def came(self, number: int, element: browser.Element) -> None:
+    def on_added(self, number: int, element: browser.Element) -> None:
         """Binds an element."""
         self._elements[number] = element
         gc_tuning.grow_with(len(self._elements))
         self._bind(number)
 
-    def changed(self, number: int) -> None:
+    def on_attributes_changed(self, number: int) -> None:
         """Whatever it shows or waits for is no longer wanted."""
         before = self._bound.pop(number, None)
         if before:
             before.close()
         self._bind(number)
 
-    def went(self, number: int) -> None:
+    def on_removed(self, number: int) -> None:
         """Gives back what it had."""
         self._elements.pop(number)
         self._near.discard(number)
@@ -104,18 +104,18 @@ class Binder(browser.Audience):
         if bound:
             bound.close()
 
-    def near(self, number: int, near: bool) -> None:
+    def on_near(self, number: int, near: bool) -> None:
         """Loads what comes near; gives up what went away before it was there."""
         _keep(self._near, number, near)
         bound = self._bound.get(number)
         if bound and near:
             bound.start()
         elif not near:
-            self.visible(number, False)
+            self.on_visible(number, False)
             if bound:
                 bound.give_up()
 
-    def visible(self, number: int, visible: bool) -> None:
+    def on_visible(self, number: int, visible: bool) -> None:
         """Has what is visible loaded before what is not."""
         _keep(self._visible, number, visible)
         bound = self._bound.get(number)
@@ -124,7 +124,7 @@ class Binder(browser.Audience):
 
     def _bind(self, number: int) -> None:
         element = self._elements[number]
-        owner = element.get("data-user-id")
+        owner = element.get_attribute("data-user-id")
         if owner and owner != self._loader.user_id:
             return
         binding = Binding(

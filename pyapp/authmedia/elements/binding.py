@@ -10,7 +10,7 @@ from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferBrok
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.media import Media, MediaRequest
 from authmedia.support import backoff
-from authmedia.support.untrusted import whole_number
+from authmedia.support.untrusted import parse_digits
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -95,7 +95,7 @@ class Binding:
         crowd: Crowd | None = None,
     ) -> None:
         self._element = element
-        self._attributes = element.attributes(_ATTRIBUTES)
+        self._attributes = element.get_attributes(_ATTRIBUTES)
         self._wanted: MediaRequest | None = None
         self._loader = loader
         self._keyring = keyring or Keyring()
@@ -107,7 +107,7 @@ class Binding:
         self._words: browser.Element | None = None
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
-        self._listeners: list[browser.Listener] = []
+        self._listeners: list[browser.EventListener] = []
         self._playing = False
         #: Where a video or audio broke off last, in seconds, and how often it has without getting on.
         self._broke_at, self._breaks = 0.0, 0
@@ -151,7 +151,11 @@ class Binding:
     @property
     def label(self) -> str:
         """What the element is called for a person: its alternative text or its label."""
-        return self._element.get("data-label") or self._element.get("alt") or self._element.get("aria-label")
+        return (
+            self._element.get_attribute("data-label")
+            or self._element.get_attribute("alt")
+            or self._element.get_attribute("aria-label")
+        )
 
     @property
     def media(self) -> Media | None:
@@ -175,7 +179,7 @@ class Binding:
         self.started_ms = browser.now_ms()
         if self._attributes.get("data-blurhash"):
             self._leisure.add(self._show_blurhash)
-        if self._crowd and not self._element.is_put_off:
+        if self._crowd and not self._element.is_deferred:
             self._place = self._crowd.join(self._begin, urgent or self.visible)
         else:
             self._begin()
@@ -196,7 +200,7 @@ class Binding:
         """Ends a load that is on its way; `start` begins anew."""
         if self.started and self.state == LOADING:
             self._end()
-            self._element.unload()
+            self._element.remove_source()
             self._take_ornaments_off()
             self._give_back()
             self._settled.set()
@@ -224,11 +228,11 @@ class Binding:
         """Ends a load that is on its way, empties the element and gives its media back."""
         self._end()
         self._drop_listeners()
-        self._element.unload()
+        self._element.remove_source()
         self._take_ornaments_off()
         reserved = ("width", "height") if self._reserved else ()
         for name in ("data-state", "data-strategy", "data-source", "data-reason") + reserved:
-            self._element.unset(name)
+            self._element.remove_attribute(name)
         self._clear_words()
         self._give_back()
         self._settled.set()
@@ -236,7 +240,7 @@ class Binding:
     # --- loading -----------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
-        self._task = browser.spawn(self._run())
+        self._task = browser.create_task(self._run())
 
     def _end(self) -> None:
         """Has nothing on its way any more."""
@@ -298,7 +302,7 @@ class Binding:
 
         One that tells of its network is believed, where asking for the same brings an answer by now.
         """
-        broke_off, words = self._element.broke_off, self._element.media_error
+        broke_off, words = self._element.has_network_error, self._element.media_error
         failure = await self._loader.examine(media, words)
         if broke_off and isinstance(failure, WrongContent):
             return TransferBrokeOff("The transfer broke off", mxc=failure.mxc, words=words)
@@ -330,8 +334,8 @@ class Binding:
         encrypted = self._keyring.find(given.get("data-encrypted", ""))
         return MediaRequest(
             given.get("data-mxc", ""),
-            width=0 if encrypted else whole_number(given.get("data-width", "")) or 0,
-            height=0 if encrypted else whole_number(given.get("data-height", "")) or 0,
+            width=0 if encrypted else parse_digits(given.get("data-width", "")) or 0,
+            height=0 if encrypted else parse_digits(given.get("data-height", "")) or 0,
             method=given.get("data-method") or "scale",
             animated=given.get("data-animated") == "true",
             kind=self.kind,
@@ -348,8 +352,8 @@ class Binding:
             return
         self._ornamented = True
         self._percent = percent
-        self._element.set("data-progress", str(percent))
-        self._element.style("--progress", f"{percent}%")  # for the styles of the page
+        self._element.set_attribute("data-progress", str(percent))
+        self._element.set_style("--progress", f"{percent}%")  # for the styles of the page
 
     # --- while it is on show -----------------------------------------------------------------------------------------
 
@@ -357,14 +361,14 @@ class Binding:
         """A video or audio transfers more later, or breaks off."""
         if self._element.tag == "img":
             return
-        self._listeners = [self._element.on(event, self._on_more) for event in _MORE_EVENTS]
-        self._listeners.append(self._element.on("play", self._on_play))
-        self._listeners.append(self._element.on("pause", self._on_pause))
-        self._listeners.append(self._element.on("error", self._on_broken))
+        self._listeners = [self._element.listen(event, self._on_more) for event in _MORE_EVENTS]
+        self._listeners.append(self._element.listen("play", self._on_play))
+        self._listeners.append(self._element.listen("pause", self._on_pause))
+        self._listeners.append(self._element.listen("error", self._on_broken))
 
     def _on_more(self) -> None:
         if self._media:
-            browser.spawn(self._take_stock(self._media))
+            browser.create_task(self._take_stock(self._media))
 
     def _on_play(self) -> None:
         self._playing = True
@@ -376,19 +380,19 @@ class Binding:
         # Where it is, and whether it plays, is asked now. Chromium has it paused by then, but says so only afterwards.
         if self._media:
             playing = self._playing or self._element.is_playing
-            self._task = browser.spawn(self._replace(self._media, self._element.position, playing))
+            self._task = browser.create_task(self._replace(self._media, self._element.current_time, playing))
 
     def _tell_of(self, media: Media) -> None:
         """Says on the element what it shows now, and listens to what it has to say later."""
         self._task = None  # nothing is on its way any more: whoever is told may close it
-        self._element.set("data-strategy", media.strategy)
+        self._element.set_attribute("data-strategy", media.strategy)
         if media.reason:
-            self._element.set("data-reason", media.reason)
+            self._element.set_attribute("data-reason", media.reason)
         self._listen()
         self._tell_source(media)
 
     def _tell_source(self, media: Media) -> None:
-        self._element.set("data-source", media.source)
+        self._element.set_attribute("data-source", media.source)
         self._enter(SHOWN)
 
     async def _take_stock(self, media: Media) -> None:
@@ -406,8 +410,8 @@ class Binding:
         except Exception as error:
             self._fail(_as_ours(error))
             return
-        if element.position < min(position, _FURTHER_S):  # else somebody has been quicker
-            element.position = position
+        if element.current_time < min(position, _FURTHER_S):  # else somebody has been quicker
+            element.current_time = position
         if playing:
             await element.play()
         self._tell_of(media)
@@ -427,7 +431,7 @@ class Binding:
             media = self._media = await self._loader.load(self._request(), self._is_visible)
             media.traffic.add(self.traffic)  # what the element had cost before
             self.traffic = media.traffic
-            position = element.position or position  # where somebody wanted to be meanwhile
+            position = element.current_time or position  # where somebody wanted to be meanwhile
             if await element.show(media.src, "loadedmetadata", media.crossorigin, playing):
                 await self._loader.observe(media)
                 return media, position
@@ -448,7 +452,7 @@ class Binding:
 
     def _enter(self, state: str) -> None:
         self.state = state
-        self._element.set("data-state", state)
+        self._element.set_attribute("data-state", state)
         if self._on_change:
             self._on_change(self)
 
@@ -457,8 +461,8 @@ class Binding:
         element, given = self._element, self._attributes
         if given.get("data-method") == "crop" and "width" not in given:
             self._reserved = True
-            element.set("width", given.get("data-width", ""))
-            element.set("height", given.get("data-height", ""))
+            element.set_attribute("width", given.get("data-width", ""))
+            element.set_attribute("height", given.get("data-height", ""))
 
     def _show_blurhash(self) -> None:
         if self.state != LOADING or self._settled.is_set():
@@ -468,8 +472,8 @@ class Binding:
         except ValueError:
             return  # a stranger's word, and only an ornament
         self._ornamented = True
-        self._element.style("background-size", "cover")
-        self._element.style("background-image", f"url({url})")
+        self._element.set_style("background-size", "cover")
+        self._element.set_style("background-image", f"url({url})")
 
     def _take_ornaments_off(self) -> None:
         """Leaves nothing on the element of what stood there while it was loading."""
@@ -477,9 +481,9 @@ class Binding:
             return
         self._ornamented = False
         self._percent = -1
-        self._element.unset("data-progress")
+        self._element.remove_attribute("data-progress")
         for name in ("--progress", "background-image", "background-size"):
-            self._element.style(name, "")
+            self._element.set_style(name, "")
 
     def _fail(self, error: AuthMediaError) -> None:
         """Gives back what there was, and says in the element's place why there is nothing."""
@@ -487,19 +491,19 @@ class Binding:
         self._give_back()
         self.failure = error
         self.traffic = self.traffic or error.traffic
-        self._element.unload()
-        self._element.set("data-strategy", self._loader.name)
+        self._element.remove_source()
+        self._element.set_attribute("data-strategy", self._loader.name)
         # Not as an alert: where a homeserver is down, hundreds would be read out one over the other.
-        self._words = browser.create("span", class_="media-failed", title=str(error))
+        self._words = browser.create_element("span", class_="media-failed", title=str(error))
         self._words.text = error.people
-        button = browser.create("button", type="button", class_="media-retry")
+        button = browser.create_element("button", type="button", class_="media-retry")
         button.text = "Try again"
         if self.label:
-            button.set("aria-label", f"Try again: {self.label}")
-        self._listeners.append(button.on("click", self.retry))
+            button.set_attribute("aria-label", f"Try again: {self.label}")
+        self._listeners.append(button.listen("click", self.retry))
         self._words.append(button)
         # Not inside what is itself pressed: a button in a button can be reached by nobody.
-        place = self._element.around("button, a")
+        place = self._element.closest("button, a")
         place.after(self._words)
         if self._given_focus and place.has_focus:
             button.focus()  # where it was when somebody pressed it
@@ -512,9 +516,9 @@ class Binding:
 
     def _take_focus(self) -> None:
         """Has the keyboard where the words and their button were, instead of at the top of the page."""
-        place = self._element.around("button, a")
+        place = self._element.closest("button, a")
         if place is self._element and place.tag == "img":
-            place.set("tabindex", "-1")  # else it could not be there
+            place.set_attribute("tabindex", "-1")  # else it could not be there
         place.focus()
 
     def _clear_words(self) -> None:

@@ -24,7 +24,7 @@ class Leisure:
         """Has something done once what was added before is done."""
         self._waiting.append(work)
         if not self._task:
-            self._task = browser.spawn(self._run())
+            self._task = browser.create_task(self._run())
 
     def close(self) -> None:
         """Leaves undone what is left."""
@@ -35,8 +35,8 @@ class Leisure:
     async def _run(self) -> None:
         try:
             while self._waiting:
-                await browser.breath()
+                await browser.yield_to_browser()
                 if self._waiting:
                     self._waiting.pop(0)()
         finally:  # where one of them failed, which the page is told, the others are still done
-            self._task = browser.spawn(self._run()) if self._waiting else None
+            self._task = browser.create_task(self._run()) if self._waiting else None

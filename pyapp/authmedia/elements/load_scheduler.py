@@ -46,7 +46,7 @@ class Crowd:
             return place
         self._waiting.append(place)
         if not self._usher:
-            self._usher = browser.spawn(self._let_others_in())
+            self._usher = browser.create_task(self._let_others_in())
         return place
 
     def close(self) -> None:

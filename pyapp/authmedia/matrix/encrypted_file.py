@@ -8,7 +8,7 @@ import hashlib
 
 from authmedia.errors import MalformedEncryptedFile
 from authmedia.support.base64url import base64url
-from authmedia.support.untrusted import mapping, whole_number
+from authmedia.support.untrusted import json_object, parse_digits
 
 _VERSION = "v2"
 _ALGORITHM = "A256CTR"
@@ -31,10 +31,10 @@ class EncryptedFile:
     __slots__ = ("counter", "fingerprint", "key", "sha256", "url")
 
     def __init__(self, file: object) -> None:
-        content = mapping(file)
+        content = json_object(file)
         #: Where the ciphertext is.
         self.url = str(content.get("url", ""))
-        key = mapping(content.get("key"))
+        key = json_object(content.get("key"))
         self._insist(content.get("v") == _VERSION, "'v' is not 'v2'")
         self._insist(key.get("alg") == _ALGORITHM and key.get("kty") == "oct", "'key' is none for AES-256 in CTR mode")
         #: The key as a JWK has it. It is for `browser` alone: never a URL, an element or a log.
@@ -43,7 +43,7 @@ class EncryptedFile:
         self.counter = self._bytes(content.get("iv"), _COUNTER_BYTES, "'iv' is not one block of AES")
         #: The digest of the ciphertext.
         self.sha256 = self._bytes(
-            mapping(content.get("hashes")).get("sha256"), _DIGEST_BYTES, "'hashes.sha256' is no SHA-256"
+            json_object(content.get("hashes")).get("sha256"), _DIGEST_BYTES, "'hashes.sha256' is no SHA-256"
         )
         #: Tells files of the same address but other keys apart, and gives nothing away.
         self.fingerprint = base64url(hashlib.sha256(self.key.encode() + self.counter + self.sha256).digest())[
@@ -95,5 +95,5 @@ class Keyring:
         """
         if not handle:
             return None
-        number = whole_number(handle) or 0
+        number = parse_digits(handle) or 0
         return EncryptedFile(self._files[number - 1] if 0 < number <= len(self._files) else None)

@@ -15,7 +15,7 @@ from authmedia.errors import (
     SessionExpired,
 )
 from authmedia.media import MediaRequest
-from authmedia.support.untrusted import figure, mapping, parsed
+from authmedia.support.untrusted import finite_number, json_object, parse_json
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -120,7 +120,7 @@ class Homeserver:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        answer = parsed(await text_of(await self.respond(method, path)))
+        answer = parse_json(await text_of(await self.respond(method, path)))
         return [entry for entry in answer if isinstance(entry, dict)] if isinstance(answer, list) else []
 
     async def fetch_media(self, request: MediaRequest, traffic: Traffic) -> browser.Response:
@@ -275,7 +275,7 @@ async def text_of(response: browser.Response) -> str:
 
 async def refusal(response: browser.Response) -> AuthMediaError:
     """The error that fits an answer of 400 and above. https://spec.matrix.org/latest/client-server-api/#standard-error-response"""
-    answer = mapping(parsed(await response.text()))
+    answer = json_object(parse_json(await response.text()))
     errcode = str(answer.get("errcode", ""))
     words = f"{errcode}: {answer.get('error', '')}" if errcode else f"HTTP {response.status}"
     if errcode == "M_LIMIT_EXCEEDED" or response.status == 429:
@@ -303,13 +303,13 @@ def refused(errcode: str, words: str, status: int = 0) -> AuthMediaError:
 def _retry_after(response: browser.Response, answer: "dict[str, Any]") -> float | None:
     """Seconds to wait, from the header (whole seconds) or from the older field of the body (milliseconds)."""
     try:
-        return figure(int(response.header("Retry-After")))
+        return finite_number(int(response.header("Retry-After")))
     except ValueError:  # it is missing, or a date
-        return figure(answer.get("retry_after_ms")) / 1000 or None
+        return finite_number(answer.get("retry_after_ms")) / 1000 or None
 
 
 async def _json_object(response: browser.Response) -> "dict[str, Any]":
-    answer = parsed(await text_of(response))
+    answer = parse_json(await text_of(response))
     if not isinstance(answer, dict):
         raise ServerFailure("The homeserver's answer is not JSON; is this the address of a Matrix homeserver?")
     return answer

@@ -12,7 +12,7 @@ from authmedia.errors import AuthMediaError, HomeserverUnreachable, RateLimited
 from authmedia.matrix.homeserver import media_path, refused
 from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
 from authmedia.strategies.base import Strategy
-from authmedia.support.untrusted import mapping, parsed
+from authmedia.support.untrusted import json_object, parse_json
 from authmedia.traffic import Traffic
 
 
@@ -41,7 +41,7 @@ class BlockingStrategy(Strategy):
         else:
             content_type = safe_content_type(content_type or request.content_type)
             traffic.bytes += len(body)
-            url = browser.bytes_blob(body, content_type).object_url()
+            url = browser.bytes_blob(body, content_type).create_object_url()
             return Media(
                 request,
                 url,
@@ -80,7 +80,7 @@ class BlockingStrategy(Strategy):
 
 
 def _refusal(status: int, body: bytes) -> AuthMediaError:
-    answer = mapping(parsed(body))
+    answer = json_object(parse_json(body))
     errcode = str(answer.get("errcode", ""))
     words = f"{errcode}: {answer.get('error', '')}" if errcode else f"HTTP {status}"
     if status == 429:

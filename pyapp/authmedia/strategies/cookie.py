@@ -62,7 +62,7 @@ class CookieStrategy(Strategy):
         async with self._once:  # all who ask at the same time are served by one cookie
             if self._attributes is None:
                 await self._choose(traffic)
-            elif browser.clock_ms() > self._until_ms:
+            elif browser.epoch_ms() > self._until_ms:
                 await self._set(self._attributes, traffic)
         return Media(request, self._url(request), strategy=self.name, source=NETWORK, traffic=traffic)
 
@@ -70,7 +70,7 @@ class CookieStrategy(Strategy):
         """By the header: if a page could read by the cookie, any page could read everything of whoever visits it."""
         response = await self.homeserver.fetch_media(media.request, media.traffic)
         self._read[media.src] = media
-        media.traffic.bytes += response.announced or 0
+        media.traffic.bytes += response.content_length or 0
         return response
 
     async def observe(self, media: Media) -> bool:
@@ -87,7 +87,7 @@ class CookieStrategy(Strategy):
         for attributes in _ATTRIBUTES:
             await self._set(attributes, traffic)
             # Under another name each time, or the browser may show what it has.
-            if await browser.decodes(f"{self.homeserver.base_url}{_PICTURE}?try={browser.random_name()}"):
+            if await browser.can_decode_image(f"{self.homeserver.base_url}{_PICTURE}?try={browser.random_uuid()}"):
                 self._attributes = attributes
                 return
         words = "the browser does not send the cookie back, whether SameSite is Lax or None, or Partitioned"
@@ -95,7 +95,7 @@ class CookieStrategy(Strategy):
 
     async def _set(self, attributes: "dict[str, Any]", traffic: Traffic) -> None:
         answer = await self.homeserver.call("POST", _COOKIE, attributes, traffic=traffic, credentials="include")
-        self._until_ms = browser.clock_ms() + float(answer.get("expires_in_ms", 0)) - _RENEW_BEFORE_MS
+        self._until_ms = browser.epoch_ms() + float(answer.get("expires_in_ms", 0)) - _RENEW_BEFORE_MS
 
     def _url(self, request: MediaRequest) -> str:
         path = f"{_COOKIE}/{request.server_name}/{request.media_id}{request.thumbnail_query}"

@@ -88,7 +88,7 @@ class Decrypting(Strategy):
         content_type = safe_content_type(request.content_type)
         media = Media(
             request,
-            body.slice(0, content_type).object_url(),
+            body.slice(0, content_type).create_object_url(),
             strategy=self.name,
             source=ciphertext.source,
             traffic=traffic,
@@ -104,7 +104,7 @@ class Decrypting(Strategy):
         failure: AuthMediaError
         try:
             response = await self.inner.read(ciphertext)
-            body = await response.decrypted(encrypted.key, encrypted.counter, encrypted.sha256)
+            body = await response.decrypt(encrypted.key, encrypted.counter, encrypted.sha256)
             if body:
                 return body
             failure = WrongHash("The ciphertext has another SHA-256 than the event says", mxc=request.mxc)

@@ -84,7 +84,7 @@ class OpfsStrategy(Strategy):
         self._store.pin(request.key)
         return Media(
             request,
-            stored.body.object_url(),
+            stored.body.create_object_url(),
             strategy=self.name,
             source=DISK,
             traffic=traffic,
@@ -96,8 +96,8 @@ class OpfsStrategy(Strategy):
         response = await self.homeserver.fetch_media(request, traffic)
         content_type = safe_content_type(response.header("Content-Type") or request.content_type)
         try:
-            if response.announced is None:  # what is stored is known by its length
-                response = (await whole_body(response)).as_response()
+            if response.content_length is None:  # what is stored is known by its length
+                response = browser.blob_response(await whole_body(response))
             await self._store.write(request.key, content_type, response, traffic.on_progress)
         finally:
             response.abort()  # where the storage refused, before anybody read it

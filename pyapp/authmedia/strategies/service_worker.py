@@ -32,8 +32,8 @@ class ServiceWorkerStrategy(Strategy):
 
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
-        self._handle = browser.random_name()
-        self._worker = browser.MediaWorker(_SCRIPT, self._headers_for, self._note_length)
+        self._handle = browser.random_uuid()
+        self._worker = browser.MediaServiceWorker(_SCRIPT, self._headers_for, self._note_length)
         self._open: dict[str, Media] = {}
         self._transfers = Transfers()
         self._registered = False

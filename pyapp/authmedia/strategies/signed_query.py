@@ -64,7 +64,7 @@ class SignedQueryStrategy(Strategy):
                 await self._learn(traffic)
         # One proof for half a window, so that the browser's cache knows the address again for as long.
         step = self._window_ms // 2
-        now_ms = browser.clock_ms() + self._ahead_ms
+        now_ms = browser.epoch_ms() + self._ahead_ms
         moment = int(now_ms // step) * step
         if self._proof[1] != moment:
             self._proof = (await self.homeserver.prove(str(moment)), moment)
@@ -77,7 +77,7 @@ class SignedQueryStrategy(Strategy):
         if not isinstance(offer, dict):
             raise StrategyUnsupported("The homeserver does not take signed queries", words="signed_query is off")
         self._window_ms = int(offer["window_ms"])
-        self._ahead_ms = float(offer["now_ms"]) - browser.clock_ms()
+        self._ahead_ms = float(offer["now_ms"]) - browser.epoch_ms()
         self._token_id = str(offer["token_id"])
 
 

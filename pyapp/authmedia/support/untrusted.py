@@ -8,14 +8,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 #: By this name a server tells the size of a body in ``Server-Timing``: in an ``<img>`` a part looks whole.
-SIZE = "size"
+SIZE_METRIC = "size"
 
 # Milliseconds until the year 33658, or a petabyte: whoever names more means nothing by it.
 _MOST = 1e15
 _MOST_DIGITS = 15
 
 
-def parsed(text: "str | bytes") -> "Any":
+def parse_json(text: "str | bytes") -> "Any":
     """What a text, or one in UTF-8, says in JSON; nothing where it is none.
 
     In Python, not by the browser: its large integers would wrap on MicroPython.
@@ -26,12 +26,12 @@ def parsed(text: "str | bytes") -> "Any":
         return None
 
 
-def mapping(value: object) -> "dict[str, Any]":
+def json_object(value: object) -> "dict[str, Any]":
     """An object of JSON; one without anything in it for whatever is none."""
     return value if isinstance(value, dict) else {}
 
 
-def figure(value: object) -> float:
+def finite_number(value: object) -> float:
     """A number that can be reckoned with; 0 for whatever is none, or less than nothing."""
     if not isinstance(value, (int, float)):
         return 0.0
@@ -42,7 +42,7 @@ def figure(value: object) -> float:
     return read if 0 < read <= _MOST else 0.0
 
 
-def announced(header: "Callable[[str], str]") -> int | None:
+def content_length(header: "Callable[[str], str]") -> int | None:
     """How many bytes a body is to have, by its headers; nothing where they do not say.
 
     Where it has no length, links tell their size all the same: ``Server-Timing: size;desc="14200"``.
@@ -51,17 +51,17 @@ def announced(header: "Callable[[str], str]") -> int | None:
 
     :param header: gives a header's value, empty where it is missing. The second one is read only where it is needed.
     """
-    length = whole_number(header("Content-Length"))
+    length = parse_digits(header("Content-Length"))
     if length is not None:
         return length
     for metric in header("Server-Timing").split(","):
         name, _, description = metric.strip().partition(';desc="')
-        if name == SIZE:
-            return whole_number(description[:-1])
+        if name == SIZE_METRIC:
+            return parse_digits(description[:-1])
     return None
 
 
-def whole_number(text: str) -> int | None:
+def parse_digits(text: str) -> int | None:
     """Digits as a number; nothing for whatever else it is."""
     # Of bytes, since those of a text would be digits of all scripts on CPython.
     return int(text) if len(text) <= _MOST_DIGITS and text.encode().isdigit() else None

@@ -8,7 +8,7 @@ from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest, safe_content_type
 from authmedia.support.backoff import Pause
 from authmedia.support.gather import together
-from authmedia.support.untrusted import mapping, parsed
+from authmedia.support.untrusted import json_object, parse_json
 from authmedia.traffic import Traffic
 
 _PATH = LINKS_PREFIX + "/bundle"
@@ -100,7 +100,7 @@ class Bundler:
     def _add(self, orders: "list[_Order]") -> None:
         self._waiting.extend(orders)
         if self._waiting and (not self._collecting or self._collecting.done()):
-            self._collecting = browser.spawn(self._collect())
+            self._collecting = browser.create_task(self._collect())
 
     def _give_up(self, order: "_Order") -> None:
         if order in self._waiting:
@@ -119,7 +119,7 @@ class Bundler:
             self._waiting = waiting[self.limit :]
             bundle = _Bundle(self._homeserver, waiting[: self.limit], self._pause)
             self._running.append(bundle)
-            browser.spawn(self._run(bundle))
+            browser.create_task(self._run(bundle))
 
     async def _run(self, bundle: "_Bundle") -> None:
         try:
@@ -149,7 +149,7 @@ class _Bundle:
     async def load(self) -> "list[_Order]":
         """Answers all orders; gives those that are to be asked for again."""
         if not self._done.is_set():  # as it is where it was given up before it began
-            self._task = browser.spawn(self._load())
+            self._task = browser.create_task(self._load())
         await self._done.wait()
         return [order for order in self._again if not order.ready.is_set()]
 
@@ -185,7 +185,7 @@ class _Bundle:
         traffic = self._orders[0].traffic
         response = await self._homeserver.respond("POST", _PATH, body, traffic)
         try:
-            pieces = response.pieces()
+            pieces = response.reader()
             while await self._take_part(pieces):
                 continue
         finally:
@@ -201,13 +201,13 @@ class _Bundle:
                 order.fail(failure.about(order.request.mxc))
         self._done.set()
 
-    async def _take_part(self, pieces: browser.Pieces) -> bool:
+    async def _take_part(self, pieces: browser.BodyReader) -> bool:
         """Reads one part; gives whether there was one."""
-        line = await pieces.line(_LONGEST_HEAD)
+        line = await pieces.read_line(_LONGEST_HEAD)
         if not line:
             return False
         order, status, content_type, length = self._head(line)
-        body = await pieces.blob(length, safe_content_type(content_type))
+        body = await pieces.read_blob(length, safe_content_type(content_type))
         if body is None:
             return False
         if status == 200:
@@ -219,7 +219,7 @@ class _Bundle:
 
     def _head(self, line: str) -> "tuple[_Order, int, str, int]":
         try:
-            head = parsed(line)
+            head = parse_json(line)
             number, status, length = int(head["part"]), int(head["status"]), int(head["length"])
             if number < 0 or length < 0 or number in self._answered:
                 raise ValueError
@@ -231,7 +231,7 @@ class _Bundle:
         raise failure
 
     def _refuse(self, order: "_Order", status: int, text: str) -> None:
-        error = mapping(parsed(text))
+        error = json_object(parse_json(text))
         errcode = str(error.get("errcode", ""))
         if errcode == _BUNDLE_FULL:
             return  # it is asked for again with all others that got nothing

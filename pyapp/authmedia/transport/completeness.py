@@ -31,14 +31,14 @@ async def whole_body(
     :raises BrowserError: if the transfer broke off, whether the browser has noticed that or not.
     """
     body = await response.blob(on_progress)
-    if response.announced is None and not await has_its_end(body):
+    if response.content_length is None and not await has_its_end(body):
         raise browser.BrowserError("NetworkError", "The body ends before the media does")
     return body
 
 
 async def has_its_end(body: browser.Blob) -> bool:
     """Whether the format says that this is all of it, or says nothing about that."""
-    head = await body.peek(0, _HEAD_BYTES)
+    head = await body.read_bytes(0, _HEAD_BYTES)
     for position, mark, ends in _FORMATS:
         begin = head[position : position + len(mark)]
         if begin == mark:
@@ -50,16 +50,16 @@ async def has_its_end(body: browser.Blob) -> bool:
 
 async def _reaches(body: browser.Blob, size: int) -> bool:
     """Whether it has so many bytes. Asked like this, because sizes wrap on their way into MicroPython."""
-    return len(await body.peek(size - 1, 1)) == 1
+    return len(await body.read_bytes(size - 1, 1)) == 1
 
 
 async def _png_ends(body: browser.Blob) -> bool:
     """A row of chunks, of which the last is known by its name. https://www.w3.org/TR/png-3/#5Chunk-layout"""
-    if (await body.peek(max(0, body.size - 8), 4)) == b"IEND":
+    if (await body.read_bytes(max(0, body.size - 8), 4)) == b"IEND":
         return True
     start = 8
     for _ in range(_MOST_PARTS):
-        chunk = await body.peek(start, 8)
+        chunk = await body.read_bytes(start, 8)
         if len(chunk) < 8:
             return False
         start += 12 + int.from_bytes(chunk[:4], "big")
@@ -70,7 +70,7 @@ async def _png_ends(body: browser.Blob) -> bool:
 
 async def _gif_ends(body: browser.Blob) -> bool:
     """The end of a block, and the trailer. https://www.w3.org/Graphics/GIF/spec-gif89a.txt"""
-    return b"\x00;" in await body.peek(max(0, body.size - _GIF_TAIL_BYTES), _GIF_TAIL_BYTES)
+    return b"\x00;" in await body.read_bytes(max(0, body.size - _GIF_TAIL_BYTES), _GIF_TAIL_BYTES)
 
 
 async def _riff_ends(body: browser.Blob) -> bool:
@@ -78,7 +78,7 @@ async def _riff_ends(body: browser.Blob) -> bool:
 
     https://developers.google.com/speed/webp/docs/riff_container
     """
-    size = await body.peek(4, 4)
+    size = await body.read_bytes(4, 4)
     return size == b"\xff\xff\xff\xff" or await _reaches(body, 8 + int.from_bytes(size, "little"))
 
 
@@ -86,14 +86,16 @@ async def _jpeg_ends(body: browser.Blob) -> bool:
     """An EOI behind the scan, since a thumbnail before it has one of its own. https://www.w3.org/Graphics/JPEG/itu-t81.pdf"""
     start = 2
     for _ in range(_MOST_PARTS):
-        segment = await body.peek(start, 4)
+        segment = await body.read_bytes(start, 4)
         if len(segment) < 4:
             return False
         if segment[0] != 0xFF:
             return True  # an odd one, of which no more can be said
         if segment[1] == 0xDA:
             # Behind it, phones put a film, or further pictures.
-            return await body.peek(body.size - 2, 2) == b"\xff\xd9" or await body.finds(b"\xff\xd9", start)
+            return await body.read_bytes(body.size - 2, 2) == b"\xff\xd9" or await body.contains_pair(
+                b"\xff\xd9", start
+            )
         is_fill = segment[1] == 0xFF
         start += 1 if is_fill else 2 + int.from_bytes(segment[2:4], "big")
     return True
@@ -106,7 +108,7 @@ async def _boxes_end(body: browser.Blob) -> bool:
     """
     start = 0
     for _ in range(_MOST_PARTS):
-        box = await body.peek(start, 16)
+        box = await body.read_bytes(start, 16)
         if len(box) < 8:
             return await _reaches(body, start)
         is_large = box[:4] == b"\x00\x00\x00\x01"
@@ -123,7 +125,7 @@ async def _matroska_ends(body: browser.Blob) -> bool:
     """WebM and Matroska tell the size of their segment, unless they were recorded live."""
     end = 0
     for identifier in (_EBML, _SEGMENT):
-        head = await body.peek(end, 12)
+        head = await body.read_bytes(end, 12)
         if len(head) < 12:
             return False
         if head[:4] != identifier or not head[4]:

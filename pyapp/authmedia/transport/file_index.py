@@ -8,7 +8,7 @@ import asyncio
 import json
 
 from authmedia import browser
-from authmedia.support.untrusted import mapping, parsed
+from authmedia.support.untrusted import json_object, parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ class FileIndex:
 
     def writes(self, name: str) -> None:
         """Takes note that a file is about to be written here."""
-        self._own[name] = browser.clock_ms(), _ANY
+        self._own[name] = browser.epoch_ms(), _ANY
 
     def uses(self, name: str, file: browser.Blob) -> None:
         """Takes note of a use; the index is written once for all uses of a moment."""
-        self._own[name] = browser.clock_ms(), file.changed
+        self._own[name] = browser.epoch_ms(), file.last_modified
         if not self._waiting:
             self._waiting = True
-            browser.spawn(self._write_soon())
+            browser.create_task(self._write_soon())
 
     async def is_altered(self, name: str, file: browser.Blob) -> bool:
         """Whether somebody wrote to a file who takes no note of it."""
@@ -68,7 +68,7 @@ class FileIndex:
         own = self._own.get(name)
         noted = self._noted.get(name) if self._noted is not None else None
         if own or noted:
-            return any(note[1] in (_ANY, file.changed) for note in (own, noted) if note)
+            return any(note[1] in (_ANY, file.last_modified) for note in (own, noted) if note)
         return self._noted is not None  # it stands in no index
 
     async def by_use(self, names: "list[str]") -> "list[str]":
@@ -83,7 +83,7 @@ class FileIndex:
             async with self.lock():
                 directory = await self._open()
                 used = await self._merged(directory)
-                present = set(await directory.names())
+                present = set(await directory.file_names())
                 kept = {name: note for name, note in used.items() if name in present}
                 await directory.write(NAME, _as_text(kept) + "\n", None)
         except browser.BrowserError:
@@ -103,7 +103,7 @@ async def _read(directory: browser.Directory) -> "dict[str, tuple[float, int]]":
     if not file:
         return {}
     try:
-        notes = mapping(parsed(await file.first_line(_LONGEST)))
+        notes = json_object(parse_json(await file.first_line(_LONGEST)))
         return {name: (float(note[0]), int(note[1])) for name, note in notes.items() if _is_note(note)}
     except (ValueError, OverflowError):  # of NaN, of 1e999
         return {}

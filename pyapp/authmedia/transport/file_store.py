@@ -100,7 +100,7 @@ class FileStore:
         :param response: one that says how long it is, by which the file is known as whole later.
         :raises BrowserError: if storage or network refused; nothing is left behind then.
         """
-        size = response.announced or 0
+        size = response.content_length or 0
         # Whoever promises more than there may be of all files throws none of them out before it is there.
         believed = size <= self._budget
         directory = await self._open()
@@ -117,7 +117,7 @@ class FileStore:
         """Removes the file of one key, or all of this owner's; what another tab is writing, once it is written."""
         self._total = None
         directory = await self._open()
-        names = [self._name(key)] if key is not None else await directory.names()
+        names = [self._name(key)] if key is not None else await directory.file_names()
         for name in names:
             if name.startswith(self._prefix()) and not await directory.remove(name):
                 async with _writing(name):
@@ -139,7 +139,7 @@ class FileStore:
 
     async def _open(self) -> browser.Directory:
         if self._directory is None:
-            self._directory = await browser.Directory.open(_DIRECTORY)
+            self._directory = await browser.Directory.get(_DIRECTORY)
         return self._directory
 
     def _prefix(self) -> str:
@@ -196,7 +196,7 @@ def _parse_head(head: str) -> "tuple[str, int | None]":
 
 async def _sizes(directory: browser.Directory) -> dict[str, int]:
     found = {}
-    for name in await directory.names():
+    for name in await directory.file_names():
         file = await directory.read(name)
         if file:
             found[name] = file.size

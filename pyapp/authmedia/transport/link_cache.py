@@ -4,7 +4,7 @@ import asyncio
 import json
 
 from authmedia import browser
-from authmedia.support.untrusted import parsed
+from authmedia.support.untrusted import parse_json
 
 # Not at every batch, since it is written whole.
 _REMEMBER_EVERY_S = 1.0
@@ -24,7 +24,7 @@ class Link:
     @property
     def is_good(self) -> bool:
         """Whether enough of its life is left."""
-        return self.good_until_ms > browser.clock_ms()
+        return self.good_until_ms > browser.epoch_ms()
 
 
 class KeptLinks:
@@ -79,7 +79,7 @@ class KeptLinks:
             return
         self._recalled = True
         try:
-            for entry in parsed(await browser.recall(self._name)) or []:
+            for entry in parse_json(await browser.get_session_item(self._name)) or []:
                 key, url, good_until_ms = entry
                 link = Link(str(url), float(good_until_ms))
                 if link.is_good and key not in self._links:
@@ -91,7 +91,7 @@ class KeptLinks:
         """Has the tab remember what is kept: at once, and then once for all that come within a while."""
         self._unsaved = True
         if not self._remembering or self._remembering.done():
-            self._remembering = browser.spawn(self._remember())
+            self._remembering = browser.create_task(self._remember())
 
     async def forget(self, key: str | None) -> None:
         """Drops one link, or all, and has the tab do so, too."""
@@ -99,7 +99,7 @@ class KeptLinks:
             self._recalled = True
             self._links, self._order = {}, []
             self.close()
-            await browser.forget(self._name)
+            await browser.remove_session_item(self._name)
             return
         await self.recall()
         if self._links.pop(key, None):
@@ -131,5 +131,5 @@ class KeptLinks:
         while self._unsaved:
             self._unsaved = False
             texts = [self._links[key][1] for key in self._latest()]
-            await browser.remember(self._name, "[" + ",".join(texts) + "]")
+            await browser.set_session_item(self._name, "[" + ",".join(texts) + "]")
             await asyncio.sleep(_REMEMBER_EVERY_S)

@@ -8,7 +8,7 @@ from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest
 from authmedia.support.backoff import Pause
 from authmedia.support.gather import together
-from authmedia.support.untrusted import figure
+from authmedia.support.untrusted import finite_number
 from authmedia.traffic import Traffic
 from authmedia.transport.link_cache import KeptLinks, Link
 
@@ -74,7 +74,7 @@ class Mint:
         """Renews a media's link ahead of its end from now on, so that whoever plays it has the next one at hand."""
         self._lasting[request.key] = request
         if not self._renewal:
-            self._renewal = browser.spawn(self._renew())
+            self._renewal = browser.create_task(self._renew())
 
     def let_go(self, request: MediaRequest) -> None:
         """Nobody plays it any more."""
@@ -118,7 +118,7 @@ class Mint:
         self._waiting.append(order)
         if len(self._waiting) == 1:
             self._asking = [task for task in self._asking if not task.done()]
-            self._asking.append(browser.spawn(self._collect()))
+            self._asking.append(browser.create_task(self._collect()))
         try:
             await order.ready.wait()
         except asyncio.CancelledError:
@@ -157,7 +157,7 @@ class Mint:
             order.ready.set()
 
     async def _ask(self, batch: "list[_Order]") -> None:
-        asked_ms = browser.clock_ms()
+        asked_ms = browser.epoch_ms()
         body: dict[str, Any] = {"media": [wish(order.request) for order in batch]}
         if batch[0].fresh:
             body["fresh"] = True
@@ -176,7 +176,7 @@ class Mint:
         """Asks for another link whenever one comes to its end whose media somebody plays."""
         while self._lasting:
             ends_ms = [end for end in [self._kept.ends_ms(key) for key in self._lasting] if end is not None]
-            left_ms = [end - browser.clock_ms() for end in ends_ms]
+            left_ms = [end - browser.epoch_ms() for end in ends_ms]
             # Looks now and then in any case: others come, and a device that slept wakes up late.
             await asyncio.sleep(min(max(min(left_ms or [0.0]) / 1000, _SOONEST_S), _LATEST_S))
             due = [request for key, request in self._lasting.items() if not self._kept.at_hand(key)]
@@ -220,6 +220,6 @@ class _Order:
             self.failure = refused(errcode, f"{errcode}: {entry.get('error', '')}").about(self.request.mxc)
             return
         # A server that tells the time of its end alone is taken to have the same clock.
-        left_ms = figure(entry.get("expires_in_ms")) or figure(entry.get("expires_ts")) - asked_ms
+        left_ms = finite_number(entry.get("expires_in_ms")) or finite_number(entry.get("expires_ts")) - asked_ms
         margin_ms = min(_MARGIN_MS, left_ms * _MARGIN_SHARE)
         self.link = Link(entry["url"], asked_ms + left_ms - margin_ms)

@@ -18,9 +18,9 @@ async def try_memory() -> Support:
 
 async def is_picture(body: browser.Blob) -> bool:
     """Whether an ``<img>`` can show it."""
-    url = body.object_url()
+    url = body.create_object_url()
     try:
-        return await browser.decodes(url)
+        return await browser.can_decode_image(url)
     finally:
         browser.revoke_object_url(url)
 
@@ -50,7 +50,7 @@ def in_memory(request: MediaRequest, body: browser.Blob, content_type: str, traf
     shown = body if body.content_type == safe else body.slice(0, safe)
     return Media(
         request,
-        shown.object_url(),
+        shown.create_object_url(),
         strategy=strategy,
         source=NETWORK,
         traffic=traffic,

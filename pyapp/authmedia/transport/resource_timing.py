@@ -22,7 +22,7 @@ class Transfers:
     def __init__(self) -> None:
         # By URL, for as long as the browser lists their loads.
         self._seen: dict[str, _Seen] = {}
-        self._listed_since = browser.keep_timings()
+        self._listed_since = browser.resource_timing_generation()
 
     def observe(self, media: Media) -> bool:
         """Completes ``traffic`` and ``source`` of a media that an element has shown.
@@ -30,14 +30,14 @@ class Transfers:
         :returns: whether all of it arrived, as far as the server said how much that is.
         """
         seen = self._recalled(media.src)
-        before, now = seen.loads, browser.loads_of(media.src)
+        before, now = seen.loads, browser.resource_timings(media.src)
         if now.entries > before.entries:
             media.source = NETWORK if now.requests > before.requests else DISK
             media.traffic.requests += now.requests - before.requests - seen.unlisted
-            media.traffic.bytes += now.wire - before.wire
+            media.traffic.bytes += now.wire_bytes - before.wire_bytes
             seen.unlisted = 0
         elif seen.media is media:
-            return seen.loads.whole  # several elements show it, and the first of them was asked already
+            return seen.loads.complete  # several elements show it, and the first of them was asked already
         elif media.request.kind == "image":
             media.source = MEMORY  # one of the pictures that the browser has decoded already
         else:
@@ -46,15 +46,15 @@ class Transfers:
             seen.unlisted = 1
         seen.media = media
         seen.loads = now
-        seen.parts += not now.whole
-        return now.whole
+        seen.parts += not now.complete
+        return now.complete
 
     def shows_parts(self, media: Media) -> bool:
         """Whether elements were shown a part of it more than once: from this URL there may be no more to be had."""
         return self._recalled(media.src).parts > 1
 
     def _recalled(self, url: str) -> "_Seen":
-        since = browser.keep_timings()
+        since = browser.resource_timing_generation()
         if since != self._listed_since:
             self._seen, self._listed_since = {}, since
         if url not in self._seen:
@@ -69,7 +69,7 @@ class _Seen:
     __slots__ = ("loads", "media", "parts", "unlisted")
 
     def __init__(self) -> None:
-        self.loads = browser.Loads()
+        self.loads = browser.ResourceTimings()
         self.media: Media | None = None
         self.unlisted = 0
         self.parts = 0
@@ -107,6 +107,6 @@ async def _can_be_shown(response: browser.Response, media: Media) -> bool:
     """
     body = await whole_body(response)
     media.traffic.bytes += body.size
-    if body.size < (response.announced or 0):
+    if body.size < (response.content_length or 0):
         raise browser.BrowserError("", "The body is shorter than its length")
     return await is_picture(body.slice(0, safe_content_type(response.header("Content-Type"))))
