@@ -6,7 +6,7 @@ from authmedia import browser
 from authmedia.errors import AuthMediaError, LoadGivenUp
 from authmedia.media import Media, MediaRequest
 from authmedia.support import backoff
-from authmedia.support.priority_semaphore import Gate, Turn
+from authmedia.support.priority_semaphore import Acquire, PrioritySemaphore
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ class Flight:
         self.failure: BaseException | None = None
         self.task: asyncio.Task[None] | None = None
         #: Its place in the queue, while it has one.
-        self.turn: Turn | None = None
+        self.turn: Acquire | None = None
         self.waiters: list[Waiter] = []
 
     def is_urgent(self) -> bool:
@@ -136,7 +136,7 @@ class Pipeline:
     ) -> None:
         self.strategy = strategy
         self.counters = Counters()
-        self._gate = Gate(transfers)
+        self._gate = PrioritySemaphore(transfers)
         self._idle_budget = idle_budget
         self._flights: dict[str, Flight] = {}
         self._kept: dict[str, Kept] = {}
@@ -200,7 +200,7 @@ class Pipeline:
         """Lets a load go before others, whose media has come into sight."""
         flight = self._flights.get(request.key)
         if flight and flight.turn:
-            self._gate.hurry(flight.turn)
+            self._gate.prioritize(flight.turn)
         elif flight:
             self.strategy.hurry(request)
 
@@ -290,13 +290,13 @@ class Pipeline:
         flight.task.cancel()
 
     async def _open_with_retries(self, request: MediaRequest, flight: Flight, traffic: Traffic) -> Media:
-        for attempt in range(backoff.TRIES):
+        for attempt in range(backoff.MAX_ATTEMPTS):
             try:
                 return await self._open(request, flight, traffic)
             except AuthMediaError as error:
-                if not error.temporary or not self.strategy.retried or attempt == backoff.TRIES - 1:
+                if not error.temporary or not self.strategy.retried or attempt == backoff.MAX_ATTEMPTS - 1:
                     raise
-                delay = backoff.delay_s(attempt, error.retry_after_s)
+                delay = backoff.retry_delay_s(attempt, error.retry_after_s)
             self.counters.count("retried")
             await asyncio.sleep(delay)
         raise AuthMediaError("No try was made", mxc=request.mxc)
@@ -304,7 +304,7 @@ class Pipeline:
     async def _open(self, request: MediaRequest, flight: Flight, traffic: Traffic) -> Media:
         if not self.strategy.carries(request):
             return await self.strategy.open(request, traffic)
-        flight.turn = self._gate.turn(flight.is_urgent)
+        flight.turn = self._gate.acquire(flight.is_urgent)
         async with flight.turn:
             return await self.strategy.open(request, traffic)
 

@@ -2,7 +2,7 @@
 
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.matrix.homeserver import Homeserver, percent_encoded
-from authmedia.support.gather import together
+from authmedia.support.gather import gather_all
 from authmedia.support.untrusted import finite_number, json_object
 
 TYPE_CHECKING = False
@@ -136,7 +136,7 @@ async def read_room(homeserver: Homeserver, room_id: str) -> Room:
     :raises AuthMediaError: of the class that fits what happened.
     """
     # Both at once: neither needs the other to be asked for.
-    state, page = await together(_read_state(homeserver, room_id), _read_page(homeserver, room_id, _MESSAGES))
+    state, page = await gather_all(_read_state(homeserver, room_id), _read_page(homeserver, room_id, _MESSAGES))
     room = Room(homeserver, room_id, state)
     room.take_older(page)
     return room

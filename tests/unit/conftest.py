@@ -35,7 +35,7 @@ def script(browser: Any) -> Script:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried at once."""
-    monkeypatch.setattr(backoff, "delay_s", lambda attempt, retry_after_s: 0)
+    monkeypatch.setattr(backoff, "retry_delay_s", lambda attempt, retry_after_s: 0)
 
 
 @pytest.fixture

@@ -154,7 +154,7 @@ def test_what_a_full_bundle_left_out_is_in_the_next(script: Script, loader: Medi
 def test_bundles_that_are_always_full_are_a_failure(
     script: Script, loader: MediaLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backoff, "_FIRST_S", 0)
+    monkeypatch.setattr(backoff, "_FIRST_DELAY_S", 0)
     refusal = b'{"errcode": "DEV.AUTHMEDIA.BUNDLE_FULL", "error": "This bundle is full"}'
     in_place_of(script, lambda wanted: fake.Response(200, part(0, refusal, 413, "application/json")))
     (failure,) = run(outcomes(loader, 1))
@@ -166,7 +166,7 @@ def test_bundles_that_are_always_full_are_a_failure(
 def test_what_a_broken_transfer_left_out_is_asked_for_again(
     script: Script, loader: MediaLoader, monkeypatch: pytest.MonkeyPatch, at: int, breaks: fake.BrowserError | None
 ) -> None:
-    monkeypatch.setattr(backoff, "_FIRST_S", 0)
+    monkeypatch.setattr(backoff, "_FIRST_DELAY_S", 0)
 
     def cut_once(wanted: list[dict[str, Any]]) -> Any:
         content = whole(script, wanted)
@@ -195,7 +195,7 @@ def test_what_a_broken_transfer_left_out_is_asked_for_again(
 def test_an_answer_that_is_no_bundle(
     script: Script, loader: MediaLoader, damage: Damage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backoff, "_FIRST_S", 0)
+    monkeypatch.setattr(backoff, "_FIRST_DELAY_S", 0)
     in_place_of(script, lambda wanted: fake.Response(200, damage(whole(script, wanted))))
     (failure,) = run(outcomes(loader, 1))
     assert isinstance(failure, (errors.ServerFailure, errors.HomeserverUnreachable))

@@ -394,7 +394,7 @@ def test_a_connection_that_breaks_under_a_video_is_made_again(
         assert (video.current_time, video.playing) == (12.5, True)
         # It breaks off at one place again and again, though its link is good.
         video.shows = None
-        for _ in range(backoff.TRIES):
+        for _ in range(backoff.MAX_ATTEMPTS):
             video.fire("error")
             await turns(100)
         assert state(video) == FAILED

@@ -4,7 +4,7 @@ import gc
 
 import pytest
 
-from authmedia.support.gc_tuning import grow_with
+from authmedia.support.gc_tuning import scale_threshold
 
 
 @pytest.fixture
@@ -17,22 +17,22 @@ def told(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_more_may_be_used_where_more_lives(told: list[int]) -> None:
-    grow_with(4096)
+    scale_threshold(4096)
     assert told == [750_000]
 
 
 def test_left_as_it_is_where_few_live(told: list[int]) -> None:
-    grow_with(255)
+    scale_threshold(255)
     assert not told
 
 
 def test_reckoned_anew_at_each_doubling_alone(told: list[int]) -> None:
     for count in range(1, 5001):
-        grow_with(count)
+        scale_threshold(count)
     assert len(told) == 5
 
 
 def test_cpython_is_left_alone() -> None:
     before = gc.get_threshold()
-    grow_with(4096)
+    scale_threshold(4096)
     assert gc.get_threshold() == before

@@ -229,7 +229,7 @@ def test_what_is_asked_for_while_an_account_is_forgotten_is_not_kept(
 def test_an_answer_that_is_no_link_is_an_error_of_that_media_alone(
     entry: object, script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backoff, "TRIES", 1)
+    monkeypatch.setattr(backoff, "MAX_ATTEMPTS", 1)
     good = {"url": "http://home.test/signed/x", "expires_in_ms": 600_000}
     script.instead = lambda request: answer({"links": [entry, good]})
 

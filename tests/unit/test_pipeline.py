@@ -24,13 +24,13 @@ def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Retries at once; gives the delays that would have been waited."""
     delays: list[float] = []
-    compute = backoff.delay_s
+    compute = backoff.retry_delay_s
 
     def at_once(attempt: int, retry_after_s: float | None) -> float:
         delays.append(compute(attempt, retry_after_s))
         return 0
 
-    monkeypatch.setattr(backoff, "delay_s", at_once)
+    monkeypatch.setattr(backoff, "retry_delay_s", at_once)
     return delays
 
 

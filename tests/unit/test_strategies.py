@@ -543,7 +543,7 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
         assert expected == SHOWN or isinstance(binding.failure, errors.HomeserverUnreachable)
 
     run(scenario())
-    assert len(tried) == min(cut, backoff.TRIES) + 1, "the one more is at once"
+    assert len(tried) == min(cut, backoff.MAX_ATTEMPTS) + 1, "the one more is at once"
     assert [request.cache for request in browser.requests if "/signed/" in request.url] == ["reload"] * min(cut, 5)
     assert script.fresh == [MXC] * ((len(tried) - 1) // 2), "there is another link where this one brought no more"
 
@@ -616,7 +616,7 @@ def test_an_element_waits_for_a_homeserver_that_cannot_be_reached(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, unreachable: int, expected: str
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(backoff, "delay_s", lambda attempt, retry_after_s: asked.append(attempt) or 0)
+    monkeypatch.setattr(backoff, "retry_delay_s", lambda attempt, retry_after_s: asked.append(attempt) or 0)
 
     async def scenario() -> None:
         broken = fake.BrowserError("TypeError", "Failed to fetch")
@@ -635,13 +635,13 @@ def test_what_came_whole_when_it_was_asked_for_a_last_time_is_shown(
 ) -> None:
     """It is in the browser's cache by then, so a homeserver that refuses everything else cannot stand in its way."""
     waited: list[int] = []
-    monkeypatch.setattr(backoff, "delay_s", lambda attempt, retry_after_s: waited.append(attempt) or 0)
+    monkeypatch.setattr(backoff, "retry_delay_s", lambda attempt, retry_after_s: waited.append(attempt) or 0)
     came: list[str] = []
 
     def busy(request: Any) -> Any:
         if "/signed/" not in request.url:
             return None
-        if len(waited) < backoff.TRIES - 1:
+        if len(waited) < backoff.MAX_ATTEMPTS - 1:
             return error(429, "M_LIMIT_EXCEEDED", "Too many requests", retry_after_ms=10)
         came.append(request.url)
         return None
@@ -659,7 +659,7 @@ def test_a_homeserver_that_is_busy_is_told_of_though_whoever_asked_why_got_the_p
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[int] = []
-    monkeypatch.setattr(backoff, "delay_s", lambda attempt, retry_after_s: waited.append(attempt) or 0)
+    monkeypatch.setattr(backoff, "retry_delay_s", lambda attempt, retry_after_s: waited.append(attempt) or 0)
 
     def busy(request: Any) -> Any:
         refused = "/signed/" in request.url and not waited
@@ -671,7 +671,7 @@ def test_a_homeserver_that_is_busy_is_told_of_though_whoever_asked_why_got_the_p
         assert isinstance(binding.failure, errors.RateLimited), binding.failure
 
     run(scenario())
-    assert len(waited) == backoff.TRIES - 1
+    assert len(waited) == backoff.MAX_ATTEMPTS - 1
 
 
 @pytest.mark.usefixtures("no_pauses")

@@ -85,7 +85,7 @@ class Binder(browser.ElementHandler):
     def on_added(self, number: int, element: browser.Element) -> None:
         """Binds an element."""
         self._elements[number] = element
-        gc_tuning.grow_with(len(self._elements))
+        gc_tuning.scale_threshold(len(self._elements))
         self._bind(number)
 
     def on_attributes_changed(self, number: int) -> None:

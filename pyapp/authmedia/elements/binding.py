@@ -293,9 +293,9 @@ class Binding:
                 replaced = True
             else:
                 attempt += 1
-                if attempt == backoff.TRIES or not failure.temporary:
+                if attempt == backoff.MAX_ATTEMPTS or not failure.temporary:
                     raise why
-                await asyncio.sleep(backoff.delay_s(attempt - 1, failure.retry_after_s))
+                await asyncio.sleep(backoff.retry_delay_s(attempt - 1, failure.retry_after_s))
 
     async def _examine(self, media: Media) -> AuthMediaError:
         """Why the element does not show a media, or no longer.
@@ -444,9 +444,9 @@ class Binding:
         further = abs(position - self._broke_at) >= _FURTHER_S
         self._breaks = 1 if further else self._breaks + 1
         self._broke_at = position
-        if self._breaks >= backoff.TRIES:
+        if self._breaks >= backoff.MAX_ATTEMPTS:
             raise failure
-        await asyncio.sleep(backoff.delay_s(self._breaks - 1, failure.retry_after_s))
+        await asyncio.sleep(backoff.retry_delay_s(self._breaks - 1, failure.retry_after_s))
 
     # --- what the element says ---------------------------------------------------------------------------------------
 

@@ -15,7 +15,7 @@ from authmedia.errors import (
 )
 from authmedia.media import MEMORY, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
-from authmedia.support.gather import together
+from authmedia.support.gather import gather_all
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -61,7 +61,7 @@ class AutoStrategy(Strategy):
 
     async def support(self) -> Support:
         """Tries each strategy; one that works is enough."""
-        supports = await together(*[loader.support() for loader in self._loaders])
+        supports = await gather_all(*[loader.support() for loader in self._loaders])
         for loader, support in zip(self._loaders, supports):
             if support.works:
                 self.refused.pop(loader.name, None)

@@ -7,7 +7,7 @@ passes through the page, the browser's own cache works across reloads, and no me
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, WrongContent
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
-from authmedia.support.gather import together
+from authmedia.support.gather import gather_all
 from authmedia.traffic import Traffic
 from authmedia.transport.link_client import Mint
 from authmedia.transport.resource_timing import Transfers, examine
@@ -37,7 +37,7 @@ class LinkStrategy(Strategy):
     async def support(self) -> Support:
         """Asks the homeserver for its limits, and for no links at all, which is where links are asked for later."""
         try:
-            offer, _ = await together(self.homeserver.offer(), self._mint.warm_up())
+            offer, _ = await gather_all(self.homeserver.offer(), self._mint.warm_up())
         except AuthMediaError as error:
             return Support(False, error.words or error.what)
         self._mint.batch_limit = max(1, int(offer.get("batch_limit", self._mint.batch_limit)))

@@ -1,1 +1,1 @@
-"""Tools without knowledge of media: concurrency, backoff, untrusted input, encoding, garbage collection."""
+"""Tools that know nothing of media: concurrency, backoff, untrusted input, encoding, garbage collection."""

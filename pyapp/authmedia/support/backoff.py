@@ -1,50 +1,57 @@
-"""How long a homeserver is left alone before it is asked again: for as long as it asked, or by our own measure."""
+"""Retry delays: the server's ``Retry-After``, else exponential backoff with jitter."""
 
 import asyncio
 import random
 
-from authmedia import browser
 from authmedia.errors import AuthMediaError
 
-#: How often what may go well later is tried, what is tried again at once not counted.
-TRIES = 4
-_FIRST_S = 0.3
-# No answer is heeded for longer.
-_LONGEST_S = 20.0
-# Those who were told to wait come back spread over so much more of that time; what they need together, a little later.
-_SPREAD = 0.1
-_LONGER = 1 + _SPREAD + 0.05
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: How often a temporary failure is tried in all; retries without a delay do not count.
+MAX_ATTEMPTS = 4
+_FIRST_DELAY_S = 0.3
+# Longer than this, no `Retry-After` is respected.
+_MAX_DELAY_S = 20.0
+# By this part of the delay single requests are spread; a batch waits a little longer than all of them.
+_JITTER = 0.1
+_BATCH_FACTOR = 1 + _JITTER + 0.05
 
 
-def delay_s(attempt: int, retry_after_s: float | None) -> float:
-    """Seconds before the next try: what the server asked for, else doubling, with jitter so that a crowd spreads.
+def retry_delay_s(attempt: int, retry_after_s: float | None) -> float:
+    """Returns the seconds before the next attempt.
 
-    :param attempt: how many tries there were, less one.
+    :param attempt: how many attempts failed, less one.
+    :param retry_after_s: what the server asked for in seconds; ``None`` doubles the delay at each attempt.
     """
     if retry_after_s is not None:
-        return min(retry_after_s, _LONGEST_S) * (1 + _SPREAD * random.random())
-    return float(_FIRST_S * 2**attempt * (0.5 + random.random()))
+        return min(retry_after_s, _MAX_DELAY_S) * (1 + _JITTER * random.random())
+    return float(_FIRST_DELAY_S * 2**attempt * (0.5 + random.random()))
 
 
-class Pause:
-    """What a homeserver that says "too many requests" is given, by those who ask for many media in one request.
+class RateLimitBackoff:
+    """Delays the next batch of requests for as long as the server asked for by a 429.
 
-    Without it, each media of a batch that was refused would come back by itself.
+    Without it, each media of a refused batch would be retried by a request of its own.
+
+    :param now_ms: the clock, in milliseconds.
     """
 
-    __slots__ = ("_until_ms",)
+    __slots__ = ("_now_ms", "_until_ms")
 
-    def __init__(self) -> None:
+    def __init__(self, now_ms: "Callable[[], float]") -> None:
+        self._now_ms = now_ms
         self._until_ms = 0.0
 
-    def note(self, failure: AuthMediaError) -> None:
-        """Begins, if the homeserver said how long to wait."""
+    def record(self, failure: AuthMediaError) -> None:
+        """Starts the delay, if the failure has a ``retry_after_s``."""
         if failure.retry_after_s is not None:
-            wait_ms = min(failure.retry_after_s, _LONGEST_S) * _LONGER * 1000
-            self._until_ms = max(self._until_ms, browser.now_ms() + wait_ms)
+            wait_ms = min(failure.retry_after_s, _MAX_DELAY_S) * _BATCH_FACTOR * 1000
+            self._until_ms = max(self._until_ms, self._now_ms() + wait_ms)
 
-    async def over(self) -> None:
-        """Waits until it is over; at once where there is none."""
-        left_ms = self._until_ms - browser.now_ms()
+    async def wait(self) -> None:
+        """Waits until the delay is over; returns at once where there is none."""
+        left_ms = self._until_ms - self._now_ms()
         if left_ms > 0:
             await asyncio.sleep(left_ms / 1000)

@@ -1,4 +1,4 @@
-"""Several things at once."""
+"""Concurrent coroutines, alike on CPython and MicroPython."""
 
 import asyncio
 
@@ -8,12 +8,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-async def together(*work: "Coroutine[Any, Any, Any]") -> "list[Any]":
-    """Does several things at once; gives the result of each, once all have ended.
+async def gather_all(*work: "Coroutine[Any, Any, Any]") -> "list[Any]":
+    """Runs coroutines concurrently and returns their results, once all have ended.
 
-    Unlike ``asyncio.gather``, of which MicroPython's gives what fails second to nobody, where it looks unhandled.
+    ``asyncio.gather`` of MicroPython drops every failure but the first, so that the others appear as unhandled.
 
-    :raises BaseException: what failed, the first in their order.
+    :raises BaseException: the first failure, in the order of the arguments.
     """
     results = await asyncio.gather(*work, return_exceptions=True)
     for result in results:

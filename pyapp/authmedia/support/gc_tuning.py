@@ -1,7 +1,7 @@
-"""How often Python looks for garbage: seldom enough that it does other things, too.
+"""Tunes MicroPython's garbage collector to the size of its heap.
 
-MicroPython does so whenever it has used 16 kB more, and goes through all that lives each time, so that every media
-would take longer the more of them there are. CPython reckons with that by itself.
+MicroPython collects after each 16 kB of allocations and marks all that is alive, so that every media would cost more
+the more of them there are. CPython accounts for that by itself.
 """
 
 import gc
@@ -10,20 +10,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Until there are so many it stays as it is; from then on, so much of what lives may be used anew before it is looked
-# through.
-_MANY = 256
-_PART = 0.25
+# The threshold stays as it is for fewer objects than these; then it is this part of the allocated memory.
+_MIN_COUNT = 256
+_THRESHOLD_PART = 0.25
 
 
-def grow_with(count: int) -> None:
-    """Lets more be used between two looks, where more lives by now.
+def scale_threshold(count: int) -> None:
+    """Raises the collector's threshold as the number of objects grows.
 
     https://docs.micropython.org/en/latest/library/gc.html#gc.threshold
 
-    :param count: how many there are of what there are most of; it is reckoned anew each time that this has doubled.
+    :param count: how many there are of the most numerous objects; the threshold is adapted at each power of two.
     """
     collector: Any = gc
-    doubled = count >= _MANY and count & (count - 1) == 0
-    if doubled and hasattr(collector, "threshold"):
-        collector.threshold(int(collector.mem_alloc() * _PART))
+    is_power_of_two = count >= _MIN_COUNT and count & (count - 1) == 0
+    if is_power_of_two and hasattr(collector, "threshold"):
+        collector.threshold(int(collector.mem_alloc() * _THRESHOLD_PART))

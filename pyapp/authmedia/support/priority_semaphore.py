@@ -1,4 +1,4 @@
-"""A limit on how many do something at a time, and who of the others is next."""
+"""A semaphore whose waiting tasks have priorities."""
 
 import asyncio
 
@@ -7,90 +7,95 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Gate:
-    """Lets at most ``limit`` through at a time: what is urgent first, then first come first served.
+class PrioritySemaphore:
+    """Admits at most ``limit`` tasks at a time: urgent ones first, otherwise in the order of their arrival.
 
-    However many wait, it looks at none but those whose turn it may be.
+    Its cost does not grow with the number of waiting tasks: it checks only those that may be next.
+
+    :param limit: how many tasks may hold it at a time.
     """
 
     __slots__ = ("_free", "_queue", "_urgent")
 
     def __init__(self, limit: int) -> None:
         self._free = limit
-        self._queue: list[Turn] = []
-        self._urgent: list[Turn] = []
+        self._queue: list[Acquire] = []
+        self._urgent: list[Acquire] = []
 
-    def turn(self, urgent: "Callable[[], bool]") -> "Turn":
-        """A place in the queue, for ``async with``.
+    def acquire(self, is_urgent: "Callable[[], bool]") -> "Acquire":
+        """Returns one acquisition, for ``async with``.
 
-        :param urgent: asked when it is put into the queue, and when it would go before others.
+        :param is_urgent: called when it is queued, and when it would overtake others.
         """
-        return Turn(self, urgent)
+        return Acquire(self, is_urgent)
 
-    def enter(self, turn: "Turn") -> None:
-        """Lets a turn through, or has it wait."""
+    def enqueue(self, acquire: "Acquire") -> None:
+        """Grants an acquisition, or queues it."""
         if self._free > 0:
             self._free -= 1
-            turn.come.set()
+            acquire.granted.set()
             return
-        self._queue.append(turn)
-        if turn.urgent():
-            self.hurry(turn)
+        self._queue.append(acquire)
+        if acquire.is_urgent():
+            self.prioritize(acquire)
 
-    def hurry(self, turn: "Turn") -> None:
-        """Lets a turn that has become urgent go before those that are not."""
-        if turn.waits:
-            self._urgent.append(turn)
+    def prioritize(self, acquire: "Acquire") -> None:
+        """Moves an acquisition that has become urgent before those that are not."""
+        if acquire.is_waiting:
+            self._urgent.append(acquire)
 
-    def leave(self, turn: "Turn") -> None:
-        """Gives a turn's place to the next; a turn that has not come leaves the queue."""
-        turn.gone = True
-        if not turn.come.is_set():
+    def give_back(self, acquire: "Acquire") -> None:
+        """Passes a granted acquisition on to the next in the queue; removes one that was not granted."""
+        acquire.abandoned = True
+        if not acquire.granted.is_set():
             return
-        # The place goes to the next one; it is never free in between.
+        # It is never free in between, so that nobody overtakes the queue.
         following = self._next()
         if following:
-            following.come.set()
+            following.granted.set()
         else:
             self._free += 1
 
-    def _next(self) -> "Turn | None":
+    def _next(self) -> "Acquire | None":
         while self._urgent:
-            turn = self._urgent.pop(0)
-            if turn.waits and turn.urgent():
-                return turn
+            acquire = self._urgent.pop(0)
+            if acquire.is_waiting and acquire.is_urgent():
+                return acquire
         while self._queue:
-            turn = self._queue.pop(0)
-            if turn.waits:
-                return turn
+            acquire = self._queue.pop(0)
+            if acquire.is_waiting:
+                return acquire
         return None
 
 
-class Turn:
-    """One place in a gate's queue."""
+class Acquire:
+    """One acquisition of a semaphore.
 
-    __slots__ = ("_gate", "come", "gone", "urgent")
+    :param is_urgent: returns whether it goes before those that are not urgent.
+    """
 
-    def __init__(self, gate: Gate, urgent: "Callable[[], bool]") -> None:
-        self._gate = gate
-        self.urgent = urgent
-        self.come = asyncio.Event()
-        #: Whether nobody waits for it or needs it any more.
-        self.gone = False
+    __slots__ = ("_semaphore", "abandoned", "granted", "is_urgent")
+
+    def __init__(self, semaphore: PrioritySemaphore, is_urgent: "Callable[[], bool]") -> None:
+        self._semaphore = semaphore
+        self.is_urgent = is_urgent
+        self.granted = asyncio.Event()
+        #: Whether its task no longer waits for it or holds it.
+        self.abandoned = False
 
     @property
-    def waits(self) -> bool:
-        """Whether it has yet to come, and somebody waits for it."""
-        return not self.gone and not self.come.is_set()
+    def is_waiting(self) -> bool:
+        """Whether a task waits for it to be granted."""
+        return not self.abandoned and not self.granted.is_set()
 
-    async def __aenter__(self) -> "Turn":
-        self._gate.enter(self)
+    async def __aenter__(self) -> "Acquire":
+        self._semaphore.enqueue(self)
         try:
-            await self.come.wait()
+            await self.granted.wait()
         except asyncio.CancelledError:
-            self._gate.leave(self)
+            self._semaphore.give_back(self)
             raise
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        self._gate.leave(self)
+        self._semaphore.give_back(self)

@@ -1,4 +1,4 @@
-"""What strangers say, which may be what no program reckons with: ``1e999``, ``NaN``, lists in lists without end."""
+"""Parsers of untrusted input, such as ``1e999``, ``NaN``, or lists nested without end. None of them raises."""
 
 import json
 
@@ -7,49 +7,50 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-#: By this name a server tells the size of a body in ``Server-Timing``: in an ``<img>`` a part looks whole.
+#: The metric of ``Server-Timing`` by which a server announces a body's length: an ``<img>`` shows a part as if it
+#: were whole, and resource timing does not list ``Content-Length``.
 SIZE_METRIC = "size"
 
-# Milliseconds until the year 33658, or a petabyte: whoever names more means nothing by it.
-_MOST = 1e15
-_MOST_DIGITS = 15
+# Milliseconds until the year 33658, or a petabyte: no larger number is meant.
+_MAX_NUMBER = 1e15
+_MAX_DIGITS = 15
 
 
 def parse_json(text: "str | bytes") -> "Any":
-    """What a text, or one in UTF-8, says in JSON; nothing where it is none.
+    """Parses a text, or UTF-8, as JSON; returns ``None`` where it is not JSON.
 
-    In Python, not by the browser: its large integers would wrap on MicroPython.
+    In Python rather than by the browser, whose large integers would wrap on MicroPython.
     """
     try:
         return json.loads(text)
-    except (ValueError, RuntimeError):  # the latter of lists in lists without end
+    except (ValueError, RuntimeError):  # the latter of deeply nested lists
         return None
 
 
 def json_object(value: object) -> "dict[str, Any]":
-    """An object of JSON; one without anything in it for whatever is none."""
+    """Returns a JSON object, an empty one for any other value."""
     return value if isinstance(value, dict) else {}
 
 
 def finite_number(value: object) -> float:
-    """A number that can be reckoned with; 0 for whatever is none, or less than nothing."""
+    """Returns a positive number of a sensible size, 0 for any other value."""
     if not isinstance(value, (int, float)):
         return 0.0
     try:
-        read = float(value)
+        number = float(value)
     except OverflowError:  # of hundreds of digits, on CPython
         return 0.0
-    return read if 0 < read <= _MOST else 0.0
+    return number if 0 < number <= _MAX_NUMBER else 0.0
 
 
 def content_length(header: "Callable[[str], str]") -> int | None:
-    """How many bytes a body is to have, by its headers; nothing where they do not say.
+    """Returns the length of a body in bytes by its headers; ``None`` where they do not say it.
 
-    Where it has no length, links tell their size all the same: ``Server-Timing: size;desc="14200"``.
+    Where there is no ``Content-Length``, signed links announce it as ``Server-Timing: size;desc="14200"``.
     https://www.rfc-editor.org/rfc/rfc9110#section-8.6
     https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Server-Timing
 
-    :param header: gives a header's value, empty where it is missing. The second one is read only where it is needed.
+    :param header: returns a header's value, empty where it is missing. The second header is read only if needed.
     """
     length = parse_digits(header("Content-Length"))
     if length is not None:
@@ -62,6 +63,6 @@ def content_length(header: "Callable[[str], str]") -> int | None:
 
 
 def parse_digits(text: str) -> int | None:
-    """Digits as a number; nothing for whatever else it is."""
-    # Of bytes, since those of a text would be digits of all scripts on CPython.
-    return int(text) if len(text) <= _MOST_DIGITS and text.encode().isdigit() else None
+    """Parses ASCII digits; returns ``None`` for anything else."""
+    # Of bytes, since `str.isdigit` accepts the digits of all scripts on CPython.
+    return int(text) if len(text) <= _MAX_DIGITS and text.encode().isdigit() else None

@@ -6,8 +6,8 @@ from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailure
 from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest, safe_content_type
-from authmedia.support.backoff import Pause
-from authmedia.support.gather import together
+from authmedia.support.backoff import RateLimitBackoff
+from authmedia.support.gather import gather_all
 from authmedia.support.untrusted import json_object, parse_json
 from authmedia.traffic import Traffic
 
@@ -43,7 +43,7 @@ class Bundler:
         self._waiting: list[_Order] = []
         self._collecting: asyncio.Task[None] | None = None
         self._running: list[_Bundle] = []
-        self._pause = Pause()
+        self._pause = RateLimitBackoff(browser.now_ms)
         #: How many media the homeserver puts into one bundle, and how large each may be.
         self.limit = _LIMIT
         self.part_bytes = _PART_BYTES
@@ -55,7 +55,7 @@ class Bundler:
 
         :raises AuthMediaError: if it does not answer that.
         """
-        offered, empty = await together(
+        offered, empty = await gather_all(
             self._homeserver.offer(), self._homeserver.respond("POST", _PATH, {"media": []})
         )
         empty.abort()
@@ -110,8 +110,10 @@ class Bundler:
             bundle.look()
 
     async def _collect(self) -> None:
-        await asyncio.sleep(0)  # the end of this turn of the event loop: all that was asked for meanwhile goes together
-        await self._pause.over()
+        await asyncio.sleep(
+            0
+        )  # collects the requests of this turn of the event loop
+        await self._pause.wait()
         while self._waiting and len(self._running) < _AT_ONCE:
             # What people see comes first. In two lists, since MicroPython's `sort` does not keep the order of equals.
             urgent = [order for order in self._waiting if order.is_urgent]
@@ -134,7 +136,7 @@ class _Bundle:
 
     __slots__ = ("_again", "_answered", "_done", "_homeserver", "_orders", "_pause", "_served", "_task")
 
-    def __init__(self, homeserver: Homeserver, orders: "list[_Order]", pause: Pause) -> None:
+    def __init__(self, homeserver: Homeserver, orders: "list[_Order]", pause: RateLimitBackoff) -> None:
         self._homeserver = homeserver
         self._pause = pause
         self._orders = orders
@@ -173,7 +175,7 @@ class _Bundle:
             await self._take_parts()
         except AuthMediaError as error:
             failure = error
-            self._pause.note(error)
+            self._pause.record(error)
         except browser.BrowserError as error:
             failure = HomeserverUnreachable("The transfer broke off", words=error.words)
         finally:

@@ -6,8 +6,8 @@ from authmedia import browser
 from authmedia.errors import AuthMediaError, ServerFailure
 from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, refused, wish
 from authmedia.media import MediaRequest
-from authmedia.support.backoff import Pause
-from authmedia.support.gather import together
+from authmedia.support.backoff import RateLimitBackoff
+from authmedia.support.gather import gather_all
 from authmedia.support.untrusted import finite_number
 from authmedia.traffic import Traffic
 from authmedia.transport.link_cache import KeptLinks, Link
@@ -47,7 +47,7 @@ class Mint:
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
         self._kept = KeptLinks(_REMEMBERED + homeserver.user_id + " " + homeserver.base_url)
-        self._pause = Pause()
+        self._pause = RateLimitBackoff(browser.now_ms)
         self._waiting: list[_Order] = []
         self._lasting: dict[str, MediaRequest] = {}
         # Keys of those whose next link is to be another than the last one.
@@ -130,9 +130,11 @@ class Mint:
         raise order.failure or ServerFailure("There is no link", mxc=request.mxc)
 
     async def _collect(self) -> None:
-        await asyncio.sleep(0)  # the end of this turn of the event loop: all that was asked for meanwhile goes together
+        await asyncio.sleep(
+            0
+        )  # collects the requests of this turn of the event loop
         await self._kept.recall()
-        await self._pause.over()
+        await self._pause.wait()
         waiting = [order for order in self._waiting if not order.fill(self._kept.at_hand(order.request.key))]
         self._waiting = []
         try:
@@ -150,7 +152,7 @@ class Mint:
         try:
             await self._ask(batch)
         except AuthMediaError as error:
-            self._pause.note(error)
+            self._pause.record(error)
             for order in batch:
                 order.failure = error.about(order.request.mxc)
         for order in batch:
@@ -181,7 +183,7 @@ class Mint:
             await asyncio.sleep(min(max(min(left_ms or [0.0]) / 1000, _SOONEST_S), _LATEST_S))
             due = [request for key, request in self._lasting.items() if not self._kept.at_hand(key)]
             try:
-                await together(*[self._order(request, Traffic()) for request in due])
+                await gather_all(*[self._order(request, Traffic()) for request in due])
             except AuthMediaError:
                 break  # whoever plays it will ask for the next one when this one ends, and hear why there is none
         self._renewal = None
