@@ -1,7 +1,7 @@
 """The messages of a long room, a few at a time: in the document while they are near, else a gap of the same height."""
 
 from authmedia import browser
-from authmedia.elements.idle_queue import Leisure
+from authmedia.elements.idle_queue import IdleQueue
 from demo import timeline
 from demo.room import Message
 
@@ -61,7 +61,7 @@ class Chunks(browser.ElementHandler):
         self._added: list[Chunk] = []
         self._known: dict[int, Chunk] = {}
         self._last_sender = ""
-        self._leisure = Leisure()
+        self._leisure = IdleQueue()
         self._watch = browser.ElementObserver(root, ".chunk", ("class",), self, _NEAR_PX)
         #: How many messages there are, and how many of them are in the document.
         self.messages = 0

@@ -3,8 +3,10 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, media_path
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
+from authmedia.transport.media_requests import media_path
 from demo import timeline
 from demo.room import Room
 
@@ -23,4 +25,4 @@ async def empty(urls: "list[str]") -> None:
 
 
 def _by_cookie(request: MediaRequest) -> str:
-    return f"{LINKS_PREFIX}/cookie/{request.server_name}/{request.media_id}{request.thumbnail_query}"
+    return f"{AUTHMEDIA_PREFIX}/cookie/{request.server_name}/{request.media_id}{request.thumbnail_query}"

@@ -3,7 +3,7 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.binder import FAILED, LOADING, SHOWN, Binding
+from authmedia.elements.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.traffic import Traffic
 from demo.report import Report
 from demo.words import counted, readable_bytes

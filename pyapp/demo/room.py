@@ -1,7 +1,8 @@
 """A room's latest messages and the people in it, read over the client-server API."""
 
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.matrix.homeserver import Homeserver, percent_encoded
+from authmedia.matrix.homeserver import Homeserver
+from authmedia.matrix.urls import percent_encode
 from authmedia.support.gather import gather_all
 from authmedia.support.untrusted import finite_number, json_object
 
@@ -148,20 +149,20 @@ def paths_read(room_id: str) -> "list[str]":
 
 
 async def _read_state(homeserver: Homeserver, room_id: str) -> "list[dict[str, Any]]":
-    return await homeserver.call_list("GET", _state_path(room_id))
+    return await homeserver.request_json_list("GET", _state_path(room_id))
 
 
 async def _read_page(homeserver: Homeserver, room_id: str, limit: int, start: str = "") -> "dict[str, Any]":
-    since = f"&from={percent_encoded(start)}" if start else ""
-    return await homeserver.call("GET", _history_path(room_id, limit) + since)
+    since = f"&from={percent_encode(start)}" if start else ""
+    return await homeserver.request_json("GET", _history_path(room_id, limit) + since)
 
 
 def _state_path(room_id: str) -> str:
-    return f"/_matrix/client/v3/rooms/{percent_encoded(room_id)}/state"
+    return f"/_matrix/client/v3/rooms/{percent_encode(room_id)}/state"
 
 
 def _history_path(room_id: str, limit: int) -> str:
-    return f"/_matrix/client/v3/rooms/{percent_encoded(room_id)}/messages?dir=b&limit={limit}"
+    return f"/_matrix/client/v3/rooms/{percent_encode(room_id)}/messages?dir=b&limit={limit}"
 
 
 def _is_message(event: "dict[str, Any]") -> bool:

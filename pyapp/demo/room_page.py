@@ -221,7 +221,7 @@ class RoomPage(Page):
             media = await self._loader.load(request)
         except AuthMediaError as error:
             button.set_attribute("data-state", "failed")
-            step.text = error.people
+            step.text = error.user_message
             return
         step.text = ""
         save = browser.create_element("a", href=media.src, download=button.get_attribute("data-name"))

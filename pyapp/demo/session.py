@@ -5,7 +5,9 @@ import json
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, Forbidden, MediaNotFound, SessionExpired
-from authmedia.matrix.homeserver import Homeserver, ask, log_in, origin_of, percent_encoded, text_of
+from authmedia.matrix.homeserver import Homeserver, log_in
+from authmedia.matrix.http import read_text, request_url
+from authmedia.matrix.urls import origin_of, percent_encode
 from authmedia.support.untrusted import json_object, parse_json
 
 TYPE_CHECKING = False
@@ -90,7 +92,7 @@ async def sign_out(homeserver: Homeserver) -> None:
 
 async def _log_out(homeserver: Homeserver) -> None:
     try:
-        await homeserver.call("POST", "/_matrix/client/v3/logout", {})
+        await homeserver.request_json("POST", "/_matrix/client/v3/logout", {})
     except SessionExpired:
         return  # it is over already
 
@@ -103,8 +105,8 @@ def _asked_for() -> str:
 async def _demo() -> "dict[str, Any]":
     """What `build.py serve` says of the homeserver beside it; an empty one on any other host."""
     try:
-        response = await ask(browser.page_url().rsplit("/", 1)[0] + "/demo.json")
-        return json_object(parse_json(await text_of(response)))
+        response = await request_url(browser.page_url().rsplit("/", 1)[0] + "/demo.json")
+        return json_object(parse_json(await read_text(response)))
     except AuthMediaError:
         return {}
 
@@ -122,7 +124,7 @@ async def _still_good(kept: "dict[str, Any]") -> Session | None:
         return None
     session = _session(kept)
     try:
-        await session.homeserver.call("GET", "/_matrix/client/v3/account/whoami")
+        await session.homeserver.request_json("GET", "/_matrix/client/v3/account/whoami")
     except SessionExpired:
         await forget_session()
         return None
@@ -166,7 +168,7 @@ async def _room_id(homeserver: Homeserver, room: str) -> str:
         return await _named_room(homeserver, room)
     if room:
         raise AuthMediaError(f"{room} is no room: its id begins with !, and its alias with #")
-    joined = (await homeserver.call("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
+    joined = (await homeserver.request_json("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
     if not joined:
         raise AuthMediaError(f"{homeserver.user_id} is in no room")
     return str(joined[0])
@@ -175,9 +177,9 @@ async def _room_id(homeserver: Homeserver, room: str) -> str:
 async def _named_room(homeserver: Homeserver, room: str) -> str:
     try:
         if room.startswith("#"):
-            found = await homeserver.call("GET", "/_matrix/client/v3/directory/room/" + percent_encoded(room))
+            found = await homeserver.request_json("GET", "/_matrix/client/v3/directory/room/" + percent_encode(room))
             return str(found["room_id"])
-        await homeserver.call("GET", f"/_matrix/client/v3/rooms/{percent_encoded(room)}/state/m.room.create")
+        await homeserver.request_json("GET", f"/_matrix/client/v3/rooms/{percent_encode(room)}/state/m.room.create")
         return room
     except (Forbidden, MediaNotFound) as error:
         failure = AuthMediaError(f"{room} is no room that {homeserver.user_id} is in", words=error.words)
@@ -202,7 +204,7 @@ async def _ask_person(address: str) -> Session:
             try:
                 session = await _sign_in(*values, renewable=False)
             except AuthMediaError as error:
-                problem.text = f"{error.what}. {error.words}"
+                problem.text = f"{error.summary}. {error.words}"
                 continue
             fields["password"].value = ""
             form.hidden = True

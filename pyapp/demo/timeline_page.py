@@ -6,7 +6,7 @@ from authmedia import browser, strategies
 from authmedia.elements.binder import Binder, bind
 from authmedia.errors import MediaNotFound, StrategyUnsupported
 from authmedia.loader import MediaLoader, open_loader
-from authmedia.matrix.homeserver import percent_encoded
+from authmedia.matrix.urls import percent_encode
 from demo import timeline
 from demo.chunks import Chunks
 from demo.page import Page
@@ -73,10 +73,10 @@ class TimelinePage(Page):
         if not session.renewable:
             return session.room  # nobody joins a room unasked
         server = session.homeserver.user_id.partition(":")[2]
-        alias = percent_encoded(f"#{_ALIAS}:{server}")
+        alias = percent_encode(f"#{_ALIAS}:{server}")
         try:
-            found = await session.homeserver.call("GET", f"/_matrix/client/v3/directory/room/{alias}")
-            await session.homeserver.call("POST", f"/_matrix/client/v3/join/{alias}", {})
+            found = await session.homeserver.request_json("GET", f"/_matrix/client/v3/directory/room/{alias}")
+            await session.homeserver.request_json("POST", f"/_matrix/client/v3/join/{alias}", {})
             return str(found["room_id"])
         except MediaNotFound:  # what a homeserver says of any name that it does not know
             return session.room

@@ -22,7 +22,7 @@ import asyncio
 import json
 from authmedia import browser
 from authmedia.browser import resource_timing
-from authmedia.transport.completeness import has_its_end
+from authmedia.transport.completeness import is_complete
 names = {names!r}
 for name in names:
     __import__(name)
@@ -37,7 +37,7 @@ async def main():
     bodies = browser.page_url().rsplit("/", 1)[0] + "/bodies/"
     for number in range({bodies}):
         body = await (await browser.fetch(bodies + str(number))).blob()
-        ends.append(await has_its_end(body))
+        ends.append(await is_complete(body))
     await browser.yield_to_browser()
     page.set_attribute("data-emptied", str(browser.resource_timing_generation()))
     page.set_attribute("data-listed", str(browser.resource_timings(bodies + "{last}").entries))

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from authmedia import errors
-from authmedia.elements.binder import SHOWN, Binding
+from authmedia.elements.binding import SHOWN, Binding
 from authmedia.loader import MediaLoader, open_loader
-from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import Media, MediaRequest
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run
@@ -24,7 +25,7 @@ def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
 
 def no_links(request: Any) -> Any:
     """A homeserver that has never heard of links."""
-    return error(404, "M_UNRECOGNIZED", "Unrecognized request") if LINKS_PREFIX in request.url else None
+    return error(404, "M_UNRECOGNIZED", "Unrecognized request") if AUTHMEDIA_PREFIX in request.url else None
 
 
 def load(loader: MediaLoader, **request: Any) -> Media:
@@ -175,7 +176,9 @@ def test_what_works_again_is_taken_again(loader: MediaLoader, script: Script) ->
 
 
 def test_endpoints_that_a_proxy_does_not_pass_on_are_no_missing_media(loader: MediaLoader, script: Script) -> None:
-    script.instead = lambda request: fake.Response(404, b"<h1>Not Found</h1>") if LINKS_PREFIX in request.url else None
+    script.instead = lambda request: (
+        fake.Response(404, b"<h1>Not Found</h1>") if AUTHMEDIA_PREFIX in request.url else None
+    )
     assert load(loader, width=32, height=32).strategy == "opfs"
 
 

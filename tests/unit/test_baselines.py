@@ -9,7 +9,8 @@ import pytest
 
 from authmedia import errors
 from authmedia.loader import open_loader
-from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, Script, answer, error, run
@@ -64,7 +65,7 @@ class CookieServer:
         return None
 
     async def can_decode_image(self, url: str) -> bool:
-        assert url.startswith(f"http://home.test{LINKS_PREFIX}/cookie/picture?try=")
+        assert url.startswith(f"http://home.test{AUTHMEDIA_PREFIX}/cookie/picture?try=")
         return bool(self.asked) and self.asked[-1] == self._taken
 
 
@@ -89,7 +90,7 @@ def test_the_strictest_cookie_that_comes_back_is_kept(
     loader = open_loader("cookie", homeserver)
     media = run(loader.load(MediaRequest(MXC)))
     assert len(server.asked) == tries
-    assert media.src == f"http://home.test{LINKS_PREFIX}/cookie/example.org/abc"
+    assert media.src == f"http://home.test{AUTHMEDIA_PREFIX}/cookie/example.org/abc"
     browser.clock += 600_000
     run(loader.load(MediaRequest("mxc://example.org/other")))
     assert server.asked[tries:] == [taken], "renewed as it was, once its time was over"
@@ -116,7 +117,7 @@ def test_the_proof_is_a_timed_hash_that_stays_the_same_for_half_a_window(
     server_ahead = 3_600_000
     offer = {"token_id": "t1", "window_ms": 300_000, "now_ms": browser.clock + server_ahead}
     script.instead = lambda request: (
-        answer({"signed_query": offer}) if request.url.endswith(LINKS_PREFIX + "/config") else None
+        answer({"signed_query": offer}) if request.url.endswith(AUTHMEDIA_PREFIX + "/config") else None
     )
     loader = open_loader("signed_query", homeserver)
     first = run(loader.load(MediaRequest(MXC, width=96, height=96)))

@@ -9,7 +9,8 @@ import pytest
 
 from authmedia import errors
 from authmedia.loader import MediaLoader, open_loader
-from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import Media, MediaRequest
 from authmedia.support import backoff
 from tests.unit import fake_browser as fake
@@ -45,7 +46,7 @@ def in_place_of(script: Script, answers: Callable[[list[dict[str, Any]]], Any]) 
     """Answers bundles in another way than usual."""
 
     def instead(request: Any) -> Any:
-        if not request.url.endswith(LINKS_PREFIX + "/bundle"):
+        if not request.url.endswith(AUTHMEDIA_PREFIX + "/bundle"):
             return None
         wanted = json.loads(request.body)["media"]
         script.bundles += [wanted] if wanted else []
@@ -269,7 +270,7 @@ def test_closing_ends_what_is_on_its_way(script: Script, loader: MediaLoader, br
         loader.close()
         return await loads
 
-    assert {type(failure) for failure in run(scenario())} == {errors.LoadGivenUp}
+    assert {type(failure) for failure in run(scenario())} == {errors.LoadCancelled}
     assert len(script.bundles) == 4, "so many at a time"
     assert [len(bundle) for bundle in script.bundles] == [2, 2, 2, 2]
     assert len(browser.aborted) >= 4
@@ -280,12 +281,12 @@ def test_closing_before_a_bundle_is_asked_for_asks_for_none(script: Script, load
         loads = asyncio.create_task(outcomes(loader, 3))
         for _ in range(50):
             await asyncio.sleep(0)
-            if loader._strategy.inner._bundler._running:
+            if loader._strategy.inner._client._transfers:
                 break
         loader.close()
         return await loads
 
-    assert {type(failure) for failure in run(scenario())} == {errors.LoadGivenUp}
+    assert {type(failure) for failure in run(scenario())} == {errors.LoadCancelled}
     assert script.bundles == []
 
 

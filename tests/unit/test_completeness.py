@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authmedia.transport.completeness import has_its_end
+from authmedia.transport.completeness import is_complete
 from tests.bodies import WHOLE, boxes, webm
 from tests.unit import fake_browser as fake
 from tests.unit.support import run
@@ -21,7 +21,7 @@ MISSED = {boxes()[:8]: [16, 17, 18, 19, 20, 21, 22, 23]}
 
 
 def ends(content: bytes) -> bool:
-    return bool(run(has_its_end(fake.Blob(content))))
+    return bool(run(is_complete(fake.Blob(content))))
 
 
 @pytest.mark.parametrize("draw", WHOLE.values(), ids=WHOLE)

@@ -11,10 +11,11 @@ import pytest
 
 from authmedia.loader import open_loader
 from authmedia.matrix.encrypted_file import EncryptedFile
-from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
 from authmedia.traffic import Traffic
-from authmedia.transport.bundle_client import Bundler
+from authmedia.transport.bundle_client import BundleClient
 from development.attachments import encrypt
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, part, run
@@ -57,9 +58,9 @@ def says(content_type: str, content: bytes = PICTURE) -> Any:
     """A homeserver that says so of every media."""
 
     def answer(request: Any) -> Any:
-        if request.url.endswith(LINKS_PREFIX + "/bundle"):
+        if request.url.endswith(AUTHMEDIA_PREFIX + "/bundle"):
             return fake.Response(200, part(0, content, content_type=content_type))
-        if LINKS_PREFIX in request.url:
+        if AUTHMEDIA_PREFIX in request.url:
             return None
         return fake.Response(200, content, {"Content-Type": content_type} if content_type else {})
 
@@ -102,5 +103,5 @@ def test_a_part_of_a_bundle_is_cut_with_the_type_that_it_is_shown_as(
     told: str, shown: str, script: Script, homeserver: Homeserver
 ) -> None:
     script.instead = says(told)
-    part = run(Bundler(homeserver).part(MediaRequest(MXC), Traffic()))
+    part = run(BundleClient(homeserver).request_part(MediaRequest(MXC), Traffic()))
     assert part.body.content_type == shown

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from authmedia import errors
-from authmedia.elements.binder import FAILED, LOADING, SHOWN, Binder, Binding, bind
+from authmedia.elements.binder import Binder, bind
+from authmedia.elements.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
 from authmedia.matrix.homeserver import Homeserver
@@ -398,7 +399,7 @@ def test_a_connection_that_breaks_under_a_video_is_made_again(
             video.fire("error")
             await turns(100)
         assert state(video) == FAILED
-        assert isinstance(binder.bindings[0].failure, errors.TransferBrokeOff)
+        assert isinstance(binder.bindings[0].failure, errors.TransferInterrupted)
         binder.bindings[0].retry()
         await binder.settled()
         assert state(video) == SHOWN

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from authmedia import errors
 from authmedia.loader import open_loader
 from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
-from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import DISK, NETWORK, MediaRequest
 from development.attachments import encrypt
 from tests.unit.support import PICTURE, SPECIFIED, Script, run
@@ -90,7 +91,7 @@ def test_the_key_stays_out_of_keys_and_reprs() -> None:
     assert file.key not in repr(file) + repr(request) + request.key
     other = EncryptedFile(changed(SPECIFIED, "iv", "A" * 22))
     assert MediaRequest(file.url, encrypted=other).key != request.key, "another key is another media"
-    assert request.of_ciphertext().key == file.url
+    assert request.ciphertext_request().key == file.url
     with pytest.raises(ValueError, match="thumbnail"):
         MediaRequest(file.url, width=96, height=96, encrypted=file)
 
@@ -194,7 +195,7 @@ def test_links_bring_it_without_a_header(request_: MediaRequest, homeserver: Hom
     run(open_loader("link", homeserver).load(request_))
     by_url = {request.url: request for request in browser.requests}
     assert len(by_url) == 2
-    (minting,) = (request for url, request in by_url.items() if url.endswith(LINKS_PREFIX + "/links"))
+    (minting,) = (request for url, request in by_url.items() if url.endswith(AUTHMEDIA_PREFIX + "/links"))
     (media,) = (request for url, request in by_url.items() if "/signed/" in url)
     assert "Authorization" in minting.headers
     assert media.headers == {}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authmedia.elements.idle_queue import Leisure
+from authmedia.elements.idle_queue import IdleQueue
 from tests.unit.support import run, turns
 
 
@@ -19,7 +19,7 @@ def test_one_thing_is_done_between_two_yield_to_browsers(browser: Any, monkeypat
 
     async def scenario() -> None:
         monkeypatch.setattr("authmedia.elements.idle_queue.browser.yield_to_browser", yield_to_browser)
-        leisure = Leisure()
+        leisure = IdleQueue()
         for number in range(3):
             leisure.add(lambda number=number: done.append(number))
         assert done == [], "nobody waits for it who adds it"
@@ -36,7 +36,7 @@ def test_what_is_left_is_not_done_once_it_is_closed(browser: Any) -> None:
     done: list[int] = []
 
     async def scenario() -> None:
-        leisure = Leisure()
+        leisure = IdleQueue()
         leisure.add(lambda: done.append(1))
         leisure.close()
         await turns()
@@ -54,7 +54,7 @@ def test_one_that_fails_does_not_keep_the_others_from_their_turn(browser: Any) -
 
     async def scenario() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
-        leisure = Leisure()
+        leisure = IdleQueue()
         leisure.add(fail)
         leisure.add(lambda: done.append(1))
         await turns()

@@ -60,7 +60,7 @@ def test_forgetting_takes_them_out_of_the_tab(
 
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
-        monkeypatch.setattr(link_cache, "_REMEMBER_EVERY_S", 0)
+        monkeypatch.setattr(link_cache, "_STORE_INTERVAL_S", 0)
         first, other = [(await loader.load(MediaRequest(mxc))).src for mxc in (MXC, "mxc://example.org/other")]
         await turns()
         await loader.forget(MediaRequest(MXC))
@@ -76,23 +76,23 @@ def test_forgetting_takes_them_out_of_the_tab(
 
 
 def test_of_many_links_the_latest_are_remembered(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link_cache, "_REMEMBERED_LINKS", 3)
-    monkeypatch.setattr(link_cache, "_REMEMBER_EVERY_S", 0)
+    monkeypatch.setattr(link_cache, "_MAX_STORED_LINKS", 3)
+    monkeypatch.setattr(link_cache, "_STORE_INTERVAL_S", 0)
 
     async def scenario() -> None:
-        kept = link_cache.KeptLinks("links")
+        kept = link_cache.LinkCache("links")
         for number in range(20):
-            kept.put(str(number), link_cache.Link(f"url {number}", fake.epoch_ms() + HOUR_MS))
-        kept.put("18", link_cache.Link("another url", fake.epoch_ms() + HOUR_MS))
-        kept.drop("19", "url 19")
-        kept.drop("17", "another url")
-        kept.remember_soon()
+            kept.set(str(number), link_cache.Link(f"url {number}", fake.epoch_ms() + HOUR_MS))
+        kept.set("18", link_cache.Link("another url", fake.epoch_ms() + HOUR_MS))
+        kept.invalidate("19", "url 19")
+        kept.invalidate("17", "another url")
+        kept.store_soon()
         await turns()
-        after = link_cache.KeptLinks("links")
-        await after.recall()
-        found = [after.at_hand(str(number)) for number in range(20)]
+        after = link_cache.LinkCache("links")
+        await after.restore()
+        found = [after.get(str(number)) for number in range(20)]
         assert [link.url for link in found if link] == ["url 16", "url 17", "another url"]
-        assert kept.at_hand("0"), "in memory there is room"
+        assert kept.get("0"), "in memory there is room"
 
     run(scenario())
     assert browser.remembered.keys() == {"links"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from authmedia.elements import load_scheduler
-from authmedia.elements.load_scheduler import Crowd, Place
+from authmedia.elements.load_scheduler import LoadScheduler, Slot
 from tests.unit.support import run, turns
 
 
@@ -15,17 +15,17 @@ class Party:
     """A crowd of guests with names of one letter each."""
 
     def __init__(self, limit: int, together: int) -> None:
-        self.crowd = Crowd(limit, together)
+        self.crowd = LoadScheduler(limit, together)
         self.came = ""
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, Slot] = {}
 
     def join(self, names: str, urgent: bool = False) -> None:
         for name in names:
-            self.places[name] = self.crowd.join(self._greeting(name), urgent)
+            self.places[name] = self.crowd.add(self._greeting(name), urgent)
 
     def leave(self, names: str) -> None:
         for name in names:
-            self.places[name].leave()
+            self.places[name].end()
 
     def _greeting(self, name: str) -> Callable[[], None]:
         def greet() -> None:
@@ -73,7 +73,7 @@ def test_what_is_urgent_begins_at_once() -> None:
         party.join("d", urgent=True)
         assert party.came == "abd"
         party.join("e")
-        party.places["e"].hurry()
+        party.places["e"].start_now()
         assert party.came == "abde"
         party.leave("abd")
         await turns()
@@ -108,7 +108,7 @@ def test_of_many_that_leave_at_once_none_begins() -> None:
 
 
 def test_where_all_stand_still_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_scheduler, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(load_scheduler, "_STALL_S", 0.01)
 
     async def scenario(party: Party) -> None:
         party.join("abcdefgh")
@@ -131,13 +131,13 @@ def test_a_crowd_that_is_closed_has_none_begin() -> None:
 
 
 def test_places_made_beside_those_that_stand_still_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load_scheduler, "_PATIENCE_S", 0.01)
+    monkeypatch.setattr(load_scheduler, "_STALL_S", 0.01)
 
     async def scenario(party: Party) -> None:
         party.join("abcdefghijkl")
         while len(party.came) < 5:
             await asyncio.sleep(0.01)
-        monkeypatch.setattr(load_scheduler, "_PATIENCE_S", 60.0)
+        monkeypatch.setattr(load_scheduler, "_STALL_S", 60.0)
         assert party.came == "abcde"
         party.leave("de")
         await turns()

@@ -49,7 +49,7 @@ class Pending(Strategy):
         super().__init__(Homeserver("http://home.test", "@ana:example.org", "token"))
         self.open_now: list[tuple[MediaRequest, asyncio.Future[None]]] = []
 
-    def carries(self, request: MediaRequest) -> bool:
+    def transfers_body_of(self, request: MediaRequest) -> bool:
         return SIZES[request.media_id] > 0
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
@@ -69,10 +69,10 @@ class Pending(Strategy):
             source=NETWORK,
             traffic=traffic,
             size=size,
-            good_until_ms=until_ms,
+            valid_until_ms=until_ms,
         )
 
-    def release(self, media: Media) -> None:
+    def dispose(self, media: Media) -> None:
         assert media.src in fake.STATE.object_urls, "released once, and no more"
         fake.revoke_object_url(media.src)
 
@@ -89,7 +89,7 @@ class Place:
 
     async def _load(self, line: Pipeline) -> None:
         try:
-            self.media = await line.load(request(self.key), Waiter(lambda: self.visible))
+            self.media = await line.schedule(request(self.key), Waiter(lambda: self.visible))
         except (AuthMediaError, LookupError) as error:
             self.failure = error
             return
@@ -114,7 +114,7 @@ class PipelineMachine(RuleBasedStateMachine):
         self.loop.set_exception_handler(lambda _loop, context: self.unheard.append(context))
         self.strategy = Pending()
         self.all: list[Place] = []
-        self.line = Pipeline(self.strategy, transfers=TRANSFERS, idle_budget=BUDGET)
+        self.line = Pipeline(self.strategy, max_transfers=TRANSFERS, idle_budget=BUDGET)
 
     def go_on(self, count: int) -> None:
         """By exactly so many turns of the event loop, which stands still meanwhile."""
@@ -147,25 +147,25 @@ class PipelineMachine(RuleBasedStateMachine):
         if not place.task.done():
             place.task.cancel()
         elif place.media:
-            self.line.release(place.media)
+            self.line.end_hold(place.media)
         self.go_on(count)
 
     @rule(place=places, count=A_FEW)
     def hurry(self, place: Place, count: int) -> None:
         place.visible = True
-        self.line.hurry(request(place.key))
+        self.line.prioritize(request(place.key))
         self.go_on(count)
 
     @rule(key=KEYS | st.none(), count=A_FEW)
     def forget(self, key: str | None, count: int) -> None:
-        self.line.forget(key and request(key).key)
+        self.line.evict(key and request(key).key)
         self.go_on(count)
 
     @rule(place=places, count=A_FEW)
     def find_it_bad(self, place: Place, count: int) -> None:
         """What an element could not show is forgotten, unless it was opened anew since."""
         if place.media:
-            self.line.forget_opened(place.media)
+            self.line.evict_media(place.media)
         self.go_on(count)
 
     @precondition(lambda self: self.unsettled())
@@ -189,35 +189,35 @@ class PipelineMachine(RuleBasedStateMachine):
     @rule()
     def all_that_can_goes_on(self) -> None:
         self.loop.run_until_complete(turns(MANY))
-        carried = [name for name, _ in self.strategy.open_now if self.strategy.carries(name)]
-        wanted = [key for key in self.line._flights if SIZES[key.rpartition("/")[2]]]
+        carried = [name for name, _ in self.strategy.open_now if self.strategy.transfers_body_of(name)]
+        wanted = [key for key in self.line._in_flight if SIZES[key.rpartition("/")[2]]]
         assert len(carried) == min(TRANSFERS, len(wanted)), "no place is free while somebody waits for one"
-        for kept in self.line._kept.values():
+        for kept in self.line._cache.values():
             holders = [place for place in self.all if self._holds(place, kept.media)]
             assert kept.holders == len(holders)
 
     def _holds(self, place: Place, media: Media) -> bool:
-        return place.media is not None and place.media.opening == media.opening and place.media.src == media.src
+        return place.media is not None and place.media.opening_id == media.opening_id and place.media.src == media.src
 
     @invariant()
     def what_is_counted_is_what_is_kept(self) -> None:
-        assert self.line.counters.opened - self.line.counters.released == len(self.line._kept)
+        assert self.line.counters.opened - self.line.counters.released == len(self.line._cache)
 
     @invariant()
     def every_object_url_belongs_to_something_kept(self) -> None:
-        assert set(fake.STATE.object_urls) == {kept.media.src for kept in self.line._kept.values()}
+        assert set(fake.STATE.object_urls) == {kept.media.src for kept in self.line._cache.values()}
 
     @invariant()
     def no_flight_is_without_waiters(self) -> None:
-        assert all(flight.waiters and not flight.done.is_set() for flight in self.line._flights.values())
+        assert all(flight.waiters and not flight.done.is_set() for flight in self.line._in_flight.values())
 
     @invariant()
     def no_more_is_on_its_way_than_may_be(self) -> None:
-        assert len([name for name, _ in self.strategy.open_now if self.strategy.carries(name)]) <= TRANSFERS
+        assert len([name for name, _ in self.strategy.open_now if self.strategy.transfers_body_of(name)]) <= TRANSFERS
 
     @invariant()
     def what_nobody_holds_is_within_the_budget(self) -> None:
-        idle = [kept.media.size for kept in self.line._kept.values() if not kept.holders]
+        idle = [kept.media.size for kept in self.line._cache.values() if not kept.holders]
         assert sum(idle) == self.line._idle_bytes <= BUDGET
         assert all(idle), "what costs nothing is not kept for nobody"
 

@@ -94,5 +94,5 @@ def test_every_error_tells_developers_what_to_do_and_people_what_happened() -> N
     assert len(classes) >= 12
     for error in classes:
         assert error.advice != AuthMediaError.advice, error
-        assert error.people != AuthMediaError.people, error
+        assert error.user_message != AuthMediaError.user_message, error
         assert "mxc://example.org/abc" in str(error("It broke", mxc="mxc://example.org/abc", words="HTTP 500"))

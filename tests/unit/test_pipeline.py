@@ -69,7 +69,7 @@ def test_idle_media_leave_when_the_budget_is_full(script: Script, homeserver: Ho
 
     async def scenario() -> None:
         for number in range(5):
-            line.release(await line.load(MediaRequest(f"mxc://example.org/m{number}")))
+            line.end_hold(await line.schedule(MediaRequest(f"mxc://example.org/m{number}")))
 
     run(scenario())
     assert len(browser.object_urls) == 2
@@ -80,7 +80,7 @@ def test_idle_media_leave_when_the_budget_is_full(script: Script, homeserver: Ho
 def test_the_budget_holds_whatever_is_shown_and_given_back(
     seed: int, script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "_STALE", 4)
+    monkeypatch.setattr(pipeline, "_MAX_OUTDATED", 4)
     chance = random.Random(seed)
     script.media = {f"example.org/m{number}": bytes(1000 + number) for number in range(6)}
     line = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=3500)
@@ -90,15 +90,15 @@ def test_the_budget_holds_whatever_is_shown_and_given_back(
         for _ in range(300):
             mxc = chance.choice(list(held))
             if held[mxc] and chance.random() < 0.5:
-                line.release(held[mxc].pop())
+                line.end_hold(held[mxc].pop())
             else:
-                held[mxc].append(await line.load(MediaRequest(mxc)))
-            idle = [kept.media.size for kept in line._kept.values() if not kept.holders]
+                held[mxc].append(await line.schedule(MediaRequest(mxc)))
+            idle = [kept.media.size for kept in line._cache.values() if not kept.holders]
             assert line._idle_bytes == sum(idle) <= 3500
-            assert [line._kept[mxc].holders for mxc in held if held[mxc]] == [
+            assert [line._cache[mxc].holders for mxc in held if held[mxc]] == [
                 len(shown) for shown in held.values() if shown
             ]
-        assert len(line._idle) <= 2 * len(line._kept) + pipeline._STALE
+        assert len(line._idle) <= 2 * len(line._cache) + pipeline._MAX_OUTDATED
 
     run(scenario())
 
@@ -251,7 +251,7 @@ def test_what_people_see_goes_before_what_they_do_not(script: Script, homeserver
         await turns()
         assert asked == names[:16], "so many at a time"
         visible.add("m21")  # scrolled into view while it waits
-        loader.hurry(MediaRequest("mxc://example.org/m21"))
+        loader.prioritize(MediaRequest("mxc://example.org/m21"))
         gate.set()
         await asyncio.gather(*loads)
 
@@ -282,13 +282,13 @@ def test_whoever_leaves_as_it_lands_holds_nothing(loader: MediaLoader, script: S
         line = loader._pipeline
         task = asyncio.create_task(loader.load(MediaRequest(MXC)))
         await turns()
-        flight = line._flights[MXC]
+        flight = line._in_flight[MXC]
         gate.set()
         while not flight.done.is_set():
             await asyncio.sleep(0)
         task.cancel()
         await turns()
-        (kept,) = line._kept.values()
+        (kept,) = line._cache.values()
         assert kept.holders == 0
 
     run(scenario())
@@ -299,13 +299,13 @@ def test_what_just_landed_is_not_thrown_out_before_it_is_shown(script: Script, h
     script.media["example.org/other"] = PICTURE
 
     async def scenario() -> None:
-        shown = await line.load(MediaRequest(MXC))
-        loading = asyncio.create_task(line.load(MediaRequest("mxc://example.org/other")))
+        shown = await line.schedule(MediaRequest(MXC))
+        loading = asyncio.create_task(line.schedule(MediaRequest("mxc://example.org/other")))
         await turns(3)
-        flight = line._flights["mxc://example.org/other"]
+        flight = line._in_flight["mxc://example.org/other"]
         while not flight.done.is_set():
             await asyncio.sleep(0)
-        line.release(shown)
+        line.end_hold(shown)
         assert (await loading).src
 
     run(scenario())
@@ -331,8 +331,8 @@ def test_nobody_is_given_what_was_dropped_as_it_came(
 ) -> None:
     async def scenario() -> None:
         line = loader._pipeline
-        waiting = asyncio.create_task(line.load(MediaRequest(MXC)))
-        while MXC not in line._kept:
+        waiting = asyncio.create_task(line.schedule(MediaRequest(MXC)))
+        while MXC not in line._cache:
             await asyncio.sleep(0)
         assert not waiting.done()
         if closed:
@@ -340,7 +340,7 @@ def test_nobody_is_given_what_was_dropped_as_it_came(
             with pytest.raises(errors.AuthMediaError, match="closed"):
                 await waiting
             return
-        line.forget(MXC)
+        line.evict(MXC)
         assert (await waiting).src in browser.object_urls
         assert len(browser.requests) == 2
 

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from authmedia import errors, strategies
-from authmedia.elements.binder import FAILED, SHOWN, Binding
+from authmedia.elements.binding import FAILED, SHOWN, Binding
 from authmedia.loader import open_loader
-from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import DISK, MEMORY, NETWORK, MediaRequest
 from authmedia.support import backoff
 from authmedia.traffic import Traffic
@@ -257,16 +258,16 @@ def alter(browser: Any, name: str) -> None:
 def test_a_file_that_somebody_altered_is_fetched_again(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, same_tab: bool
 ) -> None:
-    monkeypatch.setattr(file_index, "_DELAY_S", 0)
+    monkeypatch.setattr(file_index, "_WRITE_DELAY_S", 0)
 
     async def scenario() -> None:
         first = open_loader("opfs", homeserver)
         first.release(await first.load(MediaRequest(MXC)))
-        first._pipeline.forget(MediaRequest(MXC).key)
+        first._pipeline.evict(MediaRequest(MXC).key)
         await turns()
         second = first if same_tab else open_loader("opfs", homeserver)
         assert (await second.load(MediaRequest(MXC))).source == DISK
-        second._pipeline.forget(MediaRequest(MXC).key)
+        second._pipeline.evict(MediaRequest(MXC).key)
         alter(browser, the_file(browser))
         third = first if same_tab else open_loader("opfs", homeserver)
         media = await third.load(MediaRequest(MXC))
@@ -279,13 +280,13 @@ def test_a_file_that_somebody_altered_is_fetched_again(
 def test_a_file_that_another_tab_wrote_anew_is_taken(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_index, "_DELAY_S", 0)
+    monkeypatch.setattr(file_index, "_WRITE_DELAY_S", 0)
     key = MediaRequest(MXC).key
 
     async def scenario() -> None:
         here, there = open_loader("opfs", homeserver), open_loader("opfs", homeserver)
         here.release(await here.load(MediaRequest(MXC)))
-        here._pipeline.forget(key)
+        here._pipeline.evict(key)
         await there.forget(MediaRequest(MXC))
         await there.load(MediaRequest(MXC))
         await turns()
@@ -336,7 +337,7 @@ def test_the_store_is_bounded_and_the_least_recently_used_goes_first(
     async def visit(number: int) -> str:
         media = await loader.load(MediaRequest(f"mxc://example.org/m{number}"))
         loader.release(media)
-        loader._pipeline.forget(media.request.key)
+        loader._pipeline.evict(media.request.key)
         browser.clock += 1000
         return media.source
 
@@ -358,7 +359,7 @@ def test_bodies_without_a_length_count_for_the_stores_budget(
     async def scenario() -> None:
         for number in range(10):
             loader.release(await loader.load(MediaRequest(f"mxc://example.org/m{number}")))
-            loader._pipeline.forget(None)
+            loader._pipeline.evict(None)
         assert sum(map(len, browser.files.values())) <= 3300 + 1100, "but for the last, whose length nobody knew"
 
     run(scenario())
@@ -369,7 +370,7 @@ def test_a_promise_beyond_the_budget_throws_nothing_out(script: Script, homeserv
 
     async def scenario() -> None:
         loader.release(await loader.load(MediaRequest(MXC)))
-        loader._pipeline.forget(None)
+        loader._pipeline.evict(None)
         kept = dict(browser.files)
         broken = fake.BrowserError("TypeError", "network error")
         script.instead = lambda request: fake.Response(
@@ -471,7 +472,7 @@ def test_a_failed_element_has_words_in_its_place(
         await binding.settled()
         assert type(binding.failure) is expected
         assert element.get_attribute("data-state") == FAILED
-        assert [words.text for words in element.siblings] == [expected.people]
+        assert [words.text for words in element.siblings] == [expected.user_message]
         assert element.src == ""
 
     run(scenario())
@@ -497,7 +498,7 @@ def test_a_link_that_expired_is_renewed_once(script: Script, homeserver: Homeser
 
     run(scenario())
     assert len(script.batches) == 2
-    assert not any(LINKS_PREFIX in request.url and "secret" in request.url for request in browser.requests)
+    assert not any(AUTHMEDIA_PREFIX in request.url and "secret" in request.url for request in browser.requests)
 
 
 @pytest.mark.usefixtures("no_pauses")

@@ -4,7 +4,7 @@ import pytest
 
 from authmedia.errors import ServerFailure
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.strategies.blocking import _refusal
+from authmedia.strategies.blocking import _error
 from authmedia.support.untrusted import content_length, finite_number, parse_json
 from demo.room import Message, Person
 
@@ -55,5 +55,5 @@ def test_a_message_with_such_numbers_is_shown_without_them(number: str) -> None:
 
 @pytest.mark.parametrize("body", [b"[1]", b'"no"', b"\xff\xfe", b"<html>", b"[" * 100_000])
 def test_a_refusal_that_is_no_object_is_told_by_its_status(body: bytes) -> None:
-    failure = _refusal(502, body)
+    failure = _error(502, body)
     assert (type(failure), failure.words) == (ServerFailure, "HTTP 502")

@@ -1,4 +1,7 @@
-"""What can wait a moment, done a little at a time, so that people need not wait for all of it."""
+"""A queue of small pieces of work between which the browser handles input and paints.
+
+Compare https://developer.mozilla.org/docs/Web/API/Window/requestIdleCallback, which Safari lacks.
+"""
 
 from authmedia import browser
 
@@ -8,11 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Leisure:
-    """Does one small thing after another, and between them lets the browser answer people and paint.
-
-    Whoever has one closes it.
-    """
+class IdleQueue:
+    """Calls functions one after another, and yields to the browser between them. The owner closes it."""
 
     __slots__ = ("_task", "_waiting")
 
@@ -21,13 +21,13 @@ class Leisure:
         self._task: asyncio.Task[None] | None = None
 
     def add(self, work: "Callable[[], None]") -> None:
-        """Has something done once what was added before is done."""
+        """Adds a function at the end of the queue."""
         self._waiting.append(work)
         if not self._task:
             self._task = browser.create_task(self._run())
 
     def close(self) -> None:
-        """Leaves undone what is left."""
+        """Drops what was not called yet."""
         self._waiting = []
         if self._task:
             self._task.cancel()
@@ -38,5 +38,5 @@ class Leisure:
                 await browser.yield_to_browser()
                 if self._waiting:
                     self._waiting.pop(0)()
-        finally:  # where one of them failed, which the page is told, the others are still done
+        finally:  # when a function raises, which is reported as unhandled, the others are called all the same
             self._task = browser.create_task(self._run()) if self._waiting else None

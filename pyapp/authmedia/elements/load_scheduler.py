@@ -1,4 +1,4 @@
-"""Has many things begin, though not all at once: each that is on its way costs more than one that waits."""
+"""Limits how many elements load at a time: each load in progress costs more than one that waits."""
 
 import asyncio
 
@@ -8,124 +8,138 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Where none has ended for so long, in seconds, others begin all the same.
-_PATIENCE_S = 2.0
+# When no load has ended for so many seconds, others start all the same.
+_STALL_S = 2.0
 
 
-class Crowd:
-    """Of all who join, ``limit`` begin; the others follow, first come first served, as those end.
+class LoadScheduler:
+    """Starts up to ``limit`` loads, and the others in the order of their arrival as those end.
 
-    It keeps nobody from anything: what is urgent begins at once, and where those that are on their way stand still,
-    others begin beside them.
+    It blocks nothing: an urgent load starts at once, and while those in progress stall, others start beside them.
 
-    Whoever has one closes it.
-
-    :param limit: how many are on their way at a time.
-    :param together: how many begin together later on, for what is cheaper asked for together.
+    :param limit: how many loads are in progress at a time.
+    :param batch_size: how many start together later on, because requests in one batch are cheaper.
     """
 
-    __slots__ = ("_begun", "_ended", "_enough", "_free", "_lent", "_still", "_together", "_usher", "_waiting")
+    __slots__ = (
+        "_batch_size",
+        "_dispatcher",
+        "_ended",
+        "_extra",
+        "_free",
+        "_has_room",
+        "_stalled",
+        "_started",
+        "_waiting",
+    )
 
-    def __init__(self, limit: int, together: int) -> None:
+    def __init__(self, limit: int, batch_size: int) -> None:
         self._free = limit
-        #: Places beyond the limit, made beside those that stand still, which are taken back from these.
-        self._lent = 0
-        #: How many have begun, and how many had when places were last lent.
-        self._begun = self._still = 0
-        self._together = together
-        self._waiting: list[Place] = []
+        # How many slots beyond the limit were made beside stalled loads, whose end takes them back.
+        self._extra = 0
+        # How many loads were started so far, and how many when the last extra slots were made.
+        self._started = self._stalled = 0
+        self._batch_size = batch_size
+        self._waiting: list[Slot] = []
         self._ended = 0
-        self._enough = asyncio.Event()
-        self._usher: asyncio.Task[None] | None = None
+        self._has_room = asyncio.Event()
+        self._dispatcher: asyncio.Task[None] | None = None
 
-    def join(self, begin: "Callable[[], None]", urgent: bool) -> "Place":
-        """Has ``begin`` called, now or later; whoever began, or does not want to any more, leaves the place."""
-        place = Place(self, begin)
-        if urgent or (self._free > 0 and not self._usher):
-            self.let_in(place)
-            return place
-        self._waiting.append(place)
-        if not self._usher:
-            self._usher = browser.create_task(self._let_others_in())
-        return place
+    def add(self, start: "Callable[[], None]", urgent: bool) -> "Slot":
+        """Adds a load; returns its slot, which the caller ends when the load ended or is not wanted any more.
+
+        :param start: called now or later, to start the load.
+        :param urgent: whether it starts now in any case.
+        """
+        slot = Slot(self, start)
+        if urgent or (self._free > 0 and not self._dispatcher):
+            self.admit(slot)
+            return slot
+        self._waiting.append(slot)
+        if not self._dispatcher:
+            self._dispatcher = browser.create_task(self._dispatch())
+        return slot
 
     def close(self) -> None:
-        """Has none begin any more."""
+        """Drops the waiting loads."""
         self._waiting = []
-        if self._usher:
-            self._usher.cancel()
+        if self._dispatcher:
+            self._dispatcher.cancel()
 
-    def let_in(self, place: "Place") -> None:
-        """Has one begin, whether there is room or not."""
+    def admit(self, slot: "Slot") -> None:
+        """Starts a load, whether there is room or not."""
         self._free -= 1
-        self._begun += 1
-        place.number = self._begun
-        place.came = True
-        place.begin()
+        self._started += 1
+        slot.number = self._started
+        slot.started = True
+        slot.start()
 
-    def give_back(self, place: "Place") -> None:
-        """One has ended."""
-        if self._lent and place.number <= self._still:
-            self._lent -= 1
+    def free(self, slot: "Slot") -> None:
+        """Frees the slot of a load that has ended."""
+        if self._extra and slot.number <= self._stalled:
+            self._extra -= 1
         else:
             self._free += 1
         self._ended += 1
-        if self._free >= min(self._together, len(self._waiting)):
-            self._enough.set()
+        if self._free >= min(self._batch_size, len(self._waiting)):
+            self._has_room.set()
 
-    async def _let_others_in(self) -> None:
-        # A task of its own, so that of many that leave in one turn of the event loop none begins.
+    async def _dispatch(self) -> None:
+        # In a task, so that when many elements leave in one turn of the event loop none of them starts in between.
         try:
             while self._waiting:
-                await self._room()
+                await self._wait_for_room()
                 while self._waiting and self._free > 0:
-                    place = self._waiting.pop(0)
-                    if place.waits:
-                        self.let_in(place)
+                    slot = self._waiting.pop(0)
+                    if slot.is_waiting:
+                        self.admit(slot)
         finally:
-            self._usher = None
+            self._dispatcher = None
 
-    async def _room(self) -> None:
-        """Waits until there is enough room, and makes some where none has ended for a while."""
-        while self._free < min(self._together, len(self._waiting)):
-            self._enough.clear()
+    async def _wait_for_room(self) -> None:
+        """Waits until a batch fits, and makes extra slots when no load has ended for a while."""
+        while self._free < min(self._batch_size, len(self._waiting)):
+            self._has_room.clear()
             before = self._ended
             try:
-                await asyncio.wait_for(self._enough.wait(), _PATIENCE_S)
+                await asyncio.wait_for(self._has_room.wait(), _STALL_S)
             except asyncio.TimeoutError:  # noqa: UP041  (MicroPython's own)
                 if self._ended == before:
-                    self._still = self._begun
-                    self._lent += self._together - self._free
-                    self._free = self._together
+                    self._stalled = self._started
+                    self._extra += self._batch_size - self._free
+                    self._free = self._batch_size
 
 
-class Place:
-    """One who joined a crowd."""
+class Slot:
+    """The place of one load in a scheduler.
 
-    __slots__ = ("_crowd", "begin", "came", "gone", "number")
+    :param start: starts the load.
+    """
 
-    def __init__(self, crowd: Crowd, begin: "Callable[[], None]") -> None:
-        self._crowd = crowd
-        self.begin = begin
-        #: Whether it has begun, and whether it has ended or is not wanted any more.
-        self.came = self.gone = False
-        #: Which it is of those that have begun.
+    __slots__ = ("_scheduler", "ended", "number", "start", "started")
+
+    def __init__(self, scheduler: LoadScheduler, start: "Callable[[], None]") -> None:
+        self._scheduler = scheduler
+        self.start = start
+        #: Whether the load was started, and whether it has ended or is not wanted any more.
+        self.started = self.ended = False
+        #: Which it is of the loads that were started.
         self.number = 0
 
     @property
-    def waits(self) -> bool:
-        """Whether it has yet to begin, and is wanted."""
-        return not self.gone and not self.came
+    def is_waiting(self) -> bool:
+        """Whether the load is wanted and not started yet."""
+        return not self.ended and not self.started
 
-    def hurry(self) -> None:
-        """Begins now, for it has become urgent."""
-        if self.waits:
-            self._crowd.let_in(self)
+    def start_now(self) -> None:
+        """Starts a waiting load, because it has become urgent."""
+        if self.is_waiting:
+            self._scheduler.admit(self)
 
-    def leave(self) -> None:
-        """It has ended, or is not wanted any more."""
-        if self.gone:
+    def end(self) -> None:
+        """Marks the load as ended, or as not wanted any more."""
+        if self.ended:
             return
-        self.gone = True
-        if self.came:
-            self._crowd.give_back(self)
+        self.ended = True
+        if self.started:
+            self._scheduler.free(self)

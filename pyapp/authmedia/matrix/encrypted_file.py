@@ -1,4 +1,4 @@
-"""Encrypted attachments: what an event says of one, checked, and kept out of the page.
+"""Encrypted attachments: the ``EncryptedFile`` of an event, validated, and its keys kept out of the document.
 
 https://spec.matrix.org/latest/client-server-api/#sending-encrypted-attachments
 """
@@ -15,40 +15,39 @@ _ALGORITHM = "A256CTR"
 _KEY_BYTES = 32
 _COUNTER_BYTES = 16
 _DIGEST_BYTES = 32
-_FINGERPRINT = 22
-_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# Of base64. https://www.rfc-editor.org/rfc/rfc4648
-_STANDARD, _URL_SAFE = _LETTERS + "+/", _LETTERS + "-_"
+_FINGERPRINT_CHARACTERS = 22
+# The alphabets of https://www.rfc-editor.org/rfc/rfc4648
+_ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+_STANDARD, _URL_SAFE = _ALPHANUMERIC + "+/", _ALPHANUMERIC + "-_"
 
 
 class EncryptedFile:
-    """One attachment's key, counter and digest, out of the ``file`` of an event's content.
+    """One attachment's key, counter and digest.
 
-    :param file: an ``EncryptedFile`` of version 2, as it stands in the event.
-    :raises MalformedEncryptedFile: if it is anything else; nothing of it is repaired.
+    :param file: an ``EncryptedFile`` of version 2, as it stands in the ``file`` of an event's content.
+    :raises MalformedEncryptedFile: if it is anything else; nothing is repaired.
     """
 
     __slots__ = ("counter", "fingerprint", "key", "sha256", "url")
 
     def __init__(self, file: object) -> None:
         content = json_object(file)
-        #: Where the ciphertext is.
+        #: The ``mxc://`` URI of the ciphertext.
         self.url = str(content.get("url", ""))
         key = json_object(content.get("key"))
-        self._insist(content.get("v") == _VERSION, "'v' is not 'v2'")
-        self._insist(key.get("alg") == _ALGORITHM and key.get("kty") == "oct", "'key' is none for AES-256 in CTR mode")
-        #: The key as a JWK has it. It is for `browser` alone: never a URL, an element or a log.
+        self._require(content.get("v") == _VERSION, "'v' is not 'v2'")
+        self._require(key.get("alg") == _ALGORITHM and key.get("kty") == "oct", "'key' is none for AES-256 in CTR mode")
+        #: The key, as a JWK's ``k``. It is for `browser` alone: never for a URL, element or log.
         self.key = self._base64(key.get("k"), _KEY_BYTES, _URL_SAFE, "'key.k' is not a key of 256 bits")
-        #: The first block of the counter.
+        #: The first counter block.
         self.counter = self._bytes(content.get("iv"), _COUNTER_BYTES, "'iv' is not one block of AES")
-        #: The digest of the ciphertext.
+        #: The SHA-256 of the ciphertext.
         self.sha256 = self._bytes(
             json_object(content.get("hashes")).get("sha256"), _DIGEST_BYTES, "'hashes.sha256' is no SHA-256"
         )
-        #: Tells files of the same address but other keys apart, and gives nothing away.
-        self.fingerprint = base64url(hashlib.sha256(self.key.encode() + self.counter + self.sha256).digest())[
-            :_FINGERPRINT
-        ]
+        digest = hashlib.sha256(self.key.encode() + self.counter + self.sha256).digest()
+        #: Distinguishes files with the same URI but other keys, without disclosing them.
+        self.fingerprint = base64url(digest)[:_FINGERPRINT_CHARACTERS]
 
     def __repr__(self) -> str:
         return f"EncryptedFile({self.url!r})"  # without the key: reprs end up in logs
@@ -58,24 +57,24 @@ class EncryptedFile:
         return binascii.a2b_base64(padded.encode())  # MicroPython's takes no text
 
     def _base64(self, text: object, length: int, alphabet: str, problem: str) -> str:
-        """Base64 of so many bytes without its padding, which some clients add though none is due."""
-        given = text.replace("=", "") if isinstance(text, str) else ""
-        known = all(character in alphabet for character in given)
-        self._insist(known and len(given) == (length * 8 + 5) // 6, problem)
-        return given
+        """Validates base64 of ``length`` bytes and removes its padding, which some clients add against the rules."""
+        unpadded = text.replace("=", "") if isinstance(text, str) else ""
+        known = all(character in alphabet for character in unpadded)
+        self._require(known and len(unpadded) == (length * 8 + 5) // 6, problem)
+        return unpadded
 
-    def _insist(self, holds: bool, problem: str) -> None:
-        if not holds:
+    def _require(self, condition: bool, problem: str) -> None:
+        if not condition:
             raise MalformedEncryptedFile(
                 "The event's `file` is not an EncryptedFile", mxc=self.url[:120], words=problem
             )
 
 
 class Keyring:
-    """The encrypted files that events told of, each by a handle of its own.
+    """The encrypted files of the events on a page, each under a handle.
 
-    Elements name the handle (``data-encrypted``): a key does not belong into the page. And they are not looked up by
-    address, or else any message could say something untrue of a media that it does not own.
+    Elements name the handle in ``data-encrypted``: keys do not belong into the document. Files are not looked up by
+    their URI, because any event could then claim a wrong key for a media that it does not own.
     """
 
     __slots__ = ("_files",)
@@ -84,14 +83,14 @@ class Keyring:
         self._files: list[object] = []
 
     def add(self, file: object) -> str:
-        """Takes an event's ``file``, well made or not; gives its handle."""
+        """Adds an event's ``file``, valid or not; returns its handle."""
         self._files.append(file)
         return str(len(self._files))
 
     def find(self, handle: str) -> EncryptedFile | None:
-        """What an element's handle stands for; ``None`` where it has none.
+        """Returns the file of a handle; ``None`` for an empty handle.
 
-        :raises MalformedEncryptedFile: if what the event said cannot be right, or there is nothing of that handle.
+        :raises MalformedEncryptedFile: if the event's ``file`` is invalid, or the handle is unknown.
         """
         if not handle:
             return None

@@ -1,7 +1,6 @@
-"""When each stored file was last used and last changed, in one small file beside them that all tabs share.
+"""An index of stored files: when each was last used and last modified, in one small file that all tabs share.
 
-It is only advice: a lost index costs nothing but the order in which files are thrown out, and the knowledge which of
-them somebody else has written to since.
+It is advisory: without it, only the order of eviction is lost, and the detection of files that were modified by others.
 """
 
 import asyncio
@@ -15,104 +14,107 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Any
 
-NAME = "index.json"
+    # When a file was last used, in milliseconds since 1970, and its last modification.
+    Entry = tuple[float, int]
+
+FILE_NAME = "index.json"
 _LOCK = "authmedia:index"
-_DELAY_S = 0.5
-_LONGEST = 16 * 1024 * 1024
-# Of a file that is being written: what its last change will be is not known before.
-_ANY = -1
+_WRITE_DELAY_S = 0.5
+_MAX_BYTES = 16 * 1024 * 1024
+# The modification of a file that is being written, which is not known before it is closed.
+_BEING_WRITTEN = -1
 
 
 class FileIndex:
     """The index of a directory.
 
-    :param open_directory: gives the directory, on each call.
+    :param get_directory: returns the directory, at each call.
     """
 
-    __slots__ = ("_noted", "_open", "_own", "_waiting")
+    __slots__ = ("_get_directory", "_own", "_stored", "_write_pending")
 
-    def __init__(self, open_directory: "Callable[[], Awaitable[browser.Directory]]") -> None:
-        self._open = open_directory
-        self._own: dict[str, tuple[float, int]] = {}
-        self._noted: dict[str, tuple[float, int]] | None = None
-        self._waiting = False
+    def __init__(self, get_directory: "Callable[[], Awaitable[browser.Directory]]") -> None:
+        self._get_directory = get_directory
+        self._own: dict[str, Entry] = {}
+        self._stored: dict[str, Entry] | None = None
+        self._write_pending = False
 
     @staticmethod
     def lock() -> browser.Lock:
-        """Held by whoever writes the index, or removes files that others may be using."""
+        """Returns the lock for writing the index, and for removing files that others may be using."""
         return browser.Lock(_LOCK)
 
-    def writes(self, name: str) -> None:
-        """Takes note that a file is about to be written here."""
-        self._own[name] = browser.epoch_ms(), _ANY
+    def record_write(self, name: str) -> None:
+        """Records that this tab is about to write a file."""
+        self._own[name] = browser.epoch_ms(), _BEING_WRITTEN
 
-    def uses(self, name: str, file: browser.Blob) -> None:
-        """Takes note of a use; the index is written once for all uses of a moment."""
+    def record_use(self, name: str, file: browser.Blob) -> None:
+        """Records that a file is used; the index is written once for all uses within half a second."""
         self._own[name] = browser.epoch_ms(), file.last_modified
-        if not self._waiting:
-            self._waiting = True
+        if not self._write_pending:
+            self._write_pending = True
             browser.create_task(self._write_soon())
 
-    async def is_altered(self, name: str, file: browser.Blob) -> bool:
-        """Whether somebody wrote to a file who takes no note of it."""
+    async def is_modified(self, name: str, file: browser.Blob) -> bool:
+        """Returns whether a file was modified without a record in the index."""
         if self._agrees(name, file):
             return False
-        async with self.lock():  # nobody can read it while somebody writes it
-            # Another tab may have written the file anew since this one looked.
-            if self._noted is None or not self._agrees(name, file):
-                self._noted = await _read(await self._open())
+        async with self.lock():  # it cannot be read while another tab writes it
+            # Another tab may have written the file anew since the index was read.
+            if self._stored is None or not self._agrees(name, file):
+                self._stored = await _read(await self._get_directory())
         return not self._agrees(name, file)
 
     def _agrees(self, name: str, file: browser.Blob) -> bool:
-        """Whether a file was last changed when it should have been, as far as that is known."""
+        """Returns whether a file's last modification is the recorded one, as far as the index is known."""
         own = self._own.get(name)
-        noted = self._noted.get(name) if self._noted is not None else None
-        if own or noted:
-            return any(note[1] in (_ANY, file.last_modified) for note in (own, noted) if note)
-        return self._noted is not None  # it stands in no index
+        stored = self._stored.get(name) if self._stored is not None else None
+        if own or stored:
+            return any(entry[1] in (_BEING_WRITTEN, file.last_modified) for entry in (own, stored) if entry)
+        return self._stored is not None  # no index has it
 
-    async def by_use(self, names: "list[str]") -> "list[str]":
-        """Names of files, the least recently used first."""
-        used = await self._merged(await self._open())
+    async def by_last_use(self, names: "list[str]") -> "list[str]":
+        """Sorts the names of files, the least recently used first."""
+        used = await self._merged(await self._get_directory())
         return sorted(names, key=lambda name: used[name][0] if name in used else 0.0)
 
     async def _write_soon(self) -> None:
-        await asyncio.sleep(_DELAY_S)
-        self._waiting = False
+        await asyncio.sleep(_WRITE_DELAY_S)
+        self._write_pending = False
         try:
             async with self.lock():
-                directory = await self._open()
+                directory = await self._get_directory()
                 used = await self._merged(directory)
                 present = set(await directory.file_names())
-                kept = {name: note for name, note in used.items() if name in present}
-                await directory.write(NAME, _as_text(kept) + "\n", None)
+                entries = {name: entry for name, entry in used.items() if name in present}
+                await directory.write(FILE_NAME, _as_json(entries) + "\n", None)
         except browser.BrowserError:
-            return  # a full disk, or a window that is going away
+            return  # the disk is full, or the window is closing
 
-    async def _merged(self, directory: browser.Directory) -> "dict[str, tuple[float, int]]":
-        """What all tabs know: of each file the note that is newest."""
+    async def _merged(self, directory: browser.Directory) -> "dict[str, Entry]":
+        """Returns the newest entry of each file, out of the stored index and this tab's own."""
         used = await _read(directory)
-        for name, note in self._own.items():
-            if name not in used or used[name][0] <= note[0]:
-                used[name] = note
+        for name, entry in self._own.items():
+            if name not in used or used[name][0] <= entry[0]:
+                used[name] = entry
         return used
 
 
-async def _read(directory: browser.Directory) -> "dict[str, tuple[float, int]]":
-    file = await directory.read(NAME)
+async def _read(directory: browser.Directory) -> "dict[str, Entry]":
+    file = await directory.read(FILE_NAME)
     if not file:
         return {}
     try:
-        notes = json_object(parse_json(await file.first_line(_LONGEST)))
-        return {name: (float(note[0]), int(note[1])) for name, note in notes.items() if _is_note(note)}
+        entries = json_object(parse_json(await file.first_line(_MAX_BYTES)))
+        return {name: (float(entry[0]), int(entry[1])) for name, entry in entries.items() if _is_entry(entry)}
     except (ValueError, OverflowError):  # of NaN, of 1e999
         return {}
 
 
-def _as_text(kept: "dict[str, tuple[float, int]]") -> str:
-    """As JSON. Entry by entry, since MicroPython takes for a long text with the square of its length."""
-    return "{" + ",".join([json.dumps(name) + ":" + json.dumps(list(note)) for name, note in kept.items()]) + "}"
+def _as_json(entries: "dict[str, Entry]") -> str:
+    """Serializes entry by entry: MicroPython's time for a long text grows with the square of its length."""
+    return "{" + ",".join([json.dumps(name) + ":" + json.dumps(list(entry)) for name, entry in entries.items()]) + "}"
 
 
-def _is_note(note: "Any") -> bool:
-    return isinstance(note, list) and len(note) == 2 and all(isinstance(value, (int, float)) for value in note)
+def _is_entry(value: "Any") -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(field, (int, float)) for field in value)

@@ -1,8 +1,8 @@
 """A bounded store of media files in the origin private file system, shared by all tabs of one origin.
 
-A file's name is base64url(SHA-256(user id + request key)), so no name from outside becomes a path and one account never
-reads what another stored. Its first line says what it is, so an empty, cut or foreign file is told from a whole one;
-one that was altered since is told by the time of its last change, which an index beside the files has.
+A file's name is base64url(SHA-256(user id + request key)), so that no name from outside becomes a path and no account
+reads what another one stored. The first line of a file says its content type and length, which distinguishes it from
+an empty, truncated or foreign file. A modified file is detected by its last modification, which an index stores.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import hashlib
 from authmedia import browser
 from authmedia.media import safe_content_type
 from authmedia.support.base64url import base64url
-from authmedia.transport.file_index import NAME, FileIndex
+from authmedia.transport.file_index import FILE_NAME, FileIndex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 _DIRECTORY = "authmedia"
 _PROBE = "probe"
 _MAGIC = "authmedia/1"
-_LONGEST_HEAD = 512
+_MAX_HEAD_BYTES = 512
 _BUDGET_BYTES = 512 * 1024 * 1024
 
 
-class Stored:
-    """A whole file: the media in it, and the content type it came with."""
+class StoredFile:
+    """A complete file: the media in it, and its content type."""
 
     __slots__ = ("body", "content_type")
 
@@ -38,55 +38,55 @@ class FileStore:
     """One account's files.
 
     :param owner: the user id; files of other owners are neither read nor removed, but count for the budget.
-    :param budget: bytes that all files together may take; the least recently used go first.
+    :param budget: bytes that all files together may take; the least recently used are evicted first.
     """
 
-    __slots__ = ("_budget", "_directory", "_index", "_measuring", "_owner", "_pinned", "_total")
+    __slots__ = ("_budget", "_directory", "_index", "_owner", "_pinned", "_total", "_total_lock")
 
     def __init__(self, owner: str, budget: int = _BUDGET_BYTES) -> None:
         self._owner = owner
         self._budget = budget
         self._directory: browser.Directory | None = None
         self._pinned: dict[str, int] = {}
-        self._index = FileIndex(self._open)
+        self._index = FileIndex(self._get_directory)
         self._total: int | None = None
-        self._measuring = asyncio.Lock()
+        self._total_lock = asyncio.Lock()
 
     async def probe(self) -> None:
         """Takes a lock, writes a file, reads it and removes it.
 
         :raises BrowserError: in the browser's own words, if any of it is refused.
         """
-        directory = await self._open()
+        directory = await self._get_directory()
         name = _PROBE + "-" + str(browser.now_ms()).replace(".", "")
-        async with _writing(name):
+        async with _write_lock(name):
             await directory.write(name, _MAGIC, None)
             found = await directory.read(name)
-            read_back = await found.first_line(_LONGEST_HEAD) if found else ""
+            read_back = await found.first_line(_MAX_HEAD_BYTES) if found else ""
             await directory.remove(name)
         if read_back != _MAGIC:
             raise browser.BrowserError("DataError", "a file written to the private file system reads back differently")
 
-    def writing(self, key: str) -> browser.Lock:
-        """The lock that whoever writes this key holds, over all tabs."""
-        return _writing(self._name(key))
+    def write_lock(self, key: str) -> browser.Lock:
+        """Returns the lock for writing the file of a key, shared by all tabs."""
+        return _write_lock(self._name(key))
 
-    async def read(self, key: str) -> Stored | None:
-        """The file of a key if it is there, whole and as it was written; one that is not is removed."""
-        directory = await self._open()
+    async def read(self, key: str) -> StoredFile | None:
+        """Returns the file of a key, if it is complete and not modified; otherwise removes it and returns ``None``."""
+        directory = await self._get_directory()
         name = self._name(key)
         file = await directory.read(name)
         if not file:
             return None
-        head = await file.first_line(_LONGEST_HEAD)
+        head = await file.first_line(_MAX_HEAD_BYTES)
         content_type, size = _parse_head(head)
         start = len(head) + 1
-        left = file.size - start  # less than nothing where the line does not end
-        if left < 0 or size != left or await self._index.is_altered(name, file):
+        left = file.size - start  # negative where the line does not end
+        if left < 0 or size != left or await self._index.is_modified(name, file):
             await directory.remove(name)
             return None
-        self._index.uses(name, file)
-        return Stored(file.slice(start, content_type), content_type)
+        self._index.record_use(name, file)
+        return StoredFile(file.slice(start, content_type), content_type)
 
     async def write(
         self,
@@ -97,39 +97,43 @@ class FileStore:
     ) -> None:
         """Streams a response's body into the file of a key, which appears whole or not at all.
 
-        :param response: one that says how long it is, by which the file is known as whole later.
-        :raises BrowserError: if storage or network refused; nothing is left behind then.
+        :param response: one whose length is announced, by which `read` knows the file as complete.
+        :param on_progress: see `browser.Response.blob`.
+        :raises BrowserError: if storage or network refuse; nothing is left behind then.
         """
         size = response.content_length or 0
-        # Whoever promises more than there may be of all files throws none of them out before it is there.
-        believed = size <= self._budget
-        directory = await self._open()
-        await self._make_room(directory, size if believed else 0)
+        # A server that announces more than the whole budget must not evict anything before the body is there.
+        plausible = size <= self._budget
+        directory = await self._get_directory()
+        await self._make_room(directory, size if plausible else 0)
         name = self._name(key)
-        self._index.writes(name)
+        self._index.record_write(name)
         await directory.write(name, _head(content_type, size) + "\n", response, on_progress)
-        if not believed:
+        if not plausible:
             file = await directory.read(name)
             if file and self._total is not None:
                 self._total += file.size
 
     async def remove(self, key: str | None) -> None:
-        """Removes the file of one key, or all of this owner's; what another tab is writing, once it is written."""
+        """Removes the file of one key, or all of this owner's, and waits for those that another tab is writing.
+
+        :raises BrowserError: if the browser refuses.
+        """
         self._total = None
-        directory = await self._open()
+        directory = await self._get_directory()
         names = [self._name(key)] if key is not None else await directory.file_names()
         for name in names:
             if name.startswith(self._prefix()) and not await directory.remove(name):
-                async with _writing(name):
+                async with _write_lock(name):
                     await directory.remove(name)
 
     def pin(self, key: str) -> None:
-        """Keeps a file from being thrown out while an element shows it."""
+        """Protects a file from eviction while an element shows it."""
         name = self._name(key)
         self._pinned[name] = self._pinned.get(name, 0) + 1
 
     def unpin(self, key: str) -> None:
-        """Takes one pin back."""
+        """Removes one pin."""
         name = self._name(key)
         left = self._pinned.get(name, 0) - 1
         if left > 0:
@@ -137,7 +141,7 @@ class FileStore:
         else:
             self._pinned.pop(name, None)
 
-    async def _open(self) -> browser.Directory:
+    async def _get_directory(self) -> browser.Directory:
         if self._directory is None:
             self._directory = await browser.Directory.get(_DIRECTORY)
         return self._directory
@@ -149,8 +153,8 @@ class FileStore:
         return self._prefix() + _digest(self._owner + "\n" + key)
 
     async def _make_room(self, directory: browser.Directory, size: int) -> None:
-        """Throws out the least recently used files until ``size`` more bytes fit."""
-        async with self._measuring:  # once, however many write at the same time
+        """Evicts the least recently used files until ``size`` more bytes fit."""
+        async with self._total_lock:  # measured once, however many files are written concurrently
             if self._total is None:
                 self._total = sum((await _sizes(directory)).values())
             self._total += size
@@ -158,18 +162,18 @@ class FileStore:
         if fits:
             return
         async with self._index.lock():
-            sizes = await _sizes(directory)  # measured afresh: other tabs write and remove, too
+            sizes = await _sizes(directory)  # measured again: other tabs write and remove, too
             total = sum(sizes.values()) + size
-            for name in await self._index.by_use(list(sizes)):
+            for name in await self._index.by_last_use(list(sizes)):
                 if total <= self._budget:
                     break
-                if name not in self._pinned and name != NAME:
+                if name not in self._pinned and name != FILE_NAME:
                     await directory.remove(name)
                     total -= sizes[name]
             self._total = total
 
 
-def _writing(name: str) -> browser.Lock:
+def _write_lock(name: str) -> browser.Lock:
     return browser.Lock("authmedia:" + name)
 
 
@@ -182,7 +186,7 @@ def _head(content_type: str, size: int) -> str:
 
 
 def _parse_head(head: str) -> "tuple[str, int | None]":
-    """Content type and size of a file; no size where its first line is not as we would have written it."""
+    """Returns content type and size of a file; no size unless its first line is exactly as `_head` writes it."""
     parts = head.split(" ")
     if len(parts) == 3:
         try:
@@ -195,9 +199,9 @@ def _parse_head(head: str) -> "tuple[str, int | None]":
 
 
 async def _sizes(directory: browser.Directory) -> dict[str, int]:
-    found = {}
+    sizes = {}
     for name in await directory.file_names():
         file = await directory.read(name)
         if file:
-            found[name] = file.size
-    return found
+            sizes[name] = file.size
+    return sizes

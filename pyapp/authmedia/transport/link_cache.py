@@ -1,4 +1,4 @@
-"""Links that are at hand: kept for as long as they are good, and by the tab over a reload of the page."""
+"""A cache of signed links, which survives a reload of the page in ``sessionStorage``."""
 
 import asyncio
 import json
@@ -6,120 +6,124 @@ import json
 from authmedia import browser
 from authmedia.support.untrusted import parse_json
 
-# Not at every batch, since it is written whole.
-_REMEMBER_EVERY_S = 1.0
-# So many are kept over a reload of the page: what a person sees again, and no more than a tab may keep.
-_REMEMBERED_LINKS = 2000
+# The cache is stored whole, so not after each batch.
+_STORE_INTERVAL_S = 1.0
+# How many links are stored: enough for what a user sees again after a reload, and no more than a tab may store.
+_MAX_STORED_LINKS = 2000
 
 
 class Link:
-    """A link and, on this device's clock, until when it is worth being given to an element."""
+    """A signed link.
 
-    __slots__ = ("good_until_ms", "url")
-
-    def __init__(self, url: str, good_until_ms: float) -> None:
-        self.url = url
-        self.good_until_ms = good_until_ms
-
-    @property
-    def is_good(self) -> bool:
-        """Whether enough of its life is left."""
-        return self.good_until_ms > browser.epoch_ms()
-
-
-class KeptLinks:
-    """The links of one session, by the keys of what they lead to.
-
-    The same link again is what the browser's own cache knows an answer to. Where the tab may store nothing, they are
-    kept in memory alone.
-
-    :param name: under which the tab remembers them.
+    :param valid_until_ms: until when it may be given to an element, in milliseconds since 1970 on this device's clock;
+        some time before the server lets it expire.
     """
 
-    __slots__ = ("_links", "_name", "_order", "_recalled", "_remembering", "_unsaved")
+    __slots__ = ("url", "valid_until_ms")
 
-    def __init__(self, name: str) -> None:
-        self._name = name
-        # Each link, and its JSON, made once: MicroPython takes for a long text of it with the square of its length.
+    def __init__(self, url: str, valid_until_ms: float) -> None:
+        self.url = url
+        self.valid_until_ms = valid_until_ms
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether it may be given to an element."""
+        return self.valid_until_ms > browser.epoch_ms()
+
+
+class LinkCache:
+    """Caches the links of one session, by the keys of their media.
+
+    The browser's HTTP cache knows a response by its link, so giving out the same link again saves the transfer. Where
+    the browser refuses ``sessionStorage``, links are cached in memory alone.
+
+    :param storage_name: the name in ``sessionStorage``.
+    """
+
+    __slots__ = ("_links", "_order", "_restored", "_storage_name", "_store_task", "_unsaved")
+
+    def __init__(self, storage_name: str) -> None:
+        self._storage_name = storage_name
+        # Each link, and its JSON, made once: MicroPython's time for a long text grows with the square of its length.
         self._links: dict[str, tuple[Link, str]] = {}
-        # The keys, the latest last: MicroPython's dictionaries have no order.
+        # The keys, the latest last: MicroPython's dictionaries are not ordered.
         self._order: list[str] = []
-        self._recalled = False
+        self._restored = False
         self._unsaved = False
-        self._remembering: asyncio.Task[None] | None = None
+        self._store_task: asyncio.Task[None] | None = None
 
-    def at_hand(self, key: str) -> Link | None:
-        """The link of a media, if enough of its life is left."""
-        known = self._known(key)
-        return known if known and known.is_good else None
+    def get(self, key: str) -> Link | None:
+        """Returns the link of a media, if it is valid."""
+        link = self._lookup(key)
+        return link if link and link.is_valid else None
 
-    def ends_ms(self, key: str) -> float | None:
-        """Until when a media's link is good; nothing where there is none."""
-        known = self._known(key)
-        return known.good_until_ms if known else None
+    def valid_until_ms(self, key: str) -> float | None:
+        """Returns until when a media's link is valid; ``None`` where there is none."""
+        link = self._lookup(key)
+        return link.valid_until_ms if link else None
 
-    def put(self, key: str, link: Link) -> None:
-        """Keeps a link, in the place of an older one."""
-        self._links[key] = link, json.dumps([key, link.url, link.good_until_ms])
+    def set(self, key: str, link: Link) -> None:
+        """Caches a link, which replaces an older one."""
+        self._links[key] = link, json.dumps([key, link.url, link.valid_until_ms])
         self._order.append(key)
-        if len(self._order) > 2 * _REMEMBERED_LINKS:
-            self._order = self._latest()
+        if len(self._order) > 2 * _MAX_STORED_LINKS:
+            self._order = self._keys_to_store()
 
-    def drop(self, key: str, url: str) -> bool:
-        """Drops a link that turned out to be no good, unless another one has taken its place; gives whether it did."""
-        known = self._known(key)
-        if not known or known.url != url:
+    def invalidate(self, key: str, url: str) -> bool:
+        """Removes a link that failed, unless another one replaced it; returns whether it did."""
+        link = self._lookup(key)
+        if not link or link.url != url:
             return False
         self._links.pop(key)
         return True
 
-    async def recall(self) -> None:
-        """Takes in what the tab remembers, once."""
-        if self._recalled:
+    async def restore(self) -> None:
+        """Adds the valid links from ``sessionStorage``, at the first call."""
+        if self._restored:
             return
-        self._recalled = True
+        self._restored = True
         try:
-            for entry in parse_json(await browser.get_session_item(self._name)) or []:
-                key, url, good_until_ms = entry
-                link = Link(str(url), float(good_until_ms))
-                if link.is_good and key not in self._links:
-                    self.put(str(key), link)
+            for entry in parse_json(await browser.get_session_item(self._storage_name)) or []:
+                key, url, valid_until_ms = entry
+                link = Link(str(url), float(valid_until_ms))
+                if link.is_valid and key not in self._links:
+                    self.set(str(key), link)
         except (TypeError, ValueError, OverflowError):
-            return  # not ours; what is remembered next takes its place
+            return  # not written by this library; the next `store_soon` replaces it
 
-    def remember_soon(self) -> None:
-        """Has the tab remember what is kept: at once, and then once for all that come within a while."""
+    def store_soon(self) -> None:
+        """Stores the links at once, or, after a recent call, together with those that follow within a second."""
         self._unsaved = True
-        if not self._remembering or self._remembering.done():
-            self._remembering = browser.create_task(self._remember())
+        if not self._store_task or self._store_task.done():
+            self._store_task = browser.create_task(self._store())
 
-    async def forget(self, key: str | None) -> None:
-        """Drops one link, or all, and has the tab do so, too."""
+    async def remove(self, key: str | None) -> None:
+        """Removes the link of one media, or all, from memory and ``sessionStorage``."""
         if key is None:
-            self._recalled = True
+            self._restored = True
             self._links, self._order = {}, []
             self.close()
-            await browser.remove_session_item(self._name)
+            await browser.remove_session_item(self._storage_name)
             return
-        await self.recall()
+        await self.restore()
         if self._links.pop(key, None):
-            self.remember_soon()
+            self.store_soon()
 
     def close(self) -> None:
-        """Has the tab remember no more."""
-        if self._remembering:
-            self._remembering.cancel()
-            self._remembering = None
+        """Cancels a pending `store_soon`."""
+        if self._store_task:
+            self._store_task.cancel()
+            self._store_task = None
 
-    def _known(self, key: str) -> Link | None:
+    def _lookup(self, key: str) -> Link | None:
         return self._links[key][0] if key in self._links else None
 
-    def _latest(self) -> "list[str]":
-        """The keys of those that the tab is to remember, the latest last, each once."""
+    def _keys_to_store(self) -> "list[str]":
+        """Returns the keys of the latest links, the latest last, each once."""
         found: list[str] = []
         seen: set[str] = set()
         for key in reversed(self._order):
-            if len(found) == _REMEMBERED_LINKS:
+            if len(found) == _MAX_STORED_LINKS:
                 break
             if key in self._links and key not in seen:
                 seen.add(key)
@@ -127,9 +131,9 @@ class KeptLinks:
         found.reverse()
         return found
 
-    async def _remember(self) -> None:
+    async def _store(self) -> None:
         while self._unsaved:
             self._unsaved = False
-            texts = [self._links[key][1] for key in self._latest()]
-            await browser.set_session_item(self._name, "[" + ",".join(texts) + "]")
-            await asyncio.sleep(_REMEMBER_EVERY_S)
+            texts = [self._links[key][1] for key in self._keys_to_store()]
+            await browser.set_session_item(self._storage_name, "[" + ",".join(texts) + "]")
+            await asyncio.sleep(_STORE_INTERVAL_S)

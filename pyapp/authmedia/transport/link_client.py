@@ -1,227 +1,232 @@
-"""Links from the homeserver: asked for in batches, kept while they are good, and renewed before they end."""
+"""A client for signed links: requests them in batches, caches them, and renews them before they expire."""
 
 import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, ServerFailure
-from authmedia.matrix.homeserver import LINKS_PREFIX, Homeserver, refused, wish
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.error_responses import error_from_errcode
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
 from authmedia.support.backoff import RateLimitBackoff
 from authmedia.support.gather import gather_all
 from authmedia.support.untrusted import finite_number
 from authmedia.traffic import Traffic
-from authmedia.transport.link_cache import KeptLinks, Link
+from authmedia.transport.link_cache import Link, LinkCache
+from authmedia.transport.media_requests import batch_entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_PATH = LINKS_PREFIX + "/links"
-# A link is not given to an element when this little of its life is left: a video would outlast it at once.
+_PATH = AUTHMEDIA_PREFIX + "/links"
+# A link is not given to an element when less than this is left of its life: a video would outlast it at once.
 _MARGIN_MS = 30_000.0
-# Of a link that lives shortly, a tenth of its life.
-_MARGIN_SHARE = 0.1
-_REMEMBERED = "authmedia.links "
-# How soon after each other, and how late, links in use are looked after.
-_SOONEST_S, _LATEST_S = 0.05, 600.0
+# For a link with a short life, a tenth of it.
+_MARGIN_PART = 0.1
+_STORAGE_PREFIX = "authmedia.links "
+# The least and the greatest delay between two renewals of pinned links.
+_MIN_RENEWAL_S, _MAX_RENEWAL_S = 0.05, 600.0
 
 
-class Mint:
-    """Gets one session's links, in one request for all that is asked for in one turn of the event loop.
+class LinkClient:
+    """Requests one session's links, one batch for all that are requested in one turn of the event loop.
 
-    Links are kept for as long as they are good, over reloads of the page too.
+    Links are cached while they are valid, over reloads of the page too.
     """
 
     __slots__ = (
-        "_asking",
+        "_backoff",
+        "_batch_tasks",
+        "_cache",
         "_homeserver",
-        "_kept",
-        "_lasting",
-        "_pause",
+        "_pending",
+        "_pinned",
         "_renewal",
-        "_replaced",
-        "_waiting",
+        "_uncached_keys",
         "batch_limit",
     )
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
-        self._kept = KeptLinks(_REMEMBERED + homeserver.user_id + " " + homeserver.base_url)
-        self._pause = RateLimitBackoff(browser.now_ms)
-        self._waiting: list[_Order] = []
-        self._lasting: dict[str, MediaRequest] = {}
-        # Keys of those whose next link is to be another than the last one.
-        self._replaced: set[str] = set()
+        self._cache = LinkCache(_STORAGE_PREFIX + homeserver.user_id + " " + homeserver.base_url)
+        self._backoff = RateLimitBackoff(browser.now_ms)
+        self._pending: list[_PendingLink] = []
+        self._pinned: dict[str, MediaRequest] = {}
+        # The keys of media whose next link has to differ from the last one.
+        self._uncached_keys: set[str] = set()
         self._renewal: asyncio.Task[None] | None = None
-        self._asking: list[asyncio.Task[None]] = []
+        self._batch_tasks: list[asyncio.Task[None]] = []
+        #: How many links the homeserver makes in one batch.
         self.batch_limit = 100
 
     async def warm_up(self) -> None:
-        """Asks for nothing, so that connection and preflight are there when links are asked for.
+        """Requests an empty batch, so that connection and preflight are there for the first link.
 
         :raises AuthMediaError: if the homeserver refuses.
         """
-        await self._homeserver.call("POST", _PATH, {"media": []})
+        await self._homeserver.request_json("POST", _PATH, {"media": []})
 
-    async def link(self, request: MediaRequest, traffic: Traffic) -> Link:
-        """A link that lives for a while yet.
+    async def request_link(self, request: MediaRequest, traffic: Traffic) -> Link:
+        """Returns a valid link, from the cache or from the next batch.
 
         :raises AuthMediaError: if the homeserver refuses this media or the whole batch.
         """
-        return self._kept.at_hand(request.key) or await self._order(request, traffic)
+        return self._cache.get(request.key) or await self._enqueue(request, traffic)
 
-    def keep_fresh(self, request: MediaRequest) -> None:
-        """Renews a media's link ahead of its end from now on, so that whoever plays it has the next one at hand."""
-        self._lasting[request.key] = request
+    def pin(self, request: MediaRequest) -> None:
+        """Renews a media's link before it expires, until `unpin`, so that a player has the next one at once."""
+        self._pinned[request.key] = request
         if not self._renewal:
-            self._renewal = browser.create_task(self._renew())
+            self._renewal = browser.create_task(self._renew_pinned())
 
-    def let_go(self, request: MediaRequest) -> None:
-        """Nobody plays it any more."""
-        self._lasting.pop(request.key, None)
+    def unpin(self, request: MediaRequest) -> None:
+        """Ends the renewal of a media's link."""
+        self._pinned.pop(request.key, None)
 
-    def drop(self, key: str, url: str) -> None:
-        """Drops a link that turned out to be no good, unless another one has taken its place."""
-        self._kept.drop(key, url)
+    def invalidate(self, key: str, url: str) -> None:
+        """Removes a link that failed from the cache, unless another one replaced it."""
+        self._cache.invalidate(key, url)
 
     def replace(self, key: str, url: str) -> None:
-        """Drops a link of which the browser keeps what is not whole: the next one is to be one that no cache knows."""
-        if self._kept.drop(key, url):
-            self._replaced.add(key)
+        """Removes a link whose response the browser caches incompletely: the next one is a URL new to any cache."""
+        if self._cache.invalidate(key, url):
+            self._uncached_keys.add(key)
 
-    async def forget(self, key: str | None) -> None:
-        """Drops one link, or all, and those that the tab remembers; what is being asked for is not waited for."""
+    async def remove(self, key: str | None) -> None:
+        """Removes the link of one media, or all, from the cache; removing all cancels pending batches."""
         if key is None:
-            self._end_tasks()
-        await self._kept.forget(key)
+            self._cancel_tasks()
+        await self._cache.remove(key)
 
     def close(self) -> None:
-        """Asks for nothing any more."""
-        self._lasting.clear()
-        self._end_tasks()
+        """Cancels pending batches and renewals."""
+        self._pinned.clear()
+        self._cancel_tasks()
 
-    def _end_tasks(self) -> None:
-        """Whatever is on its way is not to be kept."""
-        for task in self._asking + ([self._renewal] if self._renewal else []):
+    def _cancel_tasks(self) -> None:
+        for task in self._batch_tasks + ([self._renewal] if self._renewal else []):
             task.cancel()
-        self._asking = []
+        self._batch_tasks = []
         self._renewal = None
-        self._kept.close()
-        for order in self._waiting:
-            order.ready.set()
-        self._waiting = []
+        self._cache.close()
+        for pending in self._pending:
+            pending.done.set()
+        self._pending = []
 
-    # --- asking ------------------------------------------------------------------------------------------------------
+    # --- batches -----------------------------------------------------------------------------------------------------
 
-    async def _order(self, request: MediaRequest, traffic: Traffic) -> Link:
-        order = _Order(request, traffic, fresh=request.key in self._replaced)
-        self._waiting.append(order)
-        if len(self._waiting) == 1:
-            self._asking = [task for task in self._asking if not task.done()]
-            self._asking.append(browser.create_task(self._collect()))
+    async def _enqueue(self, request: MediaRequest, traffic: Traffic) -> Link:
+        pending = _PendingLink(request, traffic, fresh=request.key in self._uncached_keys)
+        self._pending.append(pending)
+        if len(self._pending) == 1:
+            self._batch_tasks = [task for task in self._batch_tasks if not task.done()]
+            self._batch_tasks.append(browser.create_task(self._run_batches()))
         try:
-            await order.ready.wait()
+            await pending.done.wait()
         except asyncio.CancelledError:
-            if order in self._waiting:
-                self._waiting.remove(order)
+            if pending in self._pending:
+                self._pending.remove(pending)
             raise
-        if order.link:
-            return order.link
-        raise order.failure or ServerFailure("There is no link", mxc=request.mxc)
+        if pending.link:
+            return pending.link
+        raise pending.failure or ServerFailure("There is no link", mxc=request.mxc)
 
-    async def _collect(self) -> None:
-        await asyncio.sleep(
-            0
-        )  # collects the requests of this turn of the event loop
-        await self._kept.recall()
-        await self._pause.wait()
-        waiting = [order for order in self._waiting if not order.fill(self._kept.at_hand(order.request.key))]
-        self._waiting = []
+    async def _run_batches(self) -> None:
+        await asyncio.sleep(0)  # collects the requests of this turn of the event loop
+        await self._cache.restore()
+        await self._backoff.wait()
+        collected = [pending for pending in self._pending if not pending.use(self._cache.get(pending.request.key))]
+        self._pending = []
         try:
             for fresh in (False, True):
-                orders = [order for order in waiting if order.fresh == fresh]
-                for start in range(0, len(orders), self.batch_limit):
-                    await self._ask_for(orders[start : start + self.batch_limit])
+                alike = [pending for pending in collected if pending.fresh == fresh]
+                for start in range(0, len(alike), self.batch_limit):
+                    await self._run_batch(alike[start : start + self.batch_limit])
         finally:
-            for order in waiting:
-                order.ready.set()
-        if waiting:
-            self._kept.remember_soon()
+            for pending in collected:
+                pending.done.set()
+        if collected:
+            self._cache.store_soon()
 
-    async def _ask_for(self, batch: "list[_Order]") -> None:
+    async def _run_batch(self, batch: "list[_PendingLink]") -> None:
         try:
-            await self._ask(batch)
+            await self._request_batch(batch)
         except AuthMediaError as error:
-            self._pause.record(error)
-            for order in batch:
-                order.failure = error.about(order.request.mxc)
-        for order in batch:
-            order.ready.set()
+            self._backoff.record(error)
+            for pending in batch:
+                pending.failure = error.for_media(pending.request.mxc)
+        for pending in batch:
+            pending.done.set()
 
-    async def _ask(self, batch: "list[_Order]") -> None:
-        asked_ms = browser.epoch_ms()
-        body: dict[str, Any] = {"media": [wish(order.request) for order in batch]}
+    async def _request_batch(self, batch: "list[_PendingLink]") -> None:
+        requested_ms = browser.epoch_ms()
+        body: dict[str, Any] = {"media": [batch_entry(pending.request) for pending in batch]}
         if batch[0].fresh:
             body["fresh"] = True
-        # The one request of a batch is counted for its first media, so that sums over media come out right.
-        answer = await self._homeserver.call("POST", _PATH, body, traffic=batch[0].traffic)
-        links = answer.get("links")
+        # The one request of a batch is counted for its first media, so that sums over media are right.
+        response = await self._homeserver.request_json("POST", _PATH, body, traffic=batch[0].traffic)
+        links = response.get("links")
         if not isinstance(links, list) or len(links) != len(batch):
             raise ServerFailure("The homeserver's answer does not have a link for each media")
-        for order, entry in zip(batch, links):
-            order.take(entry, asked_ms)
-            if order.link:
-                self._kept.put(order.request.key, order.link)
-                self._replaced.discard(order.request.key)
+        for pending, entry in zip(batch, links):
+            pending.parse(entry, requested_ms)
+            if pending.link:
+                self._cache.set(pending.request.key, pending.link)
+                self._uncached_keys.discard(pending.request.key)
 
-    async def _renew(self) -> None:
-        """Asks for another link whenever one comes to its end whose media somebody plays."""
-        while self._lasting:
-            ends_ms = [end for end in [self._kept.ends_ms(key) for key in self._lasting] if end is not None]
+    async def _renew_pinned(self) -> None:
+        """Requests another link whenever one of a pinned media is about to expire."""
+        while self._pinned:
+            ends_ms = [end for end in [self._cache.valid_until_ms(key) for key in self._pinned] if end is not None]
             left_ms = [end - browser.epoch_ms() for end in ends_ms]
-            # Looks now and then in any case: others come, and a device that slept wakes up late.
-            await asyncio.sleep(min(max(min(left_ms or [0.0]) / 1000, _SOONEST_S), _LATEST_S))
-            due = [request for key, request in self._lasting.items() if not self._kept.at_hand(key)]
+            # Wakes up from time to time in any case: other media are pinned, and a device that slept is late.
+            await asyncio.sleep(min(max(min(left_ms or [0.0]) / 1000, _MIN_RENEWAL_S), _MAX_RENEWAL_S))
+            due = [request for key, request in self._pinned.items() if not self._cache.get(key)]
             try:
-                await gather_all(*[self._order(request, Traffic()) for request in due])
+                await gather_all(*[self._enqueue(request, Traffic()) for request in due])
             except AuthMediaError:
-                break  # whoever plays it will ask for the next one when this one ends, and hear why there is none
+                break  # when this link expires, the player's strategy requests the next one and reports the failure
         self._renewal = None
 
 
-class _Order:
-    """One media waiting for its link; for one that no cache knows, if it is to be ``fresh``."""
+class _PendingLink:
+    """One media that waits for its link.
 
-    __slots__ = ("failure", "fresh", "link", "ready", "request", "traffic")
+    :param fresh: whether the link has to be new to any cache.
+    """
+
+    __slots__ = ("done", "failure", "fresh", "link", "request", "traffic")
 
     def __init__(self, request: MediaRequest, traffic: Traffic, *, fresh: bool) -> None:
         self.fresh = fresh
         self.request = request
         self.traffic = traffic
-        self.ready = asyncio.Event()
+        self.done = asyncio.Event()
         self.failure: AuthMediaError | None = None
         self.link: Link | None = None
 
-    def fill(self, known: Link | None) -> bool:
-        """Takes a link that is at hand after all; gives whether it does."""
-        if known:
-            self.link = known
-            self.ready.set()
-        return bool(known)
+    def use(self, cached: Link | None) -> bool:
+        """Completes with a link from the cache, if there is one; returns whether there is."""
+        if cached:
+            self.link = cached
+            self.done.set()
+        return bool(cached)
 
-    def take(self, entry: "Any", asked_ms: float) -> None:
-        """Reads the homeserver's answer to this wish.
+    def parse(self, entry: "Any", requested_ms: float) -> None:
+        """Parses the homeserver's entry for this media into a link or a failure.
 
-        :param asked_ms: when it was asked, on this device's clock.
+        :param requested_ms: when it was requested, in milliseconds since 1970 on this device's clock.
         """
         if not isinstance(entry, dict) or not isinstance(entry.get("url", ""), str):
             self.failure = ServerFailure("The homeserver's answer is no link", mxc=self.request.mxc)
             return
         if "url" not in entry:
             errcode = str(entry.get("errcode", ""))
-            self.failure = refused(errcode, f"{errcode}: {entry.get('error', '')}").about(self.request.mxc)
+            failure = error_from_errcode(errcode, f"{errcode}: {entry.get('error', '')}")
+            self.failure = failure.for_media(self.request.mxc)
             return
-        # A server that tells the time of its end alone is taken to have the same clock.
-        left_ms = finite_number(entry.get("expires_in_ms")) or finite_number(entry.get("expires_ts")) - asked_ms
-        margin_ms = min(_MARGIN_MS, left_ms * _MARGIN_SHARE)
-        self.link = Link(entry["url"], asked_ms + left_ms - margin_ms)
+        # Without a duration, the server's clock is assumed to agree with this device's.
+        left_ms = finite_number(entry.get("expires_in_ms")) or finite_number(entry.get("expires_ts")) - requested_ms
+        margin_ms = min(_MARGIN_MS, left_ms * _MARGIN_PART)
+        self.link = Link(entry["url"], requested_ms + left_ms - margin_ms)

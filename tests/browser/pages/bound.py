@@ -12,7 +12,8 @@ from authmedia.browser import timeouts
 from authmedia.elements.binder import bind
 from authmedia.loader import forget_account, open_loader
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.matrix.homeserver import Homeserver, ask, log_in
+from authmedia.matrix.homeserver import Homeserver, log_in
+from authmedia.matrix.http import request_url
 from demo.page import Page
 
 NAMES = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")
@@ -29,7 +30,7 @@ class BoundPage(Page):
 
     async def work(self, session):
         """Binds for each account."""
-        demo = json.loads(await (await ask(browser.page_url().rsplit("/", 1)[0] + "/demo.json")).text())
+        demo = json.loads(await (await request_url(browser.page_url().rsplit("/", 1)[0] + "/demo.json")).text())
         self.homeservers.append(session.homeserver)
         if demo.get("second"):
             second = json.loads(demo["second"])
