@@ -470,6 +470,10 @@ class Element:
             listener.handler()
 
 
+def document_element() -> Element:
+    return Element("html")
+
+
 def create_element(tag: str, **attributes: str) -> Element:
     return Element(tag, **{name.strip("_"): value for name, value in attributes.items()})
 

@@ -88,7 +88,7 @@ class BoundPage(Page):
         self.binders[0].close()
         self.loaders[0].close()
         await forget_account(self.homeservers[0])
-        await self.homeservers[0].call("POST", "/_matrix/client/v3/logout", {})
+        await self.homeservers[0].request_json("POST", "/_matrix/client/v3/logout", {})
         self.tell()
         self.root.set_attribute("data-left", "yes")
 
