@@ -96,7 +96,7 @@ class Page:
     def fail(self, error: BaseException) -> None:
         """Says on the page what went wrong: for people in front, for developers behind."""
         problem = self.root.query("#problem")
-        problem.query(".people").text = getattr(error, "people", "Something went wrong on this page.")
+        problem.query(".people").text = getattr(error, "user_message", "Something went wrong on this page.")
         problem.query(".developers").text = f"{type(error).__name__}: {error}"
         problem.hidden = False
         self.report.tell("problem", f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""What a page's Python comes as."""
+"""The archives in which pages get their Python."""
 
 import importlib
 import importlib.util
@@ -46,7 +46,7 @@ def test_micropython_gets_bytecode_of_the_version_that_it_reads() -> None:
 
 
 @needs_compiler
-def test_what_micropython_cannot_read_is_named(tmp_path: Path) -> None:
+def test_a_module_that_micropython_cannot_compile_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("match x:\n    case 1: pass\n")
     with pytest.raises(ValueError, match=r"MicroPython cannot read bad\.py: (.|\n)*SyntaxError"):
         bytecode({"bad.py": tmp_path / "bad.py"})
@@ -68,7 +68,7 @@ def test_a_page_has_what_it_imports_and_every_strategy() -> None:
     assert "pages/link.py" not in found
 
 
-def test_a_public_name_brings_its_module_and_no_other(tmp_path: Path) -> None:
+def test_a_public_name_packs_its_module_and_no_other(tmp_path: Path) -> None:
     """Of what the package itself imports, a page gets no more than it names."""
     shutil.copytree(PYAPP / "authmedia", tmp_path / "authmedia", ignore=shutil.ignore_patterns("__pycache__"))
 

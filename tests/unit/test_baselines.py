@@ -1,4 +1,4 @@
-"""The baselines: what they ask of the homeserver, and what they keep to themselves."""
+"""The baselines: what they request of the homeserver, and what they keep secret."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.unit.support import MXC, Script, answer, error, run
 # --- service_worker
 
 
-def test_the_worker_is_told_the_header_of_its_own_session_alone(
+def test_the_worker_gets_the_header_of_its_own_session_alone(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("service_worker", homeserver)
@@ -36,7 +36,7 @@ def test_the_worker_is_told_the_header_of_its_own_session_alone(
     assert worker.closed
 
 
-def test_where_there_is_no_worker_the_browsers_words_are_kept(homeserver: Homeserver, browser: Any) -> None:
+def test_without_a_worker_support_has_the_browsers_words(homeserver: Homeserver, browser: Any) -> None:
     browser.worker_refusal = fake.BrowserError("SecurityError", "The operation is insecure.")
     loader = open_loader("service_worker", homeserver)
     support = run(loader.support())
@@ -77,7 +77,7 @@ class CookieServer:
         ({"same_site": "None", "partitioned": True}, 3),
     ],
 )
-def test_the_strictest_cookie_that_comes_back_is_kept(
+def test_the_strictest_cookie_that_is_sent_is_used(
     script: Script,
     homeserver: Homeserver,
     browser: Any,
@@ -98,7 +98,7 @@ def test_the_strictest_cookie_that_comes_back_is_kept(
     assert browser.requests[-1].method == "DELETE"
 
 
-def test_a_cookie_that_never_comes_back_is_told(
+def test_a_cookie_that_is_never_sent_is_not_supported(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = script.instead = CookieServer(browser, None)
@@ -111,7 +111,7 @@ def test_a_cookie_that_never_comes_back_is_told(
 # --- signed_query
 
 
-def test_the_proof_is_a_timed_hash_that_stays_the_same_for_half_a_window(
+def test_the_proof_is_an_hmac_that_is_stable_for_half_a_window(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     server_ahead = 3_600_000
@@ -137,7 +137,7 @@ def test_the_proof_is_a_timed_hash_that_stays_the_same_for_half_a_window(
 
 
 @pytest.mark.parametrize("name", ["cookie", "signed_query"])
-def test_all_who_ask_at_once_are_served_by_one_question(
+def test_concurrent_loads_share_one_config_request(
     script: Script, homeserver: Homeserver, browser: Any, name: str
 ) -> None:
     offer = {"token_id": "t1", "window_ms": 300_000, "now_ms": browser.clock}
@@ -156,7 +156,7 @@ def test_all_who_ask_at_once_are_served_by_one_question(
     assert len(browser.requests) == 1
 
 
-def test_a_homeserver_that_takes_no_signed_queries_is_told(script: Script, homeserver: Homeserver) -> None:
+def test_a_homeserver_without_signed_queries_is_not_supported(script: Script, homeserver: Homeserver) -> None:
     loader = open_loader("signed_query", homeserver)
     assert run(loader.support()).words == "signed_query is off"
     script.instead = lambda request: error(404, "M_UNRECOGNIZED", "Unrecognized request")
@@ -166,7 +166,7 @@ def test_a_homeserver_that_takes_no_signed_queries_is_told(script: Script, homes
 # --- blocking
 
 
-def test_blocking_says_which_interpreter_it_wants(homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocking_names_the_interpreter_it_needs(homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.implementation.name", "micropython")
     support = run(open_loader("blocking", homeserver).support())
     assert not support.works

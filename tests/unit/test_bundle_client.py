@@ -1,4 +1,4 @@
-"""Bundles: one request for all that is small, and each media for itself in what comes of it."""
+"""The bundle client: one request for all small media, and a result for each."""
 
 import asyncio
 import json
@@ -59,7 +59,7 @@ def whole(script: Script, wanted: list[dict[str, Any]]) -> bytes:
     return b"".join(script.part(number, entry) for number, entry in enumerate(wanted))
 
 
-def test_all_of_one_turn_is_one_request(script: Script, loader: MediaLoader) -> None:
+def test_all_requests_of_one_turn_are_one_bundle(script: Script, loader: MediaLoader) -> None:
     medias = run(outcomes(loader, 10))
     assert shown(medias) == list(script.media.values())
     thumbnail = {"width": 32, "height": 32, "method": "crop", "animated": False}
@@ -71,7 +71,7 @@ def test_all_of_one_turn_is_one_request(script: Script, loader: MediaLoader) -> 
     }
 
 
-def test_more_than_the_homeserver_takes_are_several(script: Script, loader: MediaLoader) -> None:
+def test_more_media_than_the_limit_are_several_bundles(script: Script, loader: MediaLoader) -> None:
     script.bundle_limit = 4
 
     async def scenario() -> list[Any]:
@@ -82,7 +82,7 @@ def test_more_than_the_homeserver_takes_are_several(script: Script, loader: Medi
     assert [len(bundle) for bundle in script.bundles] == [4, 4, 2]
 
 
-def test_what_people_see_goes_first(script: Script, loader: MediaLoader) -> None:
+def test_visible_media_are_requested_first(script: Script, loader: MediaLoader) -> None:
     async def scenario() -> None:
         loads = [loader.load(avatar(number), lambda number=number: number >= 7) for number in range(10)]
         await asyncio.gather(*loads)
@@ -103,7 +103,7 @@ def test_what_people_see_goes_first(script: Script, loader: MediaLoader) -> None
         (MediaRequest("mxc://example.org/m1", size=10, kind="file"), False),
     ],
 )
-def test_what_is_not_small_comes_by_itself(
+def test_large_media_are_requested_by_themselves(
     script: Script, loader: MediaLoader, request_: MediaRequest, bundled: bool
 ) -> None:
     async def scenario() -> Media:
@@ -132,14 +132,14 @@ def test_parts_in_any_order(script: Script, loader: MediaLoader) -> None:
     assert shown(run(outcomes(loader, 10))) == list(script.media.values())
 
 
-def test_what_is_too_large_after_all_comes_by_itself(script: Script, loader: MediaLoader) -> None:
+def test_a_media_too_large_for_a_bundle_is_requested_by_itself(script: Script, loader: MediaLoader) -> None:
     refusal = b'{"errcode": "M_TOO_LARGE", "error": "This media is too large for a bundle"}'
     in_place_of(script, lambda wanted: fake.Response(200, part(0, refusal, 413, "application/json")))
     assert shown(run(outcomes(loader, 1))) == [b"picture 0"]
     assert len(script.bundles) == 1
 
 
-def test_what_a_full_bundle_left_out_is_in_the_next(script: Script, loader: MediaLoader) -> None:
+def test_media_that_a_full_bundle_omits_are_in_the_next_one(script: Script, loader: MediaLoader) -> None:
     refusal = b'{"errcode": "DEV.AUTHMEDIA.BUNDLE_FULL", "error": "This bundle is full"}'
 
     def three(wanted: list[dict[str, Any]]) -> Any:
@@ -152,7 +152,7 @@ def test_what_a_full_bundle_left_out_is_in_the_next(script: Script, loader: Medi
     assert [len(bundle) for bundle in script.bundles] == [10, 7, 4, 1]
 
 
-def test_bundles_that_are_always_full_are_a_failure(
+def test_bundles_that_are_full_without_any_part_fail(
     script: Script, loader: MediaLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "_FIRST_DELAY_S", 0)
@@ -164,7 +164,7 @@ def test_bundles_that_are_always_full_are_a_failure(
 
 @pytest.mark.parametrize("at", [1, 60, 75, 76, 100, 500])
 @pytest.mark.parametrize("breaks", [None, fake.BrowserError("TypeError", "network error")])
-def test_what_a_broken_transfer_left_out_is_asked_for_again(
+def test_media_missing_from_an_interrupted_bundle_are_requested_again(
     script: Script, loader: MediaLoader, monkeypatch: pytest.MonkeyPatch, at: int, breaks: fake.BrowserError | None
 ) -> None:
     monkeypatch.setattr(backoff, "_FIRST_DELAY_S", 0)
@@ -193,7 +193,7 @@ def test_what_a_broken_transfer_left_out_is_asked_for_again(
         lambda content: b"x" * 2000,
     ],
 )
-def test_an_answer_that_is_no_bundle(
+def test_a_response_that_is_no_bundle_fails(
     script: Script, loader: MediaLoader, damage: Damage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "_FIRST_DELAY_S", 0)
@@ -203,7 +203,7 @@ def test_an_answer_that_is_no_bundle(
     assert fake.STATE.object_urls == {}
 
 
-def test_a_part_that_comes_twice_is_no_bundle(script: Script, loader: MediaLoader) -> None:
+def test_a_repeated_part_is_no_bundle(script: Script, loader: MediaLoader) -> None:
     def twice(wanted: list[dict[str, Any]]) -> Any:
         return fake.Response(200, script.part(0, wanted[0]) + part(0, b"another") + whole(script, wanted)[100:])
 
@@ -211,7 +211,7 @@ def test_a_part_that_comes_twice_is_no_bundle(script: Script, loader: MediaLoade
     assert shown(run(outcomes(loader, 3))) == [b"picture 0", b"picture 1", b"picture 2"]
 
 
-def test_refusal_of_the_whole_is_told_of_each(script: Script, loader: MediaLoader) -> None:
+def test_a_refused_bundle_fails_each_of_its_media(script: Script, loader: MediaLoader) -> None:
     in_place_of(script, lambda wanted: error(401, "M_UNKNOWN_TOKEN", "Token is not active"))
     failures = run(outcomes(loader, 3))
     assert [(type(failure), failure.mxc) for failure in failures] == [
@@ -220,7 +220,7 @@ def test_refusal_of_the_whole_is_told_of_each(script: Script, loader: MediaLoade
     assert len(script.bundles) == 1
 
 
-def test_the_last_who_gives_up_ends_the_transfer(script: Script, loader: MediaLoader, browser: Any) -> None:
+def test_cancelling_the_last_load_aborts_the_transfer(script: Script, loader: MediaLoader, browser: Any) -> None:
     gate = asyncio.Event()
     in_place_of(script, lambda wanted: fake.Response(200, whole(script, wanted), gate=gate))
 
@@ -240,7 +240,7 @@ def test_the_last_who_gives_up_ends_the_transfer(script: Script, loader: MediaLo
     assert browser.object_urls_made == 0
 
 
-def test_a_bundle_that_takes_long_does_not_hold_up_the_next(script: Script, loader: MediaLoader) -> None:
+def test_a_slow_bundle_does_not_block_the_next(script: Script, loader: MediaLoader) -> None:
     gate = asyncio.Event()
     in_place_of(
         script,
@@ -258,7 +258,7 @@ def test_a_bundle_that_takes_long_does_not_hold_up_the_next(script: Script, load
     run(scenario())
 
 
-def test_closing_ends_what_is_on_its_way(script: Script, loader: MediaLoader, browser: Any) -> None:
+def test_closing_aborts_bundles_in_flight(script: Script, loader: MediaLoader, browser: Any) -> None:
     gate = asyncio.Event()
     script.bundle_limit = 2
     in_place_of(script, lambda wanted: fake.Response(200, whole(script, wanted), gate=gate))
@@ -276,7 +276,7 @@ def test_closing_ends_what_is_on_its_way(script: Script, loader: MediaLoader, br
     assert len(browser.aborted) >= 4
 
 
-def test_closing_before_a_bundle_is_asked_for_asks_for_none(script: Script, loader: MediaLoader) -> None:
+def test_closing_before_a_bundle_is_requested_requests_none(script: Script, loader: MediaLoader) -> None:
     async def scenario() -> list[Any]:
         loads = asyncio.create_task(outcomes(loader, 3))
         for _ in range(50):
@@ -290,7 +290,7 @@ def test_closing_before_a_bundle_is_asked_for_asks_for_none(script: Script, load
     assert script.bundles == []
 
 
-def test_who_gave_up_is_no_reason_to_ask_again(script: Script, loader: MediaLoader) -> None:
+def test_a_cancelled_load_is_not_requested_again(script: Script, loader: MediaLoader) -> None:
     gate = asyncio.Event()
     breaks = fake.BrowserError("TypeError", "network error")
     in_place_of(script, lambda wanted: fake.Response(200, b"", breaks=breaks, gate=gate))
@@ -309,7 +309,7 @@ def test_who_gave_up_is_no_reason_to_ask_again(script: Script, loader: MediaLoad
     run(scenario())
 
 
-def test_a_homeserver_without_bundles(script: Script, loader: MediaLoader) -> None:
+def test_a_homeserver_without_bundles_is_not_supported(script: Script, loader: MediaLoader) -> None:
     script.instead = lambda request: error(404, "M_UNRECOGNIZED", "Unrecognized request")
     support = run(loader.support())
     assert (support.works, support.words) == (False, "M_UNRECOGNIZED: Unrecognized request")
@@ -317,7 +317,7 @@ def test_a_homeserver_without_bundles(script: Script, loader: MediaLoader) -> No
     assert isinstance(failure, errors.LinksUnsupported)
 
 
-def test_auto_takes_it_for_what_is_small(script: Script, homeserver: Homeserver) -> None:
+def test_auto_uses_bundles_for_small_media(script: Script, homeserver: Homeserver) -> None:
     script.media["example.org/m1"] = PICTURE
     auto = open_loader("auto", homeserver)
 
@@ -329,7 +329,7 @@ def test_auto_takes_it_for_what_is_small(script: Script, homeserver: Homeserver)
     assert small.reason == "bundle: small, so it comes together with others in one answer"
 
 
-def test_auto_goes_on_without_it(script: Script, homeserver: Homeserver) -> None:
+def test_auto_falls_back_when_bundles_fail(script: Script, homeserver: Homeserver) -> None:
     script.media["example.org/m1"] = PICTURE
     auto = open_loader("auto", homeserver)
     in_place_of(script, lambda wanted: error(404, "M_UNRECOGNIZED", "Unrecognized request"))

@@ -1,4 +1,4 @@
-"""Whether a body has its end, by its own format."""
+"""Whether a body is complete, by the fields of its format."""
 
 import struct
 from collections.abc import Callable
@@ -25,7 +25,7 @@ def ends(content: bytes) -> bool:
 
 
 @pytest.mark.parametrize("draw", WHOLE.values(), ids=WHOLE)
-def test_whatever_is_left_out_is_missed(draw: Callable[[], bytes]) -> None:
+def test_any_truncation_is_noticed(draw: Callable[[], bytes]) -> None:
     whole = draw()
     assert ends(whole)
     sizes = [*range(20), *range(20, len(whole), max(1, len(whole) // 60)), len(whole) - 1]
@@ -33,11 +33,11 @@ def test_whatever_is_left_out_is_missed(draw: Callable[[], bytes]) -> None:
 
 
 @pytest.mark.parametrize("draw", [WHOLE["PNG"], WHOLE["JPEG"], WHOLE["JPEG with a thumbnail"], WHOLE["WebP"]])
-def test_what_follows_the_end_does_no_harm(draw: Callable[[], bytes]) -> None:
+def test_bytes_behind_the_end_do_not_matter(draw: Callable[[], bytes]) -> None:
     assert ends(draw() + boxes(500)), "as phones put a film behind a photograph"
 
 
-def test_the_film_of_the_sample_room_ends_where_it_ends() -> None:
+def test_the_sample_video_is_complete_and_its_truncation_is_noticed() -> None:
     film = (MEDIA / "film.mp4").read_bytes()
     assert ends(film)
     assert not ends(film[: len(film) // 2])
@@ -56,7 +56,7 @@ def test_the_film_of_the_sample_room_ends_where_it_ends() -> None:
     ],
     ids=["another format", "as long as it is", "filled up", "a line's end", "from a pipe", "recorded live", "no size"],
 )
-def test_what_does_not_tell_is_taken_as_it_is(content: bytes) -> None:
+def test_a_format_without_an_end_is_taken_as_complete(content: bytes) -> None:
     assert ends(content)
 
 
@@ -64,5 +64,5 @@ def test_what_does_not_tell_is_taken_as_it_is(content: bytes) -> None:
     st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF", b"GIF8", b"1234ftyp", webm(b"\x94")[:10]]),
     st.binary(),
 )
-def test_whatever_it_says_is_an_answer(mark: bytes, rest: bytes) -> None:
+def test_any_body_has_an_answer(mark: bytes, rest: bytes) -> None:
     assert ends(mark + rest) in (True, False)

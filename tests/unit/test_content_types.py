@@ -1,4 +1,4 @@
-"""No body of a stranger becomes a page of ours, whoever says that it is one."""
+"""No untrusted body becomes a page of this origin, whatever content type it claims."""
 
 import io
 import sys
@@ -70,7 +70,7 @@ def says(content_type: str, content: bytes = PICTURE) -> Any:
 @pytest.mark.parametrize("by_event", [False, True], ids=["the server says", "the event says"])
 @pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())
 @pytest.mark.parametrize(("name", "size"), WAYS)
-def test_what_could_run_is_behind_no_object_url(
+def test_no_object_url_has_an_active_content_type(
     name: str,
     size: dict[str, int],
     told: str,
@@ -88,7 +88,7 @@ def test_what_could_run_is_behind_no_object_url(
 
 @pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())
 @pytest.mark.parametrize("name", ENCRYPTED_WAYS)
-def test_nor_is_what_was_encrypted_whatever_its_sender_says(
+def test_no_decrypted_media_has_an_active_content_type(
     name: str, told: str, shown: str, script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     script.media["example.org/abc"], file = encrypt(PICTURE)
@@ -99,7 +99,7 @@ def test_nor_is_what_was_encrypted_whatever_its_sender_says(
 
 
 @pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())
-def test_a_part_of_a_bundle_is_cut_with_the_type_that_it_is_shown_as(
+def test_a_part_of_a_bundle_has_its_safe_content_type(
     told: str, shown: str, script: Script, homeserver: Homeserver
 ) -> None:
     script.instead = says(told)

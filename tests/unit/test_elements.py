@@ -1,4 +1,4 @@
-"""Elements that come, change and go: what a binder makes of what the browser tells."""
+"""Binder and binding: elements that are added, change and are removed."""
 
 import asyncio
 from typing import Any
@@ -37,7 +37,7 @@ def shown_in(element: Any, browser: Any) -> bytes:
     return bytes(browser.object_urls[element.src].content)
 
 
-def test_what_is_near_loads_and_what_is_far_does_not(loader: MediaLoader, browser: Any) -> None:
+def test_near_elements_load_and_far_ones_do_not(loader: MediaLoader, browser: Any) -> None:
     near, far = image(), image(OTHER)
 
     async def scenario() -> None:
@@ -60,7 +60,7 @@ def test_what_is_near_loads_and_what_is_far_does_not(loader: MediaLoader, browse
     assert browser.object_urls == {} or loader.counters.opened == 2
 
 
-def test_what_scrolls_by_before_it_is_there_is_given_up_and_begun_anew(
+def test_an_element_that_scrolls_by_is_cancelled_and_can_start_anew(
     loader: MediaLoader, script: Script, browser: Any
 ) -> None:
     gate = asyncio.Event()
@@ -87,7 +87,7 @@ def test_what_scrolls_by_before_it_is_there_is_given_up_and_begun_anew(
     assert loader.counters.aborted == 1
 
 
-def test_what_leaves_is_cancelled_or_given_back(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_removed_element_is_cancelled_or_released(loader: MediaLoader, script: Script, browser: Any) -> None:
     gate = asyncio.Event()
     script.instead = lambda request: fake.Response(200, PICTURE, gate=gate) if "other" in request.url else None
     shown, loading = image(), image(OTHER)
@@ -135,7 +135,7 @@ def test_the_last_request_wins(loader: MediaLoader, script: Script, browser: Any
     assert browser.object_urls == {}
 
 
-def test_thousands_come_and_go_and_nothing_is_left(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_thousands_of_elements_come_and_go_without_leaks(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.media = {f"example.org/m{number}x": b"%d" % number for number in range(50)}
 
     async def scenario() -> None:
@@ -165,7 +165,7 @@ def many(script: Script, count: int) -> list[Any]:
     return [image(f"mxc://example.org/m{number}x") for number in range(count)]
 
 
-def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundred(
+def test_two_hundred_elements_load_at_a_time_and_links_are_requested_by_the_hundred(
     script: Script, homeserver: Homeserver
 ) -> None:
     come = asyncio.Event()
@@ -211,9 +211,7 @@ def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundr
     assert [len(batch) for batch in script.batches if batch] == [100, 100, 1, 1, 100, 100, 49]
 
 
-def test_what_is_visible_waits_for_none_of_those_that_stand_still(
-    loader: MediaLoader, script: Script, browser: Any
-) -> None:
+def test_a_visible_element_does_not_wait_for_stalled_ones(loader: MediaLoader, script: Script, browser: Any) -> None:
     never = asyncio.Event()
     script.instead = lambda request: fake.Response(200, PICTURE, gate=never) if "abc" in request.url else None
     other = image(OTHER)
@@ -235,7 +233,7 @@ def test_what_is_visible_waits_for_none_of_those_that_stand_still(
     run(scenario())
 
 
-def test_a_binder_that_is_closed_begins_nothing_more(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_closed_binder_starts_no_load(loader: MediaLoader, script: Script, browser: Any) -> None:
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
         for number, element in enumerate(many(script, 500)):
@@ -248,7 +246,7 @@ def test_a_binder_that_is_closed_begins_nothing_more(loader: MediaLoader, script
     assert browser.requests == []
 
 
-def test_who_is_told_of_a_failure_may_try_again_at_once(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_on_change_may_retry_a_failure_at_once(loader: MediaLoader, script: Script, browser: Any) -> None:
     gate = asyncio.Event()
     answers = [error(404, "M_NOT_FOUND", "Not found"), fake.Response(200, PICTURE, gate=gate)]
     script.instead = lambda request: answers.pop(0)
@@ -274,7 +272,7 @@ def test_who_is_told_of_a_failure_may_try_again_at_once(loader: MediaLoader, scr
     run(scenario())
 
 
-def test_who_waits_for_an_element_that_has_yet_to_start_is_told(loader: MediaLoader, browser: Any) -> None:
+def test_settled_can_be_awaited_before_start(loader: MediaLoader, browser: Any) -> None:
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
         binder.on_added(1, image())
@@ -287,7 +285,7 @@ def test_who_waits_for_an_element_that_has_yet_to_start_is_told(loader: MediaLoa
     run(scenario())
 
 
-def test_what_failed_can_be_tried_again(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_failed_element_can_be_retried(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.instead = lambda request: error(404, "M_NOT_FOUND", "Not found")
     element = image()
 
@@ -311,7 +309,7 @@ def test_what_failed_can_be_tried_again(loader: MediaLoader, script: Script, bro
 
 
 @pytest.mark.parametrize("when", ["before", "while"])
-def test_who_seeks_while_a_link_is_replaced_arrives(script: Script, homeserver: Homeserver, when: str) -> None:
+def test_seeking_while_a_link_is_replaced_is_respected(script: Script, homeserver: Homeserver, when: str) -> None:
     loader = open_loader("link", homeserver)
     video = fake.Element("video", data_mxc=MXC)
 
@@ -337,7 +335,7 @@ def test_who_seeks_while_a_link_is_replaced_arrives(script: Script, homeserver: 
     run(scenario())
 
 
-def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
+def test_an_expired_link_of_a_video_is_replaced_at_its_position(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("link", homeserver)
@@ -368,9 +366,7 @@ def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_a_connection_that_breaks_under_a_video_is_made_again(
-    script: Script, homeserver: Homeserver, browser: Any
-) -> None:
+def test_a_broken_connection_of_a_video_is_replaced(script: Script, homeserver: Homeserver, browser: Any) -> None:
     loader = open_loader("link", homeserver)
     video = fake.Element("video", data_mxc=MXC)
     downs = [True, True]
@@ -407,7 +403,7 @@ def test_a_connection_that_breaks_under_a_video_is_made_again(
     run(scenario())
 
 
-def test_a_video_that_fails_before_it_has_begun_is_tried_once_more(script: Script, homeserver: Homeserver) -> None:
+def test_a_video_that_fails_before_it_begins_is_retried_once(script: Script, homeserver: Homeserver) -> None:
     script.media[OTHER[6:]] = b"no film"
     loader = open_loader("link", homeserver)
     video, bad = fake.Element("video", data_mxc=MXC), fake.Element("video", data_mxc=OTHER)
@@ -432,7 +428,7 @@ def test_a_video_that_fails_before_it_has_begun_is_tried_once_more(script: Scrip
     run(scenario())
 
 
-def test_trying_again_leaves_the_keyboard_where_it_was(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_retrying_keeps_the_keyboard_focus(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.instead = lambda request: error(404, "M_NOT_FOUND", "It was removed")
     element = image(alt="A cat")
 
@@ -453,7 +449,7 @@ def test_trying_again_leaves_the_keyboard_where_it_was(loader: MediaLoader, scri
     run(scenario())
 
 
-def test_a_place_that_was_reserved_is_given_up_with_its_media(loader: MediaLoader) -> None:
+def test_reserved_space_is_removed_with_its_media(loader: MediaLoader) -> None:
     element = image(data_width="96", data_height="96", data_method="crop")
     own = image(data_width="96", data_height="96", data_method="crop", width="50", height="50")
 
@@ -496,7 +492,7 @@ def test_two_accounts_share_a_page(script: Script, browser: Any) -> None:
     run(scenario())
 
 
-def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_keys_come_from_the_keyring_never_from_the_document(loader: MediaLoader, script: Script, browser: Any) -> None:
     ciphertext, file = encrypt(PICTURE)
     script.media["example.org/secret"] = ciphertext
     keyring = Keyring()
@@ -522,7 +518,7 @@ def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader,
 
 
 @pytest.mark.parametrize("size", ["²", "wide", "-1", "9" * 5000])
-def test_a_size_that_is_no_number_asks_for_the_media_itself(loader: MediaLoader, browser: Any, size: str) -> None:
+def test_an_invalid_size_requests_the_media_itself(loader: MediaLoader, browser: Any, size: str) -> None:
     element = image(data_width=size, data_height="96")
 
     async def scenario() -> None:
@@ -535,7 +531,7 @@ def test_a_size_that_is_no_number_asks_for_the_media_itself(loader: MediaLoader,
     run(scenario())
 
 
-def test_space_is_reserved_and_a_blurhash_stands_in_it(loader: MediaLoader, script: Script) -> None:
+def test_space_is_reserved_and_shows_the_blurhash(loader: MediaLoader, script: Script) -> None:
     gate = asyncio.Event()
     script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
     sized = {"data_width": "96", "data_height": "64", "data_method": "crop"}
@@ -559,7 +555,7 @@ def test_space_is_reserved_and_a_blurhash_stands_in_it(loader: MediaLoader, scri
 
 
 @pytest.mark.parametrize("name", ["blob", "opfs"])
-def test_progress_stands_on_the_element_while_it_loads(name: str, script: Script, homeserver: Homeserver) -> None:
+def test_progress_is_shown_on_the_element_while_it_loads(name: str, script: Script, homeserver: Homeserver) -> None:
     element = image()
     told: list[str] = []
     keep, element.set_attribute = (
@@ -577,7 +573,7 @@ def test_progress_stands_on_the_element_while_it_loads(name: str, script: Script
     run(scenario())
 
 
-def test_a_changed_element_is_as_visible_as_it_was(loader: MediaLoader) -> None:
+def test_a_changed_element_stays_visible(loader: MediaLoader) -> None:
     element = image()
 
     async def scenario() -> None:
@@ -598,7 +594,7 @@ def test_a_changed_element_is_as_visible_as_it_was(loader: MediaLoader) -> None:
     run(scenario())
 
 
-def test_nobody_waits_for_what_was_scrolled_away(loader: MediaLoader, script: Script) -> None:
+def test_settled_does_not_wait_for_cancelled_elements(loader: MediaLoader, script: Script) -> None:
     script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
 
     async def scenario() -> None:
@@ -613,7 +609,7 @@ def test_nobody_waits_for_what_was_scrolled_away(loader: MediaLoader, script: Sc
     run(scenario())
 
 
-def test_two_videos_of_one_link_are_both_mended_when_it_ends(
+def test_two_videos_of_one_link_both_continue_when_it_expires(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("auto", homeserver)
@@ -638,7 +634,7 @@ def test_two_videos_of_one_link_are_both_mended_when_it_ends(
     run(scenario())
 
 
-def test_what_nobody_expected_is_a_failure_without_its_words(loader: MediaLoader, monkeypatch: Any) -> None:
+def test_an_unexpected_error_is_shown_without_its_message(loader: MediaLoader, monkeypatch: Any) -> None:
     async def broken(*_arguments: object) -> None:
         raise KeyError("http://home.test/signed/secret")
 

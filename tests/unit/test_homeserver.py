@@ -1,4 +1,4 @@
-"""What the homeserver's answers become."""
+"""The homeserver session: errors, headers and preflights."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ from tests.unit.support import MXC, Script, answer, error, run
         (lambda: fake.BrowserError("TypeError", "Failed to fetch"), errors.HomeserverUnreachable),
     ],
 )
-def test_each_refusal_has_its_own_error(
+def test_each_error_response_has_its_own_error(
     script: Script, homeserver: Homeserver, reply: Any, expected: type[errors.AuthMediaError]
 ) -> None:
     script.instead = lambda request: reply()
@@ -42,7 +42,7 @@ def test_each_refusal_has_its_own_error(
     assert caught.value.words
 
 
-def test_how_long_to_wait_is_taken_from_header_or_body(script: Script, homeserver: Homeserver) -> None:
+def test_retry_after_is_read_from_header_or_body(script: Script, homeserver: Homeserver) -> None:
     body = {"errcode": "M_LIMIT_EXCEEDED", "error": "Slow"}
     cases: list[tuple[dict[str, str], object, float | None]] = [
         ({}, 2500, 2.5),
@@ -60,7 +60,7 @@ def test_how_long_to_wait_is_taken_from_header_or_body(script: Script, homeserve
         assert caught.value.retry_after_s == seconds
 
 
-def test_an_answer_that_is_not_matrix_says_so(script: Script, homeserver: Homeserver) -> None:
+def test_a_response_that_is_not_matrix_is_a_server_failure(script: Script, homeserver: Homeserver) -> None:
     script.instead = lambda request: fake.Response(200, b"<html>welcome</html>")
     with pytest.raises(errors.ServerFailure, match="not JSON"):
         run(homeserver.request_json("GET", "/x"))
@@ -92,7 +92,7 @@ def test_percent_encoding_leaves_only_unreserved_characters() -> None:
 
 
 @pytest.mark.parametrize("method", ["request_json", "request_json_list"])
-def test_an_answer_that_breaks_off_is_an_error_of_ours(script: Script, homeserver: Homeserver, method: str) -> None:
+def test_a_response_that_breaks_off_is_unreachable(script: Script, homeserver: Homeserver, method: str) -> None:
     reset = fake.BrowserError("TypeError", "network error")
     script.instead = lambda request: fake.Response(200, b"{", breaks=reset)
     with pytest.raises(errors.HomeserverUnreachable, match='The answer broke off: "TypeError: network error"'):
@@ -100,7 +100,7 @@ def test_an_answer_that_breaks_off_is_an_error_of_ours(script: Script, homeserve
 
 
 @pytest.mark.parametrize(("status", "errcode"), [(404, "M_NOT_FOUND"), (404, ""), (405, "")])
-def test_our_own_endpoints_are_there_or_unsupported(
+def test_a_missing_endpoint_of_the_module_is_unsupported(
     script: Script, homeserver: Homeserver, status: int, errcode: str
 ) -> None:
     script.instead = lambda request: error(status, errcode, "No such resource")

@@ -44,7 +44,7 @@ MISSING = {"typing", "dataclasses", "enum", "contextlib", "urllib", "weakref", "
     ],
     ids=" ".join,
 )
-def test_the_tools_have_nothing_to_say(command: list[str]) -> None:
+def test_the_tools_report_nothing(command: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -90,7 +90,7 @@ def floor(module: str) -> int:
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT / "pyapp").as_posix())
-def test_every_module_keeps_its_place(path: Path) -> None:
+def test_every_module_imports_from_lower_floors(path: Path) -> None:
     name = module_name(path)
     tops = {module.split(".")[0] for module in runtime_imports(path)}
     if path.name != "blocking.py":  # which needs urllib, so it is for Pyodide alone

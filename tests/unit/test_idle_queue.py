@@ -1,4 +1,4 @@
-"""What is done a little at a time."""
+"""The idle queue: small pieces of work between which the browser paints."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from authmedia.elements.idle_queue import IdleQueue
 from tests.unit.support import run, turns
 
 
-def test_one_thing_is_done_between_two_yield_to_browsers(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_queue_yields_to_the_browser_before_each_call(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[int] = []
     seen: list[int] = []
 
@@ -19,33 +19,33 @@ def test_one_thing_is_done_between_two_yield_to_browsers(browser: Any, monkeypat
 
     async def scenario() -> None:
         monkeypatch.setattr("authmedia.elements.idle_queue.browser.yield_to_browser", yield_to_browser)
-        leisure = IdleQueue()
+        queue = IdleQueue()
         for number in range(3):
-            leisure.add(lambda number=number: done.append(number))
-        assert done == [], "nobody waits for it who adds it"
+            queue.add(lambda number=number: done.append(number))
+        assert done == [], "adding does not call"
         await turns()
         assert (done, seen) == ([0, 1, 2], [0, 1, 2])
-        leisure.add(lambda: done.append(3))
+        queue.add(lambda: done.append(3))
         await turns()
-        assert done == [0, 1, 2, 3], "it begins anew after a rest"
+        assert done == [0, 1, 2, 3], "it starts anew when it was empty"
 
     run(scenario())
 
 
-def test_what_is_left_is_not_done_once_it_is_closed(browser: Any) -> None:
+def test_a_closed_queue_calls_nothing_more(browser: Any) -> None:
     done: list[int] = []
 
     async def scenario() -> None:
-        leisure = IdleQueue()
-        leisure.add(lambda: done.append(1))
-        leisure.close()
+        queue = IdleQueue()
+        queue.add(lambda: done.append(1))
+        queue.close()
         await turns()
         assert done == []
 
     run(scenario())
 
 
-def test_one_that_fails_does_not_keep_the_others_from_their_turn(browser: Any) -> None:
+def test_an_exception_does_not_prevent_later_calls(browser: Any) -> None:
     done: list[int] = []
     failures: list[dict[str, Any]] = []
 
@@ -54,13 +54,13 @@ def test_one_that_fails_does_not_keep_the_others_from_their_turn(browser: Any) -
 
     async def scenario() -> None:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: failures.append(context))
-        leisure = IdleQueue()
-        leisure.add(fail)
-        leisure.add(lambda: done.append(1))
+        queue = IdleQueue()
+        queue.add(fail)
+        queue.add(lambda: done.append(1))
         await turns()
-        leisure.add(lambda: done.append(2))
+        queue.add(lambda: done.append(2))
         await turns()
         assert done == [1, 2]
 
     run(scenario())
-    assert len(failures) == 1, "whoever looks after the page hears of it"
+    assert len(failures) == 1, "it is reported as unhandled"

@@ -1,4 +1,4 @@
-"""Links: how long they are kept, when they are renewed, and whose clock counts."""
+"""The link client: caching, renewal, clocks and batches."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ async def load(homeserver: Homeserver, mxc: str = MXC, kind: str = "image") -> s
     return media.src
 
 
-def test_the_tab_remembers_links_over_a_reload(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_links_survive_a_reload_in_session_storage(script: Script, homeserver: Homeserver, browser: Any) -> None:
     script.media["example.org/other"] = PICTURE
 
     async def scenario() -> None:
@@ -53,7 +53,7 @@ def test_nobody_else_finds_them(script: Script, homeserver: Homeserver) -> None:
     run(scenario())
 
 
-def test_forgetting_takes_them_out_of_the_tab(
+def test_forget_removes_links_from_session_storage(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script.media["example.org/other"] = PICTURE
@@ -75,7 +75,7 @@ def test_forgetting_takes_them_out_of_the_tab(
     run(scenario())
 
 
-def test_of_many_links_the_latest_are_remembered(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_latest_links_are_stored(browser: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link_cache, "_MAX_STORED_LINKS", 3)
     monkeypatch.setattr(link_cache, "_STORE_INTERVAL_S", 0)
 
@@ -107,9 +107,7 @@ def test_of_many_links_the_latest_are_remembered(browser: Any, monkeypatch: pyte
     ],
     ids=lambda kept: kept[:30],
 )
-def test_what_the_tab_remembers_wrongly_does_no_harm(
-    kept: str, script: Script, homeserver: Homeserver, browser: Any
-) -> None:
+def test_an_invalid_session_item_is_ignored(kept: str, script: Script, homeserver: Homeserver, browser: Any) -> None:
     browser.remembered[KEPT] = kept
 
     async def scenario() -> None:
@@ -121,7 +119,7 @@ def test_what_the_tab_remembers_wrongly_does_no_harm(
 
 
 @pytest.mark.parametrize("ahead_ms", [-HOUR_MS, -600_000.0, 600_000.0, HOUR_MS])
-def test_a_clock_that_is_off_changes_nothing(
+def test_a_wrong_device_clock_does_not_matter(
     ahead_ms: float, script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     minted = 0
@@ -147,7 +145,7 @@ def test_a_clock_that_is_off_changes_nothing(
     assert minted == 2
 
 
-def test_a_link_that_is_about_to_end_is_given_to_nobody(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_a_link_about_to_expire_is_not_given_out(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
         shown = await loader.load(MediaRequest(MXC))
@@ -157,7 +155,7 @@ def test_a_link_that_is_about_to_end_is_given_to_nobody(script: Script, homeserv
     run(scenario())
 
 
-def test_of_a_video_the_next_link_is_at_hand_before_the_last_one_ends(
+def test_the_link_of_a_video_is_renewed_before_it_expires(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -186,7 +184,7 @@ def test_of_a_video_the_next_link_is_at_hand_before_the_last_one_ends(
     run(scenario())
 
 
-def test_renewing_ends_with_the_loader_and_with_a_server_that_refuses(
+def test_renewal_ends_with_the_loader_and_when_the_server_refuses(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     script.lifetime_ms = 5.0
@@ -207,9 +205,7 @@ def test_renewing_ends_with_the_loader_and_with_a_server_that_refuses(
     run(scenario())
 
 
-def test_what_is_asked_for_while_an_account_is_forgotten_is_not_kept(
-    script: Script, homeserver: Homeserver, browser: Any
-) -> None:
+def test_links_requested_during_forget_are_not_cached(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
         waiting = asyncio.create_task(loader.load(MediaRequest(MXC)))
@@ -226,7 +222,7 @@ def test_what_is_asked_for_while_an_account_is_forgotten_is_not_kept(
 
 
 @pytest.mark.parametrize("entry", [None, 7, "a link", {"url": 7}, [], {"url": None}])
-def test_an_answer_that_is_no_link_is_an_error_of_that_media_alone(
+def test_an_invalid_entry_fails_its_media_alone(
     entry: object, script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(backoff, "MAX_ATTEMPTS", 1)
@@ -243,7 +239,7 @@ def test_an_answer_that_is_no_link_is_an_error_of_that_media_alone(
     run(scenario())
 
 
-def test_what_was_given_up_before_it_was_asked_for_is_not(script: Script, homeserver: Homeserver) -> None:
+def test_a_load_cancelled_before_its_batch_is_not_requested(script: Script, homeserver: Homeserver) -> None:
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
         script.media["example.org/other"] = PICTURE
@@ -257,7 +253,7 @@ def test_what_was_given_up_before_it_was_asked_for_is_not(script: Script, homese
     run(scenario())
 
 
-def test_an_answer_that_breaks_off_is_asked_for_again(script: Script, homeserver: Homeserver) -> None:
+def test_a_response_that_breaks_off_is_requested_again(script: Script, homeserver: Homeserver) -> None:
     broken = [fake.Response(200, b"{", breaks=fake.BrowserError("TypeError", "network error"))]
     script.instead = lambda request: broken.pop() if broken else None
     assert run(load(homeserver)).startswith("http://home.test/signed/")

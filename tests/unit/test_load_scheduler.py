@@ -1,4 +1,4 @@
-"""Who of a crowd begins, and when."""
+"""The load scheduler: which loads start, and when."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -11,139 +11,139 @@ from authmedia.elements.load_scheduler import LoadScheduler, Slot
 from tests.unit.support import run, turns
 
 
-class Party:
-    """A crowd of guests with names of one letter each."""
+class Loads:
+    """Loads in a scheduler, with names of one letter each."""
 
-    def __init__(self, limit: int, together: int) -> None:
-        self.crowd = LoadScheduler(limit, together)
-        self.came = ""
-        self.places: dict[str, Slot] = {}
+    def __init__(self, limit: int, batch_size: int) -> None:
+        self.scheduler = LoadScheduler(limit, batch_size)
+        self.started = ""
+        self.slots: dict[str, Slot] = {}
 
-    def join(self, names: str, urgent: bool = False) -> None:
+    def add(self, names: str, urgent: bool = False) -> None:
         for name in names:
-            self.places[name] = self.crowd.add(self._greeting(name), urgent)
+            self.slots[name] = self.scheduler.add(self._starter(name), urgent)
 
-    def leave(self, names: str) -> None:
+    def end(self, names: str) -> None:
         for name in names:
-            self.places[name].end()
+            self.slots[name].end()
 
-    def _greeting(self, name: str) -> Callable[[], None]:
-        def greet() -> None:
-            self.came += name
+    def _starter(self, name: str) -> Callable[[], None]:
+        def start() -> None:
+            self.started += name
 
-        return greet
-
-
-def play(scenario: Callable[[Party], Coroutine[Any, Any, None]], limit: int, together: int) -> Party:
-    """Runs a scenario with a crowd; gives it back as it ended."""
-
-    async def whole() -> Party:
-        party = Party(limit, together)
-        await scenario(party)
-        party.crowd.close()
-        return party
-
-    party: Party = run(whole())
-    return party
+        return start
 
 
-def test_others_begin_together_as_places_get_free() -> None:
-    async def scenario(party: Party) -> None:
-        party.join("abcdefgh")
-        assert party.came == "abcd"
-        party.leave("ab")
+def play(scenario: Callable[[Loads], Coroutine[Any, Any, None]], limit: int, batch_size: int) -> Loads:
+    """Runs a scenario, and returns the loads as it left them."""
+
+    async def whole() -> Loads:
+        loads = Loads(limit, batch_size)
+        await scenario(loads)
+        loads.scheduler.close()
+        return loads
+
+    loads: Loads = run(whole())
+    return loads
+
+
+def test_waiting_loads_start_in_batches_as_slots_are_freed() -> None:
+    async def scenario(loads: Loads) -> None:
+        loads.add("abcdefgh")
+        assert loads.started == "abcd"
+        loads.end("ab")
         await turns()
-        assert party.came == "abcd", "two places are free, and those who wait go by threes"
-        party.leave("c")
+        assert loads.started == "abcd", "two slots are free, and waiting loads start by threes"
+        loads.end("c")
         await turns()
-        assert party.came == "abcdefg"
-        party.leave("d")
+        assert loads.started == "abcdefg"
+        loads.end("d")
         await turns()
-        assert party.came == "abcdefgh", "the last one waits for no more places than it needs"
-        party.leave("efg")
-        party.join("i")
-        assert party.came == "abcdefghi"
+        assert loads.started == "abcdefgh", "the last one waits for no more slots than it needs"
+        loads.end("efg")
+        loads.add("i")
+        assert loads.started == "abcdefghi"
 
     play(scenario, 4, 3)
 
 
-def test_what_is_urgent_begins_at_once() -> None:
-    async def scenario(party: Party) -> None:
-        party.join("abc")
-        party.join("d", urgent=True)
-        assert party.came == "abd"
-        party.join("e")
-        party.places["e"].start_now()
-        assert party.came == "abde"
-        party.leave("abd")
+def test_an_urgent_load_starts_at_once() -> None:
+    async def scenario(loads: Loads) -> None:
+        loads.add("abc")
+        loads.add("d", urgent=True)
+        assert loads.started == "abd"
+        loads.add("e")
+        loads.slots["e"].start_now()
+        assert loads.started == "abde"
+        loads.end("abd")
         await turns()
-        assert party.came == "abdec", "each begins once"
+        assert loads.started == "abdec", "each starts once"
 
     play(scenario, 2, 1)
 
 
 @pytest.mark.parametrize("times", [1, 2])
-def test_who_leaves_before_its_time_never_begins_and_takes_no_place(times: int) -> None:
-    async def scenario(party: Party) -> None:
-        party.join("abc")
-        party.leave("b" * times)
-        party.leave("a" * times)
+def test_a_load_that_ends_while_waiting_never_starts_and_takes_no_slot(times: int) -> None:
+    async def scenario(loads: Loads) -> None:
+        loads.add("abc")
+        loads.end("b" * times)
+        loads.end("a" * times)
         await turns()
-        assert party.came == "ac"
-        party.join("d")
+        assert loads.started == "ac"
+        loads.add("d")
         await turns()
-        assert party.came == "ac", "nobody gives a place back twice"
+        assert loads.started == "ac", "no slot is freed twice"
 
     play(scenario, 1, 1)
 
 
-def test_of_many_that_leave_at_once_none_begins() -> None:
-    async def scenario(party: Party) -> None:
-        party.join("abcdef")
-        party.leave("abcdef")
+def test_of_many_loads_that_end_at_once_no_waiting_one_starts() -> None:
+    async def scenario(loads: Loads) -> None:
+        loads.add("abcdef")
+        loads.end("abcdef")
         await turns()
-        assert party.came == "ab"
+        assert loads.started == "ab"
 
     play(scenario, 2, 1)
 
 
-def test_where_all_stand_still_others_begin(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_when_all_loads_stall_others_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_scheduler, "_STALL_S", 0.01)
 
-    async def scenario(party: Party) -> None:
-        party.join("abcdefgh")
-        while party.came != "abcdefgh":
-            assert party.came in ("abc", "abcde", "abcdefg"), "two at a time"
+    async def scenario(loads: Loads) -> None:
+        loads.add("abcdefgh")
+        while loads.started != "abcdefgh":
+            assert loads.started in ("abc", "abcde", "abcdefg"), "two at a time"
             await asyncio.sleep(0)
 
     play(scenario, 3, 2)
 
 
-def test_a_crowd_that_is_closed_has_none_begin() -> None:
-    async def scenario(party: Party) -> None:
-        party.join("abc")
-        party.crowd.close()
-        party.leave("a")
+def test_a_closed_scheduler_starts_no_load() -> None:
+    async def scenario(loads: Loads) -> None:
+        loads.add("abc")
+        loads.scheduler.close()
+        loads.end("a")
         await turns()
-        assert party.came == "a"
+        assert loads.started == "a"
 
     play(scenario, 1, 1)
 
 
-def test_places_made_beside_those_that_stand_still_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_extra_slots_beside_stalled_loads_are_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_scheduler, "_STALL_S", 0.01)
 
-    async def scenario(party: Party) -> None:
-        party.join("abcdefghijkl")
-        while len(party.came) < 5:
+    async def scenario(loads: Loads) -> None:
+        loads.add("abcdefghijkl")
+        while len(loads.started) < 5:
             await asyncio.sleep(0.01)
         monkeypatch.setattr(load_scheduler, "_STALL_S", 60.0)
-        assert party.came == "abcde"
-        party.leave("de")
+        assert loads.started == "abcde"
+        loads.end("de")
         await turns()
-        assert party.came == "abcdefg", "those that were let in beside them give their places on"
-        party.leave("abcfg")
+        assert loads.started == "abcdefg", "loads in extra slots pass them on"
+        loads.end("abcfg")
         await turns()
-        assert party.came == "abcdefghij", "as many at a time as in the beginning"
+        assert loads.started == "abcdefghij", "as many at a time as the limit"
 
     play(scenario, 3, 2)

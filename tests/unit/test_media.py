@@ -1,4 +1,4 @@
-"""What a request is, and what may not become one."""
+"""Media requests: URIs, keys and content types."""
 
 import pytest
 
@@ -83,13 +83,13 @@ def test_only_harmless_types_are_shown_as_what_they_say(given: str, shown: str) 
     assert safe_content_type(given) == shown
 
 
-def test_a_repr_never_shows_where_the_media_is() -> None:
+def test_a_repr_does_not_contain_the_src() -> None:
     request = MediaRequest("mxc://example.org/abc")
     media = Media(request, "https://x/?sig=secret", strategy="link", source="network", traffic=Traffic())
     assert "secret" not in repr(media)
 
 
-def test_every_error_tells_developers_what_to_do_and_people_what_happened() -> None:
+def test_every_error_has_advice_and_a_user_message() -> None:
     classes = AuthMediaError.__subclasses__()
     assert len(classes) >= 12
     for error in classes:

@@ -21,7 +21,7 @@ from tests.unit.support import MXC, PICTURE, Script, error, run, turns
 SIZE = str(len(PICTURE))
 
 
-def test_every_strategy_has_its_name_and_tries(script: Script, homeserver: Homeserver) -> None:
+def test_every_strategy_has_its_name_and_support(script: Script, homeserver: Homeserver) -> None:
     for name in strategies.NAMES:
         loader = open_loader(name, homeserver)
         assert loader.name == name
@@ -52,7 +52,7 @@ def test_all_requests_of_one_turn_are_one_batch(script: Script, homeserver: Home
 
 
 @pytest.mark.parametrize("name", ["link", "bundle"])
-def test_what_was_too_much_at_once_stays_together(script: Script, homeserver: Homeserver, name: str) -> None:
+def test_a_rate_limited_batch_is_retried_as_one(script: Script, homeserver: Homeserver, name: str) -> None:
     script.media = {f"example.org/m{number}": PICTURE for number in range(50)}
     loader = open_loader(name, homeserver)
     refusals = [error(429, "M_LIMIT_EXCEEDED", "Too many", retry_after_ms=30)] * 2
@@ -82,7 +82,7 @@ def test_a_bad_entry_fails_alone(script: Script, homeserver: Homeserver) -> None
     assert len(script.batches) == 1
 
 
-def test_a_link_is_kept_while_it_lives_and_asked_for_anew_before_it_ends(
+def test_a_link_is_cached_while_valid_and_requested_anew_before_it_expires(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("link", homeserver)
@@ -98,7 +98,7 @@ def test_a_link_is_kept_while_it_lives_and_asked_for_anew_before_it_ends(
     assert len(script.batches) == 2
 
 
-def test_a_homeserver_without_links_is_told_from_one_that_is_down(script: Script, homeserver: Homeserver) -> None:
+def test_a_homeserver_without_links_differs_from_one_that_is_down(script: Script, homeserver: Homeserver) -> None:
     loader = open_loader("link", homeserver)
     script.instead = lambda request: error(404, "M_UNRECOGNIZED", "Unrecognized request")
     support = run(loader.support())
@@ -110,7 +110,7 @@ def test_a_homeserver_without_links_is_told_from_one_that_is_down(script: Script
     assert "Failed to fetch" in run(loader.support()).words
 
 
-def test_what_the_browser_measured_is_added_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_resource_timing_is_added_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
     loader = open_loader("link", homeserver)
 
     async def scenario() -> None:
@@ -129,7 +129,7 @@ def test_what_the_browser_measured_is_added_once(script: Script, homeserver: Hom
     run(scenario())
 
 
-def test_what_the_browser_lists_no_more_is_remembered_no_more(
+def test_observations_are_dropped_when_the_browser_clears_its_list(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("link", homeserver)
@@ -164,7 +164,7 @@ def test_a_video_whose_request_never_ends_counts_as_one(script: Script, homeserv
     run(scenario())
 
 
-def test_a_failed_media_says_what_it_cost(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_a_failed_media_has_its_traffic(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         for name, requests in (("blob", 1), ("link", 1)):
             binding = Binding(fake.Element("img", data_mxc="mxc://example.org/missing"), open_loader(name, homeserver))
@@ -179,7 +179,7 @@ def test_a_failed_media_says_what_it_cost(script: Script, homeserver: Homeserver
 # --- opfs
 
 
-def test_opfs_asks_the_network_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_opfs_requests_each_media_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         for source in (NETWORK, DISK):
             loader = open_loader("opfs", homeserver)
@@ -194,7 +194,7 @@ def test_opfs_asks_the_network_once(script: Script, homeserver: Homeserver, brow
     assert browser.object_urls == {}
 
 
-def test_two_tabs_that_want_the_same_fetch_it_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_two_tabs_transfer_the_same_media_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         tabs = [open_loader("opfs", homeserver) for _ in range(2)]
         sources = [media.source for media in await asyncio.gather(*[tab.load(MediaRequest(MXC)) for tab in tabs])]
@@ -232,7 +232,7 @@ def test_no_name_from_outside_and_no_other_account_reaches_a_file(
         "authmedia/1 image/png \u0665\npage".encode(),
     ],
 )
-def test_a_damaged_file_is_fetched_again(script: Script, homeserver: Homeserver, browser: Any, damage: bytes) -> None:
+def test_a_damaged_file_is_requested_again(script: Script, homeserver: Homeserver, browser: Any, damage: bytes) -> None:
     async def scenario() -> None:
         await open_loader("opfs", homeserver).load(MediaRequest(MXC))
         browser.files[the_file(browser)] = damage
@@ -277,7 +277,7 @@ def test_a_file_that_somebody_altered_is_fetched_again(
     run(scenario())
 
 
-def test_a_file_that_another_tab_wrote_anew_is_taken(
+def test_a_file_that_another_tab_wrote_anew_is_shown(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(file_index, "_WRITE_DELAY_S", 0)
@@ -304,7 +304,9 @@ def test_a_file_that_another_tab_wrote_anew_is_taken(
     ],
     ids=lambda index: index[:16],
 )
-def test_a_lost_or_odd_index_costs_nothing(script: Script, homeserver: Homeserver, browser: Any, index: bytes) -> None:
+def test_a_missing_or_invalid_index_does_no_harm(
+    script: Script, homeserver: Homeserver, browser: Any, index: bytes
+) -> None:
     async def scenario() -> None:
         await open_loader("opfs", homeserver).load(MediaRequest(MXC))
         browser.files["index.json"] = index.replace(b"x", the_file(browser).encode())
@@ -327,7 +329,7 @@ def test_forget_removes_this_accounts_files_alone(script: Script, homeserver: Ho
     run(scenario())
 
 
-def test_the_store_is_bounded_and_the_least_recently_used_goes_first(
+def test_the_store_evicts_the_least_recently_used_beyond_its_budget(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     script.media = {f"example.org/m{number}": bytes(1000) for number in range(4)}
@@ -365,7 +367,9 @@ def test_bodies_without_a_length_count_for_the_stores_budget(
     run(scenario())
 
 
-def test_a_promise_beyond_the_budget_throws_nothing_out(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_an_announced_length_beyond_the_budget_evicts_nothing(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
     loader = open_loader("opfs", homeserver)
 
     async def scenario() -> None:
@@ -401,7 +405,7 @@ def test_forget_waits_for_what_another_tab_is_writing(script: Script, homeserver
     run(scenario())
 
 
-def test_a_storage_that_refuses_leaves_no_transfer_behind(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_a_refusing_storage_aborts_the_transfer(script: Script, homeserver: Homeserver, browser: Any) -> None:
     browser.write_refusal = fake.BrowserError("QuotaExceededError", "The quota has been exceeded.")
     with pytest.raises(errors.QuotaExceeded):
         run(open_loader("opfs", homeserver).load(MediaRequest(MXC)))
@@ -423,7 +427,7 @@ def test_a_refused_storage_has_its_own_errors(
         run(open_loader("opfs", homeserver).load(MediaRequest(MXC)))
 
 
-def test_support_says_what_the_browser_said(homeserver: Homeserver, browser: Any) -> None:
+def test_support_has_the_browsers_words(homeserver: Homeserver, browser: Any) -> None:
     browser.storage_refusal = fake.BrowserError("SecurityError", "Security error when calling GetDirectory")
     support = run(open_loader("opfs", homeserver).support())
     assert not support.works
@@ -459,7 +463,7 @@ def test_an_element_shows_its_media_and_says_where_it_came_from(
         ("mxc://example.org/garbage", errors.WrongContent),
     ],
 )
-def test_a_failed_element_has_words_in_its_place(
+def test_a_failed_element_is_followed_by_a_message(
     script: Script, homeserver: Homeserver, name: str, mxc: str, expected: type[errors.AuthMediaError]
 ) -> None:
     script.media["example.org/garbage"] = b"<html>"
@@ -503,7 +507,7 @@ def test_a_link_that_expired_is_renewed_once(script: Script, homeserver: Homeser
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("good", [True, False])
-def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
+def test_an_interrupted_element_gets_its_link_once_more(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, good: bool
 ) -> None:
     tried: list[str] = []
@@ -528,7 +532,7 @@ def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(("cut", "expected"), [(2, SHOWN), (9, FAILED)])
-def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
+def test_an_incomplete_image_does_not_count_as_shown(
     script: Script, homeserver: Homeserver, browser: Any, cut: int, expected: str
 ) -> None:
     tried: list[str] = []
@@ -551,7 +555,7 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(("cut", "expected"), [(1, SHOWN), (2, SHOWN), (9, FAILED)])
-def test_a_part_that_the_browser_keeps_of_a_picture_is_left_behind_with_its_link(
+def test_an_incomplete_image_in_the_browsers_cache_gets_a_new_link(
     script: Script, homeserver: Homeserver, browser: Any, cut: int, expected: str
 ) -> None:
     tried: list[str] = []
@@ -574,7 +578,7 @@ def test_a_part_that_the_browser_keeps_of_a_picture_is_left_behind_with_its_link
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("told", [("Content-Length", SIZE), ("Server-Timing", f'size;desc="{SIZE}"')])
-def test_a_cut_answer_is_no_damaged_file(
+def test_a_truncated_response_is_no_damaged_file(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, told: tuple[str, str]
 ) -> None:
     headers = {"Content-Type": "image/png", told[0]: told[1]}
@@ -593,7 +597,7 @@ def test_a_cut_answer_is_no_damaged_file(
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("name", ["blob", "opfs"])
-def test_a_body_without_a_length_is_fetched_until_it_has_its_end(
+def test_a_body_without_a_length_is_requested_until_it_is_complete(
     script: Script, homeserver: Homeserver, browser: Any, name: str
 ) -> None:
     whole = b"\x89PNG\r\n\x1a\n" + b"pixels" * 9 + b"IEND" + b"\xaeB\x60\x82"
@@ -613,7 +617,7 @@ def test_a_body_without_a_length_is_fetched_until_it_has_its_end(
 
 
 @pytest.mark.parametrize(("unreachable", "expected"), [(3, SHOWN), (9, FAILED)])
-def test_an_element_waits_for_a_homeserver_that_cannot_be_reached(
+def test_an_element_retries_while_the_homeserver_is_unreachable(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, unreachable: int, expected: str
 ) -> None:
     asked: list[int] = []
@@ -631,7 +635,7 @@ def test_an_element_waits_for_a_homeserver_that_cannot_be_reached(
     assert asked == [0, 1, 2]
 
 
-def test_what_came_whole_when_it_was_asked_for_a_last_time_is_shown(
+def test_a_media_that_is_complete_at_the_last_attempt_is_shown(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is in the browser's cache by then, so a homeserver that refuses everything else cannot stand in its way."""
@@ -656,7 +660,7 @@ def test_what_came_whole_when_it_was_asked_for_a_last_time_is_shown(
     assert len(came) == 1
 
 
-def test_a_homeserver_that_is_busy_is_told_of_though_whoever_asked_why_got_the_picture(
+def test_a_busy_homeserver_is_the_cause_although_the_diagnosis_succeeded(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[int] = []
@@ -694,7 +698,7 @@ def test_a_link_that_expires_after_its_transfer_broke_off_is_renewed(script: Scr
     assert len(examined) == 2
 
 
-def test_a_picture_that_stalls_is_told_so(script: Script, homeserver: Homeserver) -> None:
+def test_a_stalled_image_fails_as_unreachable(script: Script, homeserver: Homeserver) -> None:
     async def stall(src: str) -> bool:
         raise fake.BrowserError("TimeoutError", "no whole picture came within 295 seconds")
 
@@ -723,7 +727,7 @@ async def settled_binding(homeserver: Homeserver, shows: Callable[[str], Corouti
     return binding
 
 
-def test_closing_a_binding_ends_its_load(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_closing_a_binding_cancels_its_load(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
         loader = open_loader("blob", homeserver)
