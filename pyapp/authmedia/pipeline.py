@@ -244,7 +244,7 @@ class Pipeline:
     async def _run(self, request: MediaRequest, load: InFlightLoad) -> None:
         traffic = Traffic(load.is_urgent, load.report_progress)
         try:
-            load.media = await self._open_with_retries(request, load, traffic)
+            load.media = await self._run_attempts(request, load, traffic)
             self.counters.increment("opened")
             self._complete(load)
         except asyncio.CancelledError:
@@ -298,10 +298,10 @@ class Pipeline:
             self._in_flight.pop(key)  # the next request starts anew
         load.task.cancel()
 
-    async def _open_with_retries(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
+    async def _run_attempts(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
         for attempt in range(backoff.MAX_ATTEMPTS):
             try:
-                return await self._open(request, load, traffic)
+                return await self._attempt(request, load, traffic)
             except AuthMediaError as error:
                 if not error.temporary or not self.strategy.retries or attempt == backoff.MAX_ATTEMPTS - 1:
                     raise
@@ -310,7 +310,7 @@ class Pipeline:
             await asyncio.sleep(delay_s)
         raise AuthMediaError("No try was made", mxc=request.mxc)
 
-    async def _open(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
+    async def _attempt(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
         if not self.strategy.transfers_body_of(request):
             return await self.strategy.open(request, traffic)
         load.acquire = self._semaphore.acquire(load.is_urgent)

@@ -37,17 +37,17 @@ class Lock:
             granted = True
         finally:
             if not granted:
-                self._release()
+                self._end()
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        self._release()
+        self._end()
 
     def _on_granted(self, *_lock: object) -> "Any":
         self._granted.resolve(True)
         return self._released.promise
 
-    def _release(self) -> None:
+    def _end(self) -> None:
         self._released.resolve(True)
         self._abort.abort()
         destroy_proxy(self._proxy)

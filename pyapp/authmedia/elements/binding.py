@@ -232,13 +232,13 @@ class Binding(PlaybackHandler):
     async def _run(self) -> None:
         slot, settled = self._slot, self._settled  # another load may have been started when this one ends
         try:
-            await self._load()
+            await self._show()
         finally:
             settled.set()
             if slot:
                 slot.end()
 
-    async def _load(self) -> None:
+    async def _show(self) -> None:
         try:
             attempts = LoadAttempts(self._element, self._held)
             media = await attempts.run(self._get_request(), self._is_visible, self._placeholder.show_progress)

@@ -93,7 +93,7 @@ class Homeserver:
             headers["Content-Type"] = "application/json"
             text = json.dumps(body)
         url = self.base_url + path
-        preflights = self._preflights.count(url, headers)  # also where nobody counts: it updates the counter's cache
+        preflights = self._preflights.count(url, headers)  # in any case: it updates the cache of preflights
         if traffic:
             traffic.requests += 1
             traffic.preflights += preflights

@@ -106,7 +106,7 @@ class Strategy:
     async def request_ciphertext(self, media: Media) -> browser.Response:
         """Requests the body of a media that `open` returned, for decryption rather than for an element.
 
-        It may stay in the browser's HTTP cache, where nobody can read it.
+        It may stay in the HTTP cache, since it is encrypted.
 
         :raises AuthMediaError: of the class that fits what happened.
         """

@@ -43,7 +43,7 @@ class ServiceWorkerStrategy(Strategy):
         self._registration_lock = asyncio.Lock()
 
     async def support(self) -> Support:
-        """Registers the worker and has it send an authenticated request."""
+        """Registers the worker and sends an authenticated request through it."""
         try:
             await self._register()
             response = await request_url(self._marked(MEDIA_PREFIX + "/config"))

@@ -44,12 +44,12 @@ class PrioritySemaphore:
         if acquire.is_waiting:
             self._urgent.append(acquire)
 
-    def give_back(self, acquire: "Acquire") -> None:
+    def hand_over(self, acquire: "Acquire") -> None:
         """Passes a granted acquisition on to the next in the queue; removes one that was not granted."""
         acquire.abandoned = True
         if not acquire.granted.is_set():
             return
-        # It is never free in between, so that nobody overtakes the queue.
+        # It is never free in between, so that no later task overtakes the queue.
         following = self._next()
         if following:
             following.granted.set()
@@ -93,9 +93,9 @@ class Acquire:
         try:
             await self.granted.wait()
         except asyncio.CancelledError:
-            self._semaphore.give_back(self)
+            self._semaphore.hand_over(self)
             raise
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
-        self._semaphore.give_back(self)
+        self._semaphore.hand_over(self)
