@@ -10,26 +10,30 @@ import importlib.util
 import io
 import subprocess
 import tarfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 
 def modules_of(root: Path, entry: str) -> list[Path]:
-    """The files of a module and of everything below the same root that it imports, directly or not.
+    """The files of a module and of everything below the same root that it imports when it runs, directly or not.
 
-    The strategies are imported by name, so whoever imports their package may need each of them.
+    A name of a package that imports its names lazily stands for the module that has it. The strategies are imported by
+    name, so whoever imports their package may need each of them.
     """
     found: set[Path] = set()
     wanted = [entry]
     while wanted:
-        for path in _files(root, wanted.pop()):
+        module = wanted.pop()
+        for path in _files(root, module):
             if path not in found:
                 found.add(path)
                 wanted += _imports(path)
                 if path.parent.name == "strategies" and path.name == "__init__.py":
                     wanted += [f"authmedia.strategies.{other.stem}" for other in path.parent.glob("*.py")]
+        if not _own_file(root, module):
+            wanted += _lazy_import(root, module)
     return sorted(found)
 
 
@@ -95,16 +99,44 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 def _files(root: Path, module: str) -> list[Path]:
     """A module's file and its packages' ``__init__``; nothing for what does not stand below the root."""
     place = root.joinpath(*module.split("."))
-    candidates = [place.with_suffix(".py"), place / "__init__.py"]
-    candidates += [folder / "__init__.py" for folder in place.parents if folder != root and root in folder.parents]
-    return [path for path in candidates if path.is_file()]
+    packages = [folder / "__init__.py" for folder in place.parents if folder != root and root in folder.parents]
+    own = _own_file(root, module)
+    return ([own] if own else []) + [path for path in packages if path.is_file()]
+
+
+def _own_file(root: Path, module: str) -> Path | None:
+    """The file of a module or package; none for a name inside a module."""
+    place = root.joinpath(*module.split("."))
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()), None)
+
+
+def _lazy_import(root: Path, name: str) -> list[str]:
+    """The module of a name that a package imports lazily, by the dictionary ``_MODULES`` of its ``__init__``."""
+    package, _, attribute = name.rpartition(".")
+    path = root.joinpath(*package.split("."), "__init__.py")
+    if not package or not path.is_file():
+        return []
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_MODULES":
+            modules: dict[str, str] = ast.literal_eval(node.value)
+            return [modules[attribute]] if attribute in modules else []
+    return []
 
 
 def _imports(path: Path) -> list[str]:
     names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in _runtime_nodes(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
     return names
+
+
+def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those under ``TYPE_CHECKING``, which no interpreter runs."""
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        return
+    yield node
+    for child in ast.iter_child_nodes(node):
+        yield from _runtime_nodes(child)

@@ -1,6 +1,89 @@
-"""Authenticated Matrix media for a page in Python: one loader, several strategies.
+"""Authenticated Matrix media for a page in Python, on Pyodide and MicroPython.
 
->>> from authmedia.homeserver import Homeserver
->>> from authmedia.loader import open_loader
->>> from authmedia.elements import bind
+>>> from authmedia import Homeserver, bind, document_element, open_loader
+>>>
+>>> homeserver = Homeserver("https://matrix.example.org", "@ana:example.org", access_token)
+>>> loader = open_loader("auto", homeserver)      # or link, opfs, blob, bundle
+>>> support = await loader.support()              # tries it in this window
+>>> print(support.works, support.words)
+>>>
+>>> # Loads each <img>, <video> and <audio> with data-mxc="mxc://…" that comes near to the viewport.
+>>> binder = bind(document_element(), loader)
+
+One media, without an element:
+
+>>> from authmedia import MediaRequest
+>>>
+>>> media = await loader.load(MediaRequest("mxc://example.org/abc", width=96, height=96, method="crop"))
+>>> image.src = media.src
+>>> loader.release(media)
+
+The errors are in `authmedia.errors`, the strategies, one file each, in `authmedia.strategies`.
 """
+
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.browser import Element, document_element
+    from authmedia.elements.binder import Binder, bind
+    from authmedia.elements.binding import Binding
+    from authmedia.errors import AuthMediaError
+    from authmedia.loader import MediaLoader, forget_account, open_loader
+    from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
+    from authmedia.matrix.homeserver import Homeserver, log_in
+    from authmedia.media import Media, MediaRequest, Support
+
+__all__ = (
+    "AuthMediaError",
+    "Binder",
+    "Binding",
+    "Element",
+    "EncryptedFile",
+    "Homeserver",
+    "Keyring",
+    "Media",
+    "MediaLoader",
+    "MediaRequest",
+    "Support",
+    "bind",
+    "document_element",
+    "forget_account",
+    "log_in",
+    "open_loader",
+)
+
+# The module of each public name. It is imported when the name is first used, and the build packs it for the pages that
+# import the name: a page loads only what it uses.
+_MODULES = {
+    "AuthMediaError": "authmedia.errors",
+    "Binder": "authmedia.elements.binder",
+    "Binding": "authmedia.elements.binding",
+    "Element": "authmedia.browser",
+    "EncryptedFile": "authmedia.matrix.encrypted_file",
+    "Homeserver": "authmedia.matrix.homeserver",
+    "Keyring": "authmedia.matrix.encrypted_file",
+    "Media": "authmedia.media",
+    "MediaLoader": "authmedia.loader",
+    "MediaRequest": "authmedia.media",
+    "Support": "authmedia.media",
+    "bind": "authmedia.elements.binder",
+    "document_element": "authmedia.browser",
+    "forget_account": "authmedia.loader",
+    "log_in": "authmedia.matrix.homeserver",
+    "open_loader": "authmedia.loader",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Imports a public name at its first use. https://peps.python.org/pep-0562/"""
+        if name in _MODULES:
+            value = getattr(__import__(_MODULES[name], None, None, (name,)), name)
+            globals()[name] = value
+            return value
+        if sys.implementation.name == "micropython":
+            # Called for submodules, too, which CPython finds by itself: `from authmedia import browser`.
+            __import__("authmedia." + name)
+            return sys.modules["authmedia." + name]
+        raise AttributeError(f"module 'authmedia' has no attribute {name!r}")

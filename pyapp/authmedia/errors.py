@@ -1,7 +1,7 @@
-"""What can go wrong with a media, each as its own class.
+"""The errors of this library, a class for each cause.
 
-Every error says what happened, to which media, and what to do about it (``str(error)``, for a developer), and carries a
-short sentence for the person in front of the page (``error.people``), which is what stands in the media's place.
+Each says what happened, to which media, and what to do (``str(error)``, for developers), and has a short sentence for
+the user of the page (``error.user_message``), which a binding shows in place of the media.
 """
 
 TYPE_CHECKING = False
@@ -12,23 +12,25 @@ if TYPE_CHECKING:
 class AuthMediaError(Exception):
     """The base of all errors of this library.
 
-    :param what: what happened, without a full stop.
-    :param mxc: the media it happened to, empty where it concerns all of them.
-    :param words: the browser's or the server's own words, kept as they were.
-    :param retry_after_s: seconds the server asked us to wait, or ``None``.
+    :param summary: what happened, without a full stop.
+    :param mxc: the media that it happened to, empty where it concerns all.
+    :param words: the browser's or the server's own message, verbatim.
+    :param retry_after_s: the seconds that the server asked to wait; ``None`` if it did not.
     """
 
+    #: What a developer can do.
     advice = "Report this: it should have had an error class of its own."
-    people = "This media could not be loaded."
-    #: Whether a later try of the same request may go well.
+    #: A sentence for the user of the page.
+    user_message = "This media could not be loaded."
+    #: Whether a later attempt of the same request may succeed.
     temporary = False
-    #: Whether loading anew at once is worth it: what had failed was replaced.
-    again = False
+    #: Whether an attempt without delay may succeed, because the cause was removed.
+    retry_at_once = False
 
-    def __init__(self, what: str, *, mxc: str = "", words: str = "", retry_after_s: float | None = None) -> None:
-        #: What the load that failed had cost by then (`media.Traffic`), set by the pipeline.
+    def __init__(self, summary: str, *, mxc: str = "", words: str = "", retry_after_s: float | None = None) -> None:
+        #: What the failed load had cost, set by the pipeline.
         self.traffic: Traffic | None = None
-        self.what = what
+        self.summary = summary
         self.mxc = mxc
         self.words = words
         self.retry_after_s = retry_after_s
@@ -37,160 +39,160 @@ class AuthMediaError(Exception):
     def _message(self) -> str:
         of_media = f" ({self.mxc})" if self.mxc else ""
         quoted = f': "{self.words}"' if self.words else ""
-        return f"{self.what}{of_media}{quoted}. {self.advice}"
+        return f"{self.summary}{of_media}{quoted}. {self.advice}"
 
-    def about(self, mxc: str) -> "AuthMediaError":
-        """The same error, told of one media: for a failure that many requests share."""
-        return type(self)(self.what, mxc=mxc, words=self.words, retry_after_s=self.retry_after_s)
+    def for_media(self, mxc: str) -> "AuthMediaError":
+        """Returns the same error for one media, where a failure concerns many requests."""
+        return type(self)(self.summary, mxc=mxc, words=self.words, retry_after_s=self.retry_after_s)
 
 
 class MalformedMxc(AuthMediaError):
-    """The address is not an ``mxc://server/id``."""
+    """The URI is no ``mxc://server/id``."""
 
     advice = "Pass the event's `url` (or `avatar_url`) unchanged; do not load what is not an mxc:// URI."
-    people = "This message names a media address that is not valid."
+    user_message = "This message names a media address that is not valid."
 
 
 class MalformedAddress(AuthMediaError):
     """The homeserver's address is not an http or https URL of scheme, host, port and path alone."""
 
     advice = "Give the homeserver's address in full and with nothing else in it, such as https://matrix.example.org."
-    people = "This is not the address of a homeserver."
+    user_message = "This is not the address of a homeserver."
 
 
 class MalformedEncryptedFile(AuthMediaError):
-    """What an event says of an encrypted attachment cannot be right."""
+    """An event's ``file`` is no valid ``EncryptedFile``."""
 
     advice = "Pass the event's `file` unchanged; it must be an EncryptedFile of version 2 (AES-256-CTR, SHA-256)."
-    people = "This message does not say how to decrypt its media."
+    user_message = "This message does not say how to decrypt its media."
 
 
 class MediaNotFound(AuthMediaError):
-    """The homeserver has no such media, or no longer (M_NOT_FOUND)."""
+    """The homeserver does not have this media (404, M_NOT_FOUND)."""
 
     advice = "Check the server name and the media id; it may have been removed or quarantined by an administrator."
-    people = "This media is not on the server (any more)."
+    user_message = "This media is not on the server (any more)."
 
 
 class SessionExpired(AuthMediaError):
     """The homeserver does not know the access token (401, M_UNKNOWN_TOKEN)."""
 
     advice = "Sign in again and open a new loader with the new session."
-    people = "You are signed out. Sign in again to see this media."
+    user_message = "You are signed out. Sign in again to see this media."
 
 
 class Forbidden(AuthMediaError):
-    """The homeserver refused, though it knows the session (403)."""
+    """The homeserver refuses this media to this session (403, M_FORBIDDEN)."""
 
     advice = "Ask the homeserver's administrator why this account may not load this media."
-    people = "The server does not let you see this media."
+    user_message = "The server does not let you see this media."
 
 
 class LinkExpired(AuthMediaError):
-    """A pre-authed link is over: its time is up or its session was signed out."""
+    """A signed link is no longer valid: it expired, or its session was logged out."""
 
     advice = "Load the media again: the loader then asks the homeserver for a new link."
-    people = "The link to this media has expired."
-    again = True
+    user_message = "The link to this media has expired."
+    retry_at_once = True
 
 
 class HomeserverUnreachable(AuthMediaError):
-    """No answer came: down, wrong address, no CORS headers, or the connection broke."""
+    """No response arrived: the server is down, the URL is wrong, CORS headers are missing, or the connection broke."""
 
     advice = "Check that the homeserver runs at this address and sends CORS headers; the browser's console has more."
-    people = "The server cannot be reached."
+    user_message = "The server cannot be reached."
     temporary = True
 
 
-class TransferBrokeOff(HomeserverUnreachable):
-    """An element's transfer came to nothing, but another transfer of the same brought all of it."""
+class TransferInterrupted(HomeserverUnreachable):
+    """An element's transfer broke off, while another transfer of the same media was complete."""
 
     advice = "Load the media again: connections to the homeserver, or the homeserver itself, fail now and then."
 
 
 class ServerFailure(AuthMediaError):
-    """The homeserver answered with an error of its own (5xx), or with what is not Matrix."""
+    """The homeserver responded with an internal error (5xx), or with something else than Matrix."""
 
     advice = "Try again later; if it stays, look into the homeserver's log."
-    people = "The server had a problem with this media."
+    user_message = "The server had a problem with this media."
     temporary = True
 
 
 class RateLimited(AuthMediaError):
-    """The homeserver asks for patience (429, M_LIMIT_EXCEEDED)."""
+    """The homeserver limits the rate of requests (429, M_LIMIT_EXCEEDED)."""
 
     advice = "Wait for `retry_after_s` seconds before the next try; the loader does this by itself."
-    people = "The server asked us to slow down."
+    user_message = "The server asked us to slow down."
     temporary = True
 
 
 class LinksUnsupported(AuthMediaError):
-    """The homeserver has no endpoint for pre-authed links (404, M_UNRECOGNIZED)."""
+    """The homeserver has no endpoint for signed links or bundles (404, M_UNRECOGNIZED)."""
 
     advice = "Install the Synapse module media_links (homeserver/README.md), or use another strategy."
-    people = "This server does not make links to media."
+    user_message = "This server does not make links to media."
 
 
 class WrongContent(AuthMediaError):
-    """The body arrived but is not what its kind says."""
+    """The browser cannot decode the body as its kind."""
 
     advice = "The browser could not decode it: compare the file's bytes with its declared content type."
-    people = "This file is damaged, or not of the kind that it claims to be."
+    user_message = "This file is damaged, or not of the kind that it claims to be."
 
 
 class WrongHash(AuthMediaError):
-    """The ciphertext that arrived is not the one that the sender encrypted: nothing of it is shown."""
+    """The ciphertext's SHA-256 differs from the one in the event, so nothing of it is shown."""
 
     advice = "Do not show it. It was altered or damaged on a server or on this device; ask its sender to send it again."
-    people = "This media is not what its sender encrypted, so it is not shown."
+    user_message = "This media is not what its sender encrypted, so it is not shown."
 
 
 class DecryptionRefused(AuthMediaError):
-    """The browser does not decrypt: WebCrypto is for pages that are served securely, and has its limits."""
+    """The browser refuses to decrypt: WebCrypto needs a secure context, and limits the size."""
 
     advice = "Serve the page over HTTPS or from localhost; a media of gigabytes is too much for a page."
-    people = "This browser cannot decrypt this media here."
+    user_message = "This browser cannot decrypt this media here."
 
 
 class StorageRefused(AuthMediaError):
-    """The browser refuses its storage, as private windows do."""
+    """The browser refuses the origin private file system, as private windows do."""
 
     advice = "Use a strategy that stores nothing (link or blob) in this browser or window."
-    people = "This browser does not let the page store media here."
+    user_message = "This browser does not let the page store media here."
 
 
-class FileGone(AuthMediaError):
-    """What was kept on this device was removed while it was on show: by another tab, or by hand."""
+class FileRemoved(AuthMediaError):
+    """A stored file was removed while an element showed it: by another tab, or by the user."""
 
     advice = "Load the media again: the loader then fetches it anew."
-    people = "This media is no longer kept on this device."
-    again = True
+    user_message = "This media is no longer kept on this device."
+    retry_at_once = True
 
 
 class QuotaExceeded(AuthMediaError):
     """The browser's storage for this site is full."""
 
     advice = "Lower the store's budget, call forget(), or ask for persistent storage."
-    people = "There is no room left on this device to keep this media."
+    user_message = "There is no room left on this device to keep this media."
 
 
-class Degraded(AuthMediaError):
-    """What served this media no longer works, and something else will."""
+class StrategyReplaced(AuthMediaError):
+    """The strategy that served this media no longer works, and another one takes its place."""
 
     advice = "Load the media again: the loader then takes the next strategy that works."
-    people = "This media is being loaded in another way."
-    again = True
+    user_message = "This media is being loaded in another way."
+    retry_at_once = True
 
 
-class LoadGivenUp(AuthMediaError):
-    """Nobody waits for the media any more, or the loader is closed."""
+class LoadCancelled(AuthMediaError):
+    """The load was cancelled, or the loader is closed."""
 
     advice = "Nothing is wrong; to load after a loader was closed, open another one."
-    people = "This media is no longer being loaded."
+    user_message = "This media is no longer being loaded."
 
 
 class StrategyUnsupported(AuthMediaError):
-    """The strategy cannot work in this browser, window or homeserver."""
+    """The strategy does not work in this browser, in this window, or with this homeserver."""
 
     advice = "Ask support() first, and open a loader with a strategy that works here."
-    people = "This way of loading media does not work in this browser."
+    user_message = "This way of loading media does not work in this browser."

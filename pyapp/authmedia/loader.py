@@ -1,35 +1,40 @@
-"""The media loader: what an application holds, whatever the strategy behind it."""
+"""The media loader: the interface for applications, whatever the strategy behind it."""
 
 from authmedia import strategies
-from authmedia.decryption import Decrypting
 from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Counters, Pipeline, Waiter
-from authmedia.strategies import AUTO
+from authmedia.strategies.decrypting import DecryptingStrategy
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from authmedia.homeserver import Homeserver
-    from authmedia.strategies.base import Strategy
+    from authmedia.matrix.homeserver import Homeserver
+    from authmedia.strategies.base import Loader, Strategy
 
 
 def open_loader(name: str, homeserver: "Homeserver") -> "MediaLoader":
-    """A loader for one session, by the strategy ``auto``, ``bundle``, ``link``, ``opfs``, ``blob`` or a baseline.
+    """Returns a loader for one session.
 
+    >>> loader = open_loader("auto", Homeserver("https://matrix.example.org", "@ana:example.org", access_token))
+
+    :param name: the strategy: ``auto``, ``bundle``, ``link``, ``opfs``, ``blob`` or a baseline.
+    :param homeserver: the session.
     :raises ValueError: if there is no strategy of that name.
     """
-    if name != AUTO:
+    if name != strategies.AUTO:
         return MediaLoader(strategies.create(name, homeserver))
-    loaders = [open_loader(other, homeserver) for other in strategies.PREFERRED]
-    return MediaLoader(strategies.choosing(homeserver, loaders))
+    loaders: list[Loader] = [open_loader(other, homeserver) for other in strategies.PREFERRED]
+    return MediaLoader(strategies.create_auto(homeserver, loaders))
 
 
 async def forget_account(homeserver: "Homeserver") -> None:
-    """Drops all that any strategy keeps of an account, in memory, in the tab and on disk: for a logout.
+    """Removes all that any strategy caches or stores of an account, in memory, in the tab and on disk: for a logout.
 
-    Close the account's loaders first. Where a browser refuses its storage there is nothing in it.
+    Close the account's loaders first. A browser that refuses its storage stores nothing.
+
+    :raises AuthMediaError: if the browser or the homeserver refuses otherwise.
     """
     for name in strategies.NAMES:
         loader = open_loader(name, homeserver)
@@ -44,17 +49,19 @@ async def forget_account(homeserver: "Homeserver") -> None:
 class MediaLoader:
     """Loads media of one session by one strategy.
 
-    >>> loader = open_loader("link", Homeserver("https://matrix.example.org", "@ana:example.org", token))
     >>> media = await loader.load(MediaRequest("mxc://example.org/abc", width=96, height=96, method="crop"))
     >>> image.src = media.src
+    >>> loader.release(media)
 
-    Whoever loads gives back: `release` when nothing shows the media any more, `close` when the session ends.
+    The caller releases each media that it loaded, and closes the loader when the session ends.
+
+    :param strategy: opens the media; it is closed with the loader.
     """
 
     __slots__ = ("_pipeline", "_strategy")
 
     def __init__(self, strategy: "Strategy") -> None:
-        self._strategy = strategy if strategy.decrypts else Decrypting(strategy)
+        self._strategy = strategy if strategy.decrypts else DecryptingStrategy(strategy)
         self._pipeline = Pipeline(self._strategy)
 
     @property
@@ -64,7 +71,7 @@ class MediaLoader:
 
     @property
     def user_id(self) -> str:
-        """Whose session it loads with."""
+        """The user id of the session."""
         return self._strategy.homeserver.user_id
 
     @property
@@ -81,60 +88,63 @@ class MediaLoader:
         """Tries whether the strategy works in this window and with this homeserver."""
         return await self._strategy.support()
 
-    def suits(self, request: MediaRequest) -> bool:
-        """Whether a media is of the sort that the strategy is for, where there is a choice of others."""
-        return self._strategy.suits(request)
+    def accepts(self, request: MediaRequest) -> bool:
+        """Returns whether a media is of the kind that the strategy is for, where there is a choice."""
+        return self._strategy.accepts(request)
 
     async def load(
         self,
         request: MediaRequest,
-        visible: "Callable[[], bool] | None" = None,
+        is_visible: "Callable[[], bool] | None" = None,
         on_progress: "Callable[[int, int], None] | None" = None,
     ) -> Media:
-        """What an element can show for a request; equal requests at the same time are one load.
+        """Returns a media that an element can show; concurrent calls with equal requests share one load.
 
-        Cancelling it aborts the transfer, unless somebody else waits for the same media.
+        Cancelling it aborts the transfer, unless another caller waits for the same media.
 
-        :param visible: tells whether people see where it is to be shown: that goes before what they do not see. What
-            comes into sight later is told by `hurry`.
-        :param on_progress: called while a large body arrives, with the bytes that are there and those that were
-            announced; never where the element transfers by itself, or nobody announced anything.
+        :param is_visible: returns whether the element is visible: visible media go first. When an element becomes
+            visible later, call `prioritize`.
+        :param on_progress: called while a large body arrives, with the bytes received and the announced length; never
+            where the element transfers by itself, or no length is announced.
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await self._pipeline.load(request, Waiter(visible, on_progress))
+        return await self._pipeline.schedule(request, Waiter(is_visible, on_progress))
 
-    def hurry(self, request: MediaRequest) -> None:
-        """Lets a load that is waiting for others go before them: people see now where it is to be shown."""
-        self._pipeline.hurry(request)
+    def prioritize(self, request: MediaRequest) -> None:
+        """Moves a waiting load before others, because its element became visible."""
+        self._pipeline.prioritize(request)
 
     def release(self, media: Media) -> None:
-        """Gives back what `load` gave: the element shows it no more."""
-        self._pipeline.release(media)
+        """Releases a media that `load` returned: the element does not show it any more."""
+        self._pipeline.end_hold(media)
 
     async def observe(self, media: Media) -> bool:
-        """Completes the media's ``traffic`` and ``source`` after an element has shown it.
+        """Completes ``media.traffic`` and ``media.source`` after an element has shown it.
 
-        :returns: whether all of it arrived, as far as anybody can tell: some elements show a part as if it were whole.
+        :returns: whether all of it arrived, as far as is known: some elements show a part as if it were whole.
         """
-        whole = await self._strategy.observe(media)
-        self._pipeline.has_arrived(media)
-        return whole
+        complete = await self._strategy.measure(media)
+        self._pipeline.mark_transferred(media)
+        return complete
 
     async def examine(self, media: Media, words: str = "") -> AuthMediaError:
-        """Finds out why an element could not show a media, and forgets it, so that the next load starts afresh."""
-        failure = await self._strategy.examine(media, words)
-        self._pipeline.forget_opened(media)
+        """Returns why an element could not show a media, and removes it from the cache, so that it is loaded anew.
+
+        :param words: the element's own error message, often empty.
+        """
+        failure = await self._strategy.diagnose(media, words)
+        self._pipeline.evict_media(media)
         return failure
 
     async def forget(self, request: MediaRequest | None = None) -> None:
-        """Drops what is kept of one media, or of all of this account's, in memory and on disk.
+        """Removes what is cached or stored of one media, or of all of this account's, in memory and on disk.
 
-        :raises AuthMediaError: if the browser refuses to remove it.
+        :raises AuthMediaError: if the browser or the homeserver refuses.
         """
-        self._pipeline.forget(request.key if request else None)
-        await self._strategy.forget(request)
+        self._pipeline.evict(request.key if request else None)
+        await self._strategy.clear(request)
 
     def close(self) -> None:
-        """Aborts what is on its way and releases all that elements were given; what is on disk stays."""
+        """Aborts all transfers and releases all media; what is on disk stays."""
         self._pipeline.close()
         self._strategy.close()

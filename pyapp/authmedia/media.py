@@ -1,24 +1,18 @@
-"""The values that travel: what is wanted, what the DOM gets, and whether a strategy works here."""
+"""The values that pass through the library: a request, the media that answers it, and a strategy's support."""
 
-from authmedia.errors import MalformedMxc
+from authmedia.matrix.mxc import parse_mxc
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.encrypted import EncryptedFile
+    from authmedia.matrix.encrypted_file import EncryptedFile
 
+#: The values of `Media.source`.
 NETWORK = "network"
 MEMORY = "memory"
 DISK = "disk"
 
-_ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
-_HOST_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-."
-_HEX_DIGITS = "0123456789abcdefABCDEF"
-_DIGITS = "0123456789"
-# The longest DNS name and the longest IPv6 literal of a server name.
-_LONGEST_HOST, _LONGEST_IPV6 = 255, 45
-
-# What the Matrix specification lists as safe to show inline, so that no body of a stranger runs as a page of ours:
+# The content types that are safe to show inline, so that no untrusted body runs as a page of this origin:
 # https://spec.matrix.org/latest/client-server-api/#serving-inline-content
 _INLINE_TYPES = {
     "text": ("css", "plain", "csv"),
@@ -30,95 +24,29 @@ _INLINE_TYPES = {
 
 
 def safe_content_type(content_type: str) -> str:
-    """The type a body may be shown with: its own where that is harmless, else ``application/octet-stream``."""
+    """Returns the content type to show a body with: its own where that is safe, else ``application/octet-stream``."""
     essence = content_type.split(";")[0].strip().lower()
     kind, _, subtype = essence.partition("/")
     return essence if subtype in _INLINE_TYPES.get(kind, ()) else "application/octet-stream"
 
 
-def parse_mxc(uri: str) -> tuple[str, str]:
-    """Splits an ``mxc://`` URI into server name and media id.
-
-    https://spec.matrix.org/latest/client-server-api/#matrix-content-mxc-uris
-
-    :raises MalformedMxc: if it is anything else; nothing of it is repaired.
-    """
-    if not isinstance(uri, str) or not uri.startswith("mxc://"):
-        raise MalformedMxc("Not a Matrix content URI", mxc=printable(uri))
-    server_name, slash, media_id = uri[6:].partition("/")
-    if not slash or not _is_server_name(server_name) or not _consists_of(media_id, _ID_CHARACTERS, 255):
-        raise MalformedMxc("Malformed Matrix content URI", mxc=printable(uri))
-    return server_name, media_id
-
-
-def printable(uri: object) -> str:
-    """Anything as one short line: a hostile address must not rearrange the text it is quoted in."""
-    text = uri if isinstance(uri, str) else str(type(uri))
-    return "".join(character if " " <= character <= "~" else "?" for character in text[:120])
-
-
-def _consists_of(text: str, characters: str, longest: int) -> bool:
-    return 0 < len(text) <= longest and not text.strip(characters)
-
-
-def _is_server_name(name: str) -> bool:
-    """Whether a server name is a host, or an IPv6 address in brackets, with or without a port.
-
-    Every label of a host, between its dots, is non-empty: in the path of a URL, ``..`` would lead somewhere else.
-    https://spec.matrix.org/latest/appendices/#server-name
-    """
-    if name.startswith("["):
-        host, bracket, rest = name[1:].partition("]")
-        if not bracket or not _is_ipv6(host):
-            return False
-        empty, colon, port = rest.partition(":")
-        good = not empty
-    else:
-        host, colon, port = name.partition(":")
-        good = _consists_of(host, _HOST_CHARACTERS, _LONGEST_HOST) and "" not in host.split(".")
-    return good and (not colon or _consists_of(port, _DIGITS, 5))
-
-
-def _is_ipv6(text: str) -> bool:
-    """Whether a text is an IPv6 address; Synapse refuses others only when it has begun to look for the media.
-
-    https://www.rfc-editor.org/rfc/rfc4291#section-2.2
-    """
-    head, compressed, tail = text.partition("::")
-    groups = (head.split(":") if head else []) + (tail.split(":") if tail else [])
-    count = len(groups)
-    if groups and "." in groups[-1] and text.endswith(groups[-1]):  # the last 32 bits, as IPv4 writes them
-        if not _is_ipv4(groups.pop()):
-            return False
-        count += 1
-    complete = count <= 7 if compressed else count == 8
-    hexadecimal = all(_consists_of(group, _HEX_DIGITS, 4) for group in groups)
-    return complete and hexadecimal and len(text) <= _LONGEST_IPV6
-
-
-def _is_ipv4(text: str) -> bool:
-    """Whether a text is an IPv4 address of four decimal numbers without leading zeros."""
-    octets = text.split(".")
-    return len(octets) == 4 and all(
-        _consists_of(octet, _DIGITS, 3) and int(octet) < 256 and str(int(octet)) == octet for octet in octets
-    )
-
-
 class MediaRequest:
-    """What is wanted: one media, whole or as a thumbnail. A value: equal keys are the same media.
+    """A request for one media, whole or as a thumbnail. A value: requests with equal keys are the same.
+
+    >>> MediaRequest("mxc://example.org/abc", width=96, height=96, method="crop")
 
     :param mxc: the media's ``mxc://`` URI.
-    :param width: the thumbnail's width in pixels of the picture; 0 asks for the media itself.
-    :param height: the thumbnail's height in pixels of the picture.
+    :param width: the thumbnail's width in pixels of the image; 0 requests the media itself.
+    :param height: the thumbnail's height in pixels of the image.
     :param method: how the server fits the thumbnail, ``scale`` or ``crop``.
-    :param animated: whether an animated thumbnail is welcome.
-    :param kind: ``image``, ``video`` or ``audio``: what will show it; ``file``: it will be saved.
-    :param content_type: a hint from the event, used where the server names none.
-    :param size: a hint from the event, in bytes.
-    :param encrypted: how to decrypt it, where it is an encrypted attachment; of one there are no thumbnails, since
-        the server cannot read it: ask for the event's ``thumbnail_file`` instead.
+    :param animated: whether the thumbnail may be animated.
+    :param kind: ``image``, ``video`` or ``audio``, by the element that shows it; ``file`` for one that is saved.
+    :param content_type: the event's ``mimetype``, used where the server sends none.
+    :param size: the event's ``size`` in bytes.
+    :param encrypted: how to decrypt an encrypted attachment. It has no thumbnails, since the server cannot read it:
+        request the event's ``thumbnail_file`` instead.
     :raises MalformedMxc: if ``mxc`` is not an ``mxc://`` URI.
-    :raises ValueError: if a thumbnail is asked for of what is encrypted.
+    :raises ValueError: if a thumbnail of an encrypted attachment is requested.
     """
 
     __slots__ = (
@@ -162,15 +90,16 @@ class MediaRequest:
         self.encrypted = encrypted
         if encrypted and self.is_thumbnail:
             raise ValueError("There are no thumbnails of encrypted media; ask for the event's thumbnail_file")
-        #: The thumbnail's parameters as the client-server API takes them, empty for the media itself.
+        #: The thumbnail's parameters as a query of the client-server API, empty for the media itself.
         self.thumbnail_query = self._thumbnail_query()
+        #: Identifies the media and its form.
         self.key = mxc + self.thumbnail_query + ("#file" if kind == "file" else "")
         if encrypted:
             self.key += "#" + encrypted.fingerprint
 
     @property
     def is_thumbnail(self) -> bool:
-        """Whether a scaled picture is asked for rather than the media itself."""
+        """Whether a thumbnail is requested rather than the media itself."""
         return self.width > 0 and self.height > 0
 
     def _thumbnail_query(self) -> str:
@@ -179,8 +108,8 @@ class MediaRequest:
         animated = "true" if self.animated else "false"
         return f"?width={self.width}&height={self.height}&method={self.method}&animated={animated}"
 
-    def of_ciphertext(self) -> "MediaRequest":
-        """The request for what is on the server, of a media that is encrypted."""
+    def ciphertext_request(self) -> "MediaRequest":
+        """Returns the request for the ciphertext of an encrypted attachment."""
         return MediaRequest(self.mxc, kind=self.kind, size=self.size)
 
     def __repr__(self) -> str:
@@ -188,27 +117,26 @@ class MediaRequest:
 
 
 class Media:
-    """What the DOM gets.
+    """A media that an element can show.
 
-    :param request: what was asked for.
-    :param src: a URL that an element can take as it is: an object URL or a link.
+    :param request: the request that it answers.
+    :param src: the element's ``src``: an object URL or a link.
     :param strategy: the name of the strategy that served it.
     :param source: where the bytes came from: ``network``, ``memory`` or ``disk``.
-    :param content_type: the type it is shown with, empty where only the browser will know.
-    :param size: bytes that the media keeps of this page's memory or disk; 0 where it keeps none.
+    :param content_type: its content type, empty where the browser transfers it by itself.
+    :param size: bytes that it takes of this page's memory or disk; 0 for none.
     :param crossorigin: the element's attribute of that name, empty for none.
         https://developer.mozilla.org/docs/Web/HTML/Attributes/crossorigin
-    :param reason: why this strategy and no other, where there was a choice.
-    :param opening: which opening of the pipeline's it belongs to, told by the pipeline itself.
-    :param good_until_ms: until when it may be given to another element, in milliseconds since 1970 on this device's
-        clock; ``None`` for as long as it is held.
+    :param reason: why `auto` chose this strategy.
+    :param opening_id: a number for each time that the pipeline opened a media, set by the pipeline.
+    :param valid_until_ms: until when it may be given to another element, in milliseconds since 1970 on this device's
+        clock; ``None`` for as long as an element holds it.
     """
 
     __slots__ = (
         "content_type",
         "crossorigin",
-        "good_until_ms",
-        "opening",
+        "opening_id",
         "reason",
         "request",
         "size",
@@ -216,6 +144,7 @@ class Media:
         "src",
         "strategy",
         "traffic",
+        "valid_until_ms",
     )
 
     def __init__(
@@ -230,8 +159,8 @@ class Media:
         size: int = 0,
         crossorigin: str = "",
         reason: str = "",
-        good_until_ms: float | None = None,
-        opening: int = 0,
+        valid_until_ms: float | None = None,
+        opening_id: int = 0,
     ) -> None:
         self.request = request
         self.src = src
@@ -242,15 +171,15 @@ class Media:
         self.size = size
         self.crossorigin = crossorigin
         self.reason = reason
-        self.good_until_ms = good_until_ms
-        self.opening = opening
+        self.valid_until_ms = valid_until_ms
+        self.opening_id = opening_id
 
-    def from_memory(self) -> "Media":
-        """The same media for another element: nothing more was asked of the network."""
+    def as_memory_hit(self) -> "Media":
+        """Returns the same media for another element, which cost no further traffic."""
         return self.copy(source=MEMORY, traffic=Traffic(), reason=self.reason)
 
     def copy(self, *, source: str, traffic: Traffic, reason: str) -> "Media":
-        """The same media, with another account of how it came to be here."""
+        """Returns the same media with another source, traffic and reason."""
         return Media(
             self.request,
             self.src,
@@ -261,19 +190,19 @@ class Media:
             size=self.size,
             crossorigin=self.crossorigin,
             reason=reason,
-            good_until_ms=self.good_until_ms,
-            opening=self.opening,
+            valid_until_ms=self.valid_until_ms,
+            opening_id=self.opening_id,
         )
 
     def __repr__(self) -> str:
-        # Without `src`: a link is a secret for as long as it lives, and reprs end up in logs.
+        # Without `src`: a link is a secret until it expires, and reprs end up in logs.
         return f"Media({self.request.key!r}, strategy={self.strategy!r}, source={self.source!r})"
 
 
 class Support:
-    """Whether a strategy works here, after trying.
+    """Whether a strategy works in this window and with this homeserver, after it was tried.
 
-    :param works: whether it does.
+    :param works: whether it works.
     :param words: the browser's or the homeserver's own words where it does not.
     """
 

@@ -1,11 +1,12 @@
-"""What every load shares, whatever the strategy: one flight per key, a limit, retries, cancellation, counters."""
+"""What every load needs, whatever the strategy: coalescing, a limit, retries, cancellation, a cache and counters."""
 
 import asyncio
 
-from authmedia import browser, pauses
-from authmedia.errors import AuthMediaError, LoadGivenUp
-from authmedia.gate import Gate, Turn
+from authmedia import browser
+from authmedia.errors import AuthMediaError, LoadCancelled
 from authmedia.media import Media, MediaRequest
+from authmedia.support import backoff
+from authmedia.support.priority_semaphore import Acquire, PrioritySemaphore
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -14,83 +15,90 @@ if TYPE_CHECKING:
 
     from authmedia.strategies.base import Strategy
 
-# More than the six connections that a browser makes with HTTP/1.1, so that none of them waits for Python; with HTTP/2
-# all of them are on their way.
-_TRANSFERS = 16
+# More than the six connections of a browser over HTTP/1.1, so that none of them waits for Python; over HTTP/2 all of
+# these transfers run concurrently.
+_MAX_TRANSFERS = 16
 _IDLE_BUDGET_BYTES = 64 * 1024 * 1024
-# So many notes of what was idle once are no matter.
-_STALE = 64
+# So many outdated entries of the idle list are harmless.
+_MAX_OUTDATED = 64
 
 
 class Waiter:
-    """One who waits for a flight.
+    """One caller that waits for a load.
 
-    :param visible: tells whether people see the place where the media is to be shown.
-    :param on_progress: told how many bytes are there, and how many were announced.
+    :param is_visible: returns whether the element that is to show the media is visible.
+    :param on_progress: called with the bytes received and the announced length.
     """
 
-    __slots__ = ("on_progress", "visible")
+    __slots__ = ("is_visible", "on_progress")
 
     def __init__(
-        self, visible: "Callable[[], bool] | None" = None, on_progress: "Callable[[int, int], None] | None" = None
+        self, is_visible: "Callable[[], bool] | None" = None, on_progress: "Callable[[int, int], None] | None" = None
     ) -> None:
-        self.visible = visible
+        self.is_visible = is_visible
         self.on_progress = on_progress
 
 
-class Flight:
-    """One load on its way, and all who wait for it."""
+class InFlightLoad:
+    """One load in progress, and its waiters."""
 
-    __slots__ = ("done", "failure", "media", "task", "turn", "waiters")
+    __slots__ = ("acquire", "done", "failure", "media", "task", "waiters")
 
     def __init__(self) -> None:
         self.done = asyncio.Event()
         self.media: Media | None = None
         self.failure: BaseException | None = None
         self.task: asyncio.Task[None] | None = None
-        #: Its place in the queue, while it has one.
-        self.turn: Turn | None = None
+        #: Its acquisition of the semaphore, if it needs one.
+        self.acquire: Acquire | None = None
         self.waiters: list[Waiter] = []
 
     def is_urgent(self) -> bool:
-        """Whether anybody sees where it is to be shown, as far as that is known."""
-        return any(waiter.visible is None or waiter.visible() for waiter in self.waiters)
+        """Returns whether an element that waits for it is visible, as far as that is known."""
+        return any(waiter.is_visible is None or waiter.is_visible() for waiter in self.waiters)
 
-    def tell(self, received: int, total: int) -> None:
-        """Tells all who wait how much is there."""
+    def report_progress(self, received: int, total: int) -> None:
+        """Reports the progress to all waiters.
+
+        :param received: in bytes.
+        :param total: the announced length in bytes.
+        """
         for waiter in self.waiters:
             if waiter.on_progress:
                 waiter.on_progress(received, total)
 
 
-class Kept:
-    """A media that was opened, how many elements hold it, and, where none does, the number under which it came back."""
+class CacheEntry:
+    """An opened media and the number of its holders.
 
-    __slots__ = ("arrived", "holders", "media", "returned")
+    :param transferred: whether its body has arrived; else the first element that got it still transfers it.
+    """
 
-    def __init__(self, media: Media, arrived: bool) -> None:
+    __slots__ = ("holders", "idle_number", "media", "transferred")
+
+    def __init__(self, media: Media, transferred: bool) -> None:
         self.media = media
-        #: Whether its body is here; else the first element that was given it still transfers it.
-        self.arrived = arrived
+        self.transferred = transferred
         self.holders = 0
-        self.returned = 0
+        #: Its number in the idle list, 0 while it has holders.
+        self.idle_number = 0
 
     @property
-    def is_good(self) -> bool:
-        """Whether it may be given to one more."""
-        return self.media.good_until_ms is None or self.media.good_until_ms > browser.clock_ms()
+    def is_valid(self) -> bool:
+        """Whether it may be given to another holder."""
+        return self.media.valid_until_ms is None or self.media.valid_until_ms > browser.epoch_ms()
 
 
 class Counters:
-    """What a pipeline did so far: ``opened`` minus ``released`` is what it keeps now.
+    """Counts what a pipeline did so far; ``opened`` minus ``released`` is what its cache contains.
 
-    ``coalesced`` loads joined one that was on its way, and ``hits`` were answered by what is kept.
+    ``coalesced`` loads joined one in flight, and ``hits`` were answered by the cache.
     """
 
     __slots__ = ("aborted", "coalesced", "failed", "hits", "on_count", "opened", "released", "retried")
 
     def __init__(self) -> None:
-        #: Called after each count with its name and its new value, for whoever wants to watch.
+        #: Called with the name and the new value whenever a counter changes.
         self.on_count: Callable[[str, int], None] | None = None
         self.opened = 0
         self.released = 0
@@ -100,8 +108,8 @@ class Counters:
         self.aborted = 0
         self.failed = 0
 
-    def count(self, name: str) -> None:
-        """Counts one more of a kind."""
+    def increment(self, name: str) -> None:
+        """Increments a counter."""
         value = getattr(self, name) + 1
         setattr(self, name, value)
         if self.on_count:
@@ -109,232 +117,236 @@ class Counters:
 
 
 class Pipeline:
-    """Runs loads through a strategy.
+    """Schedules loads, which a strategy opens, and caches their media.
 
     :param strategy: what turns one request into one ``src``.
-    :param transfers: how many bodies may be on their way at a time, for strategies that transfer.
-    :param idle_budget: bytes of media that no element shows, kept in case one asks again.
+    :param max_transfers: how many bodies are transferred at a time, for strategies that transfer bodies.
+    :param idle_budget: bytes of media without holders that stay in the cache.
     """
 
     __slots__ = (
+        "_cache",
         "_closed",
-        "_flights",
-        "_gate",
         "_idle",
         "_idle_budget",
         "_idle_bytes",
-        "_kept",
-        "_openings",
-        "_returns",
+        "_in_flight",
+        "_last_idle_number",
+        "_last_opening_id",
+        "_semaphore",
         "counters",
         "strategy",
     )
 
     def __init__(
-        self, strategy: "Strategy", *, transfers: int = _TRANSFERS, idle_budget: int = _IDLE_BUDGET_BYTES
+        self, strategy: "Strategy", *, max_transfers: int = _MAX_TRANSFERS, idle_budget: int = _IDLE_BUDGET_BYTES
     ) -> None:
         self.strategy = strategy
         self.counters = Counters()
-        self._gate = Gate(transfers)
+        self._semaphore = PrioritySemaphore(max_transfers)
         self._idle_budget = idle_budget
-        self._flights: dict[str, Flight] = {}
-        self._kept: dict[str, Kept] = {}
-        # What no element shows, in the order in which it was given back; some of it is held again or gone by now.
+        self._in_flight: dict[str, InFlightLoad] = {}
+        self._cache: dict[str, CacheEntry] = {}
+        # The media without holders, least recently used first; some have a holder again, or were evicted.
         self._idle: list[tuple[int, str]] = []
         self._idle_bytes = 0
-        self._returns = 0
-        self._openings = 0
+        self._last_idle_number = 0
+        self._last_opening_id = 0
         self._closed = False
 
-    async def load(self, request: MediaRequest, waiter: Waiter | None = None) -> Media:
-        """The media for one more holder, who gives it back with `release`.
+    async def schedule(self, request: MediaRequest, waiter: Waiter | None = None) -> Media:
+        """Returns the media for one more holder, which ends its hold by `end_hold`.
 
-        :param waiter: who waits, if more is known of them.
-        :raises AuthMediaError: of the class that fits what happened, after the tries that make sense.
+        :param waiter: the caller, if more is known of it.
+        :raises AuthMediaError: of the class that fits what happened, after the retries that make sense.
         """
         waiter = waiter or Waiter()
         while not self._closed:
-            kept = self._kept.get(request.key)
-            if kept and not kept.is_good:
-                self._drop(request.key)  # whoever shows it goes on showing it
-            elif kept:
-                self.counters.count("hits")
-                self._hold(kept)
-                return kept.media.from_memory() if kept.arrived else kept.media
-            flight = self._flights.get(request.key)
-            if flight:
-                self.counters.count("coalesced")
+            entry = self._cache.get(request.key)
+            if entry and not entry.is_valid:
+                self._evict(request.key)  # its holders go on showing it
+            elif entry:
+                self.counters.increment("hits")
+                self._hold(entry)
+                return entry.media.as_memory_hit() if entry.transferred else entry.media
+            load = self._in_flight.get(request.key)
+            if load:
+                self.counters.increment("coalesced")
             else:
-                flight = self._start(request)
-            media = await self._join(request.key, flight, waiter)
-            if self._kept_as(media):
+                load = self._start(request)
+            media = await self._wait(request.key, load, waiter)
+            if self._entry_of(media):
                 return media
-            # It was dropped after it had come and before its waiter heard of it.
-        raise LoadGivenUp("The loader is closed", mxc=request.mxc)
+            # It was evicted between its arrival and the waiter's turn of the event loop.
+        raise LoadCancelled("The loader is closed", mxc=request.mxc)
 
-    def release(self, media: Media) -> None:
-        """Gives back one hold; a media that nobody holds stays only while the budget has room."""
-        kept = self._kept_as(media)
-        if not kept or not kept.holders:
+    def end_hold(self, media: Media) -> None:
+        """Ends one hold; a media without holders stays only as far as the budget allows."""
+        entry = self._entry_of(media)
+        if not entry or not entry.holders:
             return
-        kept.holders -= 1
-        if kept.holders:
+        entry.holders -= 1
+        if entry.holders:
             return
         if not media.size:
-            self._drop(media.request.key)  # it keeps nothing here, so it costs nothing to open it again
+            self._evict(media.request.key)  # it takes no memory, so opening it again costs nothing
             return
-        self._returns += 1
-        kept.returned = self._returns
-        self._idle.append((kept.returned, media.request.key))
+        self._last_idle_number += 1
+        entry.idle_number = self._last_idle_number
+        self._idle.append((entry.idle_number, media.request.key))
         self._idle_bytes += media.size
-        self._trim()
+        self._evict_idle()
 
-    def has_arrived(self, media: Media) -> None:
-        """Takes note that an element has transferred a media: whoever asks from now on finds it there."""
-        kept = self._kept_as(media)
-        if kept:
-            kept.arrived = True
+    def mark_transferred(self, media: Media) -> None:
+        """Marks a media whose body an element has transferred: later holders have it from memory."""
+        entry = self._entry_of(media)
+        if entry:
+            entry.transferred = True
 
-    def hurry(self, request: MediaRequest) -> None:
-        """Lets a load go before others, whose media has come into sight."""
-        flight = self._flights.get(request.key)
-        if flight and flight.turn:
-            self._gate.hurry(flight.turn)
-        elif flight:
-            self.strategy.hurry(request)
+    def prioritize(self, request: MediaRequest) -> None:
+        """Moves a load whose element has become visible before others."""
+        load = self._in_flight.get(request.key)
+        if load and load.acquire:
+            self._semaphore.prioritize(load.acquire)
+        elif load:
+            self.strategy.prioritize(request)
 
-    def forget(self, key: str | None) -> None:
-        """Drops one media, or all; who still holds it keeps showing it only as far as the browser already has it."""
-        for known in [key] if key is not None else list(self._kept):
-            if known in self._kept:
-                self._drop(known)
+    def evict(self, key: str | None) -> None:
+        """Evicts one media, or all; holders show it only as far as the browser already has it."""
+        for cached in [key] if key is not None else list(self._cache):
+            if cached in self._cache:
+                self._evict(cached)
 
-    def forget_opened(self, media: Media) -> None:
-        """Drops a media, unless it was opened anew since."""
-        if self._kept_as(media):
-            self._drop(media.request.key)
+    def evict_media(self, media: Media) -> None:
+        """Evicts a media, unless it was opened anew since."""
+        if self._entry_of(media):
+            self._evict(media.request.key)
 
     def close(self) -> None:
-        """Ends what is on its way and lets everything go; nothing can be loaded any more."""
+        """Cancels all loads and empties the cache; nothing can be scheduled any more."""
         self._closed = True
-        for key, flight in list(self._flights.items()):
-            if flight.task:
-                flight.task.cancel()
-            # A task that had not begun is never told that it was cancelled.
-            flight.failure = LoadGivenUp("The load was given up", mxc=key)
-            self._end(key, flight)
-        self.forget(None)
+        for key, load in list(self._in_flight.items()):
+            if load.task:
+                load.task.cancel()
+            # A task that was not started yet does not see its cancellation.
+            load.failure = LoadCancelled("The load was given up", mxc=key)
+            self._finish(key, load)
+        self.evict(None)
 
-    def _start(self, request: MediaRequest) -> Flight:
-        flight = Flight()
-        self._flights[request.key] = flight
-        flight.task = asyncio.create_task(self._fly(request, flight))
-        return flight
+    # --- one load ----------------------------------------------------------------------------------------------------
 
-    async def _fly(self, request: MediaRequest, flight: Flight) -> None:
-        traffic = Traffic(flight.is_urgent, flight.tell)
+    def _start(self, request: MediaRequest) -> InFlightLoad:
+        load = InFlightLoad()
+        self._in_flight[request.key] = load
+        load.task = asyncio.create_task(self._run(request, load))
+        return load
+
+    async def _run(self, request: MediaRequest, load: InFlightLoad) -> None:
+        traffic = Traffic(load.is_urgent, load.report_progress)
         try:
-            flight.media = await self._open_with_retries(request, flight, traffic)
-            self.counters.count("opened")
-            self._land(flight)
+            load.media = await self._run_attempts(request, load, traffic)
+            self.counters.increment("opened")
+            self._complete(load)
         except asyncio.CancelledError:
-            self.counters.count("aborted")
-            flight.failure = LoadGivenUp("The load was given up", mxc=request.mxc)
+            self.counters.increment("aborted")
+            load.failure = LoadCancelled("The load was given up", mxc=request.mxc)
         except Exception as error:
-            # Whatever it is, it belongs to those who wait: it reaches the page through them.
-            self.counters.count("failed")
-            flight.failure = error
+            # Of any kind: it is raised in the waiters, and so reaches the page.
+            self.counters.increment("failed")
+            load.failure = error
             if isinstance(error, AuthMediaError):
-                error.traffic = traffic  # of all tries together
+                error.traffic = traffic  # of all attempts together
         finally:
-            self._end(request.key, flight)
+            self._finish(request.key, load)
 
-    def _land(self, flight: Flight) -> None:
-        """Keeps what came, held by all who wait: nobody else can throw it out before they hear of it."""
-        assert flight.media
-        self._openings += 1
-        flight.media.opening = self._openings
-        kept = Kept(flight.media, self.strategy.carries(flight.media.request))
-        self._kept[flight.media.request.key] = kept
-        for _ in flight.waiters:
-            self._hold(kept)
+    def _complete(self, load: InFlightLoad) -> None:
+        """Caches the media, held by all waiters, so that it cannot be evicted before their turn."""
+        assert load.media
+        self._last_opening_id += 1
+        load.media.opening_id = self._last_opening_id
+        entry = CacheEntry(load.media, self.strategy.transfers_body_of(load.media.request))
+        self._cache[load.media.request.key] = entry
+        for _ in load.waiters:
+            self._hold(entry)
 
-    def _end(self, key: str, flight: Flight) -> None:
-        if self._flights.get(key) is flight:
-            self._flights.pop(key)
-        flight.done.set()
+    def _finish(self, key: str, load: InFlightLoad) -> None:
+        if self._in_flight.get(key) is load:
+            self._in_flight.pop(key)
+        load.done.set()
 
-    async def _join(self, key: str, flight: Flight, waiter: Waiter) -> Media:
-        flight.waiters.append(waiter)
+    async def _wait(self, key: str, load: InFlightLoad, waiter: Waiter) -> Media:
+        load.waiters.append(waiter)
         try:
-            await flight.done.wait()
+            await load.done.wait()
         except asyncio.CancelledError:
-            self._leave(key, flight, waiter)
+            self._abandon(key, load, waiter)
             raise
-        if flight.failure or not flight.media:
-            raise flight.failure or LoadGivenUp("The load was given up", mxc=key)
-        return flight.media
+        if load.failure or not load.media:
+            raise load.failure or LoadCancelled("The load was given up", mxc=key)
+        return load.media
 
-    def _leave(self, key: str, flight: Flight, waiter: Waiter) -> None:
-        """One of those who wait is gone; with the last one, the transfer is."""
-        if flight.done.is_set():
-            if flight.media:
-                self.release(flight.media)  # it was held for whoever is gone now
+    def _abandon(self, key: str, load: InFlightLoad, waiter: Waiter) -> None:
+        """Removes a cancelled waiter; without waiters the load is cancelled."""
+        if load.done.is_set():
+            if load.media:
+                self.end_hold(load.media)  # `_complete` took it for this waiter
             return
-        flight.waiters.remove(waiter)
-        if flight.waiters or not flight.task:
+        load.waiters.remove(waiter)
+        if load.waiters or not load.task:
             return
-        if self._flights.get(key) is flight:
-            self._flights.pop(key)  # whoever asks from now on starts anew
-        flight.task.cancel()
+        if self._in_flight.get(key) is load:
+            self._in_flight.pop(key)  # the next request starts anew
+        load.task.cancel()
 
-    async def _open_with_retries(self, request: MediaRequest, flight: Flight, traffic: Traffic) -> Media:
-        for attempt in range(pauses.TRIES):
+    async def _run_attempts(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
+        for attempt in range(backoff.MAX_ATTEMPTS):
             try:
-                return await self._open(request, flight, traffic)
+                return await self._attempt(request, load, traffic)
             except AuthMediaError as error:
-                if not error.temporary or not self.strategy.retried or attempt == pauses.TRIES - 1:
+                if not error.temporary or not self.strategy.retries or attempt == backoff.MAX_ATTEMPTS - 1:
                     raise
-                delay = pauses.delay_s(attempt, error.retry_after_s)
-            self.counters.count("retried")
-            await asyncio.sleep(delay)
+                delay_s = backoff.retry_delay_s(attempt, error.retry_after_s)
+            self.counters.increment("retried")
+            await asyncio.sleep(delay_s)
         raise AuthMediaError("No try was made", mxc=request.mxc)
 
-    async def _open(self, request: MediaRequest, flight: Flight, traffic: Traffic) -> Media:
-        if not self.strategy.carries(request):
+    async def _attempt(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
+        if not self.strategy.transfers_body_of(request):
             return await self.strategy.open(request, traffic)
-        flight.turn = self._gate.turn(flight.is_urgent)
-        async with flight.turn:
+        load.acquire = self._semaphore.acquire(load.is_urgent)
+        async with load.acquire:
             return await self.strategy.open(request, traffic)
 
-    def _kept_as(self, media: Media) -> Kept | None:
-        """What is kept of a media, unless it was opened anew since."""
-        kept = self._kept.get(media.request.key)
-        return kept if kept and kept.media.opening == media.opening else None
+    # --- the cache ---------------------------------------------------------------------------------------------------
 
-    def _hold(self, kept: Kept) -> None:
-        if not kept.holders and kept.returned:
-            self._idle_bytes -= kept.media.size
-            kept.returned = 0
-        kept.holders += 1
+    def _entry_of(self, media: Media) -> CacheEntry | None:
+        """Returns the entry of a media, unless it was opened anew since."""
+        entry = self._cache.get(media.request.key)
+        return entry if entry and entry.media.opening_id == media.opening_id else None
 
-    def _trim(self) -> None:
-        """Drops idle media, least recently used first, until they fit the budget."""
+    def _hold(self, entry: CacheEntry) -> None:
+        if not entry.holders and entry.idle_number:
+            self._idle_bytes -= entry.media.size
+            entry.idle_number = 0
+        entry.holders += 1
+
+    def _evict_idle(self) -> None:
+        """Evicts media without holders, least recently used first, until the others fit the budget."""
         while self._idle_bytes > self._idle_budget:
-            entry = self._idle.pop(0)
-            if self._is_idle(entry):
-                self._drop(entry[1])
-        if len(self._idle) > 2 * len(self._kept) + _STALE:
-            self._idle = [entry for entry in self._idle if self._is_idle(entry)]
+            idle = self._idle.pop(0)
+            if self._is_idle(idle):
+                self._evict(idle[1])
+        if len(self._idle) > 2 * len(self._cache) + _MAX_OUTDATED:
+            self._idle = [idle for idle in self._idle if self._is_idle(idle)]
 
-    def _is_idle(self, entry: "tuple[int, str]") -> bool:
-        """Whether what was given back then was neither held again nor dropped since."""
-        kept = self._kept.get(entry[1])
-        return kept is not None and kept.returned == entry[0]
+    def _is_idle(self, idle: "tuple[int, str]") -> bool:
+        """Returns whether the media was neither held nor evicted since it was added to the idle list."""
+        entry = self._cache.get(idle[1])
+        return entry is not None and entry.idle_number == idle[0]
 
-    def _drop(self, key: str) -> None:
-        kept = self._kept.pop(key)
-        if kept.returned:
-            self._idle_bytes -= kept.media.size
-        self.counters.count("released")
-        self.strategy.release(kept.media)
+    def _evict(self, key: str) -> None:
+        entry = self._cache.pop(key)
+        if entry.idle_number:
+            self._idle_bytes -= entry.media.size
+        self.counters.increment("released")
+        self.strategy.dispose(entry.media)

@@ -1,4 +1,4 @@
-"""What loading costs, and on whose behalf it is done."""
+"""What a load costs."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -6,30 +6,30 @@ if TYPE_CHECKING:
 
 
 class Traffic:
-    """What a media cost so far, as far as the page can tell.
+    """Counts what a media cost so far, as far as the page can tell.
 
-    ``preflights`` are counted by the Fetch standard's rules (see ``homeserver.Preflights``), since no page is shown
-    them; ``bytes`` is the size of the bodies that came over the network.
+    ``preflights`` are counted by the Fetch standard's rules (see `matrix.preflights`), since no page is shown them;
+    ``bytes`` is the size of the bodies that came over the network.
 
-    :param urgent: tells whether people see where the media is to be shown, for whoever hands a load on to others.
-    :param on_progress: called while a large body arrives, with the bytes that are there and those that were announced.
+    :param is_urgent: returns whether the media's place is visible, for transports that order their requests.
+    :param on_progress: called while a large body arrives, with the bytes received and the announced length.
     """
 
-    __slots__ = ("bytes", "on_progress", "preflights", "requests", "urgent")
+    __slots__ = ("bytes", "is_urgent", "on_progress", "preflights", "requests")
 
     def __init__(
         self,
-        urgent: "Callable[[], bool] | None" = None,
+        is_urgent: "Callable[[], bool] | None" = None,
         on_progress: "Callable[[int, int], None] | None" = None,
     ) -> None:
         self.requests = 0
         self.preflights = 0
         self.bytes = 0
-        self.urgent = urgent
+        self.is_urgent = is_urgent
         self.on_progress = on_progress
 
     def add(self, other: "Traffic | None") -> None:
-        """Counts what another load cost, too."""
+        """Adds what another load cost."""
         if other:
             self.requests += other.requests
             self.preflights += other.preflights

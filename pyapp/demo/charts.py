@@ -3,7 +3,7 @@
 Whatever stands in a picture stands in the table, too, which is there for whoever cannot see it.
 """
 
-from authmedia.browser import Element, create_svg, instance
+from authmedia.browser import Element, clone_template, create_svg_element
 from demo.comparison import cost, readable_ms
 from demo.geometry import WIDEST_BAR, WIDEST_LINE, Line, Scale, longest_line_ms, longest_visit_ms, waterfall
 
@@ -30,8 +30,8 @@ def draw_bars(outcomes: "Outcomes", picture: Element) -> None:
     drawn = [(name, found) for name, found in outcomes.items() if found["first"]]
     height = len(drawn) * _GROUP_PIXELS
     _prepare(picture, scale, height, "Milliseconds until all media were on show, first visit and after a reload")
-    picture.find("desc").text = " ".join([cost(name, found) for name, found in drawn])
-    rows = picture.find(".rows")
+    picture.query("desc").text = " ".join([cost(name, found) for name, found in drawn])
+    rows = picture.query(".rows")
     for number, (name, found) in enumerate(drawn):
         top = number * _GROUP_PIXELS
         rows.append(_text(name, 0, top + _LABEL_BASELINE, class_="name"))
@@ -42,7 +42,7 @@ def draw_bars(outcomes: "Outcomes", picture: Element) -> None:
 
 def draw_waterfalls(outcomes: "Outcomes", into: Element) -> None:
     """Draws for each strategy one thin bar per media, all on the same axis."""
-    into.clear()
+    into.remove_children()
     scale = Scale(longest_line_ms(outcomes), WIDEST_LINE)
     for name, found in outcomes.items():
         if found["media"]:
@@ -50,14 +50,14 @@ def draw_waterfalls(outcomes: "Outcomes", into: Element) -> None:
 
 
 def _waterfall(name: str, found: "dict[str, Any]", scale: Scale) -> Element:
-    figure = instance("waterfall")
+    figure = clone_template("waterfall")
     lines = waterfall(found["media"])
-    figure.find(".name").text = name
-    figure.find(".length").text = f"{len(lines)} media in {readable_ms(lines[-1].end_ms)}"
-    picture = figure.find("svg")
+    figure.query(".name").text = name
+    figure.query(".length").text = f"{len(lines)} media in {readable_ms(lines[-1].end_ms)}"
+    picture = figure.query("svg")
     _prepare(picture, scale, len(lines) * _LINE_STEP, f"{name}: when each media was on show")
-    picture.find("desc").text = cost(name, found)
-    rows = picture.find(".rows")
+    picture.query("desc").text = cost(name, found)
+    rows = picture.query(".rows")
     for number, line in enumerate(lines):
         rows.append(_line(line, scale, number * _LINE_STEP))
     return figure
@@ -65,42 +65,44 @@ def _waterfall(name: str, found: "dict[str, Any]", scale: Scale) -> Element:
 
 def _prepare(picture: Element, scale: Scale, height: int, title: str) -> None:
     """Empties a picture and draws its axis below where the bars will stand."""
-    picture.set("height", str(height + _AXIS_PIXELS))
-    picture.find("title").text = title
-    picture.find(".rows").clear()
-    axis = picture.find(".axis")
-    axis.clear()
+    picture.set_attribute("height", str(height + _AXIS_PIXELS))
+    picture.query("title").text = title
+    picture.query(".rows").remove_children()
+    axis = picture.query(".axis")
+    axis.remove_children()
     for number, tick in enumerate(scale.ticks):
         x = _percent(scale.at(tick))
-        axis.append(create_svg("line", x1=x, x2=x, y1="0", y2=str(height + 4)))
+        axis.append(create_svg_element("line", x1=x, x2=x, y1="0", y2=str(height + 4)))
         words = f"{tick:g}" if number else "0 ms"
         axis.append(_text(words, scale.at(tick), height + 18, text_anchor="middle" if number else "start"))
 
 
 def _bar(visit: "dict[str, Any]", kind: str, scale: Scale, top: int) -> "list[Element]":
     first, last = scale.at(visit["first_ms"]), scale.at(visit["last_ms"])
-    bar = create_svg("rect", class_="visit " + kind, x="0", y=str(top), width=_percent(last), height=str(_BAR_PIXELS))
-    mark = create_svg("line", class_="mark", x1=_percent(first), x2=_percent(first))
-    mark.set("y1", str(top - 2))
-    mark.set("y2", str(top + _BAR_PIXELS + 2))
+    bar = create_svg_element(
+        "rect", class_="visit " + kind, x="0", y=str(top), width=_percent(last), height=str(_BAR_PIXELS)
+    )
+    mark = create_svg_element("line", class_="mark", x1=_percent(first), x2=_percent(first))
+    mark.set_attribute("y1", str(top - 2))
+    mark.set_attribute("y2", str(top + _BAR_PIXELS + 2))
     words = _text(readable_ms(visit["last_ms"]), last, top + _BAR_PIXELS - 3, class_="figure", dx="6")
     return [bar, mark, words]
 
 
 def _line(line: Line, scale: Scale, top: int) -> Element:
-    rectangle = create_svg(
+    rectangle = create_svg_element(
         "rect", class_=f"media-line kind-{line.kind} {line.state}", y=str(top), height=str(_LINE_PIXELS)
     )
-    rectangle.set("x", _percent(scale.at(line.start_ms)))
-    rectangle.set("width", _percent(scale.at(line.duration_ms)))
-    hint = create_svg("title")
+    rectangle.set_attribute("x", _percent(scale.at(line.start_ms)))
+    rectangle.set_attribute("width", _percent(scale.at(line.duration_ms)))
+    hint = create_svg_element("title")
     hint.text = f"{line.name}: asked for at {readable_ms(line.start_ms)}, {line.state} at {readable_ms(line.end_ms)}"
     rectangle.append(hint)
     return rectangle
 
 
 def _text(words: str, x: float, y: int, **attributes: str) -> Element:
-    text = create_svg("text", x=_percent(x), y=str(y), **attributes)
+    text = create_svg_element("text", x=_percent(x), y=str(y), **attributes)
     text.text = words
     return text
 

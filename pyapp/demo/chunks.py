@@ -1,7 +1,7 @@
 """The messages of a long room, a few at a time: in the document while they are near, else a gap of the same height."""
 
 from authmedia import browser
-from authmedia.leisure import Leisure
+from authmedia.elements.idle_queue import IdleQueue
 from demo import timeline
 from demo.room import Message
 
@@ -29,8 +29,8 @@ class Chunk:
         self._before = before
         self.near = False
         self.drawn = False
-        self.element = browser.create("ol", class_="chunk")
-        self.element.style("min-height", f"{_GUESSED_PX * len(messages)}px")
+        self.element = browser.create_element("ol", class_="chunk")
+        self.element.set_style("min-height", f"{_GUESSED_PX * len(messages)}px")
 
     def draw(self) -> None:
         """Puts the messages into the document."""
@@ -38,17 +38,17 @@ class Chunk:
         for message in self.messages:
             self.element.append(timeline.item(message, follows=message.sender.user_id == previous))
             previous = message.sender.user_id
-        self.element.style("min-height", "")
+        self.element.set_style("min-height", "")
         self.drawn = True
 
     def clear(self) -> None:
         """Takes them out, and keeps their place."""
-        self.element.style("min-height", f"{self.element.height}px")
-        self.element.clear()
+        self.element.set_style("min-height", f"{self.element.height}px")
+        self.element.remove_children()
         self.drawn = False
 
 
-class Chunks(browser.Audience):
+class Chunks(browser.ElementHandler):
     """All chunks of a room.
 
     :param root: where they stand.
@@ -61,8 +61,8 @@ class Chunks(browser.Audience):
         self._added: list[Chunk] = []
         self._known: dict[int, Chunk] = {}
         self._last_sender = ""
-        self._leisure = Leisure()
-        self._watch = browser.Watch(root, ".chunk", ("class",), self, _NEAR_PX)
+        self._leisure = IdleQueue()
+        self._watch = browser.ElementObserver(root, ".chunk", ("class",), self, _NEAR_PX)
         #: How many messages there are, and how many of them are in the document.
         self.messages = 0
         self.drawn = 0
@@ -80,15 +80,15 @@ class Chunks(browser.Audience):
         """Empties the room."""
         self._watch.close()
         self._leisure.close()
-        self._root.clear()
+        self._root.remove_children()
 
     # --- what the watch tells ----------------------------------------------------------------------------------------
 
-    def came(self, number: int, element: browser.Element) -> None:
+    def on_added(self, number: int, element: browser.Element) -> None:
         """The next of those that were added; the browser tells of them in order."""
         self._known[number] = self._added.pop(0)
 
-    def near(self, number: int, near: bool) -> None:
+    def on_near(self, number: int, near: bool) -> None:
         """Has drawn what comes near, and cleared what went away."""
         chunk = self._known[number]
         chunk.near = near

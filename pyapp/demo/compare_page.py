@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from authmedia import browser, strategies
 from authmedia.browser import BrowserError
-from authmedia.strangers import whole_number
+from authmedia.support.untrusted import parse_digits
 from demo import charts, http_cache
 from demo.comparison import (
     COLUMNS,
@@ -38,7 +38,7 @@ _WORKS = {WORKS: "yes", FAILS: "no", NOT_RUN: "unknown"}
 
 def chosen() -> "tuple[str, ...]":
     """The strategies that the page's address names in ``only``, or all of them."""
-    named = browser.query("only").split(",")
+    named = browser.query_parameter("only").split(",")
     return tuple([name for name in STRATEGIES if name in named]) or STRATEGIES
 
 
@@ -58,8 +58,8 @@ class ComparePage(Page):
         """Runs at once where the address asks for it, else when somebody presses the button."""
         await self.try_all(session)
         self._mind_buttons(session)
-        self.root.find("#reused-session").hidden = session.renewable
-        if browser.query("run"):
+        self.root.query("#reused-session").hidden = session.renewable
+        if browser.query_parameter("run"):
             await self._compare(session)
 
     async def _on_start(self, session: Session) -> None:
@@ -84,27 +84,27 @@ class ComparePage(Page):
             self._end()
 
     def _begin(self) -> "list[str]":
-        given = whole_number(browser.query("seed"))
-        seed = int(browser.random_name()[:6], 16) if given is None else given
+        given = parse_digits(browser.query_parameter("seed"))
+        seed = int(browser.random_uuid()[:6], 16) if given is None else given
         order = shuffled(self._strategies, seed)
         self._outcomes = OrderedDict([(name, not_run("stopped before its turn")) for name in self._strategies])
         self._stopped = False
         self._started_ms = browser.now_ms()
-        for name, value in (("seed", seed), ("order", order), ("date", browser.iso_time(browser.clock_ms()))):
+        for name, value in (("seed", seed), ("order", order), ("date", browser.iso_timestamp(browser.epoch_ms()))):
             self.report.tell(name, value)
         self.report.tell("strategies", self._outcomes)
-        self.root.find("#done").set("max", str(len(self._strategies)))
+        self.root.query("#done").set_attribute("max", str(len(self._strategies)))
         self._show_controls(running=True)
-        browser.spawn(self._tick())
+        browser.create_task(self._tick())
         return order
 
     async def _run_one(self, number: int, name: str, session: Session) -> None:
         def tell(step: str) -> None:
-            self.root.find("#step").text = f"{number + 1} of {len(self._strategies)}: {name}, {step}"
+            self.root.query("#step").text = f"{number + 1} of {len(self._strategies)}: {name}, {step}"
 
-        self.root.find("#done").set("value", str(number))
+        self.root.query("#done").set_attribute("value", str(number))
         self._trial = Trial(name, session, self._cacheable, tell)
-        self._outcomes[name] = await self._trial.run(self.root.find("#stage"))
+        self._outcomes[name] = await self._trial.run(self.root.query("#stage"))
         self._trial = None
         self._show_outcomes(
             OrderedDict([(ran, found) for ran, found in self._outcomes.items() if verdict(found) != NOT_RUN])
@@ -121,18 +121,18 @@ class ComparePage(Page):
 
     async def _tick(self) -> None:
         """Says how long it has been running, while it is."""
-        elapsed = self.root.find("#elapsed")
-        while not self.root.find("#progress-panel").hidden:
+        elapsed = self.root.query("#elapsed")
+        while not self.root.query("#progress-panel").hidden:
             elapsed.text = f"{(browser.now_ms() - self._started_ms) / 1000:.0f} s"
             await asyncio.sleep(_TICK_S)
 
     # --- the page
 
     def _show_controls(self, *, running: bool) -> None:
-        start, stop = self.root.find("#start"), self.root.find("#stop")
+        start, stop = self.root.query("#start"), self.root.query("#stop")
         begun, stopped = running and start.has_focus, not running and stop.has_focus
         start.hidden = running
-        self.root.find("#progress-panel").hidden = not running
+        self.root.query("#progress-panel").hidden = not running
         # What had been pressed is gone, and with it the keyboard's place.
         if begun:
             stop.focus()
@@ -141,69 +141,69 @@ class ComparePage(Page):
 
     def _show_outcomes(self, outcomes: "OrderedDict[str, dict[str, Any]]") -> None:
         self.report.tell("strategies", self._outcomes)
-        self.root.find("#done").set("max", str(len(self._strategies)))
-        self.root.find("#results").hidden = False
-        self.root.find("#headline").text = headline(outcomes)
-        self.root.find("#circumstances").text = circumstances(self.report.content())
-        costs = self.root.find("#costs")
-        costs.clear()
+        self.root.query("#done").set_attribute("max", str(len(self._strategies)))
+        self.root.query("#results").hidden = False
+        self.root.query("#headline").text = headline(outcomes)
+        self.root.query("#circumstances").text = circumstances(self.report.content())
+        costs = self.root.query("#costs")
+        costs.remove_children()
         for name, found in outcomes.items():
-            item = browser.create("li")
+            item = browser.create_element("li")
             item.text = cost(name, found)
             costs.append(item)
         self._show_table(outcomes)
-        charts.draw_bars(outcomes, self.root.find("#bars"))
-        charts.draw_waterfalls(outcomes, self.root.find("#waterfalls"))
+        charts.draw_bars(outcomes, self.root.query("#bars"))
+        charts.draw_waterfalls(outcomes, self.root.query("#waterfalls"))
 
     def _show_table(self, outcomes: "OrderedDict[str, dict[str, Any]]") -> None:
-        table = self.root.find("#outcomes")
-        table.clear()
+        table = self.root.query("#outcomes")
+        table.remove_children()
         best = [column.best(outcomes) for column in COLUMNS]
         for name, found in outcomes.items():
-            row = browser.instance("outcome")
-            row.set("data-works", _WORKS[verdict(found)])
-            row.find(".name").text = name
-            row.find(".verdict").text = verdict(found)
-            row.find(".words").text = verdict_words(found)
+            row = browser.clone_template("outcome")
+            row.set_attribute("data-works", _WORKS[verdict(found)])
+            row.query(".name").text = name
+            row.query(".verdict").text = verdict(found)
+            row.query(".words").text = verdict_words(found)
             for column, names in zip(COLUMNS, best):
                 row.append(_cell(column.text(found), name in names))
             table.append(row)
 
     def _mind_buttons(self, session: Session) -> None:
-        self.root.find("#start").on("click", lambda: self.start(self._on_start(session)))
-        self.root.find("#stop").on("click", self._stop)
-        self.root.find("#copy").on("click", lambda: self.start(self._copy()))
-        self.root.find("#download").on("click", self._download)
+        self.root.query("#start").listen("click", lambda: self.start(self._on_start(session)))
+        self.root.query("#stop").listen("click", self._stop)
+        self.root.query("#copy").listen("click", lambda: self.start(self._copy()))
+        self.root.query("#download").listen("click", self._download)
 
     async def _copy(self) -> None:
         """Copies the table as Markdown; where the browser does not let it, the text is there to be copied by hand."""
         text = markdown(self.report.content())
-        field = self.root.find("#markdown")
-        said = self.root.find("#copied")
+        field = self.root.query("#markdown")
+        said = self.root.query("#copied")
         try:
-            await browser.copy_text(text)
+            await browser.copy_to_clipboard(text)
         except BrowserError as error:
             said.text = f"The browser does not let this page use the clipboard ({error.words}). Here it is:"
             field.value = text
-            self.root.find("#markdown-label").hidden = False
+            self.root.query("#markdown-label").hidden = False
             field.select()
             return
         said.text = "Copied."
 
     def _download(self) -> None:
-        url = browser.text_blob(json.dumps(self.report.content()), "application/json").object_url()
-        browser.create("a", href=url, download="authmedia-comparison.json").click()
+        url = browser.text_blob(json.dumps(self.report.content()), "application/json").create_object_url()
+        browser.create_element("a", href=url, download="authmedia-comparison.json").click()
         browser.revoke_object_url(url)
 
 
 def _cell(text: str, best: bool) -> browser.Element:
-    cell = browser.create("td")
-    figure = browser.create("span", class_="figure")
+    cell = browser.create_element("td")
+    figure = browser.create_element("span", class_="figure")
     figure.text = text
     cell.append(figure)
     if best:
-        cell.set("data-best", "yes")
-        mark = browser.create("span", class_="best")
+        cell.set_attribute("data-best", "yes")
+        mark = browser.create_element("span", class_="best")
         mark.text = "best"
         cell.append(mark)
     return cell

@@ -3,8 +3,10 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.homeserver import LINKS_PREFIX, Homeserver, media_path
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
+from authmedia.transport.media_requests import media_path
 from demo import timeline
 from demo.room import Room
 
@@ -19,8 +21,8 @@ def addresses(room: Room, homeserver: Homeserver) -> "list[str]":
 
 async def empty(urls: "list[str]") -> None:
     """Has the cache let go of those addresses."""
-    await asyncio.gather(*[browser.evict(url) for url in urls])
+    await asyncio.gather(*[browser.evict_from_http_cache(url) for url in urls])
 
 
 def _by_cookie(request: MediaRequest) -> str:
-    return f"{LINKS_PREFIX}/cookie/{request.server_name}/{request.media_id}{request.thumbnail_query}"
+    return f"{AUTHMEDIA_PREFIX}/cookie/{request.server_name}/{request.media_id}{request.thumbnail_query}"

@@ -3,7 +3,7 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.elements import FAILED, LOADING, SHOWN, Binding
+from authmedia.elements.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.traffic import Traffic
 from demo.report import Report
 from demo.words import counted, readable_bytes
@@ -25,7 +25,7 @@ class Row:
         self.key = key
         self.line = line
         self.bindings: list[Binding] = []
-        self._cells = {name: line.find("." + name) for name in ("name", "state", "ms", "requests", "bytes", "source")}
+        self._cells = {name: line.query("." + name) for name in ("name", "state", "ms", "requests", "bytes", "source")}
 
     @property
     def first(self) -> Binding:
@@ -59,7 +59,7 @@ class Row:
         """Writes the row anew."""
         binding = self.first
         state = self.state
-        self.line.set("data-state", state)
+        self.line.set_attribute("data-state", state)
         cells = self._cells
         cells["name"].text = binding.label or binding.mxc
         cells["state"].text = state
@@ -71,11 +71,11 @@ class Row:
         cells["bytes"].text = readable_bytes(traffic.bytes)
         cells["source"].text = binding.media.source if binding.media else ""
         if binding.failure:
-            self.line.set("title", str(binding.failure))
+            self.line.set_attribute("title", str(binding.failure))
         elif binding.media and binding.media.reason:
-            self.line.set("title", binding.media.reason)
+            self.line.set_attribute("title", binding.media.reason)
         else:
-            self.line.unset("title")
+            self.line.remove_attribute("title")
 
     def as_json(self, start_ms: float) -> "dict[str, Any]":
         """This row of the report.
@@ -112,9 +112,9 @@ class Measures:
     def __init__(self, page: browser.Element, report: Report) -> None:
         self._report = report
         report.media = self._media
-        self._table = page.find("#measures")
-        self._summary = page.find("#summary")
-        self._progress = page.find("#progress")
+        self._table = page.query("#measures")
+        self._summary = page.query("#summary")
+        self._progress = page.query("#progress")
         self._rows: dict[str, Row] = {}
         self._changed: list[Binding] = []
         self._writing: asyncio.Task[None] | None = None
@@ -124,14 +124,14 @@ class Measures:
         """Empties the table for another run."""
         self._rows = {}
         self._changed = []
-        self._table.clear()
+        self._table.remove_children()
         self._start_ms = browser.now_ms()
 
     def changed(self, binding: Binding) -> None:
         """Takes note of an element's new state, to be written soon with all others of that time."""
         self._changed.append(binding)
         if not self._writing or self._writing.done():
-            self._writing = browser.spawn(self._write_soon())
+            self._writing = browser.create_task(self._write_soon())
 
     @property
     def reasons(self) -> "dict[str, int]":
@@ -149,8 +149,8 @@ class Measures:
         if self._rows:
             self._summarise(list(self._rows.values()))
         else:
-            self._summary.set("aria-busy", "false")
-            self._summary.find(".shown").text = "no media here; encrypted messages are not read"
+            self._summary.set_attribute("aria-busy", "false")
+            self._summary.query(".shown").text = "no media here; encrypted messages are not read"
 
     def _media(self) -> "list[dict[str, Any]]":
         self._take_in()
@@ -170,7 +170,7 @@ class Measures:
     def _row(self, binding: Binding) -> Row:
         row = self._rows.get(binding.key)
         if not row:
-            row = self._rows[binding.key] = Row(binding.key, browser.instance("measure"))
+            row = self._rows[binding.key] = Row(binding.key, browser.clone_template("measure"))
             self._table.append(row.line)
         if binding not in row.bindings:
             row.bindings.append(binding)
@@ -189,13 +189,13 @@ class Measures:
         size = sum(row.traffic.bytes for row in rows)
         failed = f", {states.count(FAILED)} failed" if FAILED in states else ""
         # Read out once all are there: until then it changes too often to listen to.
-        self._summary.set("aria-busy", "true" if settled < len(rows) else "false")
-        self._progress.set("max", str(len(rows)))
-        self._progress.set("value", str(settled))
-        self._summary.find(".shown").text = f"{states.count(SHOWN)} of {len(rows)} shown{failed}"
+        self._summary.set_attribute("aria-busy", "true" if settled < len(rows) else "false")
+        self._progress.set_attribute("max", str(len(rows)))
+        self._progress.set_attribute("value", str(settled))
+        self._summary.query(".shown").text = f"{states.count(SHOWN)} of {len(rows)} shown{failed}"
         if settled == len(rows):
             last_ms = max([row.first.started_ms + row.first.milliseconds for row in rows])
-            self._summary.find(".time").text = f"{(last_ms - self._start_ms) / 1000:.2f} s"
-        self._summary.find(".requests").text = counted(requests, "request")
-        self._summary.find(".preflights").text = counted(preflights, "preflight")
-        self._summary.find(".bytes").text = readable_bytes(size)
+            self._summary.query(".time").text = f"{(last_ms - self._start_ms) / 1000:.2f} s"
+        self._summary.query(".requests").text = counted(requests, "request")
+        self._summary.query(".preflights").text = counted(preflights, "preflight")
+        self._summary.query(".bytes").text = readable_bytes(size)

@@ -34,17 +34,17 @@ class Page:
     def __init__(self, name: str, strategy: str = "") -> None:
         self.name = name
         self.strategy = strategy or name
-        self.root = browser.root()
+        self.root = browser.document_element()
         about = surroundings.describe()
         about.update({"page": name, "strategy": self.strategy, "support": {}})
         self.report = Report(self.root, about)
         self.support: dict[str, Support] = {}
-        self._leaving: browser.Listener | None = None
+        self._leaving: browser.EventListener | None = None
         self._under_way: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
         """Starts the page."""
-        browser.on_unhandled(lambda error, message: self.fail(error or RuntimeError(message)))
+        browser.on_unhandled_exception(lambda error, message: self.fail(error or RuntimeError(message)))
         self._keep_parameters()
         self.start(self._run())
 
@@ -81,23 +81,23 @@ class Page:
 
     def enter(self, state: str) -> None:
         """Says on ``<html data-state>`` how far the page is."""
-        self.root.set("data-state", state)
+        self.root.set_attribute("data-state", state)
 
     def begin_anew(self) -> None:
         """Says that something else is done now: what went wrong before is over."""
-        self.root.find("#problem").hidden = True
+        self.root.query("#problem").hidden = True
         self.enter("running")
 
     def start(self, work: "Coroutine[Any, Any, None]") -> None:
         """Does something as a task of its own; whatever goes wrong in it is said on the page."""
         self._under_way = [task for task in self._under_way if not task.done()]
-        self._under_way.append(browser.spawn(self._guarded(work)))
+        self._under_way.append(browser.create_task(self._guarded(work)))
 
     def fail(self, error: BaseException) -> None:
         """Says on the page what went wrong: for people in front, for developers behind."""
-        problem = self.root.find("#problem")
-        problem.find(".people").text = getattr(error, "people", "Something went wrong on this page.")
-        problem.find(".developers").text = f"{type(error).__name__}: {error}"
+        problem = self.root.query("#problem")
+        problem.query(".people").text = getattr(error, "user_message", "Something went wrong on this page.")
+        problem.query(".developers").text = f"{type(error).__name__}: {error}"
         problem.hidden = False
         self.report.tell("problem", f"{type(error).__name__}: {error}")
         self.enter("failed")
@@ -127,18 +127,20 @@ class Page:
             self.fail(error)
 
     def _show_support(self, name: str, support: Support) -> None:
-        for place in self.root.find_all(f'[data-support="{name}"]'):
-            place.set("data-works", "yes" if support.works else "no")
-            place.find(".verdict").text = "works here" if support.works else "does not work here"
-            place.find(".words").text = support.words
+        for place in self.root.query_all(f'[data-support="{name}"]'):
+            place.set_attribute("data-works", "yes" if support.works else "no")
+            place.query(".verdict").text = "works here" if support.works else "does not work here"
+            place.query(".words").text = support.words
 
     def _show_account(self, session: Session) -> None:
-        account = self.root.find("#account")
-        account.find(".user").text = session.homeserver.user_id
+        account = self.root.query("#account")
+        account.query(".user").text = session.homeserver.user_id
         account.hidden = False
         if self._leaving:
             self._leaving.close()
-        self._leaving = account.find("button").on("click", lambda: browser.spawn(self._guarded(self._leave(session))))
+        self._leaving = account.query("button").listen(
+            "click", lambda: browser.create_task(self._guarded(self._leave(session)))
+        )
 
     def let_go(self) -> None:
         """Ends and releases whatever the page loads: nothing of an account outlives its session."""
@@ -154,14 +156,17 @@ class Page:
         self.let_go()
         await forget_account(session.homeserver)
         await sign_out(session.homeserver)
-        browser.reload()
+        browser.reload_page()
 
     def _keep_parameters(self) -> None:
         """Has the links to other pages keep the interpreter and the homeserver that this one was opened with."""
-        for link in self.root.find_all("a[data-keep]"):
-            target = link.get("href").split("?")[0]
+        for link in self.root.query_all("a[data-keep]"):
+            target = link.get_attribute("href").split("?")[0]
             # One page shows its room by any strategy; to all others, that is none of theirs.
             names = _KEPT_PARAMETERS + (("strategy",) if target == self.name + ".html" else ())
-            chosen = {"interpreter": link.get("data-interpreter"), "strategy": link.get("data-strategy-choice")}
-            values = [(name, chosen.get(name) or browser.query(name)) for name in names]
-            link.set("href", target + browser.query_string(values))
+            chosen = {
+                "interpreter": link.get_attribute("data-interpreter"),
+                "strategy": link.get_attribute("data-strategy-choice"),
+            }
+            values = [(name, chosen.get(name) or browser.query_parameter(name)) for name in names]
+            link.set_attribute("href", target + browser.build_query(values))

@@ -21,7 +21,7 @@ class Report:
 
     def __init__(self, page: browser.Element, about: "dict[str, Any]") -> None:
         self._about = about
-        self._json = page.find("#report")
+        self._json = page.query("#report")
         #: Gives the list of media; a page that shows some puts its own in here.
         self.media: Callable[[], list[dict[str, Any]]] = list
 

@@ -1,9 +1,10 @@
 """A room's latest messages and the people in it, read over the client-server API."""
 
-from authmedia.encrypted import Keyring
-from authmedia.homeserver import Homeserver, percent_encoded
-from authmedia.strangers import figure, mapping
-from authmedia.together import together
+from authmedia.matrix.encrypted_file import Keyring
+from authmedia.matrix.homeserver import Homeserver
+from authmedia.matrix.urls import percent_encode
+from authmedia.support.gather import gather_all
+from authmedia.support.untrusted import finite_number, json_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ class Message:
     )
 
     def __init__(self, event: "dict[str, Any]", sender: Person, keyring: Keyring) -> None:
-        content = mapping(event.get("content"))
-        info = mapping(content.get("info"))
+        content = json_object(event.get("content"))
+        info = json_object(content.get("info"))
         kind = _text(content.get("msgtype"))
         self.sender = sender
         self.sent_ms = _number(event.get("origin_server_ts"))
@@ -53,7 +54,7 @@ class Message:
         file = content.get("file") if self.kind != "text" else None
         #: The handle of its key, empty where it is not encrypted.
         self.encrypted = keyring.add(file) if file else ""
-        self.mxc = _text(mapping(file or content).get("url"))
+        self.mxc = _text(json_object(file or content).get("url"))
         name = _text(content.get("filename"))
         self.body = name or _text(content.get("body"))
         self.caption = _text(content.get("body")) if name and name != content.get("body") else ""
@@ -85,14 +86,14 @@ class Room:
     def __init__(self, homeserver: Homeserver, room_id: str, state: "list[dict[str, Any]]") -> None:
         self.homeserver = homeserver
         self.room_id = room_id
-        named = {event["type"]: mapping(event.get("content")) for event in state if event.get("state_key") == ""}
+        named = {event["type"]: json_object(event.get("content")) for event in state if event.get("state_key") == ""}
         self.name = _text(named.get("m.room.name", {}).get("name")) or "A room without a name"
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
         members = [event for event in state if event.get("type") == "m.room.member"]
         #: Whoever is or was in it, by user id, and how many are.
         self.people = {event["state_key"]: _person(event) for event in members}
-        self.joined = len([event for event in members if mapping(event.get("content")).get("membership") == "join"])
+        self.joined = len([event for event in members if json_object(event.get("content")).get("membership") == "join"])
         self.keyring = Keyring()
         self.messages: list[Message] = []
         #: Whether there is nothing older to be read.
@@ -136,7 +137,7 @@ async def read_room(homeserver: Homeserver, room_id: str) -> Room:
     :raises AuthMediaError: of the class that fits what happened.
     """
     # Both at once: neither needs the other to be asked for.
-    state, page = await together(_read_state(homeserver, room_id), _read_page(homeserver, room_id, _MESSAGES))
+    state, page = await gather_all(_read_state(homeserver, room_id), _read_page(homeserver, room_id, _MESSAGES))
     room = Room(homeserver, room_id, state)
     room.take_older(page)
     return room
@@ -148,20 +149,20 @@ def paths_read(room_id: str) -> "list[str]":
 
 
 async def _read_state(homeserver: Homeserver, room_id: str) -> "list[dict[str, Any]]":
-    return await homeserver.call_list("GET", _state_path(room_id))
+    return await homeserver.request_json_list("GET", _state_path(room_id))
 
 
 async def _read_page(homeserver: Homeserver, room_id: str, limit: int, start: str = "") -> "dict[str, Any]":
-    since = f"&from={percent_encoded(start)}" if start else ""
-    return await homeserver.call("GET", _history_path(room_id, limit) + since)
+    since = f"&from={percent_encode(start)}" if start else ""
+    return await homeserver.request_json("GET", _history_path(room_id, limit) + since)
 
 
 def _state_path(room_id: str) -> str:
-    return f"/_matrix/client/v3/rooms/{percent_encoded(room_id)}/state"
+    return f"/_matrix/client/v3/rooms/{percent_encode(room_id)}/state"
 
 
 def _history_path(room_id: str, limit: int) -> str:
-    return f"/_matrix/client/v3/rooms/{percent_encoded(room_id)}/messages?dir=b&limit={limit}"
+    return f"/_matrix/client/v3/rooms/{percent_encode(room_id)}/messages?dir=b&limit={limit}"
 
 
 def _is_message(event: "dict[str, Any]") -> bool:
@@ -169,7 +170,7 @@ def _is_message(event: "dict[str, Any]") -> bool:
 
 
 def _person(event: "dict[str, Any]") -> Person:
-    content = mapping(event.get("content"))
+    content = json_object(event.get("content"))
     user_id = event["state_key"]
     return Person(user_id, _text(content.get("displayname")) or user_id, _text(content.get("avatar_url")))
 
@@ -179,4 +180,4 @@ def _text(value: object) -> str:
 
 
 def _number(value: object) -> int:
-    return int(figure(value))
+    return int(finite_number(value))

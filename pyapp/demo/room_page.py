@@ -3,10 +3,10 @@
 import asyncio
 
 from authmedia import browser, strategies
-from authmedia.elements import Binder, bind
-from authmedia.encrypted import Keyring
+from authmedia.elements.binder import Binder, bind
 from authmedia.errors import AuthMediaError, StrategyUnsupported
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.encrypted_file import Keyring
 from authmedia.media import MediaRequest
 from demo import timeline
 from demo.measures import Measures
@@ -38,8 +38,8 @@ class RoomPage(Page):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self._measures = Measures(self.root, self.report)
-        self._chat = self.root.find("#timeline")
-        self._viewer = self.root.find("#viewer")
+        self._chat = self.root.query("#timeline")
+        self._viewer = self.root.query("#viewer")
         self._keyring = Keyring()
         self._loader: MediaLoader | None = None
         self._binder: Binder | None = None
@@ -47,7 +47,7 @@ class RoomPage(Page):
 
     async def work(self, session: Session) -> None:
         """Tries the strategies, draws the room and shows its media, or says why not and offers what works."""
-        if browser.query("fresh"):
+        if browser.query_parameter("fresh"):
             await self._forget_all(session)
         # What comes first is what the first media waits for; the other strategies are tried behind it.
         trying = asyncio.create_task(self.try_own(session))
@@ -69,17 +69,17 @@ class RoomPage(Page):
             words = self.support[self.name].words
             raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
         await self._all_shown()
-        if not browser.query("alone"):  # where what it costs is counted, nothing else is asked for
+        if not browser.query_parameter("alone"):  # where what it costs is counted, nothing else is asked for
             await self.try_others(session)
-        if browser.query("measure") == "video":
+        if browser.query_parameter("measure") == "video":
             await self._measure_video()
 
     def _draw_first(self, room: Room) -> None:
         """Draws of the room what people see first, so that its media load while the rest is drawn."""
-        timeline.draw_heading(room, self.root.find("#room"))
-        self.root.find(".waiting").hidden = True
+        timeline.draw_heading(room, self.root.query("#room"))
+        self.root.query(".waiting").hidden = True
         self._keyring = room.keyring
-        self._chat.clear()
+        self._chat.remove_children()
         timeline.draw(room.messages[:_SEEN_FIRST], self._chat)
 
     async def _first_settled(self) -> None:
@@ -94,7 +94,7 @@ class RoomPage(Page):
         """Draws all other messages, a few at a time."""
         first, rest = room.messages[:_SEEN_FIRST], room.messages[_SEEN_FIRST:]
         await timeline.draw_gently(rest, self._chat, behind=first[-1] if first else None)
-        await browser.breath()  # by then whoever watches the room knows of the rest
+        await browser.yield_to_browser()  # by then whoever watches the room knows of the rest
 
     async def _forget_all(self, session: Session) -> None:
         """Drops what an earlier visit kept, as the button does; a reload then finds what this visit keeps."""
@@ -105,11 +105,11 @@ class RoomPage(Page):
             pass  # whoever refuses will say so again when it is tried
         finally:
             loader.close()
-        browser.drop_query("fresh")
+        browser.remove_query_parameter("fresh")
 
     async def _measure_video(self) -> None:
         """Seeks to the middle of the first video on show, and reports how long that took and where it led."""
-        for video in self._chat.find_all("video[data-state=shown]")[:1]:
+        for video in self._chat.query_all("video[data-state=shown]")[:1]:
             target = video.duration / 2
             start = browser.now_ms()
             done = await video.seek(target, _SEEK_PATIENCE_S)
@@ -117,7 +117,7 @@ class RoomPage(Page):
             # What the seek transferred is listed a moment after it.
             await asyncio.sleep(_LISTED_AFTER_S)
             outcome = {"seek_ms": round(milliseconds, 1), "done": done}
-            outcome.update({"target": round(target, 2), "position": round(video.position, 2)})
+            outcome.update({"target": round(target, 2), "position": round(video.current_time, 2)})
             self.report.tell("video", outcome)
 
     async def _load(self, strategy: str, session: Session) -> None:
@@ -130,7 +130,7 @@ class RoomPage(Page):
         self.let_go()
         self._measures.restart()
         self.report.tell("shown_by", strategy)
-        self.root.find("#measures-panel").hidden = False
+        self.root.query("#measures-panel").hidden = False
         self._loader = open_loader(strategy, session.homeserver)
         # All at once, near or far: these pages are there to be measured.
         self._binder = bind(
@@ -146,10 +146,10 @@ class RoomPage(Page):
 
     def _show_choices(self) -> None:
         """Lists what `auto` chose, and why, where the page has a place for it."""
-        for place in self.root.find_all("#choices"):
-            place.clear()
+        for place in self.root.query_all("#choices"):
+            place.remove_children()
             for reason, count in self._measures.reasons.items():
-                item = browser.create("li")
+                item = browser.create_element("li")
                 item.text = f"{count} media by {reason}"
                 place.append(item)
 
@@ -167,8 +167,8 @@ class RoomPage(Page):
 
     async def _show_through(self, strategy: str, session: Session) -> None:
         """Shows the room by another strategy, because somebody asked for it."""
-        self.root.find("#others").hidden = True
-        self.root.find("#main").focus()  # the button that was pressed is gone
+        self.root.query("#others").hidden = True
+        self.root.query("#main").focus()  # the button that was pressed is gone
         self.begin_anew()
         await self._load(strategy, session)
         self.enter("done")
@@ -183,23 +183,23 @@ class RoomPage(Page):
             self._loader.close()
 
     def _offer_others(self, session: Session) -> None:
-        others = self.root.find("#others")
+        others = self.root.query("#others")
         # In this order, since MicroPython's dictionaries have none.
         for name in [name for name in strategies.NAMES if self.support[name].works]:
-            button = browser.instance("other")
-            button.find(".strategy").text = name
-            button.on("click", self._click(self._show_through, name, session))
+            button = browser.clone_template("other")
+            button.query(".strategy").text = name
+            button.listen("click", self._click(self._show_through, name, session))
             others.append(button)
         others.hidden = False
 
     def _mind_buttons(self, session: Session) -> None:
-        self.root.find("#reload").on("click", lambda: self.start(self._again(session, cleared=False)))
-        self.root.find("#clear").on("click", lambda: self.start(self._again(session, cleared=True)))
-        for button in self._chat.find_all("button[data-file]"):
-            button.on("click", self._click(self._save, button))
-        for button in self._chat.find_all("button.open-picture"):
-            button.on("click", self._click(self._view, button))
-        self._viewer.on("close", self._close_viewer)
+        self.root.query("#reload").listen("click", lambda: self.start(self._again(session, cleared=False)))
+        self.root.query("#clear").listen("click", lambda: self.start(self._again(session, cleared=True)))
+        for button in self._chat.query_all("button[data-file]"):
+            button.listen("click", self._click(self._save, button))
+        for button in self._chat.query_all("button.open-picture"):
+            button.listen("click", self._click(self._view, button))
+        self._viewer.listen("close", self._close_viewer)
 
     def _click(self, work: "Callable[..., Coroutine[Any, Any, None]]", *arguments: object) -> "Callable[[], None]":
         """A handler that does some work with some arguments, as a task."""
@@ -209,37 +209,41 @@ class RoomPage(Page):
         """Loads a file and hands it to the browser to save."""
         if not self._loader:
             return
-        button.set("data-state", "loading")
-        step = button.find(".step")
+        button.set_attribute("data-state", "loading")
+        step = button.query(".step")
         step.text = "loading"
         try:
-            mxc = button.get("data-file")
-            encrypted = self._keyring.find(button.get("data-encrypted"))
-            request = MediaRequest(mxc, kind="file", content_type=button.get("data-type"), encrypted=encrypted)
+            mxc = button.get_attribute("data-file")
+            encrypted = self._keyring.find(button.get_attribute("data-encrypted"))
+            request = MediaRequest(
+                mxc, kind="file", content_type=button.get_attribute("data-type"), encrypted=encrypted
+            )
             media = await self._loader.load(request)
         except AuthMediaError as error:
-            button.set("data-state", "failed")
-            step.text = error.people
+            button.set_attribute("data-state", "failed")
+            step.text = error.user_message
             return
         step.text = ""
-        save = browser.create("a", href=media.src, download=button.get("data-name"))
+        save = browser.create_element("a", href=media.src, download=button.get_attribute("data-name"))
         if not media.src.startswith("blob:"):
-            save.set("target", "_blank")  # so that whatever the homeserver answers never takes the place of this page
-            save.set("rel", "noopener")
+            save.set_attribute(
+                "target", "_blank"
+            )  # so that whatever the homeserver answers never takes the place of this page
+            save.set_attribute("rel", "noopener")
         save.click()
-        button.set("data-state", "shown")
+        button.set_attribute("data-state", "shown")
         self._loader.release(media)  # it stays within the loader's idle budget while the browser saves it
 
     async def _view(self, button: browser.Element) -> None:
         """Shows a picture whole, above the page."""
-        shown = button.find("img")
-        if not self._loader or shown.get("data-state") != "shown":
+        shown = button.query("img")
+        if not self._loader or shown.get_attribute("data-state") != "shown":
             return
-        image = browser.create("img", alt=shown.get("alt"))
+        image = browser.create_element("img", alt=shown.get_attribute("alt"))
         for name in ("data-mxc", "data-type", "data-encrypted"):
-            image.set(name, shown.get(name))
-        place = self._viewer.find(".picture")
-        place.clear()
+            image.set_attribute(name, shown.get_attribute(name))
+        place = self._viewer.query(".picture")
+        place.remove_children()
         place.append(image)
         self._viewer.show_dialog()
         self._viewed = bind(place, self._loader, keyring=self._keyring, near_px=None)
@@ -249,4 +253,4 @@ class RoomPage(Page):
         if self._viewed:
             self._viewed.close()
             self._viewed = None
-        self._viewer.find(".picture").clear()
+        self._viewer.query(".picture").remove_children()

@@ -5,8 +5,10 @@ import json
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, Forbidden, MediaNotFound, SessionExpired
-from authmedia.homeserver import Address, Homeserver, ask, log_in, percent_encoded, text_of
-from authmedia.strangers import mapping, parsed
+from authmedia.matrix.homeserver import Homeserver, log_in
+from authmedia.matrix.http import read_text, request_url
+from authmedia.matrix.urls import BaseUrl, percent_encode
+from authmedia.support.untrusted import json_object, parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,25 +64,25 @@ async def open_session() -> Session:
 
 async def forget_session() -> None:
     """Signs this tab out of the page; the homeserver is told by `sign_out`."""
-    await browser.forget(_REMEMBERED)
-    await browser.forget(_BEGINNING)
+    await browser.remove_session_item(_REMEMBERED)
+    await browser.remove_session_item(_BEGINNING)
 
 
 async def begin_with(session: Session, paths: "list[str]") -> None:
     """Has this tab's next page of a room ask for these as it opens, while its Python still starts (``boot.js``)."""
-    await browser.remember(_BEGINNING, json.dumps([session.homeserver.base_url + path for path in paths]))
+    await browser.set_session_item(_BEGINNING, json.dumps([session.homeserver.base_url + path for path in paths]))
 
 
 async def set_aside() -> str:
     """Takes the tab's session out of its memory, as in a new tab; gives it for `bring_back`."""
-    kept = await browser.recall(_REMEMBERED)
+    kept = await browser.get_session_item(_REMEMBERED)
     await forget_session()
     return kept
 
 
 async def bring_back(kept: str) -> None:
     """Has the tab remember the session again that was set aside."""
-    await browser.remember(_REMEMBERED, kept)
+    await browser.set_session_item(_REMEMBERED, kept)
 
 
 async def sign_out(homeserver: Homeserver) -> None:
@@ -91,7 +93,7 @@ async def sign_out(homeserver: Homeserver) -> None:
 
 async def _log_out(homeserver: Homeserver) -> None:
     try:
-        await homeserver.call("POST", "/_matrix/client/v3/logout", {})
+        await homeserver.request_json("POST", "/_matrix/client/v3/logout", {})
     except SessionExpired:
         return  # it is over already
 
@@ -101,19 +103,19 @@ def _asked_for() -> str:
 
     :raises MalformedAddress: if what it names is no address of a homeserver.
     """
-    return _base_url(browser.query("homeserver"))
+    return _base_url(browser.query_parameter("homeserver"))
 
 
 def _base_url(address: str) -> str:
     """An address as `Homeserver` keeps it; empty where it is."""
-    return Address(address).base_url if address else ""
+    return BaseUrl(address).href if address else ""
 
 
 async def _demo() -> "dict[str, Any]":
     """What `build.py serve` says of the homeserver beside it; an empty one on any other host."""
     try:
-        response = await ask(browser.page_address().rsplit("/", 1)[0] + "/demo.json")
-        return mapping(parsed(await text_of(response)))
+        response = await request_url(browser.page_url().rsplit("/", 1)[0] + "/demo.json")
+        return json_object(parse_json(await read_text(response)))
     except AuthMediaError:
         return {}
 
@@ -131,7 +133,7 @@ async def _still_good(kept: "dict[str, Any]") -> Session | None:
         return None
     session = _session(kept)
     try:
-        await session.homeserver.call("GET", "/_matrix/client/v3/account/whoami")
+        await session.homeserver.request_json("GET", "/_matrix/client/v3/account/whoami")
     except SessionExpired:
         await forget_session()
         return None
@@ -140,7 +142,7 @@ async def _still_good(kept: "dict[str, Any]") -> Session | None:
 
 async def _kept(address: str) -> "dict[str, Any]":
     """What the tab remembers, if it is of this homeserver; empty for any homeserver's."""
-    text = await browser.recall(_REMEMBERED)
+    text = await browser.get_session_item(_REMEMBERED)
     kept = json.loads(text) if text else {}
     return {} if address and kept and kept["address"] != address else kept
 
@@ -152,7 +154,7 @@ def _session(kept: "dict[str, Any]") -> Session:
 
 def _may_know_the_demo(address: str, own: str) -> bool:
     """The demonstration's password goes to its own homeserver or to this machine, whatever the page's address says."""
-    return address == own or Address(address).hostname in _LOOPBACK
+    return address == own or BaseUrl(address).hostname in _LOOPBACK
 
 
 async def _sign_in(address: str, user: str, password: str, room: str, *, renewable: bool) -> Session:
@@ -164,7 +166,7 @@ async def _sign_in(address: str, user: str, password: str, room: str, *, renewab
         await _log_out(homeserver)  # else each try would leave a session behind
         raise
     kept = {"address": homeserver.base_url, "user": user_id, "token": token, "room": room_id, "renewable": renewable}
-    await browser.remember(_REMEMBERED, json.dumps(kept))
+    await browser.set_session_item(_REMEMBERED, json.dumps(kept))
     return Session(homeserver, room_id, renewable)
 
 
@@ -174,7 +176,7 @@ async def _room_id(homeserver: Homeserver, room: str) -> str:
         return await _named_room(homeserver, room)
     if room:
         raise AuthMediaError(f"{room} is no room: its id begins with !, and its alias with #")
-    joined = (await homeserver.call("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
+    joined = (await homeserver.request_json("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
     if not joined:
         raise AuthMediaError(f"{homeserver.user_id} is in no room")
     return str(joined[0])
@@ -183,9 +185,9 @@ async def _room_id(homeserver: Homeserver, room: str) -> str:
 async def _named_room(homeserver: Homeserver, room: str) -> str:
     try:
         if room.startswith("#"):
-            found = await homeserver.call("GET", "/_matrix/client/v3/directory/room/" + percent_encoded(room))
+            found = await homeserver.request_json("GET", "/_matrix/client/v3/directory/room/" + percent_encode(room))
             return str(found["room_id"])
-        await homeserver.call("GET", f"/_matrix/client/v3/rooms/{percent_encoded(room)}/state/m.room.create")
+        await homeserver.request_json("GET", f"/_matrix/client/v3/rooms/{percent_encode(room)}/state/m.room.create")
         return room
     except (Forbidden, MediaNotFound) as error:
         failure = AuthMediaError(f"{room} is no room that {homeserver.user_id} is in", words=error.words)
@@ -194,14 +196,14 @@ async def _named_room(homeserver: Homeserver, room: str) -> str:
 
 async def _ask_person(address: str) -> Session:
     """Shows the sign-in form until somebody got in with it."""
-    form = browser.root().find("#sign-in")
-    problem = form.find(".problem")
-    fields = {name: form.find(f"[name={name}]") for name in ("homeserver", "user", "password", "room")}
+    form = browser.document_element().query("#sign-in")
+    problem = form.query(".problem")
+    fields = {name: form.query(f"[name={name}]") for name in ("homeserver", "user", "password", "room")}
     if address:
         fields["homeserver"].value = address
     form.hidden = False
     submitted = asyncio.Event()
-    listener = form.on("submit", submitted.set)
+    listener = form.listen("submit", submitted.set)
     try:
         while True:
             await submitted.wait()
@@ -210,11 +212,11 @@ async def _ask_person(address: str) -> Session:
             try:
                 session = await _sign_in(*values, renewable=False)
             except AuthMediaError as error:
-                problem.text = f"{error.what}. {error.words}"
+                problem.text = f"{error.summary}. {error.words}"
                 continue
             fields["password"].value = ""
             form.hidden = True
-            browser.root().find("#main").focus()  # where the form was
+            browser.document_element().query("#main").focus()  # where the form was
             return session
     finally:
         listener.close()

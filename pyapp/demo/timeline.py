@@ -30,7 +30,7 @@ async def draw_gently(messages: "list[Message]", into: browser.Element, behind: 
     drawn: list[browser.Element] = []
     for message, follows in _in_order(messages, behind):
         if len(drawn) % _IN_ONE_BREATH == 0:
-            await browser.breath()
+            await browser.yield_to_browser()
         drawn.append(item(message, follows))
     into.append(*drawn)
 
@@ -62,9 +62,9 @@ def requests(room: Room) -> "list[MediaRequest]":
 
 def draw_heading(room: Room, into: browser.Element) -> None:
     """Names the room in the page's heading."""
-    into.find(".room-name").text = room.name
-    into.find(".room-topic").text = room.topic
-    into.find(".room-people").text = f"{room.joined} people" if room.joined != 1 else "1 person"
+    into.query(".room-name").text = room.name
+    into.query(".room-topic").text = room.topic
+    into.query(".room-people").text = f"{room.joined} people" if room.joined != 1 else "1 person"
 
 
 def item(message: Message, follows: bool) -> browser.Element:
@@ -72,61 +72,61 @@ def item(message: Message, follows: bool) -> browser.Element:
 
     :param follows: whether it follows another one by the same person, and needs no heading of its own.
     """
-    drawn = browser.instance("message")
+    drawn = browser.clone_template("message")
     if follows:
-        drawn.set("class", "message follows")
-    drawn.find(".sender").text = message.sender.name
-    drawn.find("time").text = browser.time_of_day(message.sent_ms)
-    _avatar(drawn.find(".avatar"), message.sender, wanted=not follows)
-    body = drawn.find(".body")
+        drawn.set_attribute("class", "message follows")
+    drawn.query(".sender").text = message.sender.name
+    drawn.query("time").text = browser.format_time(message.sent_ms)
+    _avatar(drawn.query(".avatar"), message.sender, wanted=not follows)
+    body = drawn.query(".body")
     if message.kind == "text":
         body.text = message.body
-        body.set("dir", "auto")
+        body.set_attribute("dir", "auto")
     else:
         body.append(_media(message))
     return drawn
 
 
 def _avatar(place: browser.Element, person: Person, wanted: bool) -> None:
-    place.find(".initial").text = person.name[:1].upper()
-    image = place.find("img")
+    place.query(".initial").text = person.name[:1].upper()
+    image = place.query("img")
     if not wanted or not person.avatar:
         image.remove()
         return
-    image.set("data-mxc", person.avatar)
-    image.set("data-width", str(_AVATAR_PIXELS))
-    image.set("data-height", str(_AVATAR_PIXELS))
-    image.set("data-method", "crop")
-    image.set("data-label", AVATAR_LABEL + person.name)
+    image.set_attribute("data-mxc", person.avatar)
+    image.set_attribute("data-width", str(_AVATAR_PIXELS))
+    image.set_attribute("data-height", str(_AVATAR_PIXELS))
+    image.set_attribute("data-method", "crop")
+    image.set_attribute("data-label", AVATAR_LABEL + person.name)
 
 
 def _media(message: Message) -> browser.Element:
-    figure = browser.instance(message.kind)
+    figure = browser.clone_template(message.kind)
     name = message.body or message.kind
     if message.kind == "file":
         _file(figure, message, name)
         return figure
-    element = figure.find(".media")
-    element.set("data-mxc", message.mxc or "(none)")
-    element.set("data-label", name)
-    element.set("data-type", message.mimetype)
-    element.set("alt" if message.kind == "image" else "aria-label", message.caption or name)
+    element = figure.query(".media")
+    element.set_attribute("data-mxc", message.mxc or "(none)")
+    element.set_attribute("data-label", name)
+    element.set_attribute("data-type", message.mimetype)
+    element.set_attribute("alt" if message.kind == "image" else "aria-label", message.caption or name)
     if message.kind != "audio" and message.wide and message.high:
-        element.set("width", str(message.wide))
-        element.set("height", str(message.high))
+        element.set_attribute("width", str(message.wide))
+        element.set_attribute("height", str(message.high))
         # For the page's styles, which reserve its place before there is anything in it.
-        element.style("--wide", str(message.wide))
-        element.style("--high", str(message.high))
+        element.set_style("--wide", str(message.wide))
+        element.set_style("--high", str(message.high))
     if message.blurhash:
-        element.set("data-blurhash", message.blurhash)
+        element.set_attribute("data-blurhash", message.blurhash)
     width, height = _thumbnail(message)
     if width:
-        element.set("data-width", str(width))
-        element.set("data-height", str(height))
-    figure.find("figcaption").text = _caption(message, name)
+        element.set_attribute("data-width", str(width))
+        element.set_attribute("data-height", str(height))
+    figure.query("figcaption").text = _caption(message, name)
     if message.encrypted:
-        element.set("data-encrypted", message.encrypted)
-        figure.set("class", "encrypted")
+        element.set_attribute("data-encrypted", message.encrypted)
+        figure.set_attribute("class", "encrypted")
     return figure
 
 
@@ -137,12 +137,12 @@ def _thumbnail(message: Message) -> "tuple[int, int]":
 
 
 def _file(button: browser.Element, message: Message, name: str) -> None:
-    button.set("data-file", message.mxc)
-    button.set("data-encrypted", message.encrypted)
-    button.set("data-name", name)
-    button.set("data-type", message.mimetype)
-    button.find(".name").text = name
-    button.find(".size").text = readable_bytes(message.size)
+    button.set_attribute("data-file", message.mxc)
+    button.set_attribute("data-encrypted", message.encrypted)
+    button.set_attribute("data-name", name)
+    button.set_attribute("data-type", message.mimetype)
+    button.query(".name").text = name
+    button.query(".size").text = readable_bytes(message.size)
 
 
 def _caption(message: Message, name: str) -> str:

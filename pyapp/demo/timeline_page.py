@@ -3,10 +3,10 @@
 import asyncio
 
 from authmedia import browser, strategies
-from authmedia.elements import Binder, bind
+from authmedia.elements.binder import Binder, bind
 from authmedia.errors import MediaNotFound, StrategyUnsupported
-from authmedia.homeserver import percent_encoded
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.urls import percent_encode
 from demo import timeline
 from demo.chunks import Chunks
 from demo.page import Page
@@ -30,8 +30,8 @@ class TimelinePage(Page):
     """All of a room, the newest message first, and beside it what the loader has to do for that."""
 
     def __init__(self) -> None:
-        super().__init__("timeline", strategy=browser.query("strategy") or strategies.AUTO)
-        self._chat = self.root.find("#timeline")
+        super().__init__("timeline", strategy=browser.query_parameter("strategy") or strategies.AUTO)
+        self._chat = self.root.query("#timeline")
         self._tasks = browser.LongTasks()
         self._loader: MediaLoader | None = None
         self._binder: Binder | None = None
@@ -41,19 +41,19 @@ class TimelinePage(Page):
     async def work(self, session: Session) -> None:
         """Finds the room, reads it, and shows what of it is near."""
         await self.try_all(session)
-        for link in self.root.find_all(f'a[data-strategy-choice="{self.strategy}"]'):
-            link.set("aria-current", "true")
+        for link in self.root.query_all(f'a[data-strategy-choice="{self.strategy}"]'):
+            link.set_attribute("aria-current", "true")
         support = self.support.get(self.strategy)
         if not support or not support.works:
             words = support.words if support else "it is none of those that this page knows"
             raise StrategyUnsupported(f"The strategy {self.strategy} does not work here", words=words)
         room = await open_room(session.homeserver, await self._room_id(session))
-        timeline.draw_heading(room, self.root.find("#room"))
+        timeline.draw_heading(room, self.root.query("#room"))
         self._loader = open_loader(self.strategy, session.homeserver)
         self._loader.counters.on_count = lambda _name, _value: self._write_soon()
         self._binder = bind(self._chat, self._loader, keyring=room.keyring)
         self._chunks = Chunks(self._chat, self._write_soon)
-        self.root.find(".waiting").hidden = True
+        self.root.query(".waiting").hidden = True
         # The newest first, so that they are there while older ones are on their way.
         while not room.complete and len(room.messages) < _EVENTS:
             older = await room.read_older(_EVENTS_A_REQUEST)
@@ -73,10 +73,10 @@ class TimelinePage(Page):
         if not session.renewable:
             return session.room  # nobody joins a room unasked
         server = session.homeserver.user_id.partition(":")[2]
-        alias = percent_encoded(f"#{_ALIAS}:{server}")
+        alias = percent_encode(f"#{_ALIAS}:{server}")
         try:
-            found = await session.homeserver.call("GET", f"/_matrix/client/v3/directory/room/{alias}")
-            await session.homeserver.call("POST", f"/_matrix/client/v3/join/{alias}", {})
+            found = await session.homeserver.request_json("GET", f"/_matrix/client/v3/directory/room/{alias}")
+            await session.homeserver.request_json("POST", f"/_matrix/client/v3/join/{alias}", {})
             return str(found["room_id"])
         except MediaNotFound:  # what a homeserver says of any name that it does not know
             return session.room
@@ -92,14 +92,14 @@ class TimelinePage(Page):
     def _write_soon(self) -> None:
         if not self._stale:
             self._stale = True
-            browser.spawn(self._write())
+            browser.create_task(self._write())
 
     async def _write(self) -> None:
         await asyncio.sleep(_WRITE_EVERY_S)
         self._stale = False
         numbers = self._numbers()
         for name, value in numbers.items():
-            self.root.find(f'[data-counter="{name}"]').text = value if isinstance(value, str) else str(value)
+            self.root.query(f'[data-counter="{name}"]').text = value if isinstance(value, str) else str(value)
         self.report.tell("counters", numbers)
 
     def _numbers(self) -> "dict[str, Any]":
@@ -111,6 +111,6 @@ class TimelinePage(Page):
         numbers["showing"] = len([binding for binding in self._binder.bindings if binding.media])
         for name in _COUNTERS:
             numbers[name] = getattr(self._loader.counters, name)
-        numbers["urls"] = browser.OBJECT_URLS.made - browser.OBJECT_URLS.revoked
-        numbers["longest_task"] = round(self._tasks.longest_ms) if self._tasks.told else "not told by this browser"
+        numbers["urls"] = browser.OBJECT_URLS.created - browser.OBJECT_URLS.revoked
+        numbers["longest_task"] = round(self._tasks.longest_ms) if self._tasks.supported else "not told by this browser"
         return numbers

@@ -36,8 +36,8 @@ class Trial:
         self._session = session
         self._cacheable = cacheable
         self._on_step = on_step
-        self._element = browser.instance("preview")
-        self._element.set("title", f"The page of {name}, while it is being measured")
+        self._element = browser.clone_template("preview")
+        self._element.set_attribute("title", f"The page of {name}, while it is being measured")
         self._frame = Frame(self._element)
 
     async def run(self, stage: Element) -> "dict[str, Any]":
@@ -54,7 +54,7 @@ class Trial:
         finally:
             self._frame.close()
             await self._tidy()
-        if self.name in _PYODIDE_ONLY and browser.query("interpreter") != "pyodide":
+        if self.name in _PYODIDE_ONLY and browser.query_parameter("interpreter") != "pyodide":
             found["note"] = "; ".join([note for note in (_PYODIDE_NOTE, found["note"]) if note])
         return found
 
@@ -64,7 +64,7 @@ class Trial:
 
     async def _visits(self) -> "dict[str, Any]":
         self._on_step("first visit")
-        self._frame.open(self._address())
+        self._frame.navigate(self._address())
         state, report = await self._ended()
         if not self._frame.is_open:
             return comparison.not_run(_STOPPED)
@@ -80,12 +80,12 @@ class Trial:
         return found
 
     async def _ended(self) -> "tuple[str, dict[str, Any]]":
-        state = await self._frame.settled(_ENDED, _PATIENCE_S)
+        state = await self._frame.wait_for_state(_ENDED, _PATIENCE_S)
         return state, json.loads(self._frame.text("#report") or "{}")
 
     def _address(self) -> str:
         """The address of the strategy's own page, as people open it, but with nothing kept from before."""
-        interpreter = "pyodide" if self.name in _PYODIDE_ONLY else browser.query("interpreter")
+        interpreter = "pyodide" if self.name in _PYODIDE_ONLY else browser.query_parameter("interpreter")
         parameters = [
             ("interpreter", interpreter),
             ("homeserver", self._session.homeserver.base_url),
@@ -93,8 +93,8 @@ class Trial:
             ("measure", "video"),
             ("alone", "1"),
         ]
-        folder = browser.page_address().rsplit("/", 1)[0]
-        return f"{folder}/{self.name.replace('_', '-')}.html{browser.query_string(parameters)}"
+        folder = browser.page_url().rsplit("/", 1)[0]
+        return f"{folder}/{self.name.replace('_', '-')}.html{browser.build_query(parameters)}"
 
     async def _tidy(self) -> None:
         """Takes away what the run leaves behind, worker, cookie, files and session, so that the next starts alike."""

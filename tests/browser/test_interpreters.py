@@ -21,28 +21,48 @@ EVERY = """
 import asyncio
 import json
 from authmedia import browser
-from authmedia.endings import has_its_end
+from authmedia.browser import resource_timing
+from authmedia.transport.completeness import is_complete
 names = {names!r}
 for name in names:
     __import__(name)
 async def main():
-    page = browser.root()
+    page = browser.document_element()
     digests = []
     for number in range({count}):
         digests.append(await browser.hmac_sha256("a key", str(number)))
     ends = []
-    browser._LISTED_LOADS = 10
-    browser.keep_timings()
-    bodies = browser.page_address().rsplit("/", 1)[0] + "/bodies/"
+    resource_timing._BUFFER_ENTRIES = 10
+    browser.resource_timing_generation()
+    bodies = browser.page_url().rsplit("/", 1)[0] + "/bodies/"
     for number in range({bodies}):
         body = await (await browser.fetch(bodies + str(number))).blob()
-        ends.append(await has_its_end(body))
-    await browser.breath()
-    page.set("data-emptied", str(browser.keep_timings()))
-    page.set("data-listed", str(browser.loads_of(bodies + "{last}").entries))
-    page.find("#report").text = json.dumps([digests, ends])
-    page.set("data-imported", str(len(names)))
-    page.set("data-state", "done")
+        ends.append(await is_complete(body))
+    await browser.yield_to_browser()
+    page.set_attribute("data-emptied", str(browser.resource_timing_generation()))
+    page.set_attribute("data-listed", str(browser.resource_timings(bodies + "{last}").entries))
+    page.query("#report").text = json.dumps([digests, ends])
+    page.set_attribute("data-imported", str(len(names)))
+    page.set_attribute("data-state", "done")
+asyncio.create_task(main())
+"""
+# Loads by the public names alone, and says which modules that took.
+PUBLIC = """
+import asyncio
+import json
+import sys
+from authmedia import Homeserver, MediaRequest, bind, document_element, open_loader
+async def main():
+    page = document_element()
+    loader = open_loader("blob", Homeserver("http://home.test", "@ana:example.org", "token"))
+    support = await loader.support()
+    binder = bind(page, loader)
+    request = MediaRequest("mxc://example.org/abc")
+    loaded = [name for name in sys.modules if name.startswith("authmedia.")]
+    page.query("#report").text = json.dumps([support.works, len(binder.bindings), request.key, loaded])
+    binder.close()
+    loader.close()
+    page.set_attribute("data-state", "done")
 asyncio.create_task(main())
 """
 PAIRS = (("chromium", "micropython"), ("chromium", "pyodide"))
@@ -67,11 +87,12 @@ def names() -> list[str]:
 
 @pytest.fixture(scope="module")
 def site(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The site with a page more, which has all of the Python."""
+    """The site with two pages more, which have all of the Python."""
     folder = tmp_path_factory.mktemp("every")
     build(folder / "built")
     source = EVERY.format(names=names, count=DIGESTS, bodies=len(BODIES), last=len(BODIES) - 1)
-    out = with_page(folder / "built", folder / "site", "every", source)
+    every = with_page(folder / "built", folder / "every", "every", source)
+    out = with_page(every, folder / "site", "public", PUBLIC)
     (out / "bodies").mkdir()
     for number, (body, _) in enumerate(BODIES):
         (out / "bodies" / str(number)).write_bytes(body)
@@ -93,6 +114,18 @@ def test_every_module_is_imported(browser: BrowserContext, site: str, names: lis
     assert int(window.page.locator("html").get_attribute("data-emptied") or 0) > 0, "of ten loads at a time"
     assert window.page.locator("html").get_attribute("data-listed") == "1"
     assert digests == [hmac_sha256("a key", str(number)) for number in range(DIGESTS)]
+    window.close()
+
+
+@pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
+def test_the_public_names_are_imported_with_nothing_more(browser: BrowserContext, site: str, interpreter: str) -> None:
+    window = Window(browser, site)
+    window.open("public", interpreter=interpreter)
+    assert window.state == "done", window.page.locator("#problem").inner_text()
+    works, bound, key, loaded = json.loads(window.page.locator("#report").text_content() or "[]")
+    assert (works, bound, key) == (True, 0, "mxc://example.org/abc")
+    assert {"authmedia.loader", "authmedia.elements.binder", "authmedia.strategies.blob"} <= set(loaded)
+    assert not {"authmedia.strategies.opfs", "authmedia.transport.link_client"} & set(loaded)
     window.close()
 
 

@@ -22,14 +22,14 @@ with atheris.instrument_imports(include=["authmedia", "media_links"]):
     from tests.unit import support
 
     from authmedia import errors  # isort: skip
-    from authmedia.blurhash import Blurhash  # isort: skip
-    from authmedia.bundles import Bundler  # isort: skip
-    from authmedia.encrypted import EncryptedFile  # isort: skip
-    from authmedia.endings import has_its_end  # isort: skip
-    from authmedia.homeserver import Homeserver  # isort: skip
-    from authmedia.kept_links import KeptLinks  # isort: skip
+    from authmedia.elements.blurhash import Blurhash  # isort: skip
+    from authmedia.transport.bundle_client import BundleClient  # isort: skip
+    from authmedia.matrix.encrypted_file import EncryptedFile  # isort: skip
+    from authmedia.transport.completeness import is_complete  # isort: skip
+    from authmedia.matrix.homeserver import Homeserver  # isort: skip
+    from authmedia.transport.link_cache import LinkCache  # isort: skip
     from authmedia.media import MediaRequest, safe_content_type  # isort: skip
-    from authmedia.store import FileStore  # isort: skip
+    from authmedia.transport.file_store import FileStore  # isort: skip
     from authmedia.traffic import Traffic  # isort: skip
     from media_links import cookie as cookies  # isort: skip
     from media_links import ranges, requests, sessions, signing
@@ -114,8 +114,8 @@ def bundle(data: bytes) -> None:
 async def _ask_for_two() -> None:
     unhandled: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unhandled.append(context))
-    bundler = Bundler(Homeserver("http://home.test", "@ana:example.org", "token"))
-    wanted = [bundler.part(MediaRequest(f"mxc://example.org/m{number}"), Traffic()) for number in range(2)]
+    bundler = BundleClient(Homeserver("http://home.test", "@ana:example.org", "token"))
+    wanted = [bundler.request_part(MediaRequest(f"mxc://example.org/m{number}"), Traffic()) for number in range(2)]
     for outcome in await asyncio.wait_for(asyncio.gather(*wanted, return_exceptions=True), 5):
         assert not isinstance(outcome, Exception) or isinstance(outcome, errors.AuthMediaError), repr(outcome)
     bundler.close()
@@ -171,7 +171,7 @@ async def _read_with_index(state: fake.State, data: bytes) -> None:
     store = FileStore("@ana:example.org")
     name = store._name(support.MXC)
     state.files = {name: b"authmedia/1 image/png 7\npicture", "index.json": data.replace(b"NAME", name.encode())}
-    assert sorted(await store._index.by_use(["other", name])) == sorted(["other", name])
+    assert sorted(await store._index.by_last_use(["other", name])) == sorted(["other", name])
     stored = await store.read(support.MXC)
     assert (stored is None) == (name not in state.files)
 
@@ -184,23 +184,23 @@ def kept_links(data: bytes) -> None:
 
 
 async def _recall() -> None:
-    kept = KeptLinks("links")
-    await kept.recall()
+    kept = LinkCache("links")
+    await kept.restore()
     for key in list(kept._links):
-        link = kept.at_hand(key)
+        link = kept.get(key)
         assert isinstance(key, str)
-        assert link is None or (isinstance(link.url, str) and link.good_until_ms > fake.clock_ms())
-    kept.remember_soon()
+        assert link is None or (isinstance(link.url, str) and link.good_until_ms > fake.epoch_ms())
+    kept.store_soon()
     await asyncio.sleep(0)
-    again = KeptLinks("links")
-    await again.recall()
+    again = LinkCache("links")
+    await again.restore()
     assert again._links.keys() == kept._links.keys()
     kept.close()
 
 
 def ending(data: bytes) -> None:
     """Whatever a media is, it has its end or has not."""
-    assert asyncio.run(has_its_end(fake.Blob(data))) in (True, False)
+    assert asyncio.run(is_complete(fake.Blob(data))) in (True, False)
 
 
 # What each begins with.

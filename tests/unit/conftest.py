@@ -8,8 +8,8 @@ import pytest
 from tests.unit import fake_browser
 from tests.unit.support import Script
 
-from authmedia import pauses  # isort: skip  (support puts the fake browser in place)
-from authmedia.homeserver import Homeserver  # isort: skip
+from authmedia.support import backoff  # isort: skip  (support puts the fake browser in place)
+from authmedia.matrix.homeserver import Homeserver  # isort: skip
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -35,7 +35,7 @@ def script(browser: Any) -> Script:
 @pytest.fixture
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is tried again is tried at once."""
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: 0)
+    monkeypatch.setattr(backoff, "retry_delay_s", lambda attempt, retry_after_s: 0)
 
 
 @pytest.fixture

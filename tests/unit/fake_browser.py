@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from authmedia.strangers import announced
+from authmedia.support.untrusted import content_length
 
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError")
 
@@ -28,10 +28,10 @@ class BrowserError(Exception):
 
 
 class Blob:
-    def __init__(self, content: bytes, content_type: str = "", changed: int = 0) -> None:
+    def __init__(self, content: bytes, content_type: str = "", last_modified: int = 0) -> None:
         self.content = content
         self.content_type = content_type
-        self.changed = changed
+        self.last_modified = last_modified
 
     @property
     def size(self) -> int:
@@ -40,29 +40,26 @@ class Blob:
     def slice(self, start: int, content_type: str) -> "Blob":
         return Blob(self.content[start:], content_type)
 
-    async def first_line(self, longest: int) -> str:
-        return self.content[:longest].decode("utf-8", "replace").split("\n")[0]
+    async def first_line(self, max_bytes: int) -> str:
+        return self.content[:max_bytes].decode("utf-8", "replace").split("\n")[0]
 
-    async def peek(self, start: int, length: int) -> bytes:
+    async def read_bytes(self, start: int, length: int) -> bytes:
         return self.content[start : start + length]
 
-    async def finds(self, two: bytes, start: int) -> bool:
-        return two in self.content[start:]
+    async def contains_pair(self, pair: bytes, start: int) -> bool:
+        return pair in self.content[start:]
 
-    def as_response(self) -> "Response":
-        headers = {"Content-Length": str(self.size), "Content-Type": self.content_type}
-        return Response(200, self.content, headers)
-
-    def object_url(self) -> str:
+    def create_object_url(self) -> str:
         STATE.object_urls_made += 1
         url = f"blob:page/{STATE.object_urls_made}"
         STATE.object_urls[url] = self
         return url
 
 
-class Loads:
-    def __init__(self, entries: int = 0, requests: int = 0, wire: int = 0, whole: bool = True) -> None:
-        self.entries, self.requests, self.wire, self.whole = entries, requests, wire, whole
+class ResourceTimings:
+    def __init__(self, entries: int = 0, requests: int = 0, wire_bytes: int = 0, complete: bool = True) -> None:
+        self.entries, self.requests = entries, requests
+        self.wire_bytes, self.complete = wire_bytes, complete
 
 
 class Response:
@@ -82,7 +79,7 @@ class Response:
         self.breaks = breaks
         self.gate = gate
         self.aborted = False
-        self.announced = announced(self.header)
+        self.content_length = content_length(self.header)
 
     def header(self, name: str) -> str:
         return self.headers.get(name.lower(), "")
@@ -99,7 +96,7 @@ class Response:
             raise self.breaks
         return self.content
 
-    async def decrypted(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
+    async def decrypt(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
         ciphertext = await self._body()
         if hashlib.sha256(ciphertext).digest() != sha256:
             return None
@@ -115,8 +112,8 @@ class Response:
             on_progress(len(body) // 2, len(body))
         return Blob(body, self.header("Content-Type"))
 
-    def pieces(self) -> "Pieces":
-        return Pieces(self)
+    def reader(self) -> "BodyReader":
+        return BodyReader(self)
 
     def abort(self) -> None:
         if not self.aborted:
@@ -127,7 +124,7 @@ class Response:
         return (await self.blob(on_progress)).content
 
 
-class Pieces:
+class BodyReader:
     """``content`` of the response, cut up; where it ``breaks``, it does so at its end."""
 
     def __init__(self, response: Response) -> None:
@@ -135,17 +132,17 @@ class Pieces:
         self._rest = response.content
         self._begun = False
 
-    async def line(self, longest: int) -> str:
+    async def read_line(self, max_characters: int) -> str:
         await self._begin()
         line, newline, rest = self._rest.partition(b"\n")
-        if len(line) > longest:
-            raise BrowserError("SyntaxError", f"a line of more than {longest} characters")
+        if len(line) > max_characters:
+            raise BrowserError("SyntaxError", f"a line of more than {max_characters} characters")
         self._rest = rest
         if not newline:
             self._end()
         return line.decode("utf-8", "replace") if newline else ""
 
-    async def blob(self, length: int, content_type: str) -> Blob | None:
+    async def read_blob(self, length: int, content_type: str) -> Blob | None:
         await self._begin()
         if len(self._rest) < length:
             self._end()
@@ -198,7 +195,7 @@ class State:
         self.changed: dict[str, int] = {}
         self.storage_refusal: BrowserError | None = None
         self.write_refusal: BrowserError | None = None
-        self.loads: dict[str, Loads] = {}
+        self.loads: dict[str, ResourceTimings] = {}
         self.emptied_timings = 0
         self.remembered: dict[str, str] = {}
         self.busy: set[str] = set()
@@ -207,8 +204,8 @@ class State:
         self.clock = 1_800_000_000_000.0
         self.undecodable: set[str] = set()
         self.names = 0
-        self.workers: list[MediaWorker] = []
-        self.watches: list[Watch] = []
+        self.workers: list[MediaServiceWorker] = []
+        self.watches: list[ElementObserver] = []
         self.worker_refusal: BrowserError | None = None
 
 
@@ -224,7 +221,7 @@ def now_ms() -> float:
     return STATE.clock - 1_800_000_000_000.0 + 1
 
 
-def clock_ms() -> float:
+def epoch_ms() -> float:
     return STATE.clock
 
 
@@ -232,7 +229,7 @@ def page_origin() -> str:
     return "http://page.test"
 
 
-def page_address() -> str:
+def page_url() -> str:
     return "http://page.test/blob.html"
 
 
@@ -249,16 +246,20 @@ def parse_url(text: str) -> Url | None:
     return Url(url.href, url.protocol, url.hostname, url.origin, url.pathname)
 
 
-def query(name: str) -> str:
+def query_parameter(name: str) -> str:
     return ""
 
 
-def spawn(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+def create_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 
 
-async def breath() -> None:
+async def yield_to_browser() -> None:
     await asyncio.sleep(0)
+
+
+def blob_response(blob: Blob) -> Response:
+    return Response(200, blob.content, {"Content-Length": str(blob.size), "Content-Type": blob.content_type})
 
 
 async def fetch(
@@ -282,12 +283,12 @@ async def fetch(
     return answer
 
 
-def keep_timings() -> int:
+def resource_timing_generation() -> int:
     return STATE.emptied_timings
 
 
-def loads_of(url: str) -> Loads:
-    return STATE.loads.get(url, Loads())
+def resource_timings(url: str) -> ResourceTimings:
+    return STATE.loads.get(url, ResourceTimings())
 
 
 def text_blob(text: str, content_type: str) -> Blob:
@@ -298,7 +299,7 @@ def bytes_blob(content: bytes, content_type: str) -> Blob:
     return Blob(content, content_type)
 
 
-def random_name() -> str:
+def random_uuid() -> str:
     STATE.names += 1
     return f"name-{STATE.names}"
 
@@ -308,15 +309,15 @@ async def hmac_sha256(key: str, text: str) -> str:
     return urlsafe_b64encode(digest).decode().rstrip("=")
 
 
-class MediaWorker:
+class MediaServiceWorker:
     def __init__(
-        self, script: str, headers_for: Callable[[str, str], dict[str, str]], on_answer: Callable[[str, int], None]
+        self, script: str, headers_for: Callable[[str, str], dict[str, str]], on_response: Callable[[str, int], None]
     ) -> None:
-        self.script, self.headers_for, self.on_answer = script, headers_for, on_answer
+        self.script, self.headers_for, self.on_response = script, headers_for, on_response
         self.closed = False
         STATE.workers.append(self)
 
-    async def register(self, patience_s: float) -> None:
+    async def register(self, timeout_s: float) -> None:
         if STATE.worker_refusal:
             raise STATE.worker_refusal
 
@@ -328,33 +329,33 @@ def revoke_object_url(url: str) -> None:
     STATE.object_urls.pop(url, None)
 
 
-async def decodes(url: str) -> bool:
+async def can_decode_image(url: str) -> bool:
     blob = STATE.object_urls.get(url)
     return url not in STATE.undecodable and not (blob and blob.content.startswith(b"<html"))
 
 
-async def remember(name: str, text: str) -> None:
+async def set_session_item(name: str, text: str) -> None:
     STATE.remembered[name] = text
 
 
-async def recall(name: str) -> str:
+async def get_session_item(name: str) -> str:
     return STATE.remembered.get(name, "")
 
 
-async def forget(name: str) -> None:
+async def remove_session_item(name: str) -> None:
     STATE.remembered.pop(name, None)
 
 
 class Directory:
     @classmethod
-    async def open(cls, name: str) -> "Directory":
+    async def get(cls, name: str) -> "Directory":
         if STATE.storage_refusal:
             raise STATE.storage_refusal
         return cls()
 
     async def read(self, name: str) -> Blob | None:
         content = STATE.files.get(name)
-        return None if content is None else Blob(content, changed=STATE.changed.get(name, 0))
+        return None if content is None else Blob(content, last_modified=STATE.changed.get(name, 0))
 
     async def write(
         self,
@@ -375,7 +376,7 @@ class Directory:
         STATE.files.pop(name, None)
         return True
 
-    async def names(self) -> list[str]:
+    async def file_names(self) -> list[str]:
         return list(STATE.files)
 
 
@@ -391,7 +392,7 @@ class Lock:
         self._lock.release()
 
 
-class Listener:
+class EventListener:
     def __init__(self, element: "Element", event: str, handler: Callable[[], object]) -> None:
         self.element, self.event, self.handler = element, event, handler
 
@@ -407,31 +408,31 @@ class Element:
         self.given = {name.replace("_", "-"): value for name, value in attributes.items()}
         self.text = ""
         self.media_error = ""
-        self.broke_off = self.has_focus = False
+        self.has_network_error = self.has_focus = False
         self.siblings: list[Element] = []
         self.children: list[Element] = []
         self.styles: dict[str, str] = {}
-        self.position = 0.0
+        self.current_time = 0.0
         self.playing = False
         self.src = ""
         self.crossorigin = ""
-        self.listeners: list[Listener] = []
+        self.listeners: list[EventListener] = []
         self.removed = False
         self.shows: Callable[[str], Awaitable[bool]] | None = None
 
-    def get(self, attribute: str) -> str:
-        return self.given.get(attribute, "")
+    def get_attribute(self, name: str) -> str:
+        return self.given.get(name, "")
 
-    def attributes(self, names: tuple[str, ...]) -> dict[str, str]:
+    def get_attributes(self, names: tuple[str, ...]) -> dict[str, str]:
         return {name: self.given[name] for name in names if self.given.get(name)}
 
-    def set(self, attribute: str, value: str) -> None:
-        self.given[attribute] = value
+    def set_attribute(self, name: str, value: str) -> None:
+        self.given[name] = value
 
-    def unset(self, attribute: str) -> None:
-        self.given.pop(attribute, None)
+    def remove_attribute(self, name: str) -> None:
+        self.given.pop(name, None)
 
-    def around(self, selector: str) -> "Element":
+    def closest(self, selector: str) -> "Element":
         return self
 
     def focus(self) -> None:
@@ -440,15 +441,15 @@ class Element:
     def append(self, *children: "Element") -> None:
         self.children.extend(children)
 
-    def style(self, name: str, value: str) -> None:
+    def set_style(self, name: str, value: str) -> None:
         if value:
             self.styles[name] = value
         else:
             self.styles.pop(name, None)
 
     @property
-    def is_put_off(self) -> bool:
-        return self.tag != "img" or self.get("loading") == "lazy"
+    def is_deferred(self) -> bool:
+        return self.tag != "img" or self.get_attribute("loading") == "lazy"
 
     @property
     def is_playing(self) -> bool:
@@ -463,18 +464,18 @@ class Element:
     def remove(self) -> None:
         self.removed = True
 
-    def on(self, event: str, handler: Callable[[], object]) -> "Listener":
-        self.listeners.append(Listener(self, event, handler))
+    def listen(self, event: str, handler: Callable[[], object]) -> "EventListener":
+        self.listeners.append(EventListener(self, event, handler))
         return self.listeners[-1]
 
-    async def show(self, src: str, good: str, crossorigin: str = "", play: bool = False) -> bool:
+    async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         self.src = src
         self.crossorigin = crossorigin
-        self.position = 0.0
+        self.current_time = 0.0
         await asyncio.sleep(0)
         return await self.shows(src) if self.shows else src not in STATE.undecodable
 
-    def unload(self) -> None:
+    def remove_source(self) -> None:
         self.src = ""
 
     def fire(self, event: str) -> None:
@@ -483,33 +484,37 @@ class Element:
             listener.handler()
 
 
-def create(tag: str, **attributes: str) -> Element:
+def document_element() -> Element:
+    return Element("html")
+
+
+def create_element(tag: str, **attributes: str) -> Element:
     return Element(tag, **{name.strip("_"): value for name, value in attributes.items()})
 
 
-class Watch:
+class ElementObserver:
     """Told by a test what the browser would tell."""
 
     def __init__(
-        self, root: Element, selector: str, attributes: tuple[str, ...], audience: "Audience", near_px: int | None
+        self, root: Element, selector: str, attributes: tuple[str, ...], handler: "ElementHandler", near_px: int | None
     ) -> None:
-        self.audience = audience
+        self.handler = handler
         self.closed = False
         STATE.watches.append(self)
         for number, child in enumerate(root.children):
-            audience.came(number, child)
+            handler.on_added(number, child)
 
     def close(self) -> None:
         self.closed = True
 
 
-class Audience:
-    def came(self, number: int, element: Element) -> None: ...
+class ElementHandler:
+    def on_added(self, number: int, element: Element) -> None: ...
 
-    def changed(self, number: int) -> None: ...
+    def on_attributes_changed(self, number: int) -> None: ...
 
-    def went(self, number: int) -> None: ...
+    def on_removed(self, number: int) -> None: ...
 
-    def near(self, number: int, near: bool) -> None: ...
+    def on_near(self, number: int, near: bool) -> None: ...
 
-    def visible(self, number: int, visible: bool) -> None: ...
+    def on_visible(self, number: int, visible: bool) -> None: ...

@@ -12,7 +12,7 @@ from tests.unit import fake_browser as fake
 
 sys.modules["authmedia.browser"] = fake
 
-from authmedia.homeserver import LINKS_PREFIX  # noqa: E402  (after the fake is in place)
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX  # noqa: E402  (after the fake is in place)
 
 MXC = "mxc://example.org/abc"
 PICTURE = b"\x89PNG picture"
@@ -50,13 +50,13 @@ class Script:
         return special or self._usual(request)
 
     def _usual(self, request: Any) -> Any:
-        if request.url.endswith(LINKS_PREFIX + "/config"):
+        if request.url.endswith(AUTHMEDIA_PREFIX + "/config"):
             return answer({"batch_limit": 100, "bundle": {"limit": self.bundle_limit, "part_bytes": 1000}})
-        if request.url.endswith(LINKS_PREFIX + "/bundle"):
+        if request.url.endswith(AUTHMEDIA_PREFIX + "/bundle"):
             wanted = json.loads(request.body)["media"]
             self.bundles += [wanted] if wanted else []  # one that is empty only warms up
             return fake.Response(200, b"".join(self.part(number, entry) for number, entry in enumerate(wanted)))
-        if request.url.endswith(LINKS_PREFIX + "/links"):
+        if request.url.endswith(AUTHMEDIA_PREFIX + "/links"):
             body = json.loads(request.body)
             self.fresh += [entry["mxc"] for entry in body["media"]] if body.get("fresh") else []
             return self._links(body["media"])
@@ -75,7 +75,7 @@ class Script:
 
     def _links(self, wanted: list[dict[str, Any]]) -> Any:
         self.batches += [wanted] if wanted else []
-        expires = fake.clock_ms() + self.lifetime_ms
+        expires = fake.epoch_ms() + self.lifetime_ms
         links = [
             {"url": f"http://home.test/signed/{entry['mxc'][6:]}?batch={len(self.batches)}", "expires_ts": expires}
             if entry["mxc"][6:] in self.media

@@ -1,12 +1,16 @@
-"""What a page's Python comes as."""
+"""The archives in which pages get their Python."""
 
+import importlib
 import importlib.util
 import io
+import shutil
 import tarfile
 from pathlib import Path
 
 import pytest
 
+import authmedia
+import tests.unit.support  # noqa: F401  (puts the fake browser in place)
 from web import archive
 from web.archive import bytecode, modules_of, pack, sources
 from web.site import PYAPP
@@ -42,7 +46,7 @@ def test_micropython_gets_bytecode_of_the_version_that_it_reads() -> None:
 
 
 @needs_compiler
-def test_what_micropython_cannot_read_is_named(tmp_path: Path) -> None:
+def test_a_module_that_micropython_cannot_compile_is_named(tmp_path: Path) -> None:
     (tmp_path / "bad.py").write_text("match x:\n    case 1: pass\n")
     with pytest.raises(ValueError, match=r"MicroPython cannot read bad\.py: (.|\n)*SyntaxError"):
         bytecode({"bad.py": tmp_path / "bad.py"})
@@ -55,5 +59,35 @@ def test_without_a_compiler_there_are_sources(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_page_has_what_it_imports_and_every_strategy() -> None:
     found = {path.relative_to(PYAPP).as_posix() for path in modules_of(PYAPP, "pages.blob")}
-    assert {"pages/blob.py", "demo/room_page.py", "authmedia/browser.py", "authmedia/strategies/opfs.py"} <= found
+    assert {
+        "pages/blob.py",
+        "demo/room_page.py",
+        "authmedia/browser/fetch_api.py",
+        "authmedia/strategies/opfs.py",
+    } <= found
     assert "pages/link.py" not in found
+
+
+def test_a_public_name_packs_its_module_and_no_other(tmp_path: Path) -> None:
+    """Of what the package itself imports, a page gets no more than it names."""
+    shutil.copytree(PYAPP / "authmedia", tmp_path / "authmedia", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def packed(source: str) -> set[str]:
+        (tmp_path / "page.py").write_text(source)
+        return {path.relative_to(tmp_path).as_posix() for path in modules_of(tmp_path, "page")}
+
+    alone = packed("from authmedia import MediaRequest\n")
+    assert "authmedia/media.py" in alone
+    assert not any(name.startswith(("authmedia/elements/", "authmedia/strategies/")) for name in alone)
+    assert "authmedia/browser/fetch_api.py" not in alone
+    bound = packed("from authmedia import Homeserver, MediaRequest, bind, open_loader\n")
+    assert {"authmedia/elements/binder.py", "authmedia/strategies/opfs.py", "authmedia/loader.py"} <= bound
+    assert packed("from authmedia import browser\n") == packed("from authmedia.browser import fetch\n")
+
+
+def test_every_public_name_is_where_the_package_says() -> None:
+    for name in authmedia.__all__:
+        assert getattr(authmedia, name) is getattr(importlib.import_module(authmedia._MODULES[name]), name)
+    assert sorted(authmedia._MODULES) == sorted(authmedia.__all__)
+    with pytest.raises(ImportError):
+        exec("from authmedia import nothing_of_the_kind")

@@ -1,4 +1,4 @@
-"""`auto` takes what works, says why, and goes on with the next when that ends."""
+"""`auto` chooses a strategy that works, with its reason, and falls back to the next."""
 
 import asyncio
 from typing import Any
@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from authmedia import errors
-from authmedia.elements import SHOWN, Binding
-from authmedia.homeserver import LINKS_PREFIX, Homeserver
+from authmedia.elements.binding import SHOWN, Binding
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import Media, MediaRequest
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run
@@ -24,7 +25,7 @@ def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
 
 def no_links(request: Any) -> Any:
     """A homeserver that has never heard of links."""
-    return error(404, "M_UNRECOGNIZED", "Unrecognized request") if LINKS_PREFIX in request.url else None
+    return error(404, "M_UNRECOGNIZED", "Unrecognized request") if AUTHMEDIA_PREFIX in request.url else None
 
 
 def load(loader: MediaLoader, **request: Any) -> Media:
@@ -32,14 +33,14 @@ def load(loader: MediaLoader, **request: Any) -> Media:
     return media
 
 
-def test_links_are_taken_where_there_are_some(loader: MediaLoader) -> None:
+def test_links_are_used_where_the_homeserver_has_them(loader: MediaLoader) -> None:
     media = load(loader, kind="video")
     assert media.strategy == "link"
     assert media.reason == "link: a long media plays and seeks before it is complete"
     assert media.crossorigin == "anonymous"
 
 
-def test_without_links_the_disk_is_taken_and_without_a_disk_memory(
+def test_without_links_the_disk_is_used_and_without_a_disk_memory(
     loader: MediaLoader, script: Script, browser: Any
 ) -> None:
     script.instead = no_links
@@ -55,7 +56,7 @@ def test_without_links_the_disk_is_taken_and_without_a_disk_memory(
     assert browser.object_urls[media.src].content == PICTURE
 
 
-def test_a_disk_that_fills_is_left_alone_until_it_is_cleared(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_full_disk_is_not_used_until_it_is_cleared(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.instead = no_links
     browser.write_refusal = QUOTA
     media = load(loader)
@@ -87,27 +88,27 @@ def test_a_link_endpoint_that_vanishes_is_replaced_while_elements_wait(
         binding.start()
         await binding.settled()
         assert binding.state == SHOWN
-        assert element.get("data-strategy") == "opfs"
-        assert "link does not work here" in element.get("data-reason")
+        assert element.get_attribute("data-strategy") == "opfs"
+        assert "link does not work here" in element.get_attribute("data-reason")
         binding.close()
 
     run(scenario())
 
 
-def test_what_is_wrong_with_the_media_is_no_reason_to_change(loader: MediaLoader, script: Script) -> None:
+def test_an_error_of_the_media_does_not_change_the_strategy(loader: MediaLoader, script: Script) -> None:
     with pytest.raises(errors.MediaNotFound):
         run(loader.load(MediaRequest("mxc://example.org/missing")))
     assert load(loader).strategy == "link"
 
 
-def test_where_nothing_works_each_says_why(loader: MediaLoader, browser: Any) -> None:
+def test_without_a_working_strategy_each_reason_is_reported(loader: MediaLoader, browser: Any) -> None:
     auto = loader._strategy
     auto.refused = {"link": "M_UNRECOGNIZED", "opfs": "SecurityError", "blob": "none"}
     with pytest.raises(errors.StrategyUnsupported, match="link: M_UNRECOGNIZED; opfs: SecurityError; blob: none"):
         run(loader.load(MediaRequest(MXC)))
 
 
-def test_support_is_that_of_any(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_support_needs_one_working_strategy(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.instead = no_links
     browser.storage_refusal = SECURITY
     assert run(loader.support()).works, "there is still blob"
@@ -127,7 +128,7 @@ def test_everything_is_released(loader: MediaLoader, script: Script, browser: An
     assert browser.object_urls == {}
 
 
-def test_what_is_behind_it_knows_what_is_visible_and_tells_how_far_it_is(
+def test_visibility_and_progress_are_passed_on_to_the_loaders(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     script.instead = no_links
@@ -153,7 +154,7 @@ def test_what_is_behind_it_knows_what_is_visible_and_tells_how_far_it_is(
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_it_does_not_try_again_what_was_tried_again(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_retries_of_the_loaders_are_not_repeated(script: Script, homeserver: Homeserver, browser: Any) -> None:
     script.instead = lambda request: error(503, "M_UNKNOWN", "Down")
     loader = open_loader("auto", homeserver)
     with pytest.raises(errors.ServerFailure) as caught:
@@ -163,7 +164,7 @@ def test_it_does_not_try_again_what_was_tried_again(script: Script, homeserver: 
     assert caught.value.traffic.requests == 4
 
 
-def test_what_works_again_is_taken_again(loader: MediaLoader, script: Script) -> None:
+def test_a_strategy_that_works_again_is_used_again(loader: MediaLoader, script: Script) -> None:
     async def scenario() -> None:
         script.instead = lambda request: fake.BrowserError("TypeError", "Failed to fetch")
         await loader.support()
@@ -175,7 +176,9 @@ def test_what_works_again_is_taken_again(loader: MediaLoader, script: Script) ->
 
 
 def test_endpoints_that_a_proxy_does_not_pass_on_are_no_missing_media(loader: MediaLoader, script: Script) -> None:
-    script.instead = lambda request: fake.Response(404, b"<h1>Not Found</h1>") if LINKS_PREFIX in request.url else None
+    script.instead = lambda request: (
+        fake.Response(404, b"<h1>Not Found</h1>") if AUTHMEDIA_PREFIX in request.url else None
+    )
     assert load(loader, width=32, height=32).strategy == "opfs"
 
 

@@ -1,4 +1,4 @@
-"""The baselines: what they ask of the homeserver, and what they keep to themselves."""
+"""The baselines: what they request of the homeserver, and what they keep secret."""
 
 import asyncio
 import json
@@ -8,8 +8,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from authmedia import errors
-from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, Script, answer, error, run
@@ -17,7 +18,7 @@ from tests.unit.support import MXC, Script, answer, error, run
 # --- service_worker
 
 
-def test_the_worker_is_told_the_header_of_its_own_session_alone(
+def test_the_worker_gets_the_header_of_its_own_session_alone(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("service_worker", homeserver)
@@ -30,14 +31,14 @@ def test_the_worker_is_told_the_header_of_its_own_session_alone(
         assert worker.headers_for(handle, elsewhere) == {}
     assert "secret-token" not in media.src
     assert media.src.startswith("http://home.test/_matrix/client/v1/media/thumbnail/example.org/abc?width=96")
-    worker.on_answer(media.src, 500)
-    worker.on_answer("http://home.test/elsewhere", 500)
+    worker.on_response(media.src, 500)
+    worker.on_response("http://home.test/elsewhere", 500)
     assert media.traffic.bytes == 500
     loader.close()
     assert worker.closed
 
 
-def test_where_there_is_no_worker_the_browsers_words_are_kept(homeserver: Homeserver, browser: Any) -> None:
+def test_without_a_worker_support_has_the_browsers_words(homeserver: Homeserver, browser: Any) -> None:
     browser.worker_refusal = fake.BrowserError("SecurityError", "The operation is insecure.")
     loader = open_loader("service_worker", homeserver)
     support = run(loader.support())
@@ -65,8 +66,8 @@ class CookieServer:
             return answer({"expires_in_ms": 600_000})
         return None
 
-    async def decodes(self, url: str) -> bool:
-        assert url.startswith(f"http://home.test{LINKS_PREFIX}/cookie/picture?try=")
+    async def can_decode_image(self, url: str) -> bool:
+        assert url.startswith(f"http://home.test{AUTHMEDIA_PREFIX}/cookie/picture?try=")
         return bool(self.asked) and self.asked[-1] == self._taken
 
 
@@ -78,7 +79,7 @@ class CookieServer:
         ({"same_site": "None", "partitioned": True}, 3),
     ],
 )
-def test_the_strictest_cookie_that_comes_back_is_kept(
+def test_the_strictest_cookie_that_is_sent_is_used(
     script: Script,
     homeserver: Homeserver,
     browser: Any,
@@ -87,11 +88,11 @@ def test_the_strictest_cookie_that_comes_back_is_kept(
     tries: int,
 ) -> None:
     server = script.instead = CookieServer(browser, taken)
-    monkeypatch.setattr(fake, "decodes", server.decodes)
+    monkeypatch.setattr(fake, "can_decode_image", server.can_decode_image)
     loader = open_loader("cookie", homeserver)
     media = run(loader.load(MediaRequest(MXC)))
     assert len(server.asked) == tries
-    assert media.src == f"http://home.test{LINKS_PREFIX}/cookie/example.org/abc"
+    assert media.src == f"http://home.test{AUTHMEDIA_PREFIX}/cookie/example.org/abc"
     browser.clock += 600_000
     run(loader.load(MediaRequest("mxc://example.org/other")))
     assert server.asked[tries:] == [taken], "renewed as it was, once its time was over"
@@ -99,11 +100,11 @@ def test_the_strictest_cookie_that_comes_back_is_kept(
     assert browser.requests[-1].method == "DELETE"
 
 
-def test_a_cookie_that_never_comes_back_is_told(
+def test_a_cookie_that_is_never_sent_is_not_supported(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     server = script.instead = CookieServer(browser, None)
-    monkeypatch.setattr(fake, "decodes", server.decodes)
+    monkeypatch.setattr(fake, "can_decode_image", server.can_decode_image)
     support = run(open_loader("cookie", homeserver).support())
     assert not support.works
     assert "does not send the cookie back" in support.words
@@ -112,13 +113,13 @@ def test_a_cookie_that_never_comes_back_is_told(
 # --- signed_query
 
 
-def test_the_proof_is_a_timed_hash_that_stays_the_same_for_half_a_window(
+def test_the_proof_is_an_hmac_that_is_stable_for_half_a_window(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     server_ahead = 3_600_000
     offer = {"token_id": "t1", "window_ms": 300_000, "now_ms": browser.clock + server_ahead}
     script.instead = lambda request: (
-        answer({"signed_query": offer}) if request.url.endswith(LINKS_PREFIX + "/config") else None
+        answer({"signed_query": offer}) if request.url.endswith(AUTHMEDIA_PREFIX + "/config") else None
     )
     loader = open_loader("signed_query", homeserver)
     first = run(loader.load(MediaRequest(MXC, width=96, height=96)))
@@ -138,7 +139,7 @@ def test_the_proof_is_a_timed_hash_that_stays_the_same_for_half_a_window(
 
 
 @pytest.mark.parametrize("name", ["cookie", "signed_query"])
-def test_all_who_ask_at_once_are_served_by_one_question(
+def test_concurrent_loads_share_one_config_request(
     script: Script, homeserver: Homeserver, browser: Any, name: str
 ) -> None:
     offer = {"token_id": "t1", "window_ms": 300_000, "now_ms": browser.clock}
@@ -157,7 +158,7 @@ def test_all_who_ask_at_once_are_served_by_one_question(
     assert len(browser.requests) == 1
 
 
-def test_a_homeserver_that_takes_no_signed_queries_is_told(script: Script, homeserver: Homeserver) -> None:
+def test_a_homeserver_without_signed_queries_is_not_supported(script: Script, homeserver: Homeserver) -> None:
     loader = open_loader("signed_query", homeserver)
     assert run(loader.support()).words == "signed_query is off"
     script.instead = lambda request: error(404, "M_UNRECOGNIZED", "Unrecognized request")
@@ -167,7 +168,7 @@ def test_a_homeserver_that_takes_no_signed_queries_is_told(script: Script, homes
 # --- blocking
 
 
-def test_blocking_says_which_interpreter_it_wants(homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_blocking_names_the_interpreter_it_needs(homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.implementation.name", "micropython")
     support = run(open_loader("blocking", homeserver).support())
     assert not support.works

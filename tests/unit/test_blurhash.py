@@ -1,4 +1,4 @@
-"""The picture that stands in a picture's place, against the algorithm's own words."""
+"""Blurhashes, against the algorithm and another implementation."""
 
 import io
 from base64 import b64decode
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from authmedia.blurhash import Blurhash
+from authmedia.elements.blurhash import Blurhash
 
 
 def drawn(text: str) -> Image.Image:
@@ -25,7 +25,7 @@ def test_one_component_is_one_colour() -> None:
 
 
 @pytest.mark.parametrize("text", ["LEHV6nWB2yk8pyo0adR*.7kCMdnj", "LGF5]+Yk^6#M@-5c,1J5@[or[Q6.", "A8F~[q?bj[t7"])
-def test_it_is_what_another_implementation_decodes(text: str) -> None:
+def test_the_pixels_are_those_of_another_implementation(text: str) -> None:
     picture = drawn(text).convert("RGB")
     wide, high = blurhash.components(text)
     assert picture.size == (2 * wide, 2 * high)
@@ -37,13 +37,13 @@ def test_it_is_what_another_implementation_decodes(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["", "LEHV6n", "LEHV6nWB2yk8pyo0adR*.7kCMdn", "L€HV6nWB2yk8pyo0adR*.7kCMdnj", "\x00" * 28]
 )
-def test_what_is_none_is_refused(text: str) -> None:
+def test_an_invalid_blurhash_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="blurhash"):
         Blurhash(text)
 
 
 @given(st.text(max_size=60))
-def test_whatever_a_stranger_writes_is_drawn_or_refused(text: str) -> None:
+def test_any_text_is_rendered_or_refused(text: str) -> None:
     try:
         decoded = Blurhash(text)
     except ValueError:

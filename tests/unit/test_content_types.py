@@ -1,4 +1,4 @@
-"""No body of a stranger becomes a page of ours, whoever says that it is one."""
+"""No untrusted body becomes a page of this origin, whatever content type it claims."""
 
 import io
 import sys
@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
-from authmedia.bundles import Bundler
-from authmedia.encrypted import EncryptedFile
-from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
+from authmedia.matrix.encrypted_file import EncryptedFile
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
 from authmedia.traffic import Traffic
+from authmedia.transport.bundle_client import BundleClient
 from development.attachments import encrypt
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, part, run
@@ -57,9 +58,9 @@ def says(content_type: str, content: bytes = PICTURE) -> Any:
     """A homeserver that says so of every media."""
 
     def answer(request: Any) -> Any:
-        if request.url.endswith(LINKS_PREFIX + "/bundle"):
+        if request.url.endswith(AUTHMEDIA_PREFIX + "/bundle"):
             return fake.Response(200, part(0, content, content_type=content_type))
-        if LINKS_PREFIX in request.url:
+        if AUTHMEDIA_PREFIX in request.url:
             return None
         return fake.Response(200, content, {"Content-Type": content_type} if content_type else {})
 
@@ -69,7 +70,7 @@ def says(content_type: str, content: bytes = PICTURE) -> Any:
 @pytest.mark.parametrize("by_event", [False, True], ids=["the server says", "the event says"])
 @pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())
 @pytest.mark.parametrize(("name", "size"), WAYS)
-def test_what_could_run_is_behind_no_object_url(
+def test_no_object_url_has_an_active_content_type(
     name: str,
     size: dict[str, int],
     told: str,
@@ -87,7 +88,7 @@ def test_what_could_run_is_behind_no_object_url(
 
 @pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())
 @pytest.mark.parametrize("name", ENCRYPTED_WAYS)
-def test_nor_is_what_was_encrypted_whatever_its_sender_says(
+def test_no_decrypted_media_has_an_active_content_type(
     name: str, told: str, shown: str, script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     script.media["example.org/abc"], file = encrypt(PICTURE)
@@ -98,9 +99,9 @@ def test_nor_is_what_was_encrypted_whatever_its_sender_says(
 
 
 @pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())
-def test_a_part_of_a_bundle_is_cut_with_the_type_that_it_is_shown_as(
+def test_a_part_of_a_bundle_has_its_safe_content_type(
     told: str, shown: str, script: Script, homeserver: Homeserver
 ) -> None:
     script.instead = says(told)
-    part = run(Bundler(homeserver).part(MediaRequest(MXC), Traffic()))
+    part = run(BundleClient(homeserver).request_part(MediaRequest(MXC), Traffic()))
     assert part.body.content_type == shown

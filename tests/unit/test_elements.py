@@ -1,15 +1,18 @@
-"""Elements that come, change and go: what a binder makes of what the browser tells."""
+"""Binder and binding: elements that are added, change and are removed."""
 
 import asyncio
 from typing import Any
 
 import pytest
 
-from authmedia import elements, errors, pauses
-from authmedia.elements import FAILED, LOADING, SHOWN, Binder, Binding, bind
-from authmedia.encrypted import EncryptedFile, Keyring
-from authmedia.homeserver import Homeserver
+from authmedia import errors
+from authmedia.elements import binder as binder_module
+from authmedia.elements.binder import Binder, bind
+from authmedia.elements.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
+from authmedia.matrix.homeserver import Homeserver
+from authmedia.support import backoff
 from development.attachments import encrypt
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run, turns
@@ -28,14 +31,14 @@ def image(mxc: str = MXC, **attributes: str) -> Any:
 
 
 def state(element: Any) -> str:
-    return str(element.get("data-state"))
+    return str(element.get_attribute("data-state"))
 
 
 def shown_in(element: Any, browser: Any) -> bytes:
     return bytes(browser.object_urls[element.src].content)
 
 
-def test_what_is_near_loads_and_what_is_far_does_not(loader: MediaLoader, browser: Any) -> None:
+def test_near_elements_load_and_far_ones_do_not(loader: MediaLoader, browser: Any) -> None:
     near, far = image(), image(OTHER)
 
     async def scenario() -> None:
@@ -45,11 +48,11 @@ def test_what_is_near_loads_and_what_is_far_does_not(loader: MediaLoader, browse
         assert [state(element) for element in (near, far)] == [LOADING, LOADING]
         await turns()
         assert browser.requests == []
-        binder.near(0, True)
+        binder.on_near(0, True)
         await binder.settled()
         assert (state(near), state(far)) == (SHOWN, LOADING)
         assert len(browser.requests) == 1
-        binder.near(1, True)
+        binder.on_near(1, True)
         await binder.settled()
         assert shown_in(far, browser) == b"another picture"
         binder.close()
@@ -58,7 +61,7 @@ def test_what_is_near_loads_and_what_is_far_does_not(loader: MediaLoader, browse
     assert browser.object_urls == {} or loader.counters.opened == 2
 
 
-def test_what_scrolls_by_before_it_is_there_is_given_up_and_begun_anew(
+def test_an_element_that_scrolls_by_is_cancelled_and_can_start_anew(
     loader: MediaLoader, script: Script, browser: Any
 ) -> None:
     gate = asyncio.Event()
@@ -67,25 +70,25 @@ def test_what_scrolls_by_before_it_is_there_is_given_up_and_begun_anew(
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
-        binder.came(1, element)
-        binder.near(1, True)
+        binder.on_added(1, element)
+        binder.on_near(1, True)
         await turns()
-        binder.near(1, False)
+        binder.on_near(1, False)
         await turns()
         assert len(browser.aborted) == 1
         assert state(element) == LOADING
         gate.set()
-        binder.near(1, True)
+        binder.on_near(1, True)
         await binder.settled()
         assert state(element) == SHOWN
-        binder.near(1, False)
+        binder.on_near(1, False)
         assert element.src, "what is on show stays"
 
     run(scenario())
     assert loader.counters.aborted == 1
 
 
-def test_what_leaves_is_cancelled_or_given_back(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_removed_element_is_cancelled_or_released(loader: MediaLoader, script: Script, browser: Any) -> None:
     gate = asyncio.Event()
     script.instead = lambda request: fake.Response(200, PICTURE, gate=gate) if "other" in request.url else None
     shown, loading = image(), image(OTHER)
@@ -93,11 +96,11 @@ def test_what_leaves_is_cancelled_or_given_back(loader: MediaLoader, script: Scr
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
         for number, element in enumerate((shown, loading)):
-            binder.came(number, element)
+            binder.on_added(number, element)
         await turns()
         assert [state(element) for element in (shown, loading)] == [SHOWN, LOADING]
-        binder.went(0)
-        binder.went(1)
+        binder.on_removed(0)
+        binder.on_removed(1)
         await turns()
         assert binder.bindings == []
         assert shown.src == loading.src == ""
@@ -116,34 +119,34 @@ def test_the_last_request_wins(loader: MediaLoader, script: Script, browser: Any
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await turns()
-        element.set("data-mxc", OTHER)
-        binder.changed(1)
+        element.set_attribute("data-mxc", OTHER)
+        binder.on_attributes_changed(1)
         await binder.settled()
         assert shown_in(element, browser) == b"another picture"
         gate.set()
         await turns()
         assert shown_in(element, browser) == b"another picture", "the slow answer for the old one never appears"
-        element.unset("data-mxc")
-        binder.went(1)
+        element.remove_attribute("data-mxc")
+        binder.on_removed(1)
 
     run(scenario())
     loader.close()
     assert browser.object_urls == {}
 
 
-def test_thousands_come_and_go_and_nothing_is_left(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_thousands_of_elements_come_and_go_without_leaks(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.media = {f"example.org/m{number}x": b"%d" % number for number in range(50)}
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
         for mount in range(5000):
-            binder.came(mount, image(f"mxc://example.org/m{mount % 50}x"))
+            binder.on_added(mount, image(f"mxc://example.org/m{mount % 50}x"))
             if mount % 3:
                 await asyncio.sleep(0)
             if mount >= 20:
-                binder.went(mount - 20)
+                binder.on_removed(mount - 20)
         await binder.settled()
         held = {binding.media.src for binding in binder.bindings if binding.media}
         assert len(binder.bindings) == 20
@@ -163,7 +166,7 @@ def many(script: Script, count: int) -> list[Any]:
     return [image(f"mxc://example.org/m{number}x") for number in range(count)]
 
 
-def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundred(
+def test_two_hundred_elements_load_at_a_time_and_links_are_requested_by_the_hundred(
     script: Script, homeserver: Homeserver
 ) -> None:
     come = asyncio.Event()
@@ -180,24 +183,24 @@ def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundr
         binder = Binder(fake.Element("div"), open_loader("link", homeserver), near_px=None)
         for number, element in enumerate([*elements, put_off]):
             element.shows = waits
-            binder.came(number, element)
+            binder.on_added(number, element)
         await turns(80)
         assert loading() == list(range(200))
         assert put_off.src, "the browser puts it off: it takes nobody's place"
         for number in range(99):
-            binder.went(number)
+            binder.on_removed(number)
         await turns(80)
         assert loading() == list(range(99, 200))
         assert "background-image" not in elements[449].styles
-        elements[448].set("data-blurhash", "LEHV6nWB2yk8pyo0adR*.7kCMdnj")
-        binder.changed(448)
+        elements[448].set_attribute("data-blurhash", "LEHV6nWB2yk8pyo0adR*.7kCMdnj")
+        binder.on_attributes_changed(448)
         await turns(80)
         assert "background-image" in elements[448].styles, "what waits has its blurhash"
-        binder.visible(449, True)
+        binder.on_visible(449, True)
         await turns(80)
         assert loading() == [*range(99, 200), 449]
-        binder.went(99)
-        binder.went(100)
+        binder.on_removed(99)
+        binder.on_removed(100)
         await turns(80)
         assert loading() == [*range(101, 300), 449]
         come.set()
@@ -209,9 +212,7 @@ def test_of_many_elements_two_hundred_load_at_a_time_and_links_come_by_the_hundr
     assert [len(batch) for batch in script.batches if batch] == [100, 100, 1, 1, 100, 100, 49]
 
 
-def test_what_is_visible_waits_for_none_of_those_that_stand_still(
-    loader: MediaLoader, script: Script, browser: Any
-) -> None:
+def test_a_visible_element_does_not_wait_for_stalled_ones(loader: MediaLoader, script: Script, browser: Any) -> None:
     never = asyncio.Event()
     script.instead = lambda request: fake.Response(200, PICTURE, gate=never) if "abc" in request.url else None
     other = image(OTHER)
@@ -219,13 +220,13 @@ def test_what_is_visible_waits_for_none_of_those_that_stand_still(
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
         for number in range(200):
-            binder.came(number, image())
-            binder.near(number, True)
-        binder.came(200, other)
-        binder.near(200, True)
+            binder.on_added(number, image())
+            binder.on_near(number, True)
+        binder.on_added(200, other)
+        binder.on_near(200, True)
         await turns()
         assert state(other) == LOADING
-        binder.visible(200, True)
+        binder.on_visible(200, True)
         await turns()
         assert state(other) == SHOWN
         binder.close()
@@ -233,11 +234,11 @@ def test_what_is_visible_waits_for_none_of_those_that_stand_still(
     run(scenario())
 
 
-def test_a_binder_that_is_closed_begins_nothing_more(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_closed_binder_starts_no_load(loader: MediaLoader, script: Script, browser: Any) -> None:
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
         for number, element in enumerate(many(script, 500)):
-            binder.came(number, element)
+            binder.on_added(number, element)
         binder.close()
         await turns()
 
@@ -246,7 +247,7 @@ def test_a_binder_that_is_closed_begins_nothing_more(loader: MediaLoader, script
     assert browser.requests == []
 
 
-def test_who_is_told_of_a_failure_may_try_again_at_once(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_on_change_may_retry_a_failure_at_once(loader: MediaLoader, script: Script, browser: Any) -> None:
     gate = asyncio.Event()
     answers = [error(404, "M_NOT_FOUND", "Not found"), fake.Response(200, PICTURE, gate=gate)]
     script.instead = lambda request: answers.pop(0)
@@ -258,7 +259,7 @@ def test_who_is_told_of_a_failure_may_try_again_at_once(loader: MediaLoader, scr
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None, on_change=on_change)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await turns()
         waiting = asyncio.create_task(binder.settled())
         await turns()
@@ -272,26 +273,26 @@ def test_who_is_told_of_a_failure_may_try_again_at_once(loader: MediaLoader, scr
     run(scenario())
 
 
-def test_who_waits_for_an_element_that_has_yet_to_start_is_told(loader: MediaLoader, browser: Any) -> None:
+def test_settled_can_be_awaited_before_start(loader: MediaLoader, browser: Any) -> None:
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
-        binder.came(1, image())
+        binder.on_added(1, image())
         waiting = asyncio.create_task(binder.bindings[0].settled())
         await turns()
-        binder.near(1, True)
+        binder.on_near(1, True)
         await waiting
         binder.close()
 
     run(scenario())
 
 
-def test_what_failed_can_be_tried_again(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_failed_element_can_be_retried(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.instead = lambda request: error(404, "M_NOT_FOUND", "Not found")
     element = image()
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         assert state(element) == FAILED
         (words,) = element.siblings
@@ -309,33 +310,33 @@ def test_what_failed_can_be_tried_again(loader: MediaLoader, script: Script, bro
 
 
 @pytest.mark.parametrize("when", ["before", "while"])
-def test_who_seeks_while_a_link_is_replaced_arrives(script: Script, homeserver: Homeserver, when: str) -> None:
+def test_seeking_while_a_link_is_replaced_is_respected(script: Script, homeserver: Homeserver, when: str) -> None:
     loader = open_loader("link", homeserver)
     video = fake.Element("video", data_mxc=MXC)
 
     async def seek(_src: str) -> bool:
-        video.position = 20.0
+        video.current_time = 20.0
         return True
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, video)
+        binder.on_added(1, video)
         await binder.settled()
-        first, video.position = video.src, 3.0
+        first, video.current_time = video.src, 3.0
         script.instead = lambda request: error(403, "M_FORBIDDEN", "Expired") if request.url == first else None
         video.fire("error")
         if when == "before":
-            video.position = 20.0
+            video.current_time = 20.0
         else:
             video.shows = seek
         await turns(60)
         assert video.src != first
-        assert video.position == 20.0
+        assert video.current_time == 20.0
 
     run(scenario())
 
 
-def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
+def test_an_expired_link_of_a_video_is_replaced_at_its_position(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("link", homeserver)
@@ -343,10 +344,10 @@ def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, video)
+        binder.on_added(1, video)
         await binder.settled()
         first = video.src
-        video.position, video.playing = 12.5, True
+        video.current_time, video.playing = 12.5, True
         script.instead = lambda request: (
             error(403, "M_FORBIDDEN", "The link has expired") if request.url == first else None
         )
@@ -354,7 +355,7 @@ def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
         video.playing = False
         await turns(60)
         assert video.src != first
-        assert (video.position, video.playing) == (12.5, True)
+        assert (video.current_time, video.playing) == (12.5, True)
         assert state(video) == SHOWN
         script.instead = lambda request: error(404, "M_NOT_FOUND", "It was removed")
         video.fire("error")
@@ -366,9 +367,7 @@ def test_a_link_that_ends_under_a_video_is_replaced_where_it_was(
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_a_connection_that_breaks_under_a_video_is_made_again(
-    script: Script, homeserver: Homeserver, browser: Any
-) -> None:
+def test_a_broken_connection_of_a_video_is_replaced(script: Script, homeserver: Homeserver, browser: Any) -> None:
     loader = open_loader("link", homeserver)
     video = fake.Element("video", data_mxc=MXC)
     downs = [True, True]
@@ -381,23 +380,23 @@ def test_a_connection_that_breaks_under_a_video_is_made_again(
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, video)
+        binder.on_added(1, video)
         await binder.settled()
         # Its server is away while it is asked why, and when the video tries again.
-        video.position, video.playing, video.broke_off = 12.5, True, True
+        video.current_time, video.playing, video.has_network_error = 12.5, True, True
         script.instead = lambda request: down_for_a_while(request) if downs else None
         video.shows = shows
         video.fire("error")
         await turns(200)
         assert state(video) == SHOWN
-        assert (video.position, video.playing) == (12.5, True)
+        assert (video.current_time, video.playing) == (12.5, True)
         # It breaks off at one place again and again, though its link is good.
         video.shows = None
-        for _ in range(pauses.TRIES):
+        for _ in range(backoff.MAX_ATTEMPTS):
             video.fire("error")
             await turns(100)
         assert state(video) == FAILED
-        assert isinstance(binder.bindings[0].failure, errors.TransferBrokeOff)
+        assert isinstance(binder.bindings[0].failure, errors.TransferInterrupted)
         binder.bindings[0].retry()
         await binder.settled()
         assert state(video) == SHOWN
@@ -405,7 +404,7 @@ def test_a_connection_that_breaks_under_a_video_is_made_again(
     run(scenario())
 
 
-def test_a_video_that_fails_before_it_has_begun_is_tried_once_more(script: Script, homeserver: Homeserver) -> None:
+def test_a_video_that_fails_before_it_begins_is_retried_once(script: Script, homeserver: Homeserver) -> None:
     script.media[OTHER[6:]] = b"no film"
     loader = open_loader("link", homeserver)
     video, bad = fake.Element("video", data_mxc=MXC), fake.Element("video", data_mxc=OTHER)
@@ -421,8 +420,8 @@ def test_a_video_that_fails_before_it_has_begun_is_tried_once_more(script: Scrip
     async def scenario() -> None:
         video.shows, bad.shows = shows_in_the_end, never_shows
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, video)
-        binder.came(2, bad)
+        binder.on_added(1, video)
+        binder.on_added(2, bad)
         await binder.settled()
         assert (state(video), state(bad)) == (SHOWN, FAILED)
         assert isinstance(binder.bindings[1].failure, errors.WrongContent)
@@ -430,17 +429,17 @@ def test_a_video_that_fails_before_it_has_begun_is_tried_once_more(script: Scrip
     run(scenario())
 
 
-def test_trying_again_leaves_the_keyboard_where_it_was(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_retrying_keeps_the_keyboard_focus(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.instead = lambda request: error(404, "M_NOT_FOUND", "It was removed")
     element = image(alt="A cat")
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         (words,) = element.siblings
         (button,) = words.children
-        assert button.get("aria-label") == "Try again: A cat"
+        assert button.get_attribute("aria-label") == "Try again: A cat"
         words.has_focus = True
         button.fire("click")
         assert browser.focused is element
@@ -451,19 +450,19 @@ def test_trying_again_leaves_the_keyboard_where_it_was(loader: MediaLoader, scri
     run(scenario())
 
 
-def test_a_place_that_was_reserved_is_given_up_with_its_media(loader: MediaLoader) -> None:
+def test_reserved_space_is_removed_with_its_media(loader: MediaLoader) -> None:
     element = image(data_width="96", data_height="96", data_method="crop")
     own = image(data_width="96", data_height="96", data_method="crop", width="50", height="50")
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
-        binder.came(2, own)
+        binder.on_added(1, element)
+        binder.on_added(2, own)
         element.given["data-width"] = element.given["data-height"] = "32"
-        binder.changed(1)
-        assert (element.get("width"), element.get("height")) == ("32", "32")
+        binder.on_attributes_changed(1)
+        assert (element.get_attribute("width"), element.get_attribute("height")) == ("32", "32")
         binder.close()
-        assert (element.get("width"), own.get("width")) == ("", "50")
+        assert (element.get_attribute("width"), own.get_attribute("width")) == ("", "50")
 
     run(scenario())
 
@@ -483,9 +482,9 @@ def test_two_accounts_share_a_page(script: Script, browser: Any) -> None:
         assert [len(binder.bindings) for binder in binders] == [1, 1]
         sent = {request.url.split("/_matrix")[0]: request.headers["Authorization"] for request in browser.requests}
         assert sent == {"http://home.test": "Bearer token-of-ana", "http://other.test": "Bearer token-of-ben"}
-        of_ben.set("data-user-id", "@ana:example.org")
+        of_ben.set_attribute("data-user-id", "@ana:example.org")
         for binder in binders:
-            binder.changed(1)
+            binder.on_attributes_changed(1)
             await binder.settled()
         assert [len(binder.bindings) for binder in binders] == [2, 0]
         ben.close()
@@ -508,17 +507,17 @@ def test_two_homeservers_that_name_the_same_user_share_a_page(script: Script, br
         sent = [(request.url.split("/_matrix")[0], request.headers["Authorization"]) for request in browser.requests]
         assert sent == [(server, f"Bearer {server}") for server in servers]
         assert [len(binder.bindings) for binder in binders] == [1, 1]
-        images[0].set("data-homeserver", servers[1])
+        images[0].set_attribute("data-homeserver", servers[1])
         for binder in binders:
-            binder.changed(0)
+            binder.on_attributes_changed(0)
             await binder.settled()
         assert [len(binder.bindings) for binder in binders] == [0, 2]
-        assert "data-homeserver" in elements._ATTRIBUTES, "which changes are told of"
+        assert "data-homeserver" in binder_module._ATTRIBUTES, "which changes are told of"
 
     run(scenario())
 
 
-def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_keys_come_from_the_keyring_never_from_the_document(loader: MediaLoader, script: Script, browser: Any) -> None:
     ciphertext, file = encrypt(PICTURE)
     script.media["example.org/secret"] = ciphertext
     keyring = Keyring()
@@ -529,9 +528,9 @@ def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader,
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, keyring=keyring, near_px=None)
-        binder.came(1, good)
-        binder.came(2, bad)
-        binder.came(3, plain)
+        binder.on_added(1, good)
+        binder.on_added(2, bad)
+        binder.on_added(3, plain)
         await binder.settled()
         assert shown_in(good, browser) == PICTURE
         assert shown_in(plain, browser) == b"another picture", "whatever a message says of it"
@@ -544,12 +543,12 @@ def test_keys_come_from_the_keyring_and_never_from_the_page(loader: MediaLoader,
 
 
 @pytest.mark.parametrize("size", ["²", "wide", "-1", "9" * 5000])
-def test_a_size_that_is_no_number_asks_for_the_media_itself(loader: MediaLoader, browser: Any, size: str) -> None:
+def test_an_invalid_size_requests_the_media_itself(loader: MediaLoader, browser: Any, size: str) -> None:
     element = image(data_width=size, data_height="96")
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         assert state(element) == SHOWN
         assert ["/download/" in request.url for request in browser.requests] == [True]
@@ -557,7 +556,7 @@ def test_a_size_that_is_no_number_asks_for_the_media_itself(loader: MediaLoader,
     run(scenario())
 
 
-def test_space_is_reserved_and_a_blurhash_stands_in_it(loader: MediaLoader, script: Script) -> None:
+def test_space_is_reserved_and_shows_the_blurhash(loader: MediaLoader, script: Script) -> None:
     gate = asyncio.Event()
     script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
     sized = {"data_width": "96", "data_height": "64", "data_method": "crop"}
@@ -566,11 +565,11 @@ def test_space_is_reserved_and_a_blurhash_stands_in_it(loader: MediaLoader, scri
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
-        binder.came(2, odd)
+        binder.on_added(1, element)
+        binder.on_added(2, odd)
         await turns()
-        assert (element.get("width"), element.get("height")) == ("96", "64")
-        assert (odd.get("width"), odd.get("height")) == ("30", "")
+        assert (element.get_attribute("width"), element.get_attribute("height")) == ("96", "64")
+        assert (odd.get_attribute("width"), odd.get_attribute("height")) == ("30", "")
         assert element.styles["background-image"].startswith("url(data:image/bmp;base64,")
         assert odd.styles == {}
         gate.set()
@@ -581,61 +580,61 @@ def test_space_is_reserved_and_a_blurhash_stands_in_it(loader: MediaLoader, scri
 
 
 @pytest.mark.parametrize("name", ["blob", "opfs"])
-def test_progress_stands_on_the_element_while_it_loads(name: str, script: Script, homeserver: Homeserver) -> None:
+def test_progress_is_shown_on_the_element_while_it_loads(name: str, script: Script, homeserver: Homeserver) -> None:
     element = image()
     told: list[str] = []
-    keep, element.set = (
-        element.set,
+    keep, element.set_attribute = (
+        element.set_attribute,
         lambda key, value: (told.append(value) if "progress" in key else None, keep(key, value)),
     )
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), open_loader(name, homeserver), near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         assert told == ["50"]
-        assert element.get("data-progress") == ""
+        assert element.get_attribute("data-progress") == ""
 
     run(scenario())
 
 
-def test_a_changed_element_is_as_visible_as_it_was(loader: MediaLoader) -> None:
+def test_a_changed_element_stays_visible(loader: MediaLoader) -> None:
     element = image()
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
-        binder.came(1, element)
-        binder.near(1, True)
-        binder.visible(1, True)
+        binder.on_added(1, element)
+        binder.on_near(1, True)
+        binder.on_visible(1, True)
         await binder.settled()
-        element.set("data-mxc", OTHER)
-        binder.changed(1)
+        element.set_attribute("data-mxc", OTHER)
+        binder.on_attributes_changed(1)
         assert binder.bindings[0].visible
         await binder.settled()
-        binder.near(1, False)
-        element.set("data-mxc", MXC)
-        binder.changed(1)
+        binder.on_near(1, False)
+        element.set_attribute("data-mxc", MXC)
+        binder.on_attributes_changed(1)
         assert not binder.bindings[0].started, "it is far away now"
 
     run(scenario())
 
 
-def test_nobody_waits_for_what_was_scrolled_away(loader: MediaLoader, script: Script) -> None:
+def test_settled_does_not_wait_for_cancelled_elements(loader: MediaLoader, script: Script) -> None:
     script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader)
-        binder.came(1, image())
-        binder.near(1, True)
+        binder.on_added(1, image())
+        binder.on_near(1, True)
         waiting = asyncio.create_task(binder.settled())
         await turns()
-        binder.near(1, False)
+        binder.on_near(1, False)
         await waiting
 
     run(scenario())
 
 
-def test_two_videos_of_one_link_are_both_mended_when_it_ends(
+def test_two_videos_of_one_link_both_continue_when_it_expires(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("auto", homeserver)
@@ -644,7 +643,7 @@ def test_two_videos_of_one_link_are_both_mended_when_it_ends(
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
         for number, video in enumerate(videos):
-            binder.came(number, video)
+            binder.on_added(number, video)
         await binder.settled()
         first = videos[0].src
         assert videos[1].src == first
@@ -660,7 +659,7 @@ def test_two_videos_of_one_link_are_both_mended_when_it_ends(
     run(scenario())
 
 
-def test_what_nobody_expected_is_a_failure_without_its_words(loader: MediaLoader, monkeypatch: Any) -> None:
+def test_an_unexpected_error_is_shown_without_its_message(loader: MediaLoader, monkeypatch: Any) -> None:
     async def broken(*_arguments: object) -> None:
         raise KeyError("http://home.test/signed/secret")
 
@@ -669,7 +668,7 @@ def test_what_nobody_expected_is_a_failure_without_its_words(loader: MediaLoader
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), loader, near_px=None)
-        binder.came(1, element)
+        binder.on_added(1, element)
         await binder.settled()
         assert state(element) == FAILED
         assert "secret" not in str(binder.bindings[0].failure)

@@ -1,4 +1,4 @@
-"""Encrypted attachments: what events say of them, and how they come through every strategy."""
+"""Encrypted attachments: validation, keys, and decryption by every strategy."""
 
 import copy
 from typing import Any
@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from authmedia import errors
-from authmedia.encrypted import EncryptedFile, Keyring
-from authmedia.homeserver import LINKS_PREFIX, Homeserver
 from authmedia.loader import open_loader
+from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import DISK, NETWORK, MediaRequest
 from development.attachments import encrypt
 from tests.unit.support import PICTURE, SPECIFIED, Script, run
@@ -37,7 +38,7 @@ def altered(content: bytes) -> bytes:
     return content[:-1] + bytes([content[-1] ^ 1])
 
 
-def test_the_specifications_example_is_read() -> None:
+def test_the_example_of_the_specification_is_parsed() -> None:
     file = EncryptedFile(SPECIFIED)
     assert file.url == SPECIFIED["url"]
     assert file.key == "aWF6-32KGYaC3A_FEUCk1Bt0JA37zP0wrStgmdCaW-0"
@@ -74,12 +75,12 @@ def test_what_cannot_be_right_is_refused(path: str, value: object) -> None:
 
 
 @given(st.recursive(st.none() | st.integers() | st.text(), lambda deeper: st.dictionaries(st.text(), deeper)))
-def test_nothing_else_passes_and_nothing_breaks(value: object) -> None:
+def test_any_other_value_is_refused_without_another_error(value: object) -> None:
     with pytest.raises(errors.MalformedEncryptedFile):
         EncryptedFile(value)
 
 
-def test_padding_that_some_clients_add_is_no_difference() -> None:
+def test_padding_is_ignored() -> None:
     padded = changed(changed(SPECIFIED, "iv", SPECIFIED["iv"] + "=="), "key.k", SPECIFIED["key"]["k"] + "=")  # type: ignore[operator, index]
     assert EncryptedFile(padded).fingerprint == EncryptedFile(SPECIFIED).fingerprint
 
@@ -90,12 +91,12 @@ def test_the_key_stays_out_of_keys_and_reprs() -> None:
     assert file.key not in repr(file) + repr(request) + request.key
     other = EncryptedFile(changed(SPECIFIED, "iv", "A" * 22))
     assert MediaRequest(file.url, encrypted=other).key != request.key, "another key is another media"
-    assert request.of_ciphertext().key == file.url
+    assert request.ciphertext_request().key == file.url
     with pytest.raises(ValueError, match="thumbnail"):
         MediaRequest(file.url, width=96, height=96, encrypted=file)
 
 
-def test_a_keyring_knows_what_events_told() -> None:
+def test_a_keyring_finds_files_by_their_handles() -> None:
     keyring = Keyring()
     good, bad = keyring.add(SPECIFIED), keyring.add({"url": MXC, "v": "v2"})
     found = keyring.find(good)
@@ -107,7 +108,7 @@ def test_a_keyring_knows_what_events_told() -> None:
             keyring.find(handle)
 
 
-def test_nobody_can_tell_anything_of_a_media_of_somebody_elses() -> None:
+def test_an_event_cannot_affect_the_media_of_another() -> None:
     keyring = Keyring()
     theirs = keyring.add(SPECIFIED)
     keyring.add({**SPECIFIED, "iv": "A" * 22})
@@ -129,7 +130,7 @@ STRATEGIES = ["blob", "opfs", "link", "auto", "service_worker"]
 
 
 @pytest.mark.parametrize("name", STRATEGIES)
-def test_every_strategy_brings_it(
+def test_every_strategy_loads_encrypted_media(
     name: str, request_: MediaRequest, script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader(name, homeserver)
@@ -167,7 +168,7 @@ def test_another_ciphertext_is_an_error_and_shows_nothing(
     assert browser.object_urls == {}
 
 
-def test_on_disk_it_stays_encrypted_and_what_was_altered_there_is_fetched_again(
+def test_on_disk_it_stays_encrypted_and_a_modified_file_is_requested_again(
     request_: MediaRequest, script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     ciphertext = script.media["example.org/secret"]
@@ -190,11 +191,11 @@ def test_on_disk_it_stays_encrypted_and_what_was_altered_there_is_fetched_again(
     assert browser.object_urls == {}
 
 
-def test_links_bring_it_without_a_header(request_: MediaRequest, homeserver: Homeserver, browser: Any) -> None:
+def test_links_transfer_it_without_a_header(request_: MediaRequest, homeserver: Homeserver, browser: Any) -> None:
     run(open_loader("link", homeserver).load(request_))
     by_url = {request.url: request for request in browser.requests}
     assert len(by_url) == 2
-    (minting,) = (request for url, request in by_url.items() if url.endswith(LINKS_PREFIX + "/links"))
+    (minting,) = (request for url, request in by_url.items() if url.endswith(AUTHMEDIA_PREFIX + "/links"))
     (media,) = (request for url, request in by_url.items() if "/signed/" in url)
     assert "Authorization" in minting.headers
     assert media.headers == {}

@@ -1,13 +1,17 @@
-"""What the homeserver's answers become."""
+"""The homeserver session: errors, headers and preflights."""
 
 from typing import Any
 
 import pytest
 
 from authmedia import errors
-from authmedia.homeserver import LINKS_PREFIX, Homeserver, Preflights, percent_encoded
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
+from authmedia.matrix.preflights import PreflightCounter
+from authmedia.matrix.urls import percent_encode
 from authmedia.media import MediaRequest
 from authmedia.traffic import Traffic
+from authmedia.transport.media_requests import request_media
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, Script, answer, error, run
 
@@ -27,18 +31,18 @@ from tests.unit.support import MXC, Script, answer, error, run
         (lambda: fake.BrowserError("TypeError", "Failed to fetch"), errors.HomeserverUnreachable),
     ],
 )
-def test_each_refusal_has_its_own_error(
+def test_each_error_response_has_its_own_error(
     script: Script, homeserver: Homeserver, reply: Any, expected: type[errors.AuthMediaError]
 ) -> None:
     script.instead = lambda request: reply()
     with pytest.raises(errors.AuthMediaError) as caught:
-        run(homeserver.fetch_media(MediaRequest(MXC), Traffic()))
+        run(request_media(homeserver, MediaRequest(MXC), Traffic()))
     assert type(caught.value) is expected
     assert caught.value.mxc == MXC
     assert caught.value.words
 
 
-def test_how_long_to_wait_is_taken_from_header_or_body(script: Script, homeserver: Homeserver) -> None:
+def test_retry_after_is_read_from_header_or_body(script: Script, homeserver: Homeserver) -> None:
     body = {"errcode": "M_LIMIT_EXCEEDED", "error": "Slow"}
     cases: list[tuple[dict[str, str], object, float | None]] = [
         ({}, 2500, 2.5),
@@ -52,18 +56,18 @@ def test_how_long_to_wait_is_taken_from_header_or_body(script: Script, homeserve
         reply = answer({**body, "retry_after_ms": wait_ms}, 429, headers)
         script.instead = lambda request, reply=reply: reply
         with pytest.raises(errors.RateLimited) as caught:
-            run(homeserver.call("GET", "/x"))
+            run(homeserver.request_json("GET", "/x"))
         assert caught.value.retry_after_s == seconds
 
 
-def test_an_answer_that_is_not_matrix_says_so(script: Script, homeserver: Homeserver) -> None:
+def test_a_response_that_is_not_matrix_is_a_server_failure(script: Script, homeserver: Homeserver) -> None:
     script.instead = lambda request: fake.Response(200, b"<html>welcome</html>")
     with pytest.raises(errors.ServerFailure, match="not JSON"):
-        run(homeserver.call("GET", "/x"))
+        run(homeserver.request_json("GET", "/x"))
 
 
 def test_the_token_travels_in_the_header_alone(script: Script, homeserver: Homeserver, browser: Any) -> None:
-    run(homeserver.fetch_media(MediaRequest(MXC, width=96, height=96, method="crop"), Traffic()))
+    run(request_media(homeserver, MediaRequest(MXC, width=96, height=96, method="crop"), Traffic()))
     (request,) = browser.requests
     assert request.headers["Authorization"] == "Bearer secret-token"
     assert "secret-token" not in request.url
@@ -72,23 +76,23 @@ def test_the_token_travels_in_the_header_alone(script: Script, homeserver: Homes
 
 
 def test_preflights_follow_the_fetch_standard(browser: Any) -> None:
-    preflights = Preflights("http://home.test")
+    preflights = PreflightCounter("http://home.test")
     header = {"Authorization": "x"}
     assert preflights.count("http://home.test/a", header) == 1
     assert preflights.count("http://home.test/a", header) == 0, "remembered for five seconds"
     assert preflights.count("http://home.test/b", header) == 1, "remembered by URL"
     assert preflights.count("http://home.test/c", {}) == 0, "a plain GET has none"
-    assert Preflights("http://page.test").count("http://page.test/a", header) == 0, "the same origin has none"
+    assert PreflightCounter("http://page.test").count("http://page.test/a", header) == 0, "the same origin has none"
     browser.clock += 6000
     assert preflights.count("http://home.test/a", header) == 1
 
 
 def test_percent_encoding_leaves_only_unreserved_characters() -> None:
-    assert percent_encoded("!a:b/ü") == "%21a%3Ab%2F%C3%BC"
+    assert percent_encode("!a:b/ü") == "%21a%3Ab%2F%C3%BC"
 
 
-@pytest.mark.parametrize("method", ["call", "call_list"])
-def test_an_answer_that_breaks_off_is_an_error_of_ours(script: Script, homeserver: Homeserver, method: str) -> None:
+@pytest.mark.parametrize("method", ["request_json", "request_json_list"])
+def test_a_response_that_breaks_off_is_unreachable(script: Script, homeserver: Homeserver, method: str) -> None:
     reset = fake.BrowserError("TypeError", "network error")
     script.instead = lambda request: fake.Response(200, b"{", breaks=reset)
     with pytest.raises(errors.HomeserverUnreachable, match='The answer broke off: "TypeError: network error"'):
@@ -96,9 +100,9 @@ def test_an_answer_that_breaks_off_is_an_error_of_ours(script: Script, homeserve
 
 
 @pytest.mark.parametrize(("status", "errcode"), [(404, "M_NOT_FOUND"), (404, ""), (405, "")])
-def test_our_own_endpoints_are_there_or_unsupported(
+def test_a_missing_endpoint_of_the_module_is_unsupported(
     script: Script, homeserver: Homeserver, status: int, errcode: str
 ) -> None:
     script.instead = lambda request: error(status, errcode, "No such resource")
     with pytest.raises(errors.LinksUnsupported):
-        run(homeserver.call("POST", LINKS_PREFIX + "/links", {}))
+        run(homeserver.request_json("POST", AUTHMEDIA_PREFIX + "/links", {}))

@@ -1,4 +1,4 @@
-"""What holds of the pipeline whatever is done to it in whatever order: a state machine that Hypothesis drives."""
+"""The pipeline's invariants, in any order of calls: a state machine that Hypothesis drives."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 )
 
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, MediaNotFound
-from authmedia.homeserver import Homeserver
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import NETWORK, Media, MediaRequest
 from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.base import Strategy
@@ -47,49 +47,49 @@ class Pending(Strategy):
 
     def __init__(self) -> None:
         super().__init__(Homeserver("http://home.test", "@ana:example.org", "token"))
-        self.open_now: list[tuple[MediaRequest, asyncio.Future[None]]] = []
+        self.opening: list[tuple[MediaRequest, asyncio.Future[None]]] = []
 
-    def carries(self, request: MediaRequest) -> bool:
+    def transfers_body_of(self, request: MediaRequest) -> bool:
         return SIZES[request.media_id] > 0
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         pending: tuple[MediaRequest, asyncio.Future[None]] = request, asyncio.get_running_loop().create_future()
-        self.open_now.append(pending)
+        self.opening.append(pending)
         try:
             await pending[1]
         finally:
-            self.open_now.remove(pending)
+            self.opening.remove(pending)
         size = SIZES[request.media_id]
         body = fake.Blob(bytes(size))
-        until_ms = None if size else fake.clock_ms() + LIFETIME_MS
+        until_ms = None if size else fake.epoch_ms() + LIFETIME_MS
         return Media(
             request,
-            body.object_url(),
+            body.create_object_url(),
             strategy=self.name,
             source=NETWORK,
             traffic=traffic,
             size=size,
-            good_until_ms=until_ms,
+            valid_until_ms=until_ms,
         )
 
-    def release(self, media: Media) -> None:
+    def dispose(self, media: Media) -> None:
         assert media.src in fake.STATE.object_urls, "released once, and no more"
         fake.revoke_object_url(media.src)
 
 
-class Place:
+class Holder:
     """Where a media is to be shown: waits for it, and then holds it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, line: Pipeline, key: str, visible: bool) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, pipeline: Pipeline, key: str, visible: bool) -> None:
         self.key = key
         self.visible = visible
         self.media: Media | None = None
         self.failure: Exception | None = None
-        self.task = loop.create_task(self._load(line))
+        self.task = loop.create_task(self._schedule(pipeline))
 
-    async def _load(self, line: Pipeline) -> None:
+    async def _schedule(self, pipeline: Pipeline) -> None:
         try:
-            self.media = await line.load(request(self.key), Waiter(lambda: self.visible))
+            self.media = await pipeline.schedule(request(self.key), Waiter(lambda: self.visible))
         except (AuthMediaError, LookupError) as error:
             self.failure = error
             return
@@ -104,144 +104,146 @@ def request(key: str) -> MediaRequest:
 class PipelineMachine(RuleBasedStateMachine):
     """After each rule the event loop goes on by a few turns, which may be none: so rules meet what is half done."""
 
-    places = Bundle("places")
+    holders = Bundle("holders")
 
     def __init__(self) -> None:
         super().__init__()
         fake.reset()
         self.loop = asyncio.new_event_loop()
-        self.unheard: list[dict[str, Any]] = []
-        self.loop.set_exception_handler(lambda _loop, context: self.unheard.append(context))
+        self.unhandled: list[dict[str, Any]] = []
+        self.loop.set_exception_handler(lambda _loop, context: self.unhandled.append(context))
         self.strategy = Pending()
-        self.all: list[Place] = []
-        self.line = Pipeline(self.strategy, transfers=TRANSFERS, idle_budget=BUDGET)
+        self.all: list[Holder] = []
+        self.pipeline = Pipeline(self.strategy, max_transfers=TRANSFERS, idle_budget=BUDGET)
 
-    def go_on(self, count: int) -> None:
+    def run_turns(self, count: int) -> None:
         """By exactly so many turns of the event loop, which stands still meanwhile."""
         for _ in range(count):
             self.loop.call_soon(self.loop.stop)
             self.loop.run_forever()
 
-    @rule(target=places, key=KEYS, visible=st.booleans(), count=A_FEW)
-    def load(self, key: str, visible: bool, count: int) -> Place:
-        place = Place(self.loop, self.line, key, visible)
-        self.all.append(place)
-        self.go_on(count)
-        return place
+    @rule(target=holders, key=KEYS, visible=st.booleans(), count=A_FEW)
+    def load(self, key: str, visible: bool, count: int) -> Holder:
+        holder = Holder(self.loop, self.pipeline, key, visible)
+        self.all.append(holder)
+        self.run_turns(count)
+        return holder
 
-    @rule(target=places, key=KEYS, count=A_FEW)
-    def load_what_comes(self, key: str, count: int) -> Place:
-        place = Place(self.loop, self.line, key, True)
-        self.all.append(place)
-        self.go_on(4)
-        for asked, pending in self.strategy.open_now:
+    @rule(target=holders, key=KEYS, count=A_FEW)
+    def load_and_complete(self, key: str, count: int) -> Holder:
+        holder = Holder(self.loop, self.pipeline, key, True)
+        self.all.append(holder)
+        self.run_turns(4)
+        for asked, pending in self.strategy.opening:
             if asked.media_id == key and not pending.done():
                 pending.set_result(None)
-        self.go_on(count)
-        return place
+        self.run_turns(count)
+        return holder
 
-    @rule(place=consumes(places), count=A_FEW)
-    def leave(self, place: Place, count: int) -> None:
+    @rule(holder=consumes(holders), count=A_FEW)
+    def cancel_or_release(self, holder: Holder, count: int) -> None:
         """Gives back what it holds, or waits no more."""
-        self.all.remove(place)
-        if not place.task.done():
-            place.task.cancel()
-        elif place.media:
-            self.line.release(place.media)
-        self.go_on(count)
+        self.all.remove(holder)
+        if not holder.task.done():
+            holder.task.cancel()
+        elif holder.media:
+            self.pipeline.end_hold(holder.media)
+        self.run_turns(count)
 
-    @rule(place=places, count=A_FEW)
-    def hurry(self, place: Place, count: int) -> None:
-        place.visible = True
-        self.line.hurry(request(place.key))
-        self.go_on(count)
+    @rule(holder=holders, count=A_FEW)
+    def prioritize(self, holder: Holder, count: int) -> None:
+        holder.visible = True
+        self.pipeline.prioritize(request(holder.key))
+        self.run_turns(count)
 
     @rule(key=KEYS | st.none(), count=A_FEW)
-    def forget(self, key: str | None, count: int) -> None:
-        self.line.forget(key and request(key).key)
-        self.go_on(count)
+    def evict(self, key: str | None, count: int) -> None:
+        self.pipeline.evict(key and request(key).key)
+        self.run_turns(count)
 
-    @rule(place=places, count=A_FEW)
-    def find_it_bad(self, place: Place, count: int) -> None:
+    @rule(holder=holders, count=A_FEW)
+    def evict_media(self, holder: Holder, count: int) -> None:
         """What an element could not show is forgotten, unless it was opened anew since."""
-        if place.media:
-            self.line.forget_opened(place.media)
-        self.go_on(count)
+        if holder.media:
+            self.pipeline.evict_media(holder.media)
+        self.run_turns(count)
 
     @precondition(lambda self: self.unsettled())
     @rule(number=st.integers(0, 9), outcome=OUTCOMES, count=A_FEW)
-    def it_comes_to_something(self, number: int, outcome: Exception | None, count: int) -> None:
+    def complete(self, number: int, outcome: Exception | None, count: int) -> None:
         unsettled = self.unsettled()
         pending = unsettled[number % len(unsettled)]
         if outcome:
             pending.set_exception(outcome)
         else:
             pending.set_result(None)
-        self.go_on(count)
+        self.run_turns(count)
 
     def unsettled(self) -> list[asyncio.Future[None]]:
-        return [pending for _, pending in self.strategy.open_now if not pending.done()]
+        return [pending for _, pending in self.strategy.opening if not pending.done()]
 
     @rule(share=st.sampled_from([0.5, 1.0]))
     def time_passes(self, share: float) -> None:
         fake.STATE.clock += LIFETIME_MS * share
 
     @rule()
-    def all_that_can_goes_on(self) -> None:
+    def settle(self) -> None:
         self.loop.run_until_complete(turns(MANY))
-        carried = [name for name, _ in self.strategy.open_now if self.strategy.carries(name)]
-        wanted = [key for key in self.line._flights if SIZES[key.rpartition("/")[2]]]
-        assert len(carried) == min(TRANSFERS, len(wanted)), "no place is free while somebody waits for one"
-        for kept in self.line._kept.values():
-            holders = [place for place in self.all if self._holds(place, kept.media)]
-            assert kept.holders == len(holders)
+        transferring = [name for name, _ in self.strategy.opening if self.strategy.transfers_body_of(name)]
+        wanted = [key for key in self.pipeline._in_flight if SIZES[key.rpartition("/")[2]]]
+        assert len(transferring) == min(TRANSFERS, len(wanted)), "no place is free while somebody waits for one"
+        for entry in self.pipeline._cache.values():
+            holders = [holder for holder in self.all if self._holds(holder, entry.media)]
+            assert entry.holders == len(holders)
 
-    def _holds(self, place: Place, media: Media) -> bool:
-        return place.media is not None and place.media.opening == media.opening and place.media.src == media.src
-
-    @invariant()
-    def what_is_counted_is_what_is_kept(self) -> None:
-        assert self.line.counters.opened - self.line.counters.released == len(self.line._kept)
+    def _holds(self, holder: Holder, media: Media) -> bool:
+        return (
+            holder.media is not None and holder.media.opening_id == media.opening_id and holder.media.src == media.src
+        )
 
     @invariant()
-    def every_object_url_belongs_to_something_kept(self) -> None:
-        assert set(fake.STATE.object_urls) == {kept.media.src for kept in self.line._kept.values()}
+    def counters_match_the_cache(self) -> None:
+        assert self.pipeline.counters.opened - self.pipeline.counters.released == len(self.pipeline._cache)
 
     @invariant()
-    def no_flight_is_without_waiters(self) -> None:
-        assert all(flight.waiters and not flight.done.is_set() for flight in self.line._flights.values())
+    def every_object_url_is_cached(self) -> None:
+        assert set(fake.STATE.object_urls) == {entry.media.src for entry in self.pipeline._cache.values()}
 
     @invariant()
-    def no_more_is_on_its_way_than_may_be(self) -> None:
-        assert len([name for name, _ in self.strategy.open_now if self.strategy.carries(name)]) <= TRANSFERS
+    def every_load_in_flight_has_waiters(self) -> None:
+        assert all(load.waiters and not load.done.is_set() for load in self.pipeline._in_flight.values())
 
     @invariant()
-    def what_nobody_holds_is_within_the_budget(self) -> None:
-        idle = [kept.media.size for kept in self.line._kept.values() if not kept.holders]
-        assert sum(idle) == self.line._idle_bytes <= BUDGET
+    def transfers_stay_within_the_limit(self) -> None:
+        assert len([name for name, _ in self.strategy.opening if self.strategy.transfers_body_of(name)]) <= TRANSFERS
+
+    @invariant()
+    def idle_bytes_stay_within_the_budget(self) -> None:
+        idle = [entry.media.size for entry in self.pipeline._cache.values() if not entry.holders]
+        assert sum(idle) == self.pipeline._idle_bytes <= BUDGET
         assert all(idle), "what costs nothing is not kept for nobody"
 
     @invariant()
-    def nothing_goes_wrong_unheard(self) -> None:
-        for place in self.all:
-            if place.task.done() and not place.task.cancelled():
-                place.task.result()
-        assert self.unheard == []
+    def no_exception_is_unhandled(self) -> None:
+        for holder in self.all:
+            if holder.task.done() and not holder.task.cancelled():
+                holder.task.result()
+        assert self.unhandled == []
 
     def teardown(self) -> None:
         """After the end, which some meet as they begin, nobody waits for ever and nothing is left."""
         try:
-            self.all_that_can_goes_on()
-            self.all += [Place(self.loop, self.line, key, True) for key in SIZES]
-            self.go_on(1)
-            self.line.close()
+            self.settle()
+            self.all += [Holder(self.loop, self.pipeline, key, True) for key in SIZES]
+            self.run_turns(1)
+            self.pipeline.close()
             self.loop.run_until_complete(turns(MANY))
-            assert all(place.task.done() for place in self.all)
+            assert all(holder.task.done() for holder in self.all)
             assert fake.STATE.object_urls == {}
-            assert self.strategy.open_now == []
+            assert self.strategy.opening == []
             assert asyncio.all_tasks(self.loop) == set()
-            self.nothing_goes_wrong_unheard()
-            self.what_is_counted_is_what_is_kept()
+            self.no_exception_is_unhandled()
+            self.counters_match_the_cache()
         finally:
             self.loop.close()
 
@@ -262,5 +264,5 @@ def drive(machine: type[RuleBasedStateMachine], examples: int, steps: int) -> No
 
 
 @pytest.mark.usefixtures("no_pauses")
-def test_the_pipeline_keeps_its_word_in_any_order() -> None:
+def test_the_invariants_of_the_pipeline_hold_in_any_order() -> None:
     drive(PipelineMachine, 80, 50)

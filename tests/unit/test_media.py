@@ -1,4 +1,4 @@
-"""What a request is, and what may not become one."""
+"""Media requests: URIs, keys and content types."""
 
 import ipaddress
 
@@ -7,7 +7,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from authmedia.errors import AuthMediaError, MalformedMxc
-from authmedia.media import Media, MediaRequest, parse_mxc, safe_content_type
+from authmedia.matrix.mxc import parse_mxc
+from authmedia.media import Media, MediaRequest, safe_content_type
 from authmedia.traffic import Traffic
 
 
@@ -126,16 +127,16 @@ def test_only_harmless_types_are_shown_as_what_they_say(given: str, shown: str) 
     assert safe_content_type(given) == shown
 
 
-def test_a_repr_never_shows_where_the_media_is() -> None:
+def test_a_repr_does_not_contain_the_src() -> None:
     request = MediaRequest("mxc://example.org/abc")
     media = Media(request, "https://x/?sig=secret", strategy="link", source="network", traffic=Traffic())
     assert "secret" not in repr(media)
 
 
-def test_every_error_tells_developers_what_to_do_and_people_what_happened() -> None:
+def test_every_error_has_advice_and_a_user_message() -> None:
     classes = AuthMediaError.__subclasses__()
     assert len(classes) >= 12
     for error in classes:
         assert error.advice != AuthMediaError.advice, error
-        assert error.people != AuthMediaError.people, error
+        assert error.user_message != AuthMediaError.user_message, error
         assert "mxc://example.org/abc" in str(error("It broke", mxc="mxc://example.org/abc", words="HTTP 500"))

@@ -1,4 +1,4 @@
-"""What every strategy gets from the pipeline: one flight a key, limits, retries, cancellation, release."""
+"""The pipeline: coalescing, the limit, retries, cancellation, the cache and counters."""
 
 import asyncio
 import random
@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors, pauses, pipeline
-from authmedia.homeserver import Homeserver
+from authmedia import errors, pipeline
 from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MEMORY, NETWORK, MediaRequest
+from authmedia.support import backoff
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run, turns
 
@@ -23,13 +24,13 @@ def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Retries at once; gives the delays that would have been waited."""
     delays: list[float] = []
-    compute = pauses.delay_s
+    compute = backoff.retry_delay_s
 
     def at_once(attempt: int, retry_after_s: float | None) -> float:
         delays.append(compute(attempt, retry_after_s))
         return 0
 
-    monkeypatch.setattr(pauses, "delay_s", at_once)
+    monkeypatch.setattr(backoff, "retry_delay_s", at_once)
     return delays
 
 
@@ -48,7 +49,7 @@ def test_equal_requests_at_the_same_time_are_one_load(loader: MediaLoader, brows
     assert loader.counters.hits == 1
 
 
-def test_what_is_on_show_stays_and_all_is_released_at_the_end(loader: MediaLoader, browser: Any) -> None:
+def test_shown_media_stay_and_closing_releases_all(loader: MediaLoader, browser: Any) -> None:
     async def scenario() -> None:
         first = await loader.load(MediaRequest(MXC))
         second = await loader.load(MediaRequest(MXC))
@@ -62,47 +63,47 @@ def test_what_is_on_show_stays_and_all_is_released_at_the_end(loader: MediaLoade
     assert loader.counters.opened == loader.counters.released == 1
 
 
-def test_idle_media_leave_when_the_budget_is_full(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_idle_media_are_evicted_beyond_the_budget(script: Script, homeserver: Homeserver, browser: Any) -> None:
     script.media = {f"example.org/m{number}": bytes(1000) for number in range(5)}
-    line = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=2500)
+    the_pipeline = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=2500)
 
     async def scenario() -> None:
         for number in range(5):
-            line.release(await line.load(MediaRequest(f"mxc://example.org/m{number}")))
+            the_pipeline.end_hold(await the_pipeline.schedule(MediaRequest(f"mxc://example.org/m{number}")))
 
     run(scenario())
     assert len(browser.object_urls) == 2
-    assert line.counters.opened - line.counters.released == 2
+    assert the_pipeline.counters.opened - the_pipeline.counters.released == 2
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_budget_holds_whatever_is_shown_and_given_back(
+def test_idle_bytes_stay_within_the_budget_in_any_order_of_holds(
     seed: int, script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "_STALE", 4)
+    monkeypatch.setattr(pipeline, "_MAX_OUTDATED", 4)
     chance = random.Random(seed)
     script.media = {f"example.org/m{number}": bytes(1000 + number) for number in range(6)}
-    line = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=3500)
+    the_pipeline = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=3500)
     held: dict[str, list[Any]] = {f"mxc://{path}": [] for path in script.media}
 
     async def scenario() -> None:
         for _ in range(300):
             mxc = chance.choice(list(held))
             if held[mxc] and chance.random() < 0.5:
-                line.release(held[mxc].pop())
+                the_pipeline.end_hold(held[mxc].pop())
             else:
-                held[mxc].append(await line.load(MediaRequest(mxc)))
-            idle = [kept.media.size for kept in line._kept.values() if not kept.holders]
-            assert line._idle_bytes == sum(idle) <= 3500
-            assert [line._kept[mxc].holders for mxc in held if held[mxc]] == [
+                held[mxc].append(await the_pipeline.schedule(MediaRequest(mxc)))
+            idle = [entry.media.size for entry in the_pipeline._cache.values() if not entry.holders]
+            assert the_pipeline._idle_bytes == sum(idle) <= 3500
+            assert [the_pipeline._cache[mxc].holders for mxc in held if held[mxc]] == [
                 len(shown) for shown in held.values() if shown
             ]
-        assert len(line._idle) <= 2 * len(line._kept) + pipeline._STALE
+        assert len(the_pipeline._idle) <= 2 * len(the_pipeline._cache) + pipeline._MAX_OUTDATED
 
     run(scenario())
 
 
-def test_whichever_element_hears_of_a_transfer_first_it_is_that_of_all_who_waited_for_it(
+def test_a_transfer_belongs_to_all_waiters_whichever_observes_it_first(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     """An element transfers after `load` is done; who asks meanwhile waits for the same transfer."""
@@ -110,7 +111,7 @@ def test_whichever_element_hears_of_a_transfer_first_it_is_that_of_all_who_waite
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
         first, second = [await loader.load(MediaRequest(MXC)) for _ in range(2)]
-        browser.loads[first.src] = fake.Loads(1, 1, 500)
+        browser.loads[first.src] = fake.ResourceTimings(1, 1, 500)
         await loader.observe(second)
         await loader.observe(first)
         assert (first.source, second.source) == (NETWORK, NETWORK)
@@ -140,7 +141,7 @@ def test_a_cancelled_load_aborts_its_transfer(loader: MediaLoader, script: Scrip
     assert loader.counters.aborted == 1
 
 
-def test_a_load_goes_on_while_somebody_else_waits_for_it(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_load_continues_while_another_waiter_is_left(loader: MediaLoader, script: Script, browser: Any) -> None:
     async def scenario() -> None:
         gate = asyncio.Event()
         script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
@@ -155,7 +156,7 @@ def test_a_load_goes_on_while_somebody_else_waits_for_it(loader: MediaLoader, sc
     assert browser.aborted == []
 
 
-def test_no_more_transfers_at_a_time_than_the_limit(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_concurrent_transfers_stay_within_the_limit(loader: MediaLoader, script: Script, browser: Any) -> None:
     async def scenario() -> None:
         gate = asyncio.Event()
         script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
@@ -172,7 +173,7 @@ def test_no_more_transfers_at_a_time_than_the_limit(loader: MediaLoader, script:
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_what_passes_is_tried_again(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_temporary_failure_is_retried(loader: MediaLoader, script: Script, browser: Any) -> None:
     replies = [error(503, "M_UNKNOWN", "busy"), fake.BrowserError("TypeError", "Failed to fetch"), None]
     script.instead = lambda request: replies.pop(0)
     media = run(loader.load(MediaRequest(MXC)))
@@ -180,21 +181,21 @@ def test_what_passes_is_tried_again(loader: MediaLoader, script: Script, browser
     assert loader.counters.retried == 2
 
 
-def test_the_servers_wish_to_wait_is_honoured(loader: MediaLoader, script: Script, no_waiting: list[float]) -> None:
+def test_retry_after_is_respected(loader: MediaLoader, script: Script, no_waiting: list[float]) -> None:
     replies = [error(429, "M_LIMIT_EXCEEDED", "slow", retry_after_ms=1500), None]
     script.instead = lambda request: replies.pop(0)
     run(loader.load(MediaRequest(MXC)))
     assert 1.5 <= no_waiting[0] <= 1.7
 
 
-def test_what_does_not_pass_is_not_tried_again(loader: MediaLoader, browser: Any) -> None:
+def test_a_permanent_failure_is_not_retried(loader: MediaLoader, browser: Any) -> None:
     with pytest.raises(errors.MediaNotFound):
         run(loader.load(MediaRequest("mxc://example.org/nothing")))
     assert len(browser.requests) == 1
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_failure_reaches_all_who_wait_and_is_not_kept(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_failure_reaches_all_waiters_and_is_not_cached(loader: MediaLoader, script: Script, browser: Any) -> None:
     async def scenario() -> None:
         script.instead = lambda request: error(500, "M_UNKNOWN", "broken")
         results = await asyncio.gather(*[loader.load(MediaRequest(MXC)) for _ in range(3)], return_exceptions=True)
@@ -206,13 +207,13 @@ def test_a_failure_reaches_all_who_wait_and_is_not_kept(loader: MediaLoader, scr
 
 
 @pytest.mark.usefixtures("no_waiting")
-def test_a_broken_transfer_is_tried_again(loader: MediaLoader, script: Script) -> None:
+def test_an_interrupted_transfer_is_retried(loader: MediaLoader, script: Script) -> None:
     replies = [fake.Response(200, b"", breaks=fake.BrowserError("TypeError", "network error")), None]
     script.instead = lambda request: replies.pop(0)
     assert run(loader.load(MediaRequest(MXC))).size == len(PICTURE)
 
 
-def test_closing_aborts_what_is_on_its_way(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_closing_aborts_loads_in_flight(loader: MediaLoader, script: Script, browser: Any) -> None:
     async def scenario() -> None:
         script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
         task = asyncio.create_task(loader.load(MediaRequest(MXC)))
@@ -226,7 +227,7 @@ def test_closing_aborts_what_is_on_its_way(loader: MediaLoader, script: Script, 
     assert browser.object_urls == {}
 
 
-def test_what_people_see_goes_before_what_they_do_not(script: Script, homeserver: Homeserver) -> None:
+def test_visible_loads_go_first(script: Script, homeserver: Homeserver) -> None:
     gate = asyncio.Event()
     names = [f"m{number}" for number in range(22)]
     script.media = {f"example.org/{name}": PICTURE for name in names}
@@ -250,7 +251,7 @@ def test_what_people_see_goes_before_what_they_do_not(script: Script, homeserver
         await turns()
         assert asked == names[:16], "so many at a time"
         visible.add("m21")  # scrolled into view while it waits
-        loader.hurry(MediaRequest("mxc://example.org/m21"))
+        loader.prioritize(MediaRequest("mxc://example.org/m21"))
         gate.set()
         await asyncio.gather(*loads)
 
@@ -259,7 +260,7 @@ def test_what_people_see_goes_before_what_they_do_not(script: Script, homeserver
     assert asked[18:] == ["m16", "m17", "m18", "m20"]
 
 
-def test_whoever_watches_is_told_of_every_count(loader: MediaLoader) -> None:
+def test_on_count_is_called_for_every_count(loader: MediaLoader) -> None:
     told: list[tuple[str, int]] = []
     loader.counters.on_count = lambda name, value: told.append((name, value))
 
@@ -273,44 +274,44 @@ def test_whoever_watches_is_told_of_every_count(loader: MediaLoader) -> None:
     assert told == [("coalesced", 1), ("coalesced", 2), ("opened", 1), ("released", 1)]
 
 
-def test_whoever_leaves_as_it_lands_holds_nothing(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_a_waiter_cancelled_on_completion_holds_nothing(loader: MediaLoader, script: Script, browser: Any) -> None:
     gate = asyncio.Event()
     script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
 
     async def scenario() -> None:
-        line = loader._pipeline
+        the_pipeline = loader._pipeline
         task = asyncio.create_task(loader.load(MediaRequest(MXC)))
         await turns()
-        flight = line._flights[MXC]
+        in_flight = the_pipeline._in_flight[MXC]
         gate.set()
-        while not flight.done.is_set():
+        while not in_flight.done.is_set():
             await asyncio.sleep(0)
         task.cancel()
         await turns()
-        (kept,) = line._kept.values()
-        assert kept.holders == 0
+        (entry,) = the_pipeline._cache.values()
+        assert entry.holders == 0
 
     run(scenario())
 
 
-def test_what_just_landed_is_not_thrown_out_before_it_is_shown(script: Script, homeserver: Homeserver) -> None:
-    line = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=0)
+def test_a_completed_load_is_not_evicted_before_its_waiters_get_it(script: Script, homeserver: Homeserver) -> None:
+    the_pipeline = pipeline.Pipeline(open_loader("blob", homeserver)._strategy, idle_budget=0)
     script.media["example.org/other"] = PICTURE
 
     async def scenario() -> None:
-        shown = await line.load(MediaRequest(MXC))
-        loading = asyncio.create_task(line.load(MediaRequest("mxc://example.org/other")))
+        shown = await the_pipeline.schedule(MediaRequest(MXC))
+        loading = asyncio.create_task(the_pipeline.schedule(MediaRequest("mxc://example.org/other")))
         await turns(3)
-        flight = line._flights["mxc://example.org/other"]
-        while not flight.done.is_set():
+        in_flight = the_pipeline._in_flight["mxc://example.org/other"]
+        while not in_flight.done.is_set():
             await asyncio.sleep(0)
-        line.release(shown)
+        the_pipeline.end_hold(shown)
         assert (await loading).src
 
     run(scenario())
 
 
-def test_a_closed_loader_says_so(loader: MediaLoader, script: Script, browser: Any) -> None:
+def test_loading_by_a_closed_loader_fails(loader: MediaLoader, script: Script, browser: Any) -> None:
     async def scenario() -> None:
         waiting = asyncio.create_task(loader.load(MediaRequest(MXC)))
         await asyncio.sleep(0)
@@ -325,21 +326,21 @@ def test_a_closed_loader_says_so(loader: MediaLoader, script: Script, browser: A
 
 
 @pytest.mark.parametrize("closed", [False, True])
-def test_nobody_is_given_what_was_dropped_as_it_came(
+def test_no_waiter_gets_a_media_that_was_evicted_meanwhile(
     loader: MediaLoader, script: Script, browser: Any, closed: bool
 ) -> None:
     async def scenario() -> None:
-        line = loader._pipeline
-        waiting = asyncio.create_task(line.load(MediaRequest(MXC)))
-        while MXC not in line._kept:
+        the_pipeline = loader._pipeline
+        waiting = asyncio.create_task(the_pipeline.schedule(MediaRequest(MXC)))
+        while MXC not in the_pipeline._cache:
             await asyncio.sleep(0)
         assert not waiting.done()
         if closed:
-            line.close()
+            the_pipeline.close()
             with pytest.raises(errors.AuthMediaError, match="closed"):
                 await waiting
             return
-        line.forget(MXC)
+        the_pipeline.evict(MXC)
         assert (await waiting).src in browser.object_urls
         assert len(browser.requests) == 2
 

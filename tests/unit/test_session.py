@@ -34,7 +34,7 @@ def demo_site(browser: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def open_at(address: str, monkeypatch: pytest.MonkeyPatch) -> session.Session:
-    monkeypatch.setattr(fake, "query", lambda name: address if name == "homeserver" else "")
+    monkeypatch.setattr(fake, "query_parameter", lambda name: address if name == "homeserver" else "")
     opened = run(session.open_session())
     assert isinstance(opened, session.Session)
     return opened
@@ -43,7 +43,7 @@ def open_at(address: str, monkeypatch: pytest.MonkeyPatch) -> session.Session:
 def told(browser: Any) -> list[str]:
     """The origins that the password went to, as a browser reads the addresses from a page of the site."""
     asked = [request for request in browser.requests if PASSWORD in (request.body or "")]
-    return [URL(request.url, base=fake.page_address()).origin for request in asked]
+    return [URL(request.url, base=fake.page_url()).origin for request in asked]
 
 
 ELSEWHERE = [
@@ -87,7 +87,7 @@ def test_what_is_no_address_of_a_homeserver_is_told_in_words(
         open_at(address, monkeypatch)
     assert told(demo_site) == []
     assert str(caught.value).isprintable()
-    assert caught.value.people == "This is not the address of a homeserver."
+    assert caught.value.user_message == "This is not the address of a homeserver."
 
 
 @pytest.mark.parametrize(

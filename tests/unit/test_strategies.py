@@ -8,19 +8,22 @@ from typing import Any
 
 import pytest
 
-from authmedia import errors, file_index, pauses, strategies
-from authmedia.elements import FAILED, SHOWN, Binding
-from authmedia.homeserver import LINKS_PREFIX, Homeserver
+from authmedia import errors, strategies
+from authmedia.elements.binding import FAILED, SHOWN, Binding
 from authmedia.loader import open_loader
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import DISK, MEMORY, NETWORK, MediaRequest
+from authmedia.support import backoff
 from authmedia.traffic import Traffic
+from authmedia.transport import file_index
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, run, turns
 
 SIZE = str(len(PICTURE))
 
 
-def test_every_strategy_has_its_name_and_tries(script: Script, homeserver: Homeserver) -> None:
+def test_every_strategy_has_its_name_and_support(script: Script, homeserver: Homeserver) -> None:
     for name in strategies.NAMES:
         loader = open_loader(name, homeserver)
         assert loader.name == name
@@ -51,7 +54,7 @@ def test_all_requests_of_one_turn_are_one_batch(script: Script, homeserver: Home
 
 
 @pytest.mark.parametrize("name", ["link", "bundle"])
-def test_what_was_too_much_at_once_stays_together(script: Script, homeserver: Homeserver, name: str) -> None:
+def test_a_rate_limited_batch_is_retried_as_one(script: Script, homeserver: Homeserver, name: str) -> None:
     script.media = {f"example.org/m{number}": PICTURE for number in range(50)}
     loader = open_loader(name, homeserver)
     refusals = [error(429, "M_LIMIT_EXCEEDED", "Too many", retry_after_ms=30)] * 2
@@ -81,7 +84,7 @@ def test_a_bad_entry_fails_alone(script: Script, homeserver: Homeserver) -> None
     assert len(script.batches) == 1
 
 
-def test_a_link_is_kept_while_it_lives_and_asked_for_anew_before_it_ends(
+def test_a_link_is_cached_while_valid_and_requested_anew_before_it_expires(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("link", homeserver)
@@ -97,7 +100,7 @@ def test_a_link_is_kept_while_it_lives_and_asked_for_anew_before_it_ends(
     assert len(script.batches) == 2
 
 
-def test_a_homeserver_without_links_is_told_from_one_that_is_down(script: Script, homeserver: Homeserver) -> None:
+def test_a_homeserver_without_links_differs_from_one_that_is_down(script: Script, homeserver: Homeserver) -> None:
     loader = open_loader("link", homeserver)
     script.instead = lambda request: error(404, "M_UNRECOGNIZED", "Unrecognized request")
     support = run(loader.support())
@@ -109,15 +112,15 @@ def test_a_homeserver_without_links_is_told_from_one_that_is_down(script: Script
     assert "Failed to fetch" in run(loader.support()).words
 
 
-def test_what_the_browser_measured_is_added_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_resource_timing_is_added_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
     loader = open_loader("link", homeserver)
 
     async def scenario() -> None:
         media = await loader.load(MediaRequest(MXC))
-        browser.loads[media.src] = fake.Loads(1, 1, 500)
+        browser.loads[media.src] = fake.ResourceTimings(1, 1, 500)
         await loader.observe(media)
         assert (media.traffic.requests, media.traffic.bytes, media.source) == (2, 500, NETWORK)
-        browser.loads[media.src] = fake.Loads(2, 1, 500)
+        browser.loads[media.src] = fake.ResourceTimings(2, 1, 500)
         again = await loader.load(MediaRequest(MXC))
         await loader.observe(again)
         assert (again.traffic.requests, again.traffic.bytes, again.source) == (0, 0, DISK)
@@ -128,17 +131,19 @@ def test_what_the_browser_measured_is_added_once(script: Script, homeserver: Hom
     run(scenario())
 
 
-def test_what_the_browser_lists_no_more_is_remembered_no_more(
+def test_observations_are_dropped_when_the_browser_clears_its_list(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     loader = open_loader("link", homeserver)
 
     async def scenario() -> None:
         media = await loader.load(MediaRequest(MXC))
-        browser.loads[media.src] = fake.Loads(2, 2, 500)
+        browser.loads[media.src] = fake.ResourceTimings(2, 2, 500)
         await loader.observe(media)
         browser.emptied_timings += 1
-        browser.loads[media.src] = fake.Loads(1, 1, 70)  # it was full, and the next load is the first that it lists
+        browser.loads[media.src] = fake.ResourceTimings(
+            1, 1, 70
+        )  # it was full, and the next load is the first that it lists
         again = await loader.load(MediaRequest(MXC))
         await loader.observe(again)
         assert (again.traffic.requests, again.traffic.bytes, again.source) == (1, 70, NETWORK)
@@ -154,14 +159,14 @@ def test_a_video_whose_request_never_ends_counts_as_one(script: Script, homeserv
         for _ in range(2):
             await loader.observe(media)
             assert (media.traffic.requests, media.source) == (2, NETWORK), "the batch, and its own"
-        browser.loads[media.src] = fake.Loads(3, 3, 900)
+        browser.loads[media.src] = fake.ResourceTimings(3, 3, 900)
         await loader.observe(media)
         assert (media.traffic.requests, media.traffic.bytes, media.source) == (4, 900, NETWORK)
 
     run(scenario())
 
 
-def test_a_failed_media_says_what_it_cost(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_a_failed_media_has_its_traffic(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         for name, requests in (("blob", 1), ("link", 1)):
             binding = Binding(fake.Element("img", data_mxc="mxc://example.org/missing"), open_loader(name, homeserver))
@@ -176,7 +181,7 @@ def test_a_failed_media_says_what_it_cost(script: Script, homeserver: Homeserver
 # --- opfs
 
 
-def test_opfs_asks_the_network_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_opfs_requests_each_media_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         for source in (NETWORK, DISK):
             loader = open_loader("opfs", homeserver)
@@ -191,7 +196,7 @@ def test_opfs_asks_the_network_once(script: Script, homeserver: Homeserver, brow
     assert browser.object_urls == {}
 
 
-def test_two_tabs_that_want_the_same_fetch_it_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_two_tabs_transfer_the_same_media_once(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         tabs = [open_loader("opfs", homeserver) for _ in range(2)]
         sources = [media.source for media in await asyncio.gather(*[tab.load(MediaRequest(MXC)) for tab in tabs])]
@@ -229,7 +234,7 @@ def test_no_name_from_outside_and_no_other_account_reaches_a_file(
         "authmedia/1 image/png \u0665\npage".encode(),
     ],
 )
-def test_a_damaged_file_is_fetched_again(script: Script, homeserver: Homeserver, browser: Any, damage: bytes) -> None:
+def test_a_damaged_file_is_requested_again(script: Script, homeserver: Homeserver, browser: Any, damage: bytes) -> None:
     async def scenario() -> None:
         await open_loader("opfs", homeserver).load(MediaRequest(MXC))
         browser.files[the_file(browser)] = damage
@@ -255,16 +260,16 @@ def alter(browser: Any, name: str) -> None:
 def test_a_file_that_somebody_altered_is_fetched_again(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, same_tab: bool
 ) -> None:
-    monkeypatch.setattr(file_index, "_DELAY_S", 0)
+    monkeypatch.setattr(file_index, "_WRITE_DELAY_S", 0)
 
     async def scenario() -> None:
         first = open_loader("opfs", homeserver)
         first.release(await first.load(MediaRequest(MXC)))
-        first._pipeline.forget(MediaRequest(MXC).key)
+        first._pipeline.evict(MediaRequest(MXC).key)
         await turns()
         second = first if same_tab else open_loader("opfs", homeserver)
         assert (await second.load(MediaRequest(MXC))).source == DISK
-        second._pipeline.forget(MediaRequest(MXC).key)
+        second._pipeline.evict(MediaRequest(MXC).key)
         alter(browser, the_file(browser))
         third = first if same_tab else open_loader("opfs", homeserver)
         media = await third.load(MediaRequest(MXC))
@@ -274,16 +279,16 @@ def test_a_file_that_somebody_altered_is_fetched_again(
     run(scenario())
 
 
-def test_a_file_that_another_tab_wrote_anew_is_taken(
+def test_a_file_that_another_tab_wrote_anew_is_shown(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_index, "_DELAY_S", 0)
+    monkeypatch.setattr(file_index, "_WRITE_DELAY_S", 0)
     key = MediaRequest(MXC).key
 
     async def scenario() -> None:
         here, there = open_loader("opfs", homeserver), open_loader("opfs", homeserver)
         here.release(await here.load(MediaRequest(MXC)))
-        here._pipeline.forget(key)
+        here._pipeline.evict(key)
         await there.forget(MediaRequest(MXC))
         await there.load(MediaRequest(MXC))
         await turns()
@@ -301,7 +306,9 @@ def test_a_file_that_another_tab_wrote_anew_is_taken(
     ],
     ids=lambda index: index[:16],
 )
-def test_a_lost_or_odd_index_costs_nothing(script: Script, homeserver: Homeserver, browser: Any, index: bytes) -> None:
+def test_a_missing_or_invalid_index_does_no_harm(
+    script: Script, homeserver: Homeserver, browser: Any, index: bytes
+) -> None:
     async def scenario() -> None:
         await open_loader("opfs", homeserver).load(MediaRequest(MXC))
         browser.files["index.json"] = index.replace(b"x", the_file(browser).encode())
@@ -361,7 +368,7 @@ def test_a_homeserver_that_names_the_same_user_holds_no_lock_of_the_others(
     two_servers: tuple[Homeserver, Homeserver], browser: Any
 ) -> None:
     async def scenario() -> None:
-        async with open_loader("opfs", two_servers[1])._strategy.inner._store.writing(MediaRequest(MXC).key):
+        async with open_loader("opfs", two_servers[1])._strategy.inner._store.write_lock(MediaRequest(MXC).key):
             assert (await open_loader("opfs", two_servers[0]).load(MediaRequest(MXC))).source == NETWORK
 
     run(scenario())
@@ -415,7 +422,7 @@ def test_what_an_older_version_kept_is_removed(script: Script, homeserver: Homes
     run(scenario())
 
 
-def test_the_store_is_bounded_and_the_least_recently_used_goes_first(
+def test_the_store_evicts_the_least_recently_used_beyond_its_budget(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
     script.media = {f"example.org/m{number}": bytes(1000) for number in range(4)}
@@ -425,7 +432,7 @@ def test_the_store_is_bounded_and_the_least_recently_used_goes_first(
     async def visit(number: int) -> str:
         media = await loader.load(MediaRequest(f"mxc://example.org/m{number}"))
         loader.release(media)
-        loader._pipeline.forget(media.request.key)
+        loader._pipeline.evict(media.request.key)
         browser.clock += 1000
         return media.source
 
@@ -447,18 +454,20 @@ def test_bodies_without_a_length_count_for_the_stores_budget(
     async def scenario() -> None:
         for number in range(10):
             loader.release(await loader.load(MediaRequest(f"mxc://example.org/m{number}")))
-            loader._pipeline.forget(None)
+            loader._pipeline.evict(None)
         assert sum(map(len, browser.files.values())) <= 3300 + 1100, "but for the last, whose length nobody knew"
 
     run(scenario())
 
 
-def test_a_promise_beyond_the_budget_throws_nothing_out(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_an_announced_length_beyond_the_budget_evicts_nothing(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
     loader = open_loader("opfs", homeserver)
 
     async def scenario() -> None:
         loader.release(await loader.load(MediaRequest(MXC)))
-        loader._pipeline.forget(None)
+        loader._pipeline.evict(None)
         kept = dict(browser.files)
         broken = fake.BrowserError("TypeError", "network error")
         script.instead = lambda request: fake.Response(
@@ -489,7 +498,7 @@ def test_forget_waits_for_what_another_tab_is_writing(script: Script, homeserver
     run(scenario())
 
 
-def test_a_storage_that_refuses_leaves_no_transfer_behind(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_a_refusing_storage_aborts_the_transfer(script: Script, homeserver: Homeserver, browser: Any) -> None:
     browser.write_refusal = fake.BrowserError("QuotaExceededError", "The quota has been exceeded.")
     with pytest.raises(errors.QuotaExceeded):
         run(open_loader("opfs", homeserver).load(MediaRequest(MXC)))
@@ -511,7 +520,7 @@ def test_a_refused_storage_has_its_own_errors(
         run(open_loader("opfs", homeserver).load(MediaRequest(MXC)))
 
 
-def test_support_says_what_the_browser_said(homeserver: Homeserver, browser: Any) -> None:
+def test_support_has_the_browsers_words(homeserver: Homeserver, browser: Any) -> None:
     browser.storage_refusal = fake.BrowserError("SecurityError", "Security error when calling GetDirectory")
     support = run(open_loader("opfs", homeserver).support())
     assert not support.works
@@ -529,8 +538,8 @@ def test_an_element_shows_its_media_and_says_where_it_came_from(
         binding = Binding(element, open_loader("blob", homeserver))
         binding.start()
         await binding.settled()
-        assert (element.get("data-state"), element.get("data-strategy")) == (SHOWN, "blob")
-        assert element.get("data-source") == NETWORK
+        assert (element.get_attribute("data-state"), element.get_attribute("data-strategy")) == (SHOWN, "blob")
+        assert element.get_attribute("data-source") == NETWORK
         assert element.src in browser.object_urls
         binding.close()
         assert element.src == ""
@@ -547,7 +556,7 @@ def test_an_element_shows_its_media_and_says_where_it_came_from(
         ("mxc://example.org/garbage", errors.WrongContent),
     ],
 )
-def test_a_failed_element_has_words_in_its_place(
+def test_a_failed_element_is_followed_by_a_message(
     script: Script, homeserver: Homeserver, name: str, mxc: str, expected: type[errors.AuthMediaError]
 ) -> None:
     script.media["example.org/garbage"] = b"<html>"
@@ -559,8 +568,8 @@ def test_a_failed_element_has_words_in_its_place(
         binding.start()
         await binding.settled()
         assert type(binding.failure) is expected
-        assert element.get("data-state") == FAILED
-        assert [words.text for words in element.siblings] == [expected.people]
+        assert element.get_attribute("data-state") == FAILED
+        assert [words.text for words in element.siblings] == [expected.user_message]
         assert element.src == ""
 
     run(scenario())
@@ -586,12 +595,12 @@ def test_a_link_that_expired_is_renewed_once(script: Script, homeserver: Homeser
 
     run(scenario())
     assert len(script.batches) == 2
-    assert not any(LINKS_PREFIX in request.url and "secret" in request.url for request in browser.requests)
+    assert not any(AUTHMEDIA_PREFIX in request.url and "secret" in request.url for request in browser.requests)
 
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("good", [True, False])
-def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
+def test_an_interrupted_element_gets_its_link_once_more(
     script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, good: bool
 ) -> None:
     tried: list[str] = []
@@ -600,7 +609,7 @@ def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
         return good
 
     async def scenario() -> None:
-        monkeypatch.setattr(fake, "decodes", is_good)
+        monkeypatch.setattr(fake, "can_decode_image", is_good)
         binding = await settled_binding(
             homeserver,
             lambda src: shown_if(tried.append(src) or len(tried) > 1),  # type: ignore[func-returns-value]
@@ -616,14 +625,14 @@ def test_an_element_whose_transfer_broke_off_is_given_the_link_once_more(
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(("cut", "expected"), [(2, SHOWN), (9, FAILED)])
-def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
+def test_an_incomplete_image_does_not_count_as_shown(
     script: Script, homeserver: Homeserver, browser: Any, cut: int, expected: str
 ) -> None:
     tried: list[str] = []
 
     async def show(src: str) -> bool:
         tried.append(src)
-        browser.loads[src] = fake.Loads(len(tried), len(tried), 50 * len(tried), whole=len(tried) > cut)
+        browser.loads[src] = fake.ResourceTimings(len(tried), len(tried), 50 * len(tried), complete=len(tried) > cut)
         return True
 
     async def scenario() -> None:
@@ -632,14 +641,14 @@ def test_a_part_of_a_picture_that_an_element_shows_is_not_taken_for_the_whole(
         assert expected == SHOWN or isinstance(binding.failure, errors.HomeserverUnreachable)
 
     run(scenario())
-    assert len(tried) == min(cut, pauses.TRIES) + 1, "the one more is at once"
+    assert len(tried) == min(cut, backoff.MAX_ATTEMPTS) + 1, "the one more is at once"
     assert [request.cache for request in browser.requests if "/signed/" in request.url] == ["reload"] * min(cut, 5)
     assert script.fresh == [MXC] * ((len(tried) - 1) // 2), "there is another link where this one brought no more"
 
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(("cut", "expected"), [(1, SHOWN), (2, SHOWN), (9, FAILED)])
-def test_a_part_that_the_browser_keeps_of_a_picture_is_left_behind_with_its_link(
+def test_an_incomplete_image_in_the_browsers_cache_gets_a_new_link(
     script: Script, homeserver: Homeserver, browser: Any, cut: int, expected: str
 ) -> None:
     tried: list[str] = []
@@ -647,7 +656,7 @@ def test_a_part_that_the_browser_keeps_of_a_picture_is_left_behind_with_its_link
     async def show(src: str) -> bool:
         tried.append(src)
         if src not in browser.loads:  # as Firefox has it, which loads no picture again that it has decoded
-            browser.loads[src] = fake.Loads(1, 1, 50, whole=len(browser.loads) >= cut)
+            browser.loads[src] = fake.ResourceTimings(1, 1, 50, complete=len(browser.loads) >= cut)
         return True
 
     async def scenario() -> None:
@@ -662,17 +671,17 @@ def test_a_part_that_the_browser_keeps_of_a_picture_is_left_behind_with_its_link
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("told", [("Content-Length", SIZE), ("Server-Timing", f'size;desc="{SIZE}"')])
-def test_a_cut_answer_is_no_damaged_file(
+def test_a_truncated_response_is_no_damaged_file(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, told: tuple[str, str]
 ) -> None:
     headers = {"Content-Type": "image/png", told[0]: told[1]}
     script.instead = lambda request: fake.Response(200, PICTURE[:5], headers) if "/signed/" in request.url else None
 
-    async def decodes(url: str) -> bool:
+    async def can_decode_image(url: str) -> bool:
         return False
 
     async def scenario() -> None:
-        monkeypatch.setattr(fake, "decodes", decodes)
+        monkeypatch.setattr(fake, "can_decode_image", can_decode_image)
         binding = await settled_binding(homeserver, never)
         assert isinstance(binding.failure, errors.HomeserverUnreachable), binding.failure
 
@@ -681,7 +690,7 @@ def test_a_cut_answer_is_no_damaged_file(
 
 @pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("name", ["blob", "opfs"])
-def test_a_body_without_a_length_is_fetched_until_it_has_its_end(
+def test_a_body_without_a_length_is_requested_until_it_is_complete(
     script: Script, homeserver: Homeserver, browser: Any, name: str
 ) -> None:
     whole = b"\x89PNG\r\n\x1a\n" + b"pixels" * 9 + b"IEND" + b"\xaeB\x60\x82"
@@ -701,11 +710,11 @@ def test_a_body_without_a_length_is_fetched_until_it_has_its_end(
 
 
 @pytest.mark.parametrize(("unreachable", "expected"), [(3, SHOWN), (9, FAILED)])
-def test_an_element_waits_for_a_homeserver_that_cannot_be_reached(
+def test_an_element_retries_while_the_homeserver_is_unreachable(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch, unreachable: int, expected: str
 ) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: asked.append(attempt) or 0)
+    monkeypatch.setattr(backoff, "retry_delay_s", lambda attempt, retry_after_s: asked.append(attempt) or 0)
 
     async def scenario() -> None:
         broken = fake.BrowserError("TypeError", "Failed to fetch")
@@ -719,18 +728,18 @@ def test_an_element_waits_for_a_homeserver_that_cannot_be_reached(
     assert asked == [0, 1, 2]
 
 
-def test_what_came_whole_when_it_was_asked_for_a_last_time_is_shown(
+def test_a_media_that_is_complete_at_the_last_attempt_is_shown(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is in the browser's cache by then, so a homeserver that refuses everything else cannot stand in its way."""
     waited: list[int] = []
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: waited.append(attempt) or 0)
+    monkeypatch.setattr(backoff, "retry_delay_s", lambda attempt, retry_after_s: waited.append(attempt) or 0)
     came: list[str] = []
 
     def busy(request: Any) -> Any:
         if "/signed/" not in request.url:
             return None
-        if len(waited) < pauses.TRIES - 1:
+        if len(waited) < backoff.MAX_ATTEMPTS - 1:
             return error(429, "M_LIMIT_EXCEEDED", "Too many requests", retry_after_ms=10)
         came.append(request.url)
         return None
@@ -744,11 +753,11 @@ def test_what_came_whole_when_it_was_asked_for_a_last_time_is_shown(
     assert len(came) == 1
 
 
-def test_a_homeserver_that_is_busy_is_told_of_though_whoever_asked_why_got_the_picture(
+def test_a_busy_homeserver_is_the_cause_although_the_diagnosis_succeeded(
     script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[int] = []
-    monkeypatch.setattr(pauses, "delay_s", lambda attempt, retry_after_s: waited.append(attempt) or 0)
+    monkeypatch.setattr(backoff, "retry_delay_s", lambda attempt, retry_after_s: waited.append(attempt) or 0)
 
     def busy(request: Any) -> Any:
         refused = "/signed/" in request.url and not waited
@@ -760,7 +769,7 @@ def test_a_homeserver_that_is_busy_is_told_of_though_whoever_asked_why_got_the_p
         assert isinstance(binding.failure, errors.RateLimited), binding.failure
 
     run(scenario())
-    assert len(waited) == pauses.TRIES - 1
+    assert len(waited) == backoff.MAX_ATTEMPTS - 1
 
 
 @pytest.mark.usefixtures("no_pauses")
@@ -782,7 +791,7 @@ def test_a_link_that_expires_after_its_transfer_broke_off_is_renewed(script: Scr
     assert len(examined) == 2
 
 
-def test_a_picture_that_stalls_is_told_so(script: Script, homeserver: Homeserver) -> None:
+def test_a_stalled_image_fails_as_unreachable(script: Script, homeserver: Homeserver) -> None:
     async def stall(src: str) -> bool:
         raise fake.BrowserError("TimeoutError", "no whole picture came within 295 seconds")
 
@@ -811,7 +820,7 @@ async def settled_binding(homeserver: Homeserver, shows: Callable[[str], Corouti
     return binding
 
 
-def test_closing_a_binding_ends_its_load(script: Script, homeserver: Homeserver, browser: Any) -> None:
+def test_closing_a_binding_cancels_its_load(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         script.instead = lambda request: fake.Response(200, PICTURE, gate=asyncio.Event())
         loader = open_loader("blob", homeserver)

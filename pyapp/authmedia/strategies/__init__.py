@@ -4,22 +4,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from authmedia.homeserver import Homeserver
-    from authmedia.loader import MediaLoader
-    from authmedia.strategies.base import Strategy
+    from authmedia.matrix.homeserver import Homeserver
+    from authmedia.strategies.base import Loader, Strategy
 
-# Each name is a module of this package with its class as `STRATEGY`. They are imported when asked for, so that a page
-# pays only for what it uses.
+# Each name is a module of this package whose class is its `STRATEGY`. A module is imported when its strategy is
+# created, so that a page loads only what it uses.
 NAMES = ("link", "opfs", "blob", "bundle")
-# What else was proposed, built to be compared with.
+#: What else was proposed, implemented for comparison.
 BASELINES = ("service_worker", "cookie", "signed_query", "blocking")
-# Chooses for each request: the first of these that suits and works.
+#: Chooses for each request the first of `PREFERRED` that accepts it and works.
 AUTO = "auto"
 PREFERRED = ("bundle", "link", "opfs", "blob")
 
 
 def create(name: str, homeserver: "Homeserver") -> "Strategy":
-    """The strategy of that name, for one session.
+    """Creates the strategy of a name for one session.
 
     :raises ValueError: if there is none of that name.
     """
@@ -29,8 +28,8 @@ def create(name: str, homeserver: "Homeserver") -> "Strategy":
     return strategy
 
 
-def choosing(homeserver: "Homeserver", loaders: "list[MediaLoader]") -> "Strategy":
-    """The strategy `auto`, which chooses among loaders."""
+def create_auto(homeserver: "Homeserver", loaders: "list[Loader]") -> "Strategy":
+    """Creates the strategy `auto`, which chooses among loaders, in the order of preference."""
     strategy: Strategy = _module(AUTO).STRATEGY(homeserver, loaders)
     return strategy
 

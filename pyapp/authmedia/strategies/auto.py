@@ -1,38 +1,38 @@
-"""`auto`: for each media the best strategy that works here and now, with its reason; it degrades, but never silently.
+"""`auto`: for each media the best strategy that works here and now, with its reason; it falls back, never silently.
 
-You would want it in an application: it takes bundles for what is small and links for the rest where the homeserver
-makes them, the disk where it does not, and memory where there is no disk; and when one of them fails while the page is
-open, it goes on with the next.
+Use it in an application: it takes bundles for small media and links for the rest where the homeserver offers them, the
+disk where it does not, and memory where there is no disk. When one of them fails while the page is open, the next one
+takes its place.
 """
 
 from authmedia.errors import (
     AuthMediaError,
-    Degraded,
     LinksUnsupported,
     QuotaExceeded,
     StorageRefused,
+    StrategyReplaced,
     StrategyUnsupported,
 )
 from authmedia.media import MEMORY, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
-from authmedia.together import together
+from authmedia.support.gather import gather_all
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
-    from authmedia.loader import MediaLoader
+    from authmedia.matrix.homeserver import Homeserver
+    from authmedia.strategies.base import Loader
 
-# What tells of the strategy rather than of the media: another one may do better.
-_OF_THE_STRATEGY = (LinksUnsupported, StorageRefused, QuotaExceeded, StrategyUnsupported)
+# The errors that concern the strategy rather than the media: another strategy may succeed.
+_STRATEGY_ERRORS = (LinksUnsupported, StorageRefused, QuotaExceeded, StrategyUnsupported)
 
-_WHY = {
+_REASONS = {
     "bundle": "small, so it comes together with others in one answer",
     "link": "the homeserver makes links: nothing is fetched twice, and it shows while it arrives",
     "opfs": "kept on disk, so that it is fetched once",
     "blob": "fetched into memory, which works everywhere",
 }
-_WHY_LARGE = {
+_REASONS_FOR_LARGE = {
     "link": "a long media plays and seeks before it is complete",
     "opfs": "too large for memory, so it is streamed to disk",
     "blob": "there is nothing left but memory",
@@ -42,26 +42,27 @@ _LARGE_BYTES = 5_000_000
 
 
 class AutoStrategy(Strategy):
-    """Chooses among loaders, the first that works first.
+    """Opens each media by the first of several loaders that accepts it and works.
 
-    :param loaders: in the order of preference; each is closed with this strategy.
+    :param loaders: in the order of preference; they are closed with this strategy.
     """
 
     name = "auto"
-    transfers = False  # the loaders limit what they transfer themselves
+    transfers_bodies = False  # the loaders limit their transfers
     decrypts = True  # the loaders do
-    retried = False  # so do they
+    retries = False  # the loaders do
 
-    def __init__(self, homeserver: "Homeserver", loaders: "list[MediaLoader]") -> None:
+    def __init__(self, homeserver: "Homeserver", loaders: "list[Loader]") -> None:
         super().__init__(homeserver)
         self._loaders = loaders
-        self._served: dict[str, tuple[MediaLoader, Media]] = {}
-        #: Why a strategy is no longer, or never was, taken: its name and the words of who refused.
+        # By `src`, the loader of a media and what it returned.
+        self._opened: dict[str, tuple[Loader, Media]] = {}
+        #: The strategies that do not work, by name, and the words of the browser or server that refused.
         self.refused: dict[str, str] = {}
 
     async def support(self) -> Support:
-        """Tries each strategy; one that works is enough."""
-        supports = await together(*[loader.support() for loader in self._loaders])
+        """Tries each strategy; it suffices that one works."""
+        supports = await gather_all(*[loader.support() for loader in self._loaders])
         for loader, support in zip(self._loaders, supports):
             if support.works:
                 self.refused.pop(loader.name, None)
@@ -72,79 +73,79 @@ class AutoStrategy(Strategy):
         return Support(works, "" if works else "; ".join(refusals))
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
-        """Loads by the first strategy that does not refuse, and says why it was that one."""
+        """Loads by the first strategy that does not refuse, and records the reason for it."""
         for loader in self._loaders:
-            if loader.name in self.refused or not loader.suits(request):
+            if loader.name in self.refused or not loader.accepts(request):
                 continue
             try:
-                media = await loader.load(request, traffic.urgent, traffic.on_progress)
-            except _OF_THE_STRATEGY as error:
-                self.refused[loader.name] = error.words or error.what
+                media = await loader.load(request, traffic.is_urgent, traffic.on_progress)
+            except _STRATEGY_ERRORS as error:
+                self.refused[loader.name] = error.words or error.summary
                 traffic.add(error.traffic)
                 continue
             except AuthMediaError as error:
                 traffic.add(error.traffic)
                 raise
-            return self._told(loader, media, traffic)
+            return self._with_reason(loader, media, traffic)
         words = "; ".join(f"{name}: {words}" for name, words in self.refused.items())
         raise StrategyUnsupported("No strategy is left that works here", mxc=request.mxc, words=words)
 
-    def hurry(self, request: MediaRequest) -> None:
-        """Tells the loaders, of which one has it."""
+    def prioritize(self, request: MediaRequest) -> None:
+        """Passes it on to the loaders, one of which has the request."""
         for loader in self._loaders:
-            loader.hurry(request)
+            loader.prioritize(request)
 
-    def release(self, media: Media) -> None:
-        """Gives back what the chosen loader gave."""
-        loader, inner = self._served.pop(media.src)
+    def dispose(self, media: Media) -> None:
+        """Releases the loader's media."""
+        loader, inner = self._opened.pop(media.src)
         loader.release(inner)
 
-    async def observe(self, media: Media) -> bool:
-        """Asks the strategy that served it."""
-        loader, inner = self._served.get(media.src, (None, media))
+    async def measure(self, media: Media) -> bool:
+        """Passes it on to the loader that served the media."""
+        loader, inner = self._opened.get(media.src, (None, media))
         if not loader:
             return True
-        whole = await loader.observe(inner)
+        complete = await loader.observe(inner)
         if media.source != MEMORY:  # else another element had it first
             media.source = inner.source
-        return whole
+        return complete
 
-    async def examine(self, media: Media, words: str) -> AuthMediaError:
-        """Asks the strategy that served it; where the strategy itself is at fault, the next one takes its place."""
-        loader, inner = self._served.get(media.src, (None, media))
-        if not loader:  # another element of the same media was first to ask
-            return Degraded("This media was opened anew meanwhile", mxc=media.request.mxc)
+    async def diagnose(self, media: Media, words: str) -> AuthMediaError:
+        """Passes it on to the loader that served the media; if its strategy does not work, the next takes its place."""
+        loader, inner = self._opened.get(media.src, (None, media))
+        if not loader:  # it was diagnosed for another element of the same media before
+            return StrategyReplaced("This media was opened anew meanwhile", mxc=media.request.mxc)
         failure = await loader.examine(inner, words)
-        if not isinstance(failure, _OF_THE_STRATEGY):
+        if not isinstance(failure, _STRATEGY_ERRORS):
             return failure
-        self.refused[loader.name] = failure.words or failure.what
-        return Degraded(failure.what, mxc=failure.mxc, words=failure.words)
+        self.refused[loader.name] = failure.words or failure.summary
+        return StrategyReplaced(failure.summary, mxc=failure.mxc, words=failure.words)
 
-    async def forget(self, request: MediaRequest | None) -> None:
-        """Drops what each strategy keeps, and gives each another chance."""
+    async def clear(self, request: MediaRequest | None) -> None:
+        """Removes what each strategy caches or stores; clearing all tries every strategy again."""
         for loader in self._loaders:
             try:
                 await loader.forget(request)
-            except _OF_THE_STRATEGY:
-                continue  # it keeps nothing where it cannot work
+            except _STRATEGY_ERRORS:
+                continue  # it stores nothing where it does not work
         if request is None:
             self.refused = {}
 
     def close(self) -> None:
-        """Closes every loader."""
+        """Closes all loaders."""
         for loader in self._loaders:
             loader.close()
 
-    def _told(self, loader: "MediaLoader", inner: Media, traffic: Traffic) -> Media:
-        inner.traffic.add(traffic)  # what the refusals before it had cost
+    def _with_reason(self, loader: "Loader", inner: Media, traffic: Traffic) -> Media:
+        inner.traffic.add(traffic)  # what the failed strategies before had cost
         reason = self._reason(loader.name, inner.request)
         media = inner.copy(source=inner.source, traffic=inner.traffic, reason=reason)
-        self._served[media.src] = (loader, inner)
+        self._opened[media.src] = (loader, inner)
         return media
 
     def _reason(self, name: str, request: MediaRequest) -> str:
         large = request.kind in _LARGE_KINDS or (request.size or 0) > _LARGE_BYTES
-        why = (_WHY_LARGE if large else _WHY).get(name, "")
+        why = (_REASONS_FOR_LARGE if large else _REASONS).get(name, "")
         others = [f"{other} does not work here ({words})" for other, words in self.refused.items()]
         return "; ".join([f"{name}: {why}"] + others)
 

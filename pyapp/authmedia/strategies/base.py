@@ -1,39 +1,91 @@
-"""What a strategy is: whether it works here, one request into one ``src``, and forgetting."""
+"""The interface of a strategy: whether it works here, and one request into one ``src``."""
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, WrongContent
-from authmedia.homeserver import ask
+from authmedia.matrix.http import request_url
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from authmedia.matrix.homeserver import Homeserver
+
+    class Loader(Protocol):
+        """What the strategy `auto` needs of the loaders that it chooses from."""
+
+        @property
+        def name(self) -> str:
+            """See `MediaLoader.name`."""
+            ...
+
+        async def support(self) -> Support:
+            """See `MediaLoader.support`."""
+            ...
+
+        def accepts(self, request: MediaRequest) -> bool:
+            """See `MediaLoader.accepts`."""
+            ...
+
+        async def load(
+            self,
+            request: MediaRequest,
+            is_visible: "Callable[[], bool] | None" = None,
+            on_progress: "Callable[[int, int], None] | None" = None,
+        ) -> Media:
+            """See `MediaLoader.load`."""
+            ...
+
+        def prioritize(self, request: MediaRequest) -> None:
+            """See `MediaLoader.prioritize`."""
+            ...
+
+        def release(self, media: Media) -> None:
+            """See `MediaLoader.release`."""
+            ...
+
+        async def observe(self, media: Media) -> bool:
+            """See `MediaLoader.observe`."""
+            ...
+
+        async def examine(self, media: Media, words: str = "") -> AuthMediaError:
+            """See `MediaLoader.examine`."""
+            ...
+
+        async def forget(self, request: MediaRequest | None = None) -> None:
+            """See `MediaLoader.forget`."""
+            ...
+
+        def close(self) -> None:
+            """See `MediaLoader.close`."""
+            ...
 
 
 class Strategy:
-    """The base of all strategies. Coalescing, limits, retries, cancellation and counting live in the pipeline.
+    """The base of all strategies. Coalescing, limits, retries, cancellation and counters are the pipeline's.
 
-    :param homeserver: the session whose media it loads.
+    :param homeserver: the session whose media it opens.
     """
 
     name = ""
-    #: Whether bodies come through `open` itself; else elements transfer them.
-    transfers = True
-    #: Whether the pipeline tries again what may go well later; not where others do that already.
-    retried = True
-    #: Whether it opens encrypted media by itself, as one does that hands requests on to other loaders.
+    #: Whether `open` transfers bodies; else elements transfer them.
+    transfers_bodies = True
+    #: Whether the pipeline retries temporary failures; not where loaders below do so already.
+    retries = True
+    #: Whether it opens encrypted media by itself, as one does that passes requests on to loaders.
     decrypts = False
 
     def __init__(self, homeserver: "Homeserver") -> None:
         self.homeserver = homeserver
 
-    def carries(self, request: MediaRequest) -> bool:
-        """Whether the body comes through `open`, so that the pipeline limits how many do at a time."""
-        return self.transfers
+    def transfers_body_of(self, request: MediaRequest) -> bool:
+        """Returns whether `open` transfers this body, so that the pipeline limits how many do at a time."""
+        return self.transfers_bodies
 
-    def suits(self, request: MediaRequest) -> bool:
-        """Whether a media is of the sort that this strategy is for, where there is a choice of others."""
+    def accepts(self, request: MediaRequest) -> bool:
+        """Returns whether a media is of the kind that this strategy is for, where there is a choice."""
         return True
 
     async def support(self) -> Support:
@@ -41,43 +93,47 @@ class Strategy:
         raise NotImplementedError
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
-        """Turns a request into what an element can show, counting what it costs in ``traffic``.
+        """Turns a request into a media that an element can show.
 
+        :param traffic: counts what it costs.
         :raises AuthMediaError: of the class that fits what happened.
         """
         raise NotImplementedError
 
-    def hurry(self, request: MediaRequest) -> None:
-        """Lets what it loads at this moment go before others, where it has others to wait for."""
+    def prioritize(self, request: MediaRequest) -> None:
+        """Moves a request that is being opened before others, where it waits for them."""
 
-    async def read(self, media: Media) -> browser.Response:
-        """What ``open`` gave, for who needs the bytes instead of an element: a media that is to be decrypted.
+    async def request_ciphertext(self, media: Media) -> browser.Response:
+        """Requests the body of a media that `open` returned, for decryption rather than for an element.
 
-        It may stay in the browser's HTTP cache, since nobody can read it there.
+        It may stay in the HTTP cache, since it is encrypted.
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await ask(media.src, cache="default")
+        return await request_url(media.src, cache="default")
 
-    def release(self, media: Media) -> None:
-        """Lets go of what ``open`` made for this media: nothing shows it any more."""
+    def dispose(self, media: Media) -> None:
+        """Frees the resources of a media that no element shows any more: its object URL, file or link."""
 
-    async def observe(self, media: Media) -> bool:
-        """Completes ``media.traffic`` and ``media.source`` where they are known only once an element has shown it.
+    async def measure(self, media: Media) -> bool:
+        """Completes ``media.traffic`` and ``media.source``, where they are known only after an element has shown it.
 
-        :returns: whether all of it arrived, as far as anybody can tell.
+        :returns: whether all of it arrived, as far as is known.
         """
         return True
 
-    async def examine(self, media: Media, words: str) -> AuthMediaError:
-        """Finds out why an element could not show what ``open`` gave it.
+    async def diagnose(self, media: Media, words: str) -> AuthMediaError:
+        """Returns why an element could not show a media.
 
-        :param words: what the element itself had to say, often nothing.
+        :param words: the element's own error message, often empty.
         """
         return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=media.request.mxc, words=words)
 
-    def close(self) -> None:
-        """Lets go of what the strategy itself holds: the session ends, or the page does without it."""
+    async def clear(self, request: MediaRequest | None) -> None:
+        """Removes what is cached or stored of one media, or of all, beyond what elements show at this moment.
 
-    async def forget(self, request: MediaRequest | None) -> None:
-        """Drops what is kept of one media, or of all, beyond what elements show at this moment."""
+        :raises AuthMediaError: if the browser or the homeserver refuses.
+        """
+
+    def close(self) -> None:
+        """Frees the resources of the strategy itself."""

@@ -1,62 +1,62 @@
-"""`bundle`: many small media in one answer to one request; what is large is fetched by itself.
+"""`bundle`: many small media in one response to one request; large media by themselves.
 
-You would want it for what a page shows many of at once, avatars and thumbnails, where each request costs a round trip:
-it takes one for all of them. They sit in memory, and a reload fetches them again.
+Use it for what a page shows many of at once, avatars and thumbnails, where each request costs a round trip: it needs
+one for all of them. They take memory, and a reload transfers them again.
 """
 
 from authmedia import browser
-from authmedia.bundles import Bundler
 from authmedia.errors import AuthMediaError
 from authmedia.media import Media, MediaRequest, Support
-from authmedia.memory import fetch_into_memory, in_memory, try_memory
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
+from authmedia.transport.bundle_client import BundleClient
+from authmedia.transport.object_urls import object_url_media, probe_object_urls, request_as_object_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
 
 class BundleStrategy(Strategy):
-    """Cuts one streamed answer into object URLs as its parts arrive."""
+    """Opens each part of a streamed response as an object URL, as it arrives."""
 
     name = "bundle"
 
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
-        self._bundler = Bundler(homeserver)
+        self._client = BundleClient(homeserver)
 
-    def carries(self, request: MediaRequest) -> bool:
-        """What goes into a bundle is not to wait for others: all of it is to be one request."""
-        return not self._bundler.takes(request)
+    def transfers_body_of(self, request: MediaRequest) -> bool:
+        """Returns whether it is too large for a bundle, whose media must not wait for others."""
+        return not self._client.accepts(request)
 
-    def suits(self, request: MediaRequest) -> bool:
-        """What is small."""
-        return self._bundler.takes(request)
+    def accepts(self, request: MediaRequest) -> bool:
+        """Returns whether it is small."""
+        return self._client.accepts(request)
 
     async def support(self) -> Support:
-        """Asks the homeserver whether it makes bundles, and shows a picture of one pixel through an object URL."""
+        """Requests the limits of bundles, and shows an image of one pixel through an object URL."""
         try:
-            words = await self._bundler.support()
+            words = await self._client.request_limits()
         except AuthMediaError as error:
-            words = error.words or error.what
-        return Support(False, words) if words else await try_memory()
+            words = error.words or error.summary
+        return Support(False, words) if words else await probe_object_urls()
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
-        """The next bundle's part; by itself what is large, or turns out to be."""
-        if self._bundler.takes(request):
-            part = await self._bundler.part(request, traffic)
+        """Waits for the media's part of the next bundle; requests by itself what is large, or turns out to be."""
+        if self._client.accepts(request):
+            part = await self._client.request_part(request, traffic)
             if part:
-                return in_memory(request, part.body, part.content_type, traffic, self.name)
-        return await fetch_into_memory(self.homeserver, request, traffic, self.name)
+                return object_url_media(request, part.body, part.content_type, traffic, self.name)
+        return await request_as_object_url(self.homeserver, request, traffic, self.name)
 
-    def release(self, media: Media) -> None:
-        """Revokes the object URL, which frees the bytes."""
+    def dispose(self, media: Media) -> None:
+        """Revokes the object URL, which frees the body."""
         browser.revoke_object_url(media.src)
 
     def close(self) -> None:
-        """Ends what is on its way."""
-        self._bundler.close()
+        """Aborts the transfers."""
+        self._client.close()
 
 
 STRATEGY = BundleStrategy

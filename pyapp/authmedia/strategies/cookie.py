@@ -1,101 +1,103 @@
-"""`cookie`: a baseline: an endpoint turns the header into a cookie, which elements then send by themselves (MSC4250).
+"""`cookie`, a baseline: an endpoint turns the header into a cookie, which elements then send by themselves (MSC4250).
 
-It needs no work per media. But a browser sends the cookie only where it takes the homeserver for the same site, or
-still allows cookies of third parties; one cookie stands for the whole session; and any page can make use of it.
+It needs no work for each media. But a browser sends the cookie only where the homeserver is the same site, or where it
+still allows third-party cookies; one cookie stands for the whole session; and any page can cause requests with it.
 """
 
 import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, StrategyUnsupported
-from authmedia.homeserver import LINKS_PREFIX
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
-from authmedia.transfers import Transfers
+from authmedia.transport.media_requests import request_media
+from authmedia.transport.resource_timing import TransferObserver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
-_COOKIE = LINKS_PREFIX + "/cookie"
-# Shown to who sends the cookie.
-_PICTURE = _COOKIE + "/picture"
-# From the strictest to the most permissive; the first with which a picture shows is kept.
+_COOKIE = AUTHMEDIA_PREFIX + "/cookie"
+# An image that is served only to requests with the cookie.
+_PROBE = _COOKIE + "/picture"
+# From the strictest to the most permissive; the first that the browser sends is used.
 _ATTRIBUTES: "tuple[dict[str, Any], ...]" = (
     {"same_site": "Lax"},
     {"same_site": "None"},
     {"same_site": "None", "partitioned": True},
 )
-_RENEW_BEFORE_MS = 60_000
+_RENEWAL_MARGIN_MS = 60_000
 
 
 class CookieStrategy(Strategy):
-    """Has a cookie set, and gives elements the media's address without any secret in it.
+    """Opens each media as its plain URL, which contains no secret; the browser adds the cookie.
 
     https://github.com/matrix-org/matrix-spec-proposals/pull/4250
     """
 
     name = "cookie"
-    transfers = False
+    transfers_bodies = False
 
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
-        self._transfers = Transfers()
-        self._read: dict[str, Media] = {}
+        self._observer = TransferObserver()
+        # By URL, the media whose ciphertext was requested with the header.
+        self._ciphertexts: dict[str, Media] = {}
         self._attributes: dict[str, Any] | None = None
-        self._until_ms = 0.0
-        self._once = asyncio.Lock()
+        self._valid_until_ms = 0.0
+        self._cookie_lock = asyncio.Lock()
 
     async def support(self) -> Support:
-        """Has the cookie set and shows a picture by it: no page is told whether a cookie is sent."""
+        """Has the cookie set and shows an image by it: no page can ask whether a cookie is sent."""
         try:
-            await self._choose(Traffic())
+            await self._choose_attributes(Traffic())
         except AuthMediaError as error:
-            return Support(False, error.words or error.what)
+            return Support(False, error.words or error.summary)
         return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
-        """The media's address; the cookie goes with it."""
-        async with self._once:  # all who ask at the same time are served by one cookie
+        """Returns the media's URL, once the cookie is set."""
+        async with self._cookie_lock:  # one cookie for all concurrent calls
             if self._attributes is None:
-                await self._choose(traffic)
-            elif browser.clock_ms() > self._until_ms:
-                await self._set(self._attributes, traffic)
+                await self._choose_attributes(traffic)
+            elif browser.epoch_ms() > self._valid_until_ms:
+                await self._set_cookie(self._attributes, traffic)
         return Media(request, self._url(request), strategy=self.name, source=NETWORK, traffic=traffic)
 
-    async def read(self, media: Media) -> browser.Response:
-        """By the header: if a page could read by the cookie, any page could read everything of whoever visits it."""
-        response = await self.homeserver.fetch_media(media.request, media.traffic)
-        self._read[media.src] = media
-        media.traffic.bytes += response.announced or 0
+    async def request_ciphertext(self, media: Media) -> browser.Response:
+        """Requests it by the header: if a page could read by the cookie, any page could read its visitors' media."""
+        response = await request_media(self.homeserver, media.request, media.traffic)
+        self._ciphertexts[media.src] = media
+        media.traffic.bytes += response.content_length or 0
         return response
 
-    async def observe(self, media: Media) -> bool:
+    async def measure(self, media: Media) -> bool:
         """Reads from the browser's resource timing what the element's own requests cost."""
-        return self._read.pop(media.src, None) is media or self._transfers.observe(media)
+        return self._ciphertexts.pop(media.src, None) is media or self._observer.measure(media)
 
-    async def forget(self, request: MediaRequest | None) -> None:
-        """Has the cookie cleared, whichever page had it set."""
+    async def clear(self, request: MediaRequest | None) -> None:
+        """Has the cookie removed, whichever page had it set."""
         if request is None:
-            self._until_ms = 0.0
-            await self.homeserver.call("DELETE", _COOKIE, credentials="include")
+            self._valid_until_ms = 0.0
+            await self.homeserver.request_json("DELETE", _COOKIE, credentials="include")
 
-    async def _choose(self, traffic: Traffic) -> None:
+    async def _choose_attributes(self, traffic: Traffic) -> None:
         for attributes in _ATTRIBUTES:
-            await self._set(attributes, traffic)
-            # Under another name each time, or the browser may show what it has.
-            if await browser.decodes(f"{self.homeserver.base_url}{_PICTURE}?try={browser.random_name()}"):
+            await self._set_cookie(attributes, traffic)
+            # By another URL each time, or the browser may show what it has cached.
+            if await browser.can_decode_image(f"{self.homeserver.base_url}{_PROBE}?try={browser.random_uuid()}"):
                 self._attributes = attributes
                 return
         words = "the browser does not send the cookie back, whether SameSite is Lax or None, or Partitioned"
         raise StrategyUnsupported("Elements do not send the cookie", words=words)
 
-    async def _set(self, attributes: "dict[str, Any]", traffic: Traffic) -> None:
-        answer = await self.homeserver.call("POST", _COOKIE, attributes, traffic=traffic, credentials="include")
-        self._until_ms = browser.clock_ms() + float(answer.get("expires_in_ms", 0)) - _RENEW_BEFORE_MS
+    async def _set_cookie(self, attributes: "dict[str, Any]", traffic: Traffic) -> None:
+        cookie = await self.homeserver.request_json("POST", _COOKIE, attributes, traffic=traffic, credentials="include")
+        self._valid_until_ms = browser.epoch_ms() + float(cookie.get("expires_in_ms", 0)) - _RENEWAL_MARGIN_MS
 
     def _url(self, request: MediaRequest) -> str:
         path = f"{_COOKIE}/{request.server_name}/{request.media_id}{request.thumbnail_query}"

@@ -1,32 +1,33 @@
-"""`opfs`: fetch once into the origin private file system, then show the file from there.
+"""`opfs`: transfers each media once into the origin private file system and shows it from there.
 
-You would want it where people come back: bodies are streamed to disk, a reload fetches nothing, and the room is there
-without a network. Private windows of Firefox and Safari refuse the storage.
+Use it where users come back: bodies are streamed to disk, a reload transfers nothing, and rooms are there without a
+network. Private windows of Firefox and Safari refuse the storage.
 """
 
 from authmedia import browser
-from authmedia.endings import whole_body
 from authmedia.errors import (
     AuthMediaError,
-    FileGone,
+    FileRemoved,
     HomeserverUnreachable,
     QuotaExceeded,
     ServerFailure,
     StorageRefused,
 )
-from authmedia.homeserver import ask
+from authmedia.matrix.http import request_url
 from authmedia.media import DISK, NETWORK, Media, MediaRequest, Support, safe_content_type
-from authmedia.store import FileStore
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
+from authmedia.transport.completeness import complete_body
+from authmedia.transport.file_store import FileStore
+from authmedia.transport.media_requests import request_media
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
 
 class OpfsStrategy(Strategy):
-    """Streams the body to a file of the origin private file system and shows an object URL of it.
+    """Streams each body to a file of the origin private file system and opens it as an object URL.
 
     https://developer.mozilla.org/docs/Web/API/File_System_API/Origin_private_file_system
     """
@@ -46,29 +47,29 @@ class OpfsStrategy(Strategy):
         return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
-        """From disk where it is there, else one authenticated fetch to disk; two tabs never fetch the same twice."""
+        """Opens the stored file, else streams one authenticated request to disk; two tabs never transfer it twice."""
         try:
-            async with self._store.writing(request.key):
+            async with self._store.write_lock(request.key):
                 return await self._from_disk(request, traffic) or await self._from_network(request, traffic)
         except browser.BrowserError as error:
             failure = _storage_failure(error, request)
         raise failure
 
-    def release(self, media: Media) -> None:
-        """Revokes the object URL; the file stays, and may now be thrown out when room is needed."""
+    def dispose(self, media: Media) -> None:
+        """Revokes the object URL; the file stays, and may be evicted from now on."""
         browser.revoke_object_url(media.src)
         self._store.unpin(media.request.key)
 
-    async def examine(self, media: Media, words: str) -> AuthMediaError:
-        """Looks whether the file is still there: another tab may have thrown it out, or have signed out."""
+    async def diagnose(self, media: Media, words: str) -> AuthMediaError:
+        """Checks whether the file is still there: another tab may have evicted it, or logged out."""
         try:
-            (await ask(media.src, cache="default")).abort()
+            (await request_url(media.src, cache="default")).abort()
         except HomeserverUnreachable as error:
-            return FileGone("The file was removed from this device", mxc=media.request.mxc, words=error.words)
-        return await super().examine(media, words)
+            return FileRemoved("The file was removed from this device", mxc=media.request.mxc, words=error.words)
+        return await super().diagnose(media, words)
 
-    async def forget(self, request: MediaRequest | None) -> None:
-        """Removes the file, or all of this account's."""
+    async def clear(self, request: MediaRequest | None) -> None:
+        """Removes the file of one media, or all of this account's."""
         try:
             await self._store.remove(request.key if request else None)
         except browser.BrowserError as error:
@@ -84,7 +85,7 @@ class OpfsStrategy(Strategy):
         self._store.pin(request.key)
         return Media(
             request,
-            stored.body.object_url(),
+            stored.body.create_object_url(),
             strategy=self.name,
             source=DISK,
             traffic=traffic,
@@ -93,14 +94,14 @@ class OpfsStrategy(Strategy):
         )
 
     async def _from_network(self, request: MediaRequest, traffic: Traffic) -> Media:
-        response = await self.homeserver.fetch_media(request, traffic)
+        response = await request_media(self.homeserver, request, traffic)
         content_type = safe_content_type(response.header("Content-Type") or request.content_type)
         try:
-            if response.announced is None:  # what is stored is known by its length
-                response = (await whole_body(response)).as_response()
+            if response.content_length is None:  # a stored file is known as complete by its length
+                response = browser.blob_response(await complete_body(response))
             await self._store.write(request.key, content_type, response, traffic.on_progress)
         finally:
-            response.abort()  # where the storage refused, before anybody read it
+            response.abort()  # where the storage refused before the body was read
         media = await self._from_disk(request, traffic)
         if not media:
             raise ServerFailure("The body is not as long as it should be", mxc=request.mxc)

@@ -1,79 +1,82 @@
-"""`service_worker`: a baseline: a worker between page and network adds the header, as today's web clients do.
+"""`service_worker`, a baseline: a worker between page and network adds the header, as today's web clients do.
 
-It needs no change of any server, and elements load as if media were public. Where there is no worker (some private
-windows, a page after a hard reload, a browser that blocks them) nothing loads.
+It needs no change of any server, and elements load as if media were public. Where no worker controls the page (in some
+private windows, after a hard reload, in a browser that blocks them) nothing loads.
 """
 
 import asyncio
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, StrategyUnsupported
-from authmedia.homeserver import MEDIA_PREFIX, ask, media_path
+from authmedia.matrix.endpoints import MEDIA_PREFIX
+from authmedia.matrix.http import request_url
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
-from authmedia.transfers import Transfers, examine
+from authmedia.transport.media_requests import media_path
+from authmedia.transport.resource_timing import TransferObserver, diagnose_transfer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.homeserver import Homeserver
+    from authmedia.matrix.homeserver import Homeserver
 
 _SCRIPT = "service-worker.js"
-_PATIENCE_S = 3.0
-# By this parameter the worker knows whose request it is; the homeserver never sees it.
-_SESSION = "authmedia-session"
+_REGISTRATION_TIMEOUT_S = 3.0
+# By this parameter the worker knows whose request it is, and removes it: the homeserver never gets it.
+_SESSION_PARAMETER = "authmedia-session"
 
 
 class ServiceWorkerStrategy(Strategy):
-    """Gives elements the media's plain address, marked with whose it is; the worker asks this page for the header."""
+    """Opens each media as its plain URL, marked with its session; the worker gets the header from this page."""
 
     name = "service_worker"
-    transfers = False
+    transfers_bodies = False
 
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
-        self._handle = browser.random_name()
-        self._worker = browser.MediaWorker(_SCRIPT, self._headers_for, self._note_length)
-        self._open: dict[str, Media] = {}
-        self._transfers = Transfers()
+        self._session = browser.random_uuid()
+        self._worker = browser.MediaServiceWorker(_SCRIPT, self._headers_for, self._add_length)
+        # The media that elements may be transferring, by URL.
+        self._opened: dict[str, Media] = {}
+        self._observer = TransferObserver()
         self._registered = False
-        self._once = asyncio.Lock()
+        self._registration_lock = asyncio.Lock()
 
     async def support(self) -> Support:
-        """Registers the worker and has it make an authenticated request."""
+        """Registers the worker and sends an authenticated request through it."""
         try:
             await self._register()
-            response = await ask(self._marked(MEDIA_PREFIX + "/config"))
+            response = await request_url(self._marked(MEDIA_PREFIX + "/config"))
         except AuthMediaError as error:
-            return Support(False, error.words or error.what)
+            return Support(False, error.words or error.summary)
         response.abort()
         return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
-        """The media's own address; the worker does the rest."""
+        """Returns the media's URL, once the worker is registered."""
         await self._register()
         path = media_path(request)
         self.homeserver.count_preflight(self.homeserver.base_url + path, traffic)
-        # With CORS: without it Firefox refuses video and audio whose answer comes from a worker.
+        # Without CORS, Firefox refuses video and audio whose response comes from a worker.
         src = self._marked(path)
         media = Media(request, src, strategy=self.name, source=NETWORK, traffic=traffic, crossorigin="anonymous")
-        self._open[src] = media
+        self._opened[src] = media
         return media
 
-    def release(self, media: Media) -> None:
-        """Forgets whose bytes the worker tells of."""
-        self._open.pop(media.src, None)
+    def dispose(self, media: Media) -> None:
+        """Ends the counting of the bytes that the worker reports."""
+        self._opened.pop(media.src, None)
 
-    async def observe(self, media: Media) -> bool:
-        """Reads from the browser's resource timing how often the element asked; how much came, the worker tells."""
-        return self._transfers.observe(media)
+    async def measure(self, media: Media) -> bool:
+        """Reads from the browser's resource timing how many requests the element sent; the worker reports the bytes."""
+        return self._observer.measure(media)
 
-    async def examine(self, media: Media, words: str) -> AuthMediaError:
-        """Asks through the worker again, since an element never says why it failed."""
-        return await examine(media, words)
+    async def diagnose(self, media: Media, words: str) -> AuthMediaError:
+        """Requests the same URL through the worker again, since an element never reports the cause."""
+        return await diagnose_transfer(media, words)
 
-    async def forget(self, request: MediaRequest | None) -> None:
-        """Takes the worker away with everything else; it keeps no media, and the browser's own cache is not ours."""
+    async def clear(self, request: MediaRequest | None) -> None:
+        """Unregisters the worker if all is to be removed; it stores no media, and the HTTP cache is the browser's."""
         if request:
             return
         try:
@@ -86,14 +89,14 @@ class ServiceWorkerStrategy(Strategy):
         raise failure
 
     def close(self) -> None:
-        """Stops answering the worker, which then has no header to add."""
+        """Stops replying to the worker, which then has no header to add."""
         self._worker.close()
 
     async def _register(self) -> None:
         try:
-            async with self._once:  # all who ask at the same time wait for one registration
+            async with self._registration_lock:  # one registration for all concurrent calls
                 if not self._registered:
-                    await self._worker.register(_PATIENCE_S)
+                    await self._worker.register(_REGISTRATION_TIMEOUT_S)
         except browser.BrowserError as error:
             failure = StrategyUnsupported("There is no service worker in this window", words=error.words)
         else:
@@ -102,13 +105,15 @@ class ServiceWorkerStrategy(Strategy):
         raise failure
 
     def _marked(self, path: str) -> str:
-        return f"{self.homeserver.base_url}{path}{'&' if '?' in path else '?'}{_SESSION}={self._handle}"
+        separator = "&" if "?" in path else "?"
+        return f"{self.homeserver.base_url}{path}{separator}{_SESSION_PARAMETER}={self._session}"
 
-    def _headers_for(self, handle: str, origin: str) -> dict[str, str]:
-        return self.homeserver.headers() if (handle, origin) == (self._handle, self.homeserver.origin) else {}
+    def _headers_for(self, session: str, origin: str) -> dict[str, str]:
+        own = (self._session, self.homeserver.origin)
+        return self.homeserver.auth_headers() if (session, origin) == own else {}
 
-    def _note_length(self, src: str, length: int) -> None:
-        media = self._open.get(src)
+    def _add_length(self, src: str, length: int) -> None:
+        media = self._opened.get(src)
         if media:
             media.traffic.bytes += length
 

@@ -1,0 +1,100 @@
+"""The only door to JavaScript: all other modules are plain Python, and unit tests replace this package.
+
+A module for each browser interface; other packages import names from here. `interop` lists how the two interpreters
+differ.
+"""
+
+from authmedia.browser.blobs import OBJECT_URLS, Blob, bytes_blob, revoke_object_url, text_blob
+from authmedia.browser.crypto import hmac_sha256
+from authmedia.browser.dom import (
+    Element,
+    EventListener,
+    can_decode_image,
+    clone_template,
+    create_element,
+    create_svg_element,
+    document_element,
+)
+from authmedia.browser.fetch_api import TRANSFER_ERRORS, Response, blob_response, evict_from_http_cache, fetch
+from authmedia.browser.frames import Frame
+from authmedia.browser.interop import BrowserError
+from authmedia.browser.locks import Lock
+from authmedia.browser.observers import ElementHandler, ElementObserver, LongTasks
+from authmedia.browser.page import (
+    build_query,
+    copy_to_clipboard,
+    create_task,
+    epoch_ms,
+    format_time,
+    iso_timestamp,
+    now_ms,
+    on_unhandled_exception,
+    page_origin,
+    page_url,
+    query_parameter,
+    random_uuid,
+    reload_page,
+    remove_query_parameter,
+    user_agent,
+    yield_to_browser,
+)
+from authmedia.browser.resource_timing import ResourceTimings, resource_timing_generation, resource_timings
+from authmedia.browser.storage import Directory, get_session_item, remove_session_item, set_session_item
+from authmedia.browser.streams import BodyReader
+from authmedia.browser.urls import Url, parse_url
+from authmedia.browser.workers import MediaServiceWorker, has_service_worker
+
+__all__ = (
+    "OBJECT_URLS",
+    "TRANSFER_ERRORS",
+    "Blob",
+    "BodyReader",
+    "BrowserError",
+    "Directory",
+    "Element",
+    "ElementHandler",
+    "ElementObserver",
+    "EventListener",
+    "Frame",
+    "Lock",
+    "LongTasks",
+    "MediaServiceWorker",
+    "ResourceTimings",
+    "Response",
+    "Url",
+    "blob_response",
+    "build_query",
+    "bytes_blob",
+    "can_decode_image",
+    "clone_template",
+    "copy_to_clipboard",
+    "create_element",
+    "create_svg_element",
+    "create_task",
+    "document_element",
+    "epoch_ms",
+    "evict_from_http_cache",
+    "fetch",
+    "format_time",
+    "get_session_item",
+    "has_service_worker",
+    "hmac_sha256",
+    "iso_timestamp",
+    "now_ms",
+    "on_unhandled_exception",
+    "page_origin",
+    "page_url",
+    "parse_url",
+    "query_parameter",
+    "random_uuid",
+    "reload_page",
+    "remove_query_parameter",
+    "remove_session_item",
+    "resource_timing_generation",
+    "resource_timings",
+    "revoke_object_url",
+    "set_session_item",
+    "text_blob",
+    "user_agent",
+    "yield_to_browser",
+)

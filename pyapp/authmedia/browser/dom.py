@@ -1,0 +1,337 @@
+"""Elements of the document. https://developer.mozilla.org/docs/Web/API/Document_Object_Model"""
+
+import asyncio
+
+from pyscript import document, ffi, window
+
+from authmedia.browser import timeouts
+from authmedia.browser.interop import BrowserError, destroy_proxy, settle, with_resolvers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# https://developer.mozilla.org/docs/Web/API/MediaError/code
+_MEDIA_ERR_NETWORK = 2
+# Resolves the promise in place of an event.
+_TIMED_OUT = "timed out"
+
+
+class EventListener:
+    """A registered event listener; `close` removes it.
+
+    :param target: the browser's ``EventTarget``.
+    :param event: the event's type.
+    :param handler: called at each event.
+    """
+
+    __slots__ = ("_event", "_proxy", "_target")
+
+    def __init__(self, target: "Any", event: str, handler: "Callable[[], object]") -> None:
+        def handle(happened: "Any") -> None:
+            if event == "submit":  # else the browser would leave the page
+                happened.preventDefault()
+            handler()
+
+        self._target = target
+        self._event = event
+        self._proxy = ffi.create_proxy(handle)
+        target.addEventListener(event, self._proxy)
+
+    def close(self) -> None:
+        """Removes the listener and destroys its proxy."""
+        self._target.removeEventListener(self._event, self._proxy)
+        destroy_proxy(self._proxy)
+
+
+class Element:
+    """An element of the page, with the few attributes and methods that bindings and pages need.
+
+    https://developer.mozilla.org/docs/Web/API/HTMLElement
+    """
+
+    __slots__ = ("_js", "_tag")
+
+    def __init__(self, js: "Any") -> None:
+        self._js = js
+        self._tag = ""
+
+    @property
+    def tag(self) -> str:
+        """The element's local name, in lower case."""
+        self._tag = self._tag or str(self._js.localName)
+        return self._tag
+
+    @property
+    def text(self) -> str:
+        """The element's ``textContent``; setting it never parses markup."""
+        return str(self._js.textContent)
+
+    @text.setter
+    def text(self, text: str) -> None:
+        self._js.textContent = text
+
+    @property
+    def value(self) -> str:
+        """The value of a form field."""
+        return str(self._js.value)
+
+    @value.setter
+    def value(self, text: str) -> None:
+        self._js.value = text
+
+    @property
+    def hidden(self) -> bool:
+        """Whether the element is hidden from view and from the accessibility tree."""
+        return bool(self._js.hidden)
+
+    @hidden.setter
+    def hidden(self, hidden: bool) -> None:
+        self._js.hidden = hidden
+
+    @property
+    def height(self) -> float:
+        """The rendered height in CSS pixels."""
+        return float(self._js.getBoundingClientRect().height)
+
+    def get_attribute(self, name: str) -> str:
+        """Returns an attribute's value, empty where it is missing."""
+        value = self._js.getAttribute(name)
+        return "" if ffi.is_none(value) else str(value)
+
+    def get_attributes(self, names: "tuple[str, ...]") -> "dict[str, str]":
+        """Returns those of the named attributes that are present and not empty."""
+        get = self._js.getAttribute  # looked up once: MicroPython makes a new function object at each lookup
+        found = {}
+        for name in names:
+            value = get(name)
+            if value:
+                found[name] = str(value)
+        return found
+
+    def set_attribute(self, name: str, value: str) -> None:
+        """Sets an attribute."""
+        self._js.setAttribute(name, value)
+
+    def remove_attribute(self, name: str) -> None:
+        """Removes an attribute."""
+        self._js.removeAttribute(name)
+
+    def query(self, selector: str) -> "Element":
+        """Returns the first descendant that matches.
+
+        :raises BrowserError: if there is none.
+        """
+        found = self._js.querySelector(selector)
+        if ffi.is_none(found):
+            raise BrowserError("NotFoundError", f"no element matches {selector}")
+        return Element(found)
+
+    def query_all(self, selector: str) -> "list[Element]":
+        """Returns all descendants that match."""
+        found = self._js.querySelectorAll(selector)
+        return [Element(found[position]) for position in range(int(found.length))]
+
+    def closest(self, selector: str) -> "Element":
+        """Returns the nearest ancestor that matches, or the element itself where none does."""
+        found = self._js.closest(selector)
+        return self if ffi.is_none(found) else Element(found)
+
+    def append(self, *children: "Element") -> None:
+        """Appends child elements."""
+        for child in children:
+            self._js.append(child._js)
+
+    def after(self, sibling: "Element") -> None:
+        """Inserts an element after this one."""
+        self._js.after(sibling._js)
+
+    def remove_children(self) -> None:
+        """Removes all that the element contains."""
+        self._js.replaceChildren()
+
+    def remove(self) -> None:
+        """Removes the element from the document."""
+        self._js.remove()
+
+    def click(self) -> None:
+        """Activates the element as a click does."""
+        self._js.click()
+
+    def focus(self) -> None:
+        """Moves the keyboard focus to the element."""
+        self._js.focus()
+
+    @property
+    def has_focus(self) -> bool:
+        """Whether the keyboard focus is on the element or inside it."""
+        return bool(self._js.matches(":focus-within"))
+
+    def select(self) -> None:
+        """Selects the text of a form field."""
+        self._js.select()
+
+    def set_style(self, name: str, value: str) -> None:
+        """Sets a property of the element's inline style; an empty value removes it."""
+        if value:
+            self._js.style.setProperty(name, value)
+        else:
+            self._js.style.removeProperty(name)
+
+    def listen(self, event: str, handler: "Callable[[], object]") -> EventListener:
+        """Calls ``handler`` at each event of a type, until the returned listener is closed."""
+        return EventListener(self._js, event, handler)
+
+    def show_dialog(self) -> None:
+        """Opens a ``<dialog>`` as a modal. https://developer.mozilla.org/docs/Web/API/HTMLDialogElement/showModal"""
+        self._js.showModal()
+
+    # --- images, video and audio -------------------------------------------------------------------------------------
+
+    @property
+    def media_error(self) -> str:
+        """The message of a video's or audio's error, empty if there is none."""
+        error: Any = getattr(self._js, "error", None)
+        return "" if ffi.is_none(error) else str(error.message)
+
+    @property
+    def has_network_error(self) -> bool:
+        """Whether the transfer of a video or audio broke off after it had begun."""
+        error: Any = getattr(self._js, "error", None)
+        return not ffi.is_none(error) and int(error.code) == _MEDIA_ERR_NETWORK
+
+    @property
+    def duration(self) -> float:
+        """The duration of a video or audio in seconds; NaN while it is unknown."""
+        return float(self._js.duration)
+
+    @property
+    def current_time(self) -> float:
+        """The playback position of a video or audio in seconds."""
+        return float(self._js.currentTime)
+
+    @current_time.setter
+    def current_time(self, seconds: float) -> None:
+        self._js.currentTime = seconds
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether a video or audio is playing, or waiting for data to do so."""
+        return not self._js.paused and not self._js.ended
+
+    async def play(self) -> None:
+        """Starts playback; does nothing where the browser requires a user's gesture.
+
+        https://developer.mozilla.org/docs/Web/API/HTMLMediaElement/play
+        """
+        try:
+            await settle(self._js.play())
+        except BrowserError:
+            return
+
+    async def seek(self, seconds: float, timeout_s: float) -> bool:
+        """Seeks a video or audio and waits for the frame there; returns whether that succeeded in time.
+
+        https://developer.mozilla.org/docs/Web/API/HTMLMediaElement/seeked_event
+        """
+        fired = asyncio.Event()
+        listeners = [self.listen("seeked", fired.set), self.listen("error", fired.set)]
+        try:
+            self._js.currentTime = seconds
+            await asyncio.wait_for(fired.wait(), timeout_s)
+            return not self.media_error
+        except asyncio.TimeoutError:  # noqa: UP041  (MicroPython's own)
+            return False
+        finally:
+            for listener in listeners:
+                listener.close()
+
+    async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
+        """Sets the element's source and waits; returns whether ``success_event`` fired rather than ``error``.
+
+        :param crossorigin: the attribute of that name, which must be set before the source is; empty for none.
+        :param play: whether a video or audio starts playing at once: one with ``preload="none"`` transfers nothing
+            otherwise.
+        :raises BrowserError: if an image does not arrive in time.
+        """
+        # Native listeners resolve a promise: handlers in Python would take longer than everything else.
+        outcome = with_resolvers()
+        resolve = outcome.resolve  # looked up once: MicroPython makes a new function object at each lookup
+        events = (success_event, "error")
+        for event in events:
+            self._js.addEventListener(event, resolve)
+        timeout_s = 0.0 if src.startswith("blob:") else self._image_timeout_s
+        timer = window.setTimeout(resolve, timeout_s * 1000, _TIMED_OUT) if timeout_s else None
+        try:
+            if crossorigin:
+                self.set_attribute("crossorigin", crossorigin)
+            else:
+                self.remove_attribute("crossorigin")
+            self._js.src = src
+            if play:
+                self._js.play().catch(window.Boolean)  # a browser may require a user's gesture
+            happened = await settle(outcome.promise)
+        finally:
+            for event in events:
+                self._js.removeEventListener(event, resolve)
+            if timeout_s:
+                window.clearTimeout(timer)
+        if happened == _TIMED_OUT:
+            raise BrowserError("TimeoutError", f"no whole picture came within {timeout_s:.0f} seconds")
+        return str(happened.type) == success_event
+
+    @property
+    def _image_timeout_s(self) -> float:
+        """The seconds that an image may take, since no browser reports one that stalls; 0 for no timeout."""
+        return 0.0 if self.is_deferred else timeouts.body_timeout_s(None)
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether the browser decides when to transfer: ``loading="lazy"``, or a video or audio until it plays."""
+        return self.tag != "img" or str(self._js.loading) == "lazy"
+
+    def remove_source(self) -> None:
+        """Removes the source and aborts the transfer of a video or audio.
+
+        https://html.spec.whatwg.org/multipage/media.html#best-practices-for-authors-using-media-elements
+        """
+        self._js.removeAttribute("src")
+        if self.tag in ("video", "audio"):
+            self._js.load()
+
+
+def document_element() -> Element:
+    """Returns the page's ``<html>``."""
+    return Element(document.documentElement)
+
+
+def create_element(tag: str, **attributes: str) -> Element:
+    """Creates an HTML element; ``class_`` and ``data_mxc`` stand for ``class`` and ``data-mxc``."""
+    return _with_attributes(document.createElement(tag), attributes)
+
+
+def create_svg_element(tag: str, **attributes: str) -> Element:
+    """Creates an SVG element; ``class_`` and ``text_anchor`` stand for ``class`` and ``text-anchor``."""
+    return _with_attributes(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes)
+
+
+def _with_attributes(js: "Any", attributes: "dict[str, str]") -> Element:
+    element = Element(js)
+    for name, value in attributes.items():
+        element.set_attribute(name.strip("_").replace("_", "-"), value)
+    return element
+
+
+def clone_template(template_id: str) -> Element:
+    """Clones the first element in a ``<template>``. https://developer.mozilla.org/docs/Web/HTML/Element/template"""
+    template = document.getElementById(template_id)
+    return Element(template.content.firstElementChild.cloneNode(True))
+
+
+async def can_decode_image(url: str) -> bool:
+    """Returns whether an ``<img>`` can show the image at a URL.
+
+    :raises BrowserError: if it does not arrive in time.
+    """
+    return await create_element("img").show(url, "load")

@@ -1,0 +1,195 @@
+"""Requests and their responses. https://developer.mozilla.org/docs/Web/API/Fetch_API"""
+
+import json
+
+from pyscript import ffi, window
+
+from authmedia.browser import timeouts
+from authmedia.browser.blobs import Blob
+from authmedia.browser.crypto import decrypt_aes_ctr
+from authmedia.browser.interop import BrowserError, settle
+from authmedia.browser.streams import BodyPump, BodyReader
+from authmedia.support.untrusted import content_length
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# Bodies from this size on, in bytes, are streamed and report their progress.
+_LARGE_BODY_BYTES = 500_000
+#: The names of the errors by which browsers report a transfer that broke off, was aborted, or was never answered.
+TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
+
+
+class Response:
+    """The head of a response whose body is still arriving. Cancelling the task that awaits it aborts the transfer.
+
+    https://developer.mozilla.org/docs/Web/API/Response
+
+    :param js: the browser's ``Response``.
+    :param controller: the ``AbortController`` of its request.
+    """
+
+    __slots__ = ("_controller", "_js", "content_length", "status")
+
+    def __init__(self, js: "Any", controller: "Any") -> None:
+        self._js = js
+        self._controller = controller
+        self.status = int(js.status)
+        #: The announced length of the body in bytes; ``None`` where no header says it.
+        self.content_length = content_length(self.header)
+
+    def header(self, name: str) -> str:
+        """Returns a header's value, empty where it is missing or hidden by CORS."""
+        value = self._js.headers.get(name)
+        return "" if ffi.is_none(value) else str(value)
+
+    async def decrypt(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
+        """Reads the body and decrypts it with AES-CTR; returns ``None`` if its digest is another.
+
+        :param key: 256 bits, as a JWK's ``k``.
+        :param counter: the first counter block.
+        :param sha256: the expected digest of the body.
+        :raises BrowserError: if the transfer breaks off, or in a page without WebCrypto.
+        """
+        if str(self._js.url).startswith("blob:"):  # already in memory
+            ciphertext = await self._settle_body(self._js.arrayBuffer())
+        else:
+            ciphertext = await settle((await self.blob())._js.arrayBuffer())
+        return await decrypt_aes_ctr(ciphertext, key, counter, sha256)
+
+    async def text(self) -> str:
+        """Returns the body as text, for JSON and errors only.
+
+        :raises BrowserError: if the transfer breaks off.
+        """
+        if self._is_large:  # or announced so, by a server that may then send nothing more
+            return str(await settle((await self.blob())._js.text()))
+        return str(await self._settle_body(self._js.text()))
+
+    async def blob(self, on_progress: "Callable[[int, int], None] | None" = None) -> Blob:
+        """Returns the whole body, kept by the browser.
+
+        :param on_progress: called with the bytes received and the announced length, while a large body arrives.
+        :raises BrowserError: if the transfer breaks off.
+        """
+        if not self._is_large:
+            return Blob(await self._settle_body(self._js.blob()))
+        # A stream that the browser makes a blob of, since it may put that on disk. It takes one piece at a time, and
+        # has copied a piece once it takes the next: by then, the write of the next one is over.
+        stream = window.TransformStream.new()
+        whole = window.Response.new(stream.readable).blob()
+        whole.catch(window.Boolean)  # the pump raises whatever fails
+        await self._pump(on_progress).copy_to(stream.writable, 2)
+        return Blob(await settle(whole))
+
+    def abort(self) -> None:
+        """Aborts the transfer; harmless once it is over."""
+        self._controller.abort()
+
+    async def pipe_to(self, writable: "Any", on_progress: "Callable[[int, int], None] | None" = None) -> None:
+        """Streams the body into a ``WritableStream`` and closes it; a failure on either side aborts both.
+
+        :raises BrowserError: if the transfer or a write fails.
+        """
+        if self._is_large:
+            await self._pump(on_progress).copy_to(writable, 1)
+        else:
+            await self._settle_body(self._js.body.pipeTo(writable))
+
+    def reader(self) -> BodyReader:
+        """Returns a reader that cuts the body up while it arrives."""
+        return BodyReader(self._js.body, self._controller)
+
+    def _pump(self, on_progress: "Callable[[int, int], None] | None") -> BodyPump:
+        return BodyPump(self._js.body, self._controller, self.content_length or 0, on_progress)
+
+    @property
+    def _is_large(self) -> bool:
+        return (self.content_length or 0) >= _LARGE_BODY_BYTES
+
+    async def _settle_body(self, promise: "Any") -> "Any":
+        """Awaits a body that is small, or whose length is unknown."""
+        return await timeouts.settle_within(promise, self._controller, timeouts.body_timeout_s(self.content_length))
+
+
+def blob_response(blob: Blob) -> Response:
+    """Returns a response with a blob as its body, which announces the blob's length."""
+    headers = {"Content-Length": str(blob.size), "Content-Type": blob.content_type}
+    return Response(window.Response.new(blob._js, ffi.to_js({"headers": headers})), window.AbortController.new())
+
+
+def _adopt_early_requests() -> "dict[str, Any]":
+    """Returns the requests that the page's script sent before Python started, by URL.
+
+    Each has ``answer``, a promise; ``controller``, which aborts it; and the ``authorization`` that it was sent with.
+    """
+    early: Any = getattr(window, "authmediaBegun", None)
+    if not early:
+        return {}
+    window.Reflect.deleteProperty(window, "authmediaBegun")  # it contains the access token
+    urls = json.loads(str(window.JSON.stringify(window.Object.keys(early))))
+    return {url: window.Reflect.get(early, url) for url in urls}
+
+
+_early_requests = _adopt_early_requests()
+
+
+async def fetch(
+    url: str,
+    *,
+    method: str = "GET",
+    headers: "dict[str, str] | None" = None,
+    body: str | None = None,
+    credentials: str = "omit",
+    cache: str = "no-store",
+) -> Response:
+    """Fetches a URL without a referrer and, by default, past the browser's HTTP cache.
+
+    The cache is bypassed because it would keep one user's media readable on disk after their logout; a strategy that
+    caches does so on purpose. https://developer.mozilla.org/docs/Web/API/Window/fetch
+
+    :param credentials: ``omit``, or ``include`` to send and accept cookies.
+    :param cache: ``default`` for what may stay in the browser's HTTP cache, such as ciphertexts.
+    :raises BrowserError: if no response arrives.
+    """
+    if url in _early_requests and (method, credentials, cache) == ("GET", "omit", "no-store"):
+        early = _early_requests.pop(url)
+        if early.authorization == (headers or {}).get("Authorization"):
+            return await _response(early.answer, early.controller)
+        early.controller.abort()
+    controller = window.AbortController.new()
+    options = {
+        "method": method,
+        "headers": headers or {},
+        "cache": cache,
+        "credentials": credentials,
+        "referrerPolicy": "no-referrer",
+        "signal": controller.signal,
+    }
+    if body is not None:
+        options["body"] = body
+    return await _response(window.fetch(url, ffi.to_js(options)), controller)
+
+
+async def _response(promise: "Any", controller: "Any") -> Response:
+    return Response(await timeouts.settle_within(promise, controller, timeouts.RESPONSE_TIMEOUT_S), controller)
+
+
+async def evict_from_http_cache(url: str) -> None:
+    """Evicts a URL from the browser's HTTP cache, which must refuse requests without the ``Authorization`` header.
+
+    No page can empty that cache. But the response to a request that bypasses it replaces the cached one, and a refusal
+    is not stored. https://fetch.spec.whatwg.org/#concept-request-cache-mode
+
+    A failed request bypassed the cache, too, so whether a response arrives does not matter.
+    """
+    for credentials in ("omit", "include"):  # Firefox partitions its cache by them
+        controller = window.AbortController.new()
+        options = {"cache": "reload", "mode": "no-cors", "credentials": credentials, "referrerPolicy": "no-referrer"}
+        options["signal"] = controller.signal
+        try:
+            await timeouts.settle_within(window.fetch(url, ffi.to_js(options)), controller, timeouts.RESPONSE_TIMEOUT_S)
+        except BrowserError:
+            continue

@@ -1,0 +1,53 @@
+"""Web Locks. https://developer.mozilla.org/docs/Web/API/Web_Locks_API"""
+
+from pyscript import ffi, window
+
+from authmedia.browser.interop import BrowserError, destroy_proxy, settle, with_resolvers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Lock:
+    """A named lock that all tabs of this origin share, for ``async with``.
+
+    :raises BrowserError: when it is entered, where the browser refuses it.
+    """
+
+    __slots__ = ("_abort", "_granted", "_name", "_proxy", "_released")
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def __aenter__(self) -> "Lock":
+        locks: Any = getattr(window.navigator, "locks", None)
+        if ffi.is_none(locks):
+            raise BrowserError("NotSupportedError", "navigator.locks is missing in this window")
+        self._granted = with_resolvers()
+        self._released = with_resolvers()
+        self._abort = window.AbortController.new()
+        self._proxy = ffi.create_proxy(self._on_granted)
+        # The request is rejected where the browser refuses it, and where it is aborted here.
+        request = locks.request(self._name, ffi.to_js({"signal": self._abort.signal}), self._proxy)
+        request.catch(self._granted.reject)
+        granted = False
+        try:
+            await settle(self._granted.promise)
+            granted = True
+        finally:
+            if not granted:
+                self._end()
+        return self
+
+    async def __aexit__(self, *_exception: object) -> None:
+        self._end()
+
+    def _on_granted(self, *_lock: object) -> "Any":
+        self._granted.resolve(True)
+        return self._released.promise
+
+    def _end(self) -> None:
+        self._released.resolve(True)
+        self._abort.abort()
+        destroy_proxy(self._proxy)

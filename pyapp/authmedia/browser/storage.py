@@ -1,0 +1,158 @@
+"""Storage: ``sessionStorage`` and the origin private file system."""
+
+from pyscript import ffi, window
+
+from authmedia.browser.blobs import Blob, text_blob
+from authmedia.browser.fetch_api import Response
+from authmedia.browser.interop import BrowserError, call_guarded, settle, with_resolvers
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# The worker's script, beside the page; it writes files where pages cannot.
+_FILE_WRITER = "file-writer.js"
+
+
+async def set_session_item(name: str, text: str) -> None:
+    """Stores a text for the lifetime of the tab; does nothing where the browser refuses it.
+
+    https://developer.mozilla.org/docs/Web/API/Window/sessionStorage
+    """
+    try:
+        storage = await _session_storage()
+        await call_guarded(storage.setItem, storage, name, text)
+    except BrowserError:
+        return
+
+
+async def get_session_item(name: str) -> str:
+    """Returns the text that the tab stores under a name, empty if there is none."""
+    try:
+        value = (await _session_storage()).getItem(name)
+    except BrowserError:
+        return ""
+    return "" if ffi.is_none(value) else str(value)
+
+
+async def remove_session_item(name: str) -> None:
+    """Removes the text that the tab stores under a name."""
+    try:
+        (await _session_storage()).removeItem(name)
+    except BrowserError:
+        return
+
+
+async def _session_storage() -> "Any":
+    return await call_guarded(window.Reflect.get, None, window, "sessionStorage", window)
+
+
+class Directory:
+    """A directory of the origin private file system.
+
+    https://developer.mozilla.org/docs/Web/API/File_System_API/Origin_private_file_system
+    """
+
+    __slots__ = ("_js",)
+
+    def __init__(self, js: "Any") -> None:
+        self._js = js
+
+    @classmethod
+    async def get(cls, name: str) -> "Directory":
+        """Returns a directory below the root, which is created if missing.
+
+        :raises BrowserError: where the browser has no such storage or refuses it.
+        """
+        storage: Any = getattr(window.navigator, "storage", None)
+        if ffi.is_none(storage) or ffi.is_none(getattr(storage, "getDirectory", None)):
+            raise BrowserError("NotSupportedError", "navigator.storage.getDirectory is missing in this window")
+        root = await settle(storage.getDirectory())
+        return cls(await settle(root.getDirectoryHandle(name, ffi.to_js({"create": True}))))
+
+    async def read(self, name: str) -> Blob | None:
+        """Returns a file, or ``None`` if there is none.
+
+        :raises BrowserError: if the browser refuses.
+        """
+        try:
+            handle = await settle(self._js.getFileHandle(name))
+            return Blob(await settle(handle.getFile()))
+        except BrowserError as error:
+            if error.name == "NotFoundError":
+                return None
+            raise
+
+    async def write(
+        self,
+        name: str,
+        head: str,
+        response: Response | None,
+        on_progress: "Callable[[int, int], None] | None" = None,
+    ) -> None:
+        """Writes a text and then a response's body into a file, which appears whole or not at all.
+
+        :param head: the text.
+        :param on_progress: called with the bytes received and the announced length, while a large body arrives.
+        :raises BrowserError: ``QuotaExceededError`` where the storage is full; otherwise what the network said.
+        """
+        handle = await settle(self._js.getFileHandle(name, ffi.to_js({"create": True})))
+        writable: Any = None
+        complete = False
+        try:
+            if ffi.is_none(getattr(handle, "createWritable", None)):
+                body = await response.blob(on_progress) if response else text_blob("", "")
+                await self._write_in_worker(name, head, body)
+            else:
+                writable = await settle(handle.createWritable())
+                await settle(writable.write(head))
+                await (response.pipe_to(writable, on_progress) if response else settle(writable.close()))
+            complete = True
+        finally:
+            if not complete:
+                if writable is not None:  # while it is open, the file cannot be removed
+                    await writable.abort().catch(window.Boolean)
+                await self.remove(name)
+
+    async def _write_in_worker(self, name: str, head: str, body: Blob) -> None:
+        """Writes the file in a worker, for WebKit before ``createWritable``.
+
+        https://developer.mozilla.org/docs/Web/API/FileSystemFileHandle/createSyncAccessHandle
+        """
+        worker = window.Worker.new(_FILE_WRITER)
+        reply = with_resolvers()
+        worker.onmessage = reply.resolve
+        worker.onerror = reply.resolve  # an event without data
+        try:
+            file = {"directory": str(self._js.name), "name": name, "head": head, "body": body._js}
+            worker.postMessage(ffi.to_js(file))
+            data: Any = getattr(await settle(reply.promise), "data", None)
+        finally:
+            worker.terminate()
+        if ffi.is_none(data):
+            raise BrowserError("NotSupportedError", f"{_FILE_WRITER} is missing beside this page")
+        failed: Any = getattr(data, "name", None)
+        if not ffi.is_none(failed):
+            raise BrowserError(str(failed), str(data.message))
+
+    async def remove(self, name: str) -> bool:
+        """Removes a file; returns ``False`` if it stays because another tab uses it.
+
+        :raises BrowserError: if the browser refuses for another reason.
+        """
+        try:
+            await settle(self._js.removeEntry(name))
+        except BrowserError as error:
+            if error.name == "NotFoundError":
+                return True
+            if error.name in ("NoModificationAllowedError", "InvalidModificationError"):
+                return False
+            raise
+        return True
+
+    async def file_names(self) -> list[str]:
+        """Lists all files. https://developer.mozilla.org/docs/Web/API/FileSystemDirectoryHandle/keys"""
+        # All at once: one call for each name would cost as much as reading the file.
+        found = await settle(window.Array.fromAsync(self._js.keys()))
+        return [str(found[position]) for position in range(int(found.length))]

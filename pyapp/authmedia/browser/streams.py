@@ -1,0 +1,161 @@
+"""Response bodies as streams. https://developer.mozilla.org/docs/Web/API/Streams_API"""
+
+from pyscript import ffi, window
+
+from authmedia.browser import timeouts
+from authmedia.browser.blobs import Blob, new_blob
+from authmedia.browser.interop import BrowserError, call_guarded, settle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+# So many bytes of a large body are in the page's buffers at a time.
+_BUFFERS_BYTES = 720_896
+
+
+class BodyReader:
+    """Cuts a body into lines and blobs while it arrives; the blobs stay in the browser.
+
+    https://developer.mozilla.org/docs/Web/API/ReadableStreamDefaultReader
+
+    :param body: the response's ``ReadableStream``.
+    :param controller: the ``AbortController`` of its request.
+    """
+
+    __slots__ = ("_blob_options", "_chunk", "_controller", "_decoder", "_end", "_reader", "_start")
+
+    def __init__(self, body: "Any", controller: "Any") -> None:
+        self._controller = controller
+        self._reader = body.getReader()
+        self._decoder = window.TextDecoder.new()
+        # The options of `Blob`, by content type.
+        self._blob_options: dict[str, Any] = {}
+        self._chunk = window.Uint8Array.new(0)
+        # The part of the chunk that was not yet read, in bytes.
+        self._start = self._end = 0
+
+    async def read_line(self, max_characters: int) -> str:
+        """Returns the text before the next newline and skips both; empty where the body ends before a newline.
+
+        :raises BrowserError: if the transfer breaks off, or the line is longer than ``max_characters``.
+        """
+        text = ""
+        while True:
+            newline = int(self._chunk.indexOf(10, self._start))
+            text += str(self._decoder.decode(self._cut(newline if newline >= 0 else self._end)))
+            if len(text) > max_characters:
+                break
+            if newline >= 0:
+                self._start += 1
+                return text
+            if not await self._read_chunk():
+                return ""
+        raise BrowserError("SyntaxError", f"a line of more than {max_characters} characters")
+
+    async def read_blob(self, length: int, content_type: str) -> Blob | None:
+        """Returns the next ``length`` bytes as a blob; ``None`` where the body ends before.
+
+        :raises BrowserError: if the transfer breaks off.
+        """
+        parts = window.Array.new()
+        while length > 0:
+            available = min(length, self._end - self._start)
+            if available:
+                parts.push(self._cut(self._start + available))
+                length -= available
+            elif not await self._read_chunk():
+                return None
+        if content_type not in self._blob_options:
+            self._blob_options[content_type] = ffi.to_js({"type": content_type})
+        return Blob(new_blob(parts, self._blob_options[content_type]))
+
+    def _cut(self, end: int) -> "Any":
+        """Returns a view of the unread part up to ``end``, and counts it as read.
+
+        https://developer.mozilla.org/docs/Web/JavaScript/Reference/Global_Objects/TypedArray/subarray
+        """
+        view = self._chunk.subarray(self._start, end)
+        self._start = end
+        return view
+
+    async def _read_chunk(self) -> bool:
+        step = await timeouts.settle_within(self._reader.read(), self._controller, timeouts.RESPONSE_TIMEOUT_S)
+        if step.done:
+            return False
+        self._chunk = step.value
+        self._start, self._end = 0, int(self._chunk.length)
+        return True
+
+
+class BodyPump:
+    """Copies a body into a stream through a few reused buffers: `pipeTo` would fill JavaScript's heap meanwhile.
+
+    :param body: the response's ``ReadableStream``.
+    :param controller: the ``AbortController`` of its request.
+    :param total: the announced length in bytes, 0 if unknown.
+    :param on_progress: called after each piece with the bytes received and ``total``.
+    """
+
+    __slots__ = ("_body", "_controller", "_on_progress", "_total")
+
+    def __init__(
+        self, body: "Any", controller: "Any", total: int, on_progress: "Callable[[int, int], None] | None"
+    ) -> None:
+        self._body = body
+        self._controller = controller
+        self._total = total
+        self._on_progress = on_progress
+
+    async def copy_to(self, writable: "Any", buffers: int) -> None:
+        """Copies all of the body and closes the stream; a failure on either side aborts both.
+
+        :param writable: a ``WritableStream``.
+        :param buffers: their number: a buffer is reused once the writes of all others were queued after its own.
+        :raises BrowserError: if the transfer or a write fails.
+        """
+        writer = writable.getWriter()
+        complete = False
+        try:
+            size = _BUFFERS_BYTES // buffers
+            # A timeout for each piece, since a server may announce any length.
+            with timeouts.TransferTimeout(self._controller, timeouts.body_timeout_s(size)) as timer:
+                reader = await _byte_reader(self._body)
+                free = [window.ArrayBuffer.new(size) for _ in range(buffers)]
+                await self._copy(reader, writer, free, timer)
+                await settle(writer.close())
+            complete = True
+        finally:
+            if not complete:
+                self._controller.abort()
+                await writer.abort().catch(window.Boolean)
+
+    async def _copy(self, reader: "Any", writer: "Any", free: "list[Any]", timer: timeouts.TransferTimeout) -> None:
+        # Each piece leaves garbage in the heap, so only full buffers are written.
+        full = ffi.to_js({"min": free[0].byteLength})
+        received, done = 0, False
+        # Looked up once: MicroPython makes a new function object at each lookup.
+        read, write, view = reader.read, writer.write, window.Uint8Array.new
+        while not done:
+            step = await settle(read(view(free.pop(0)), full))
+            piece, done = step.value, bool(step.done)
+            if done and not getattr(piece, "byteLength", 0):
+                break  # else the rest of the body comes together with its end
+            await settle(write(piece))
+            timer.restart()
+            free.append(piece.buffer)  # the buffer that was handed over is detached
+            received += int(piece.byteLength)
+            if self._on_progress:
+                self._on_progress(received, self._total)
+
+
+async def _byte_reader(body: "Any") -> "Any":
+    """Returns a reader that fills a given buffer; where the engine has none for bodies, a default reader.
+
+    https://developer.mozilla.org/docs/Web/API/ReadableStreamBYOBReader
+    """
+    try:
+        return await call_guarded(body.getReader, body, ffi.to_js({"mode": "byob"}))
+    except BrowserError:
+        return body.getReader()

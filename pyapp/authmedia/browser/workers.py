@@ -1,0 +1,91 @@
+"""The service worker of the baseline `service_worker`.
+
+https://developer.mozilla.org/docs/Web/API/Service_Worker_API
+"""
+
+import asyncio
+
+from pyscript import ffi, window
+
+from authmedia.browser.interop import BrowserError, call_guarded, destroy_proxy, settle
+from authmedia.browser.page import now_ms
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+_SCOPE = "./"
+_POLL_S = 0.02
+
+
+def has_service_worker() -> bool:
+    """Returns whether this window has service workers at all."""
+    return not ffi.is_none(getattr(window.navigator, "serviceWorker", None))
+
+
+class MediaServiceWorker:
+    """The service worker of this site, and this page's replies to its messages.
+
+    :param script: the URL of its script, relative to the page.
+    :param headers_for: called with the name of a session and the origin of a request; returns the headers that the
+        request carries, none where the session is unknown or of another origin.
+    :param on_response: called with a URL that the worker responded to, and the length that its response announced.
+    """
+
+    __slots__ = ("_proxy", "_script")
+
+    def __init__(
+        self,
+        script: str,
+        headers_for: "Callable[[str, str], dict[str, str]]",
+        on_response: "Callable[[str, int], None]",
+    ) -> None:
+        def on_message(event: "Any") -> None:
+            if event.ports.length:
+                headers = headers_for(str(event.data.session), str(event.data.origin))
+                if headers:  # else it is the session of another loader on this page, which replies for itself
+                    event.ports[0].postMessage(ffi.to_js(headers))
+            else:
+                on_response(str(event.data.url), int(event.data.length))
+
+        self._script = script
+        self._proxy = ffi.create_proxy(on_message)
+        if has_service_worker():
+            window.navigator.serviceWorker.addEventListener("message", self._proxy)
+
+    async def register(self, timeout_s: float) -> None:
+        """Registers the worker and waits until it controls this page.
+
+        :raises BrowserError: where the browser has no service workers, refuses this one, or it does not take control
+            in time.
+        """
+        if not has_service_worker():
+            raise BrowserError("NotSupportedError", "navigator.serviceWorker is missing in this window")
+        container = window.navigator.serviceWorker
+        own = await call_guarded(container.register, container, self._script, ffi.to_js({"scope": _SCOPE}))
+        deadline = now_ms() + timeout_s * 1000
+        same = getattr(window.Object, "is")
+        # One that was unregistered while this page was open stays its controller, but in Firefox responds no longer.
+        while ffi.is_none(own.active) or not same(own.active, container.controller):
+            if now_ms() > deadline:
+                raise BrowserError("NotControlled", "no service worker controls this page, as after a hard reload")
+            await asyncio.sleep(_POLL_S)
+
+    async def unregister(self) -> None:
+        """Unregisters the worker, whichever page registered it; it controls open pages until they are left.
+
+        :raises BrowserError: if the browser refuses.
+        """
+        if not has_service_worker():
+            return
+        container = window.navigator.serviceWorker
+        registration = await call_guarded(container.getRegistration, container, _SCOPE)
+        if not ffi.is_none(registration):
+            await settle(registration.unregister())
+
+    def close(self) -> None:
+        """Stops replying."""
+        if has_service_worker():
+            window.navigator.serviceWorker.removeEventListener("message", self._proxy)
+        destroy_proxy(self._proxy)

@@ -1,0 +1,1 @@
+"""Binds the elements of a page to a loader: finding them, scheduling their loads, showing progress and failures."""

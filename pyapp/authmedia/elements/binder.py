@@ -1,0 +1,176 @@
+"""Binds the elements of a page to a loader: ``<img data-mxc="mxc://…" data-width="96" data-height="96">``.
+
+Below a bound root every ``<img>``, ``<video>`` and ``<audio>`` with ``data-mxc`` is loaded when it comes near to the
+viewport, loaded anew when its ``data-mxc`` changes, and released when it leaves the document. The outcome stands on the
+element: ``data-state`` (``loading``, ``shown``, ``failed``), ``data-strategy`` and ``data-source``. A message and a
+button to try again follow an element that failed.
+"""
+
+import asyncio
+
+from authmedia import browser
+from authmedia.elements.binding import Binding
+from authmedia.elements.element_request import REQUEST_ATTRIBUTES
+from authmedia.elements.idle_queue import IdleQueue
+from authmedia.elements.load_scheduler import LoadScheduler
+from authmedia.matrix.encrypted_file import Keyring
+from authmedia.support import gc_tuning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authmedia.loader import MediaLoader
+
+_SELECTOR = "img[data-mxc], video[data-mxc], audio[data-mxc]"
+# The attributes whose change is another request, or another account's.
+_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-user-id", "data-homeserver")
+# How many elements load at a time: more than any browser transfers at once; each of the others is only an entry in a
+# list. Links are requested by the hundred, so the others start when as many loads have ended.
+_MAX_LOADS, _BATCH_SIZE = 200, 100
+#: How far outside of the viewport elements are loaded, in CSS pixels.
+NEAR_PX = 600
+
+
+class Binder(browser.ElementHandler):
+    """The bindings of all elements below a root; `close` unbinds them. For the parameters see `bind`."""
+
+    def __init__(
+        self,
+        root: browser.Element,
+        loader: "MediaLoader",
+        *,
+        on_change: "Callable[[Binding], None] | None" = None,
+        keyring: Keyring | None = None,
+        near_px: int | None = NEAR_PX,
+    ) -> None:
+        self._loader = loader
+        self._on_change = on_change
+        self._keyring = keyring or Keyring()
+        self._idle_queue = IdleQueue()
+        self._scheduler = LoadScheduler(_MAX_LOADS, _BATCH_SIZE)
+        self._starts_all = near_px is None
+        self._elements: dict[int, browser.Element] = {}
+        self._bindings: dict[int, Binding] = {}
+        self._near: set[int] = set()
+        self._visible: set[int] = set()
+        self._observer = browser.ElementObserver(root, _SELECTOR, _ATTRIBUTES, self, near_px)
+
+    @property
+    def bindings(self) -> list[Binding]:
+        """The current bindings."""
+        return list(self._bindings.values())
+
+    async def settled(self) -> None:
+        """Waits until every element whose load was started by now is shown or has failed."""
+        await asyncio.gather(*[binding.settled() for binding in self.bindings if binding.started])
+
+    def close(self) -> None:
+        """Unbinds all elements, and ends the search for others."""
+        self._observer.close()
+        self._idle_queue.close()
+        self._scheduler.close()
+        for binding in self.bindings:
+            binding.close()
+        self._bindings.clear()
+        self._elements.clear()
+
+    # --- callbacks of the observer -----------------------------------------------------------------------------------
+
+    def on_added(self, number: int, element: browser.Element) -> None:
+        """Binds an element."""
+        self._elements[number] = element
+        gc_tuning.scale_threshold(len(self._elements))
+        self._bind(number)
+
+    def on_attributes_changed(self, number: int) -> None:
+        """Binds an element anew."""
+        before = self._bindings.pop(number, None)
+        if before:
+            before.close()
+        self._bind(number)
+
+    def on_removed(self, number: int) -> None:
+        """Unbinds an element."""
+        self._elements.pop(number)
+        self._near.discard(number)
+        self._visible.discard(number)
+        binding = self._bindings.pop(number, None)
+        if binding:
+            binding.close()
+
+    def on_near(self, number: int, near: bool) -> None:
+        """Starts the load of an element that comes near; cancels it if the element leaves before it is shown."""
+        _toggle(self._near, number, near)
+        binding = self._bindings.get(number)
+        if binding and near:
+            binding.start()
+        elif not near:
+            self.on_visible(number, False)
+            if binding:
+                binding.cancel()
+
+    def on_visible(self, number: int, visible: bool) -> None:
+        """Gives visible elements priority."""
+        _toggle(self._visible, number, visible)
+        binding = self._bindings.get(number)
+        if binding:
+            binding.set_visible(visible)
+
+    def _is_of_this_account(self, element: browser.Element) -> bool:
+        user_id = element.get_attribute("data-user-id")
+        if not user_id:
+            return True
+        return user_id == self._loader.user_id and element.get_attribute("data-homeserver") in (
+            "",
+            self._loader.base_url,
+        )
+
+    def _bind(self, number: int) -> None:
+        element = self._elements[number]
+        if not self._is_of_this_account(element):
+            return
+        binding = Binding(
+            element,
+            self._loader,
+            keyring=self._keyring,
+            on_change=self._on_change,
+            idle_queue=self._idle_queue,
+            scheduler=self._scheduler,
+        )
+        self._bindings[number] = binding
+        binding.set_visible(number in self._visible)
+        if self._starts_all or number in self._near:
+            binding.start()
+
+
+def bind(
+    root: browser.Element,
+    loader: "MediaLoader",
+    *,
+    on_change: "Callable[[Binding], None] | None" = None,
+    keyring: Keyring | None = None,
+    near_px: int | None = NEAR_PX,
+) -> Binder:
+    """Loads every element with ``data-mxc`` below a root, now and later.
+
+    Elements that name another user in ``data-user-id`` are left to that account's loader, so that several accounts can
+    share a page. Where two homeservers may name the same user, ``data-homeserver`` tells them apart, spelled as
+    `Homeserver.base_url` is.
+
+    >>> binder = bind(document_element(), open_loader("auto", homeserver))
+
+    :param root: an element of the page.
+    :param loader: the session and the strategy.
+    :param on_change: called whenever a binding's state changes.
+    :param keyring: the encrypted files that elements name in ``data-encrypted``.
+    :param near_px: how far outside of the viewport elements are loaded, in CSS pixels; ``None`` loads all at once.
+    """
+    return Binder(root, loader, on_change=on_change, keyring=keyring, near_px=near_px)
+
+
+def _toggle(numbers: "set[int]", number: int, present: bool) -> None:
+    if present:
+        numbers.add(number)
+    else:
+        numbers.discard(number)

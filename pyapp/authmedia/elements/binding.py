@@ -1,0 +1,314 @@
+"""One element and the media that it shows, from the moment that it is wanted until it is released."""
+
+import asyncio
+
+from authmedia import browser
+from authmedia.elements.element_request import KIND_OF_TAG, REQUEST_ATTRIBUTES, request_from_attributes
+from authmedia.elements.failure_view import FailureView
+from authmedia.elements.held_media import HeldMedia
+from authmedia.elements.idle_queue import IdleQueue
+from authmedia.elements.load_attempts import LoadAttempts
+from authmedia.elements.load_scheduler import LoadScheduler, Slot
+from authmedia.elements.placeholder import Placeholder
+from authmedia.elements.playback import Playback, PlaybackHandler
+from authmedia.errors import AuthMediaError
+from authmedia.matrix.encrypted_file import Keyring
+from authmedia.media import Media, MediaRequest
+from authmedia.traffic import Traffic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authmedia.loader import MediaLoader
+
+#: The values of `Binding.state` and ``data-state``.
+LOADING = "loading"
+SHOWN = "shown"
+FAILED = "failed"
+
+# All attributes that are read of an element, once.
+_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
+# The attributes that a binding sets.
+_OWN_ATTRIBUTES = ("data-state", "data-strategy", "data-source", "data-reason")
+
+
+class Binding(PlaybackHandler):
+    """Loads and shows the media of one element, once it is started.
+
+    :param element: an ``<img>``, ``<video>`` or ``<audio>`` with ``data-mxc``.
+    :param loader: the session and the strategy.
+    :param keyring: the encrypted files that ``data-encrypted`` names.
+    :param on_change: called whenever the state changes.
+    :param idle_queue: renders blurhashes.
+    :param scheduler: limits how many elements load at a time; loads that the browser defers do not count.
+    """
+
+    __slots__ = (
+        "_attributes",
+        "_element",
+        "_failure_view",
+        "_held",
+        "_idle_queue",
+        "_keyring",
+        "_loader",
+        "_on_change",
+        "_placeholder",
+        "_playback",
+        "_request",
+        "_scheduler",
+        "_settled",
+        "_slot",
+        "_task",
+        "failure",
+        "milliseconds",
+        "started_ms",
+        "state",
+        "visible",
+    )
+
+    def __init__(
+        self,
+        element: browser.Element,
+        loader: "MediaLoader",
+        *,
+        keyring: Keyring | None = None,
+        on_change: "Callable[[Binding], None] | None" = None,
+        idle_queue: IdleQueue | None = None,
+        scheduler: LoadScheduler | None = None,
+    ) -> None:
+        self._element = element
+        self._attributes = element.get_attributes(_ATTRIBUTES)
+        self._request: MediaRequest | None = None
+        self._loader = loader
+        self._keyring = keyring or Keyring()
+        self._on_change = on_change
+        self._idle_queue = idle_queue or IdleQueue()
+        self._scheduler = scheduler
+        self._slot: Slot | None = None
+        self._held = HeldMedia(element, loader)
+        self._placeholder = Placeholder(element, self._attributes)
+        self._playback: Playback | None = None
+        self._failure_view: FailureView | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._settled = asyncio.Event()
+        self.state = LOADING
+        #: Whether the element is visible: then its load goes first.
+        self.visible = False
+        #: When the load was wanted, on the clock of `browser.now_ms`.
+        self.started_ms = browser.now_ms()
+        #: How long it took from then on.
+        self.milliseconds = 0.0
+        self.failure: AuthMediaError | None = None
+        self._enter(LOADING)
+
+    @property
+    def mxc(self) -> str:
+        """The element's ``data-mxc``, valid or not."""
+        return self._attributes.get("data-mxc", "")
+
+    @property
+    def key(self) -> str:
+        """The request's key, equal for elements that show the same media in the same form."""
+        try:
+            return self._get_request().key
+        except AuthMediaError:
+            return self.mxc
+
+    @property
+    def strategy(self) -> str:
+        """The name of the strategy that served the media, or that failed to."""
+        return self._held.media.strategy if self._held.media else self._loader.name
+
+    @property
+    def kind(self) -> str:
+        """``image``, ``video`` or ``audio``, by the element."""
+        return KIND_OF_TAG[self._element.tag]
+
+    @property
+    def label(self) -> str:
+        """The element's name for people: its label or alternative text."""
+        get = self._element.get_attribute
+        return get("data-label") or get("alt") or get("aria-label")
+
+    @property
+    def media(self) -> Media | None:
+        """The media that the element holds."""
+        return self._held.media
+
+    @property
+    def traffic(self) -> Traffic | None:
+        """What the media cost, whether it is shown or has failed; ``None`` before it was loaded."""
+        return self._held.traffic
+
+    @property
+    def started(self) -> bool:
+        """Whether the load was started, or waits for its turn."""
+        return self.state != LOADING or self._task is not None or self._slot is not None
+
+    def start(self, urgent: bool = False) -> None:
+        """Loads when its turn comes, unless it was started already.
+
+        :param urgent: whether its turn is now, as it is for a visible element.
+        """
+        if self.started:
+            return
+        if self._settled.is_set():
+            self._settled = asyncio.Event()
+        self.started_ms = browser.now_ms()
+        if self._attributes.get("data-blurhash"):
+            self._idle_queue.add(self._show_blurhash)
+        if self._scheduler and not self._element.is_deferred:
+            self._slot = self._scheduler.add(self._start_task, urgent or self.visible)
+        else:
+            self._start_task()
+
+    def set_visible(self, visible: bool) -> None:
+        """Sets whether the element is visible; a load whose element becomes visible goes first."""
+        self.visible = visible
+        if not visible or self.state != LOADING:
+            return
+        if self._slot:
+            self._slot.start_now()
+        try:
+            self._loader.prioritize(self._get_request())
+        except AuthMediaError:
+            return  # an invalid request, which the load itself reports
+
+    def cancel(self) -> None:
+        """Cancels a load in progress; `start` starts it anew."""
+        if self.started and self.state == LOADING:
+            self._stop()
+            self._element.remove_source()
+            self._placeholder.clear()
+            self._held.drop()
+            self._settled.set()
+
+    def retry(self) -> None:
+        """Loads again what has failed."""
+        if self.state != FAILED or not self._failure_view:
+            return
+        self._stop()
+        self._failure_view.remove_for_retry()
+        self.failure = self._held.traffic = None
+        if self._playback:
+            self._playback.reset()
+        self._settled = asyncio.Event()
+        self._enter(LOADING)
+        self._failure_view.move_focus_to_element()
+        self.start(urgent=True)
+
+    async def settled(self) -> None:
+        """Waits until the element is shown or has failed, or the load was cancelled."""
+        await self._settled.wait()
+
+    def close(self) -> None:
+        """Cancels a load in progress, empties the element and releases its media."""
+        self._stop()
+        self._element.remove_source()
+        self._placeholder.close()
+        for name in _OWN_ATTRIBUTES:
+            self._element.remove_attribute(name)
+        if self._failure_view:
+            self._failure_view.remove()
+        self._held.drop()
+        self._settled.set()
+
+    # --- loading -----------------------------------------------------------------------------------------------------
+
+    def _start_task(self) -> None:
+        self._task = browser.create_task(self._run())
+
+    def _stop(self) -> None:
+        """Cancels what is in progress."""
+        if self._task:
+            self._task.cancel()
+        if self._slot:
+            self._slot.end()
+        self._task = self._slot = None
+        if self._playback:
+            self._playback.stop()
+
+    async def _run(self) -> None:
+        slot, settled = self._slot, self._settled  # another load may have been started when this one ends
+        try:
+            await self._show()
+        finally:
+            settled.set()
+            if slot:
+                slot.end()
+
+    async def _show(self) -> None:
+        try:
+            attempts = LoadAttempts(self._element, self._held)
+            media = await attempts.run(self._get_request(), self._is_visible, self._placeholder.show_progress)
+            self.milliseconds = browser.now_ms() - self.started_ms
+            self.on_replaced(media)
+        except Exception as error:
+            self.milliseconds = browser.now_ms() - self.started_ms
+            self._fail(error)
+        self._placeholder.clear()
+
+    def _get_request(self) -> MediaRequest:
+        """Returns the element's request.
+
+        :raises AuthMediaError: if its attributes are invalid.
+        """
+        if not self._request:
+            self._request = request_from_attributes(self._element.tag, self._attributes, self._keyring)
+        return self._request
+
+    def _is_visible(self) -> bool:
+        return self.visible
+
+    # --- what the element shows --------------------------------------------------------------------------------------
+
+    def on_replaced(self, media: Media) -> None:
+        """Marks the element as shown, and follows the playback of a video or audio."""
+        self._task = None  # so that `on_change` may close the binding
+        self._element.set_attribute("data-strategy", media.strategy)
+        if media.reason:
+            self._element.set_attribute("data-reason", media.reason)
+        if self._element.tag != "img":
+            if not self._playback:
+                request = self._get_request()
+                self._playback = Playback(self._element, self._held, request, self._is_visible, self)
+            self._playback.follow()
+        self.on_source_changed(media)
+
+    def on_source_changed(self, media: Media) -> None:
+        """Sets the element's source and state."""
+        self._element.set_attribute("data-source", media.source)
+        self._enter(SHOWN)
+
+    def on_replacement_failed(self, error: Exception) -> None:
+        """Marks the element as failed."""
+        self._fail(error)
+
+    def _enter(self, state: str) -> None:
+        self.state = state
+        self._element.set_attribute("data-state", state)
+        if self._on_change:
+            self._on_change(self)
+
+    def _show_blurhash(self) -> None:
+        if self.state == LOADING and not self._settled.is_set():  # else the media was faster, or the load was cancelled
+            self._placeholder.show_blurhash(self._attributes["data-blurhash"])
+
+    def _fail(self, error: Exception) -> None:
+        """Releases the media, and shows the failure after the element."""
+        self._task = None  # so that `on_change` may close the binding, or retry
+        self._held.drop()
+        # Of an unexpected error only the class is shown: its message may quote a link.
+        if isinstance(error, AuthMediaError):
+            failure = error
+        else:
+            failure = AuthMediaError(f"The load ended in a {type(error).__name__}")
+        self.failure = failure
+        self._held.traffic = self._held.traffic or failure.traffic
+        self._element.remove_source()
+        self._element.set_attribute("data-strategy", self._loader.name)
+        if not self._failure_view:
+            self._failure_view = FailureView(self._element)
+        self._failure_view.show(failure, self.label, self.retry)
+        self._enter(FAILED)

@@ -1,0 +1,68 @@
+"""What follows an element that failed: a message for the user and a button to try again."""
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class FailureView:
+    """The failure view of one element.
+
+    :param element: the element that it follows.
+    """
+
+    __slots__ = ("_element", "_had_focus", "_listener", "_view")
+
+    def __init__(self, element: browser.Element) -> None:
+        self._element = element
+        self._view: browser.Element | None = None
+        self._listener: browser.EventListener | None = None
+        # Whether the keyboard focus was in the view when it was last removed for another attempt.
+        self._had_focus = False
+
+    def show(self, error: AuthMediaError, label: str, on_retry: "Callable[[], None]") -> None:
+        """Shows the view.
+
+        :param label: the element's accessible name, empty if it has none.
+        :param on_retry: called when the button is pressed.
+        """
+        # No alert: while a homeserver is down, a screen reader would read out hundreds of them.
+        view = self._view = browser.create_element("span", class_="media-failed", title=str(error))
+        view.text = error.user_message
+        button = browser.create_element("button", type="button", class_="media-retry")
+        button.text = "Try again"
+        if label:
+            button.set_attribute("aria-label", f"Try again: {label}")
+        self._listener = button.listen("click", on_retry)
+        view.append(button)
+        # Behind an enclosing button or link: no keyboard reaches a button in a button.
+        anchor = self._element.closest("button, a")
+        anchor.after(view)
+        if self._had_focus and anchor.has_focus:
+            button.focus()  # where it was when the user pressed it
+
+    def remove(self) -> None:
+        """Removes the view."""
+        if self._listener:
+            self._listener.close()
+            self._listener = None
+        if self._view:
+            self._view.remove()
+            self._view = None
+
+    def remove_for_retry(self) -> None:
+        """Removes the view, and remembers whether it had the keyboard focus."""
+        self._had_focus = self._view is not None and self._view.has_focus
+        self.remove()
+
+    def move_focus_to_element(self) -> None:
+        """Focuses the element, if the view had the focus: it would move to the top of the page otherwise."""
+        if not self._had_focus:
+            return
+        anchor = self._element.closest("button, a")
+        if anchor is self._element and anchor.tag == "img":
+            anchor.set_attribute("tabindex", "-1")  # an image is not focusable otherwise
+        anchor.focus()

@@ -1,0 +1,42 @@
+"""A queue of small pieces of work between which the browser handles input and paints.
+
+Compare https://developer.mozilla.org/docs/Web/API/Window/requestIdleCallback, which Safari lacks.
+"""
+
+from authmedia import browser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+
+class IdleQueue:
+    """Calls functions one after another, and yields to the browser between them. The owner closes it."""
+
+    __slots__ = ("_task", "_waiting")
+
+    def __init__(self) -> None:
+        self._waiting: list[Callable[[], None]] = []
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, work: "Callable[[], None]") -> None:
+        """Adds a function at the end of the queue."""
+        self._waiting.append(work)
+        if not self._task:
+            self._task = browser.create_task(self._run())
+
+    def close(self) -> None:
+        """Drops what was not called yet."""
+        self._waiting = []
+        if self._task:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                await browser.yield_to_browser()
+                if self._waiting:
+                    self._waiting.pop(0)()
+        finally:  # when a function raises, which is reported as unhandled, the others are called all the same
+            self._task = browser.create_task(self._run()) if self._waiting else None

@@ -1,0 +1,84 @@
+"""One load of an element, with its attempts."""
+
+import asyncio
+
+from authmedia import browser
+from authmedia.elements.held_media import HeldMedia
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted, WrongContent
+from authmedia.media import Media, MediaRequest
+from authmedia.support import backoff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# The event after which there is something to see or hear, by the element's tag.
+_SHOWN_EVENT = {"img": "load", "video": "loadeddata", "audio": "loadedmetadata"}
+
+
+class LoadAttempts:
+    """Loads a media until the element shows it, or until another attempt makes no sense. For one load.
+
+    :param element: the element.
+    :param held: holds the media.
+    """
+
+    __slots__ = ("_cause", "_element", "_failed", "_held", "_repeated_transfer", "_replaced")
+
+    def __init__(self, element: browser.Element, held: HeldMedia) -> None:
+        self._element = element
+        self._held = held
+        # How many attempts failed; the two that follow at once do not count.
+        self._failed = 0
+        self._replaced = self._repeated_transfer = False
+        # What is raised when there are no more attempts.
+        self._cause: AuthMediaError | None = None
+
+    async def run(
+        self, request: MediaRequest, is_visible: "Callable[[], bool]", on_progress: "Callable[[int, int], None]"
+    ) -> Media:
+        """Returns the media that the element shows; the parameters are those of `MediaLoader.load`.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        while True:
+            media = await self._held.hold(request, is_visible, on_progress)
+            shown = await self._show(media)
+            if await self._held.loader.observe(media) and shown:
+                return media
+            failure = await self._held.examine(media)
+            self._held.drop()
+            await self._prepare_next(failure)
+
+    async def _show(self, media: Media) -> bool:
+        """Sets the element's source; returns whether it shows it."""
+        try:
+            return await self._element.show(media.src, _SHOWN_EVENT[self._element.tag], media.crossorigin)
+        except browser.BrowserError as error:
+            words = error.words
+        raise HomeserverUnreachable("The transfer came to a standstill", mxc=media.request.mxc, words=words)
+
+    async def _prepare_next(self, failure: AuthMediaError) -> None:
+        """Waits before the next attempt.
+
+        :raises AuthMediaError: the cause, if there is none.
+        """
+        interrupted = isinstance(failure, TransferInterrupted)
+        # If failures are random, `examine` may succeed: then the cause is what an earlier attempt reported.
+        if not (self._cause and self._cause.temporary and interrupted):
+            self._cause = failure
+        # Each once, and at once: a transfer that succeeded meanwhile, whose response may be in the browser's cache by
+        # now, and a media whose link or file was replaced.
+        if not self._repeated_transfer and (interrupted or self._may_be_interrupted(failure)):
+            self._repeated_transfer = True
+        elif failure.retry_at_once and not self._replaced:
+            self._replaced = True
+        else:
+            self._failed += 1
+            if self._failed == backoff.MAX_ATTEMPTS or not failure.temporary:
+                raise self._cause
+            await asyncio.sleep(backoff.retry_delay_s(self._failed - 1, failure.retry_after_s))
+
+    def _may_be_interrupted(self, failure: AuthMediaError) -> bool:
+        """Before a video or audio has begun, it reports the same for a damaged file as for an interrupted transfer."""
+        return isinstance(failure, WrongContent) and self._element.tag != "img"

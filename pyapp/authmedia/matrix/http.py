@@ -1,0 +1,62 @@
+"""HTTP requests whose failures are errors of this library, whatever the interpreter."""
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailure
+from authmedia.matrix.error_responses import error_from_response
+from authmedia.support.untrusted import parse_json
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+async def request_url(
+    url: str,
+    *,
+    method: str = "GET",
+    headers: "dict[str, str] | None" = None,
+    body: str | None = None,
+    credentials: str = "omit",
+    cache: str = "no-store",
+) -> browser.Response:
+    """Requests a URL; the body of the response is still arriving. For the parameters see `browser.fetch`.
+
+    :raises AuthMediaError: `HomeserverUnreachable` if no response arrives, else by status and Matrix error code.
+    """
+    failure: AuthMediaError
+    try:
+        response = await browser.fetch(
+            url, method=method, headers=headers, body=body, credentials=credentials, cache=cache
+        )
+        if response.status < 400:
+            return response
+        failure = await error_from_response(response)
+    except browser.BrowserError as error:
+        parsed = browser.parse_url(url)
+        # Not the URL itself, which may be a link: that is a secret while it is valid.
+        failure = HomeserverUnreachable(f"No answer from {parsed.origin if parsed else 'that URL'}", words=error.words)
+    raise failure
+
+
+async def read_text(response: browser.Response) -> str:
+    """Returns a response's body as text.
+
+    :raises HomeserverUnreachable: if it breaks off.
+    """
+    try:
+        return await response.text()
+    except browser.BrowserError as error:
+        failure = HomeserverUnreachable("The answer broke off", words=error.words)
+    raise failure
+
+
+async def read_json_object(response: browser.Response) -> "dict[str, Any]":
+    """Returns a response's body as a JSON object.
+
+    :raises HomeserverUnreachable: if it breaks off.
+    :raises ServerFailure: if it is anything else.
+    """
+    body = parse_json(await read_text(response))
+    if not isinstance(body, dict):
+        raise ServerFailure("The homeserver's answer is not JSON; is this the address of a Matrix homeserver?")
+    return body

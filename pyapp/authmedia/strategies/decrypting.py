@@ -1,0 +1,118 @@
+"""Encrypted media by any strategy, which transfers the ciphertext; elements get an object URL of the plaintext."""
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError, DecryptionRefused, HomeserverUnreachable, WrongHash
+from authmedia.media import DISK, MEMORY, Media, MediaRequest, Support, safe_content_type
+from authmedia.strategies.base import Strategy
+from authmedia.traffic import Traffic
+
+
+class DecryptingStrategy(Strategy):
+    """Adds decryption to a strategy. What that strategy caches or stores stays encrypted.
+
+    https://spec.matrix.org/latest/client-server-api/#sending-encrypted-attachments
+
+    :param inner: the strategy that transfers the ciphertext.
+    """
+
+    def __init__(self, inner: Strategy) -> None:
+        super().__init__(inner.homeserver)
+        self.inner = inner
+        self.name = inner.name
+        self.retries = inner.retries
+        # By object URL of the plaintext, the ciphertext's media: disposed of, but it is still measured.
+        self._ciphertexts: dict[str, Media] = {}
+
+    def transfers_body_of(self, request: MediaRequest) -> bool:
+        """Returns ``True`` for what is encrypted, else what the strategy says."""
+        return bool(request.encrypted) or self.inner.transfers_body_of(request)
+
+    def accepts(self, request: MediaRequest) -> bool:
+        """Returns whether the strategy accepts the ciphertext."""
+        return self.inner.accepts(request.ciphertext_request() if request.encrypted else request)
+
+    async def support(self) -> Support:
+        """Tries the strategy; decryption works in every secure context."""
+        return await self.inner.support()
+
+    async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
+        """Opens, verifies and decrypts an encrypted media; passes others on to the strategy."""
+        if not request.encrypted:
+            return await self.inner.open(request, traffic)
+        ciphertext = await self.inner.open(request.ciphertext_request(), traffic)
+        if ciphertext.source == DISK:
+            try:
+                return await self._decrypt(request, ciphertext, traffic)
+            except WrongHash:
+                # The file on this device was modified; the homeserver's may be intact.
+                await self.inner.clear(ciphertext.request)
+            ciphertext = await self.inner.open(request.ciphertext_request(), traffic)
+        return await self._decrypt(request, ciphertext, traffic)
+
+    def dispose(self, media: Media) -> None:
+        """Revokes the plaintext's object URL."""
+        if self._ciphertexts.pop(media.src, None):
+            browser.revoke_object_url(media.src)
+        else:
+            self.inner.dispose(media)
+
+    async def measure(self, media: Media) -> bool:
+        """Measures the ciphertext."""
+        ciphertext = self._ciphertexts.get(media.src)
+        if not ciphertext:
+            return await self.inner.measure(media)
+        complete = await self.inner.measure(ciphertext)
+        if media.source != MEMORY:  # else another element had it first
+            media.source = ciphertext.source
+        return complete
+
+    async def diagnose(self, media: Media, words: str) -> AuthMediaError:
+        """Returns `WrongContent` for a plaintext, whose hash was verified; passes others on to the strategy."""
+        if media.src in self._ciphertexts:
+            return await super().diagnose(media, words)
+        return await self.inner.diagnose(media, words)
+
+    async def clear(self, request: MediaRequest | None) -> None:
+        """Removes the ciphertext of one media, or all that is cached or stored."""
+        await self.inner.clear(request.ciphertext_request() if request and request.encrypted else request)
+
+    def close(self) -> None:
+        """Closes the strategy."""
+        self.inner.close()
+
+    async def _decrypt(self, request: MediaRequest, ciphertext: Media, traffic: Traffic) -> Media:
+        try:
+            plaintext = await self._plaintext(request, ciphertext)
+        finally:
+            self.inner.dispose(ciphertext)
+        content_type = safe_content_type(request.content_type)
+        media = Media(
+            request,
+            plaintext.slice(0, content_type).create_object_url(),
+            strategy=self.name,
+            source=ciphertext.source,
+            traffic=traffic,
+            content_type=content_type,
+            size=plaintext.size,
+        )
+        self._ciphertexts[media.src] = ciphertext
+        return media
+
+    async def _plaintext(self, request: MediaRequest, ciphertext: Media) -> browser.Blob:
+        assert request.encrypted
+        encrypted = request.encrypted
+        failure: AuthMediaError
+        try:
+            response = await self.inner.request_ciphertext(ciphertext)
+            plaintext = await response.decrypt(encrypted.key, encrypted.counter, encrypted.sha256)
+            if plaintext:
+                return plaintext
+            failure = WrongHash("The ciphertext has another SHA-256 than the event says", mxc=request.mxc)
+        except browser.BrowserError as error:
+            if error.name in browser.TRANSFER_ERRORS:
+                failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
+            else:
+                failure = DecryptionRefused("The browser does not decrypt this", mxc=request.mxc, words=error.words)
+        except AuthMediaError as error:
+            failure = error.for_media(request.mxc)
+        raise failure

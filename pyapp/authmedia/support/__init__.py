@@ -1,0 +1,1 @@
+"""Tools that know nothing of media: concurrency, backoff, untrusted input, encoding, garbage collection."""

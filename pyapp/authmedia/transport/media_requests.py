@@ -1,0 +1,47 @@
+"""Requests for media: their paths in the client-server API, and their entries in a batch."""
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError
+from authmedia.matrix.endpoints import MEDIA_PREFIX
+from authmedia.matrix.homeserver import Homeserver
+from authmedia.media import MediaRequest
+from authmedia.traffic import Traffic
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: Traffic) -> browser.Response:
+    """Requests a media or its thumbnail with the session's token; the body is still arriving.
+
+    https://spec.matrix.org/latest/client-server-api/#get_matrixclientv1mediadownloadservernamemediaid
+
+    :raises AuthMediaError: of the class that fits what happened.
+    """
+    try:
+        return await homeserver.request("GET", media_path(request), traffic=traffic)
+    except AuthMediaError as error:
+        failure = error
+    raise failure.for_media(request.mxc)
+
+
+def media_path(request: MediaRequest) -> str:
+    """Returns the path of a media or its thumbnail, from the root of the homeserver."""
+    form = "thumbnail" if request.is_thumbnail else "download"
+    return f"{MEDIA_PREFIX}/{form}/{request.server_name}/{request.media_id}{request.thumbnail_query}"
+
+
+def batch_entry(request: MediaRequest) -> "dict[str, Any]":
+    """Returns a media as one entry of a request for links, or for a bundle."""
+    entry: dict[str, Any] = {"mxc": request.mxc}
+    if request.kind == "file":
+        entry["download"] = True  # for another origin only the server can have a browser save it
+    if request.is_thumbnail:
+        entry["thumbnail"] = {
+            "width": request.width,
+            "height": request.height,
+            "method": request.method,
+            "animated": request.animated,
+        }
+    return entry
