@@ -29,8 +29,16 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 # What wants the demonstration's homeserver is in one.
 _BY_ITSELF = "tests/browser/test_interpreters.py"
-ONE_HALF = ("tests/browser", "tests/compare", f"--ignore={_BY_ITSELF}")
-OTHER_HALF = ("tests/unit", "tests/homeserver", "tests/load", "tests/fuzz", "tests/bench", "tests/faults", _BY_ITSELF)
+ONE_HALF = ("tests/browser", "tests/evidence/compare", f"--ignore={_BY_ITSELF}")
+OTHER_HALF = (
+    "tests/unit",
+    "tests/homeserver",
+    "tests/evidence/load",
+    "tests/fuzz",
+    "tests/evidence/bench",
+    "tests/evidence/faults",
+    _BY_ITSELF,
+)
 STATE = ROOT / ".state"
 WEB = ROOT / "web"
 OLDEST_PYTHON = (3, 11)
@@ -154,11 +162,11 @@ def test(options: argparse.Namespace) -> int:
 
 def compare(options: argparse.Namespace) -> int:
     """Runs the comparison, the benchmark, the load or the faults, on a machine that does nothing else meanwhile."""
-    from tests.bench import command as bench
-    from tests.compare.command import run
-    from tests.faults import command as faults
-    from tests.figures import take
-    from tests.load import command as load
+    from tests.evidence.bench import command as bench
+    from tests.evidence.compare.command import run
+    from tests.evidence.faults import command as faults
+    from tests.evidence.figures import take
+    from tests.evidence.load import command as load
 
     try:
         if options.take:

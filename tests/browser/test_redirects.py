@@ -9,7 +9,7 @@ import pytest
 from tests.browser.bound import add
 from tests.browser.rooms import Room, picture
 from tests.conftest import OpenWindow
-from tests.faults.relay import Exchange, Fault, FaultyRelay
+from tests.evidence.faults.relay import Exchange, Fault, FaultyRelay
 from tests.relay import InThread
 from web.demonstration import Demonstration
 

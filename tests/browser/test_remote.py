@@ -13,8 +13,8 @@ from development.synapse import Federation, Synapse
 from tests.browser.bound import Stock, add, bench, wait_until
 from tests.browser.engines import Mode
 from tests.browser.rooms import Account, Room, picture
-from tests.compare.results import STRATEGIES
 from tests.conftest import OpenWindow, only_chromium
+from tests.evidence.compare.results import STRATEGIES
 from tests.homeserver.support import certificate_files
 from tests.relay import free_port
 

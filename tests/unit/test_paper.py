@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.bench import paper
-from tests.bench.paper import Day
+from tests.evidence.bench import paper
+from tests.evidence.bench.paper import Day
 
 COSTS = {"preflight": 0.5, "download": 2.0, "signed": 1.0, "cookie": 1.0, "query": 1.5, "links": 4.0, "bundle": 100.0}
 MORE = "processors for 1,000,000 users | processors for 100,000,000 users |"

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests import figures, readme
-from tests.bench import report as bench
-from tests.compare import report
-from tests.compare.results import Cell, Results, Setting, verdict
-from tests.faults import inputs
-from tests.faults import report as faults
-from tests.load import command as load
+from tests.evidence import figures, readme
+from tests.evidence.bench import report as bench
+from tests.evidence.compare import report
+from tests.evidence.compare.results import Cell, Results, Setting, verdict
+from tests.evidence.faults import inputs
+from tests.evidence.faults import report as faults
+from tests.evidence.load import command as load
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "link")

@@ -1,0 +1,127 @@
+"""A long film: how soon one sees it and seeks in it, and what memory it takes."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.evidence.bench.long_film import inflated
+from tests.evidence.bench.rows import Bench, Row
+from tests.evidence.bench.stage import Stage
+
+FILM = Path(__file__).resolve().parents[3] / "web" / "media" / "film.mp4"
+FILM_BYTES = 100_000_000
+BITS_PER_S = 20_000_000
+MOST_HEAP = 2_000_000
+# All but `blocking`, whose nature it is to have the bytes in Python.
+STRATEGIES = ("link", "blob", "bundle", "opfs", "auto", "service_worker", "cookie", "signed_query")
+_SAMPLE_S = 0.1
+# Shows a film, seeks to its middle, and keeps how many milliseconds the two took.
+_WATCH = """(mxc) => {
+  const video = document.createElement("video");
+  video.dataset.mxc = mxc;
+  video.muted = true;
+  video.preload = "auto";
+  const once = (name) => new Promise((resolve, reject) => {
+    video.addEventListener(name, resolve, { once: true });
+    video.addEventListener("error", () => reject(new Error(video.error.message)), { once: true });
+  });
+  window.watched = (async () => {
+    const start = performance.now();
+    const there = once("loadeddata");
+    document.getElementById("bench").append(video);
+    await there;
+    const moved = once("seeked");
+    video.currentTime = video.duration / 2;
+    await moved;
+    window.watchedMs = performance.now() - start;
+  })();
+  window.watched.catch(({ message }) => { window.wentWrong = message; });
+}"""
+_PYTHON_HEAP = """() => {
+  document.getElementById("heap").click();
+  return Number(document.documentElement.dataset.heap);
+}"""
+
+
+def film(bench: Bench) -> Iterator[Row]:
+    """The first frame and then the middle, by a link and by an object URL."""
+    mxc = uploaded_film(bench.stage)
+    figures: dict[str, list[tuple[float, float]]] = {"link": [], "blob": []}
+
+    def watch(strategy: str) -> float:
+        way = bench.stage.way(0, BITS_PER_S, "http/1.1")
+        address = bench.stage.address(bits_per_s=BITS_PER_S)
+        window = bench.stage.open(bench.context, "ours", address, strategy=strategy)
+        try:
+            way.take_bytes()
+            window.page.evaluate(_WATCH, mxc)
+            window.page.evaluate("() => window.watched")
+            figures[strategy].append((float(window.page.evaluate("window.watchedMs")), way.take_bytes()))
+        finally:
+            window.close()
+        return figures[strategy][-1][0]
+
+    megabytes = FILM_BYTES // 1_000_000
+    what = f"first frame and then the middle of {megabytes} MB of film by `link`, 20 Mbit/s"
+    row = bench.row(f"{what}: time", "`blob`", 0.05, lambda: watch("link"), lambda: watch("blob"))
+    yield row
+    taken = Row(f"{what}: bytes", "`blob`", 0.05, "bytes", bench.engine)
+    taken.pairs = [(ours[1], other[1]) for ours, other in zip(figures["link"], figures["blob"], strict=True)]
+    yield taken
+
+
+def heap(bench: Bench) -> Iterator[Row]:
+    """What Python's heap and JavaScript's grow by while a long film is loaded."""
+    if bench.engine != "chromium":
+        return  # the others tell nobody
+    mxc = uploaded_film(bench.stage)
+    for strategy in STRATEGIES:
+        row = Row(
+            f"heap of Python and JavaScript while {FILM_BYTES // 1_000_000} MB of film load by `{strategy}`",
+            "2 MB",
+            1.0,
+            "bytes",
+            bench.engine,
+        )
+        for _ in range(bench.runs):
+            row.pairs.append((_growth(bench, strategy, mxc), MOST_HEAP))
+        yield row
+
+
+def _growth(bench: Bench, strategy: str, mxc: str) -> float:
+    window = bench.stage.open(bench.context, "ours", bench.stage.address(), strategy=strategy)
+    session = bench.context.new_cdp_session(window.page)
+    try:
+        session.send("HeapProfiler.collectGarbage")
+        before = _heap(window.page, session)
+        highest = before
+        window.page.evaluate(_WATCH, mxc)
+        while not window.page.evaluate("window.watchedMs ?? 0"):
+            highest = max(highest, _heap(window.page, session))
+            wrong = window.page.evaluate("window.wentWrong")
+            assert not wrong, f"{strategy}: {wrong}"
+            time.sleep(_SAMPLE_S)
+        return highest - before
+    finally:
+        window.close()
+
+
+def _heap(page: Any, session: Any) -> float:
+    usage = session.send("Runtime.getHeapUsage")
+    javascript = usage["usedSize"] + usage.get("backingStorageSize", 0)
+    return float(javascript + page.evaluate(_PYTHON_HEAP))
+
+
+def uploaded_film(stage: Stage) -> str:
+    """The long film's name; it is uploaded once."""
+    kept = stage.synapse.directory / "film.mxc"
+    if not kept.exists():
+        headers = {"Authorization": f"Bearer {stage.session['token']}", "Content-Type": "video/mp4"}
+        content = inflated(FILM.read_bytes(), FILM_BYTES)
+        url = f"{stage.synapse.base_url}/_matrix/media/v3/upload"
+        answer = httpx.post(url, content=content, headers=headers, timeout=120)
+        kept.write_text(str(answer.raise_for_status().json()["content_uri"]), encoding="ascii")
+    return kept.read_text(encoding="ascii")

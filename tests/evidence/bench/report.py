@@ -1,0 +1,57 @@
+"""The form of ``bench.json``, and the table in the README that is made of it.
+
+``about``: ``machine``, ``versions``, ``date``, ``runs``, ``costs`` (milliseconds of the homeserver's processor for a
+request of each kind). ``rows``: a list of ``{what, against, goal, ratios, unit,
+engine, pairs, note}``: what of ours was measured, and against what; ``goal``, what the ratio is to be at most, ``null``
+where there is none; ``ratios``, one for each pair of measurements, which were taken in turn; ``pairs``, the
+measurements themselves.
+"""
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from tests.evidence import readme
+from tests.evidence.bench import paper
+
+LATEST = Path(__file__).with_name("latest.json")
+PART = "bench"
+ON_PAPER = "paper"
+
+
+def table(bench: dict[str, Any]) -> str:
+    """The table for the README: measured beside the goal, a column for each browser, misses marked."""
+    engines = list(dict.fromkeys(row["engine"] for row in bench["rows"]))
+    lines = [f"| what | against | goal | {' | '.join(engines)} |", "|---" * (3 + len(engines)) + "|"]
+    rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in bench["rows"]:
+        rows.setdefault((row["what"], row["against"]), {})[row["engine"]] = row
+    for (what, against), found in rows.items():
+        goal = _goal(next(iter(found.values())))
+        cells = [_cell(found[engine]) if engine in found else "-" for engine in engines]
+        lines.append(f"| {' | '.join([what, against, goal, *cells])} |")
+    return "\n".join(lines) + "\n"
+
+
+def verdict(row: dict[str, Any]) -> str:
+    """Whether the goal is reached: ``reached``, ``missed``, or nothing where there is none."""
+    if row["goal"] is None or not row["ratios"]:
+        return ""
+    return "reached" if median(row["ratios"]) <= row["goal"] else "**missed**"
+
+
+def write_readme(bench: dict[str, Any]) -> None:
+    """Puts the tables into the two READMEs."""
+    readme.write_between(PART, table(bench))
+    readme.write_between(ON_PAPER, paper.table(bench["about"]["costs"]), readme.OF_THE_HOMESERVER)
+
+
+def _cell(row: dict[str, Any]) -> str:
+    ratios = row["ratios"]
+    if not ratios:
+        return f"not run: {row['note']}"
+    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) {verdict(row)}".rstrip()
+
+
+def _goal(row: dict[str, Any]) -> str:
+    return "-" if row["goal"] is None else f"at most {row['goal']:g}"

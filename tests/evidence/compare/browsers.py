@@ -1,0 +1,65 @@
+"""The browsers and modes of a comparison, whoever drives them."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from playwright.sync_api import Playwright
+
+from tests.browser.engines import ALL_MODES, Mode, opened
+from tests.evidence.compare import webkit
+from tests.evidence.compare.tabs import Tab, playwright_tab
+
+WEBKIT = "webkit"
+
+
+@dataclass
+class Started:
+    """A browser that runs, with a profile that nobody has used before."""
+
+    version: str
+    new_tab: Callable[[], AbstractContextManager[Tab]]
+
+
+@dataclass
+class Browser:
+    """A browser in some mode: what it is, and how it is started."""
+
+    engine: str
+    mode: str
+    start: Callable[[], AbstractContextManager[Started]]
+
+
+def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[str, str]]:
+    """All browsers and modes that this machine has, and why it has not the others.
+
+    :param stack: ends what is started for them.
+    """
+    browsers = [by_playwright(mode, playwright) for mode in ALL_MODES]
+    path = webkit.browser_path()
+    if not path:
+        return browsers, {WEBKIT: f"there is no WebKitGTK here: install {' and '.join(webkit.PACKAGES)} on Debian"}
+    display = stack.enter_context(webkit.virtual_screen())
+    # It is always an ephemeral session, so there is one mode of it alone.
+    browsers.append(Browser(WEBKIT, "webkit-ephemeral", partial(_by_selenium, path, display)))
+    return browsers, {}
+
+
+def by_playwright(mode: Mode, playwright: Playwright) -> Browser:
+    """A browser that Playwright drives."""
+    return Browser(mode.browser, mode.name, partial(_start, mode, playwright))
+
+
+@contextmanager
+def _start(mode: Mode, playwright: Playwright) -> Iterator[Started]:
+    with opened(mode, playwright) as context:
+        version = context.browser.version if context.browser else ""
+        yield Started(version, partial(playwright_tab, context))
+
+
+@contextmanager
+def _by_selenium(path: str, display: str) -> Iterator[Started]:
+    with webkit.webkit_tab(path, display) as tab:
+        version = tab.version
+    yield Started(version, partial(webkit.webkit_tab, path, display))

@@ -1,0 +1,54 @@
+"""What ``python3 build.py compare`` does: runs the comparison, writes ``results.json`` and a page."""
+
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+from rich.console import Console
+
+from tests.browser.engines import set_up_browsers
+from tests.evidence.compare import browsers, report
+from tests.evidence.compare.results import Results
+from tests.evidence.compare.runner import begin, compare, prepared
+from tests.relay import free_port
+
+FIGURES = "results.json"
+
+
+def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None, resume: bool) -> int:
+    """Compares in all browsers and modes found, or in those named; gives the exit status.
+
+    :param out: where ``results.json`` and the report go; both are written again after each browser and distance.
+    :param runs: how often each quantity is measured.
+    :param seed: of the order in which strategies take their turns; drawn where none is given.
+    :param resume: go on with what stands in ``results.json``, with its runs and its seed.
+    """
+    console = Console()
+    set_up_browsers()
+    with ExitStack() as stack:
+        status = stack.enter_context(console.status("Starting"))
+        tell = status.update if console.is_terminal else partial(console.print, highlight=False)
+        playwright = stack.enter_context(sync_playwright())
+        found, missing = browsers.find(playwright, stack)
+        unknown = set(modes) - {browser.mode for browser in found}
+        if unknown:
+            known = ", ".join(browser.mode for browser in found)
+            console.print(f"authmedia: there is no mode {', '.join(sorted(unknown))} here; there are: {known}")
+            return 1
+        chosen = [browser for browser in found if not modes or browser.mode in modes]
+        grounds = stack.enter_context(prepared(state, free_port(), tell))
+        out.mkdir(parents=True, exist_ok=True)
+        results = Results.read(out / FIGURES) if resume and (out / FIGURES).exists() else begin(seed, runs)
+        results.about["missing"] = missing
+        for _ in compare(grounds, chosen, results, progress=tell):
+            _write(out, results)
+    for sentence in report.answer(results):
+        console.print(sentence, highlight=False)
+    console.print(f"The report is in {out / 'index.html'}, the figures in {out / FIGURES}", highlight=False)
+    return 0
+
+
+def _write(out: Path, results: Results) -> None:
+    results.write(out / FIGURES)
+    (out / "index.html").write_text(report.page(results), encoding="utf-8")

@@ -1,0 +1,83 @@
+"""What ``python3 build.py compare --faults`` does: a thousand loads under each fault, in Chromium, in Firefox, and in
+Firefox's private windows."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Playwright, sync_playwright
+from rich.console import Console
+
+from tests.browser.engines import CHROMIUM, FIREFOX, FIREFOX_PRIVATE, Mode, opened, set_up_browsers, with_little_storage
+from tests.evidence.compare.runner import about
+from tests.evidence.faults import report
+from tests.evidence.faults.ground import Ground, grounds
+from tests.evidence.faults.scenarios import SCENARIOS, SMALL_DISK_KB, Outcome, Scenario
+from tests.evidence.readme import write_figures
+
+LOADS = 1000
+FIGURES = "faults.json"
+_AT_A_TIME = 250
+_ENGINES = {mode.name: mode for mode in (CHROMIUM, FIREFOX, FIREFOX_PRIVATE)}
+
+
+def run(out: Path, *, modes: list[str], rows: list[str], loads: int = LOADS) -> int:
+    """Runs all of it; gives the exit status, which is 1 where something was wrong.
+
+    :param out: where ``faults.json`` goes, written again after each fault.
+    :param modes: the browsers; all, if none is named.
+    :param rows: words of the faults' names; all faults, if there are none.
+    """
+    console = Console()
+    unknown = sorted(set(modes) - set(_ENGINES))
+    if unknown:
+        console.print(f"authmedia: there is no {unknown[0]} here; there are: {', '.join(_ENGINES)}")
+        return 1
+    wanted = {name: it for name, it in SCENARIOS.items() if not rows or any(words in name for words in rows)}
+    if not wanted:
+        console.print(f"authmedia: no fault is called so; there are: {', '.join(SCENARIOS)}")
+        return 1
+    set_up_browsers()
+    out.mkdir(parents=True, exist_ok=True)
+    said = {**about(None, 1), "loads": loads}
+    found: list[dict[str, Any]] = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        sync_playwright() as playwright,
+        grounds(Path(folder), min(loads, _AT_A_TIME)) as ground,
+    ):
+        for engine in modes or list(_ENGINES):
+            for name, scenario in wanted.items():
+                if not scenario.strategies_in(_ENGINES[engine]):
+                    continue
+                row = _row(playwright, ground, engine, name, scenario, loads)
+                found.append(row)
+                write_figures(out / FIGURES, {"about": said, "rows": found})
+                console.print(f"{engine}: {name}: {report.summary(row)}", highlight=False)
+    console.print(f"The figures are in {out / FIGURES}", highlight=False)
+    return 0 if all(report.holds(row) for row in found) else 1
+
+
+@contextmanager
+def browser_for(scenario: Scenario, mode: Mode, playwright: Playwright) -> Iterator[BrowserContext]:
+    """A browser as a scenario needs it."""
+    with opened(with_little_storage(mode, SMALL_DISK_KB) if scenario.small_disk else mode, playwright) as context:
+        yield context
+
+
+def _row(
+    playwright: Playwright, ground: Ground, engine: str, name: str, scenario: Scenario, loads: int
+) -> dict[str, Any]:
+    total = Outcome()
+    with browser_for(scenario, _ENGINES[engine], playwright) as context:
+        strategies = scenario.strategies_in(_ENGINES[engine])
+        for strategy in islice(cycle(strategies), max(len(strategies), -(-loads // _AT_A_TIME))):
+            outcome = scenario.play(ground, context, strategy, ground.pictures)
+            total.at_first.add(outcome.at_first)
+            total.in_the_end.add(outcome.in_the_end)
+            total.done += outcome.done
+    return {"fault": name, "engine": engine, **asdict(total)}

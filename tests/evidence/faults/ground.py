@@ -1,0 +1,204 @@
+"""Where faults are tried: a homeserver with many pictures, a page that binds what it is given, and what it shows."""
+
+import hashlib
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import BrowserContext
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+from development.synapse import Synapse
+from tests.browser.bound import add
+from tests.browser.rooms import Room
+from tests.browser.window import Window
+from tests.browser.workshop import with_page
+from tests.evidence.faults.relay import FaultyRelay
+from tests.relay import free_port
+from web.server import SiteServer
+from web.site import build
+
+_SIZE = (96, 64)
+# Half of it: small enough for a bundle.
+_THUMBNAIL = {"data_width": "48", "data_height": "32", "data_method": "crop"}
+# How long all of a page's media may take to be shown or to fail; a load without an end is one that takes longer.
+_LONGEST_MS = 240_000
+# How long the page waits for a server that says nothing, which is a minute where people are.
+_PATIENCE_S = "3"
+_SETTLED = """() => {
+  const all = [...document.querySelectorAll("#bound img")];
+  return all.every((element) => ["shown", "failed"].includes(element.dataset.state));
+}"""
+# What each element shows: its pixels' hash, or the words in its place.
+_SEEN = """() => Promise.all([...document.querySelectorAll("#bound img")].map(async (image) => {
+  const { mxc, state, source } = image.dataset;
+  if (state !== "shown") return { mxc, state, words: image.nextElementSibling?.firstChild.textContent ?? "" };
+  const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+  const pen = canvas.getContext("2d");
+  pen.drawImage(image, 0, 0);
+  const pixels = pen.getImageData(0, 0, canvas.width, canvas.height).data;
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", pixels));
+  return { mxc, state, source, pixels: [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("") };
+}))"""
+_RETRY = """() => document.querySelectorAll("#bound .media-retry").forEach((button) => button.click())"""
+# A clock that can be set while the page runs.
+_CLOCK = """(() => {
+  const now = Date.now.bind(Date);
+  let ahead = 0;
+  window.setClock = (ms) => { ahead = ms; };
+  Date.now = () => now() + ahead;
+})()"""
+_EMPTY = """() => document.getElementById("bound").replaceChildren()"""
+
+
+@dataclass
+class Seen:
+    """What became of the loads of a page.
+
+    :param shown: as many as show the right picture; ``wrong``: those that show another, or a part of it, by strategy.
+    :param failed: by the words in their place; ``hung``: those that came to no end.
+    :param from_disk: as many of those shown as were not fetched.
+    """
+
+    shown: int = 0
+    wrong: dict[str, int] = field(default_factory=dict)
+    failed: dict[str, int] = field(default_factory=dict)
+    hung: int = 0
+    from_disk: int = 0
+
+    @property
+    def loads(self) -> int:
+        """How many there were."""
+        return self.shown + sum(self.wrong.values()) + sum(self.failed.values()) + self.hung
+
+    def add(self, other: "Seen") -> None:
+        """Adds what became of other loads."""
+        self.shown += other.shown
+        self.hung += other.hung
+        self.from_disk += other.from_disk
+        for mine, others in ((self.wrong, other.wrong), (self.failed, other.failed)):
+            for name, count in others.items():
+                mine[name] = mine.get(name, 0) + count
+
+
+class Tab:
+    """A window with a page that shows whatever it is given."""
+
+    def __init__(self, window: Window, strategy: str, pixels: dict[str, str]) -> None:
+        self.window = window
+        self._strategy = strategy
+        self._pixels = pixels
+        # Thumbnails are what bundles are for.
+        self._form = _THUMBNAIL if strategy == "bundle" else {}
+        window.page.add_init_script(_CLOCK)
+        window.open("bound", strategy=strategy, patience=_PATIENCE_S)
+        assert window.state == "done", window.page.locator("#problem").inner_text()
+
+    def add(self, mxcs: list[str]) -> None:
+        """Puts an element for each media into the page."""
+        add(self.window, mxcs, "img", 0, **self._form)
+
+    def wait_for(self, shown: int) -> None:
+        """Waits until so many are shown."""
+        self.window.page.wait_for_function(
+            "(shown) => document.querySelectorAll('#bound img[data-state=shown]').length >= shown",
+            arg=shown,
+            timeout=_LONGEST_MS,
+        )
+
+    def settle(self) -> Seen:
+        """Waits until each is shown or has failed; gives what became of them."""
+        with suppress(PlaywrightTimeout):  # those that hang are counted
+            self.window.page.wait_for_function(_SETTLED, timeout=_LONGEST_MS)
+        seen = Seen()
+        for element in self.window.page.evaluate(_SEEN):
+            self._judge(element, seen)
+        return seen
+
+    def retry(self) -> Seen:
+        """Presses all buttons that offer it, as a person would; gives what became of all media then."""
+        self.window.page.evaluate(_RETRY)
+        return self.settle()
+
+    def empty(self) -> None:
+        """Takes all elements out."""
+        self.window.page.evaluate(_EMPTY)
+
+    def said(self, words: str) -> list[str]:
+        """What the console has, of lines with these words in them."""
+        return [line for line in self.window.said if words in line]
+
+    def _judge(self, element: dict[str, Any], seen: Seen) -> None:
+        if element["state"] == "failed":
+            seen.add(Seen(failed={element["words"]: 1}))
+        elif element["state"] != "shown":
+            seen.hung += 1
+        elif element["pixels"] == self._pixels[element["mxc"]]:
+            seen.shown += 1
+            seen.from_disk += element["source"] == "disk"
+        else:
+            seen.add(Seen(wrong={self._strategy: 1}))
+
+
+class Ground:
+    """A homeserver with pictures, a relay in front of it, and the site.
+
+    :param count: of the pictures.
+    """
+
+    def __init__(self, synapse: Synapse, relay: FaultyRelay, site: Path, count: int) -> None:
+        self.synapse = synapse
+        self.relay = relay
+        self._room = Room(synapse, "faults")
+        self._pixels: dict[str, str] = {}
+        self._thumbnails: dict[str, str] = {}
+        for number in range(count):
+            image = Image.frombytes("RGB", _SIZE, Random(f"picture {number}").randbytes(_SIZE[0] * _SIZE[1] * 3))
+            file = io.BytesIO()
+            image.save(file, "PNG")
+            mxc = self._room.upload(file.getvalue(), "image/png")
+            self._pixels[mxc] = _digest(image)
+            self._thumbnails[mxc] = _digest(Image.open(io.BytesIO(self._room.thumbnail(mxc, 48, 32, "crop"))))
+        self.server = SiteServer(site, 0, {**self._room.account, "homeserver": relay.url})
+
+    @property
+    def pictures(self) -> list[str]:
+        """Their addresses."""
+        return list(self._pixels)
+
+    def tab(self, context: BrowserContext, strategy: str, beside: Tab | None = None) -> Tab:
+        """A new tab.
+
+        :param beside: a tab on whose origin it is to be.
+        """
+        window = Window(context, self.server.url, beside.window.origin if beside else "")
+        return Tab(window, strategy, self._thumbnails if strategy == "bundle" else self._pixels)
+
+    def close(self) -> None:
+        """Ends what it has started itself."""
+        self.server.stop()
+        self._room.close()
+
+
+def _digest(image: Image.Image) -> str:
+    """The hash of what a canvas has of a picture."""
+    return hashlib.sha256(image.convert("RGBA").tobytes()).hexdigest()
+
+
+@contextmanager
+def grounds(folder: Path, count: int) -> Iterator[Ground]:
+    """Starts all of it, with so many pictures; stops it afterwards."""
+    build(folder / "plain")
+    site = with_page(folder / "plain", folder / "site", "bound")
+    with Synapse(folder / "homeserver", free_port()) as synapse, FaultyRelay(synapse.port) as relay:
+        ground = Ground(synapse, relay, site, count)
+        ground.server.start()
+        try:
+            yield ground
+        finally:
+            ground.close()

@@ -1,0 +1,75 @@
+"""The form of ``faults.json``, and the table in the README that is made of it.
+
+``about``: ``machine``, ``versions``, ``date``, ``loads``. ``rows``: a list of ``{fault, engine, at_first, in_the_end,
+done}``: what became of the loads by themselves, and once the fault had passed and *Try again* was pressed; each is
+``{shown, wrong, failed, hung, from_disk}``, where ``failed`` counts by the words in the media's place.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from tests.evidence.faults.ground import Seen
+from tests.evidence.faults.scenarios import SCENARIOS
+
+LATEST = Path(__file__).with_name("latest.json")
+PART = "faults"
+
+
+def flaws(row: dict[str, Any]) -> list[str]:
+    """What is not as it has to be, in words."""
+    scenario = SCENARIOS[row["fault"]]
+    found = []
+    for when in ("at_first", "in_the_end"):
+        seen = row[when]
+        found += [f"{count} wrong by {name}" for name, count in seen["wrong"].items()]
+        if seen["hung"]:
+            found.append(f"{seen['hung']} without an end")
+        found += [f"{count} with the words '{words}'" for words, count in _unfit(row, when).items()]
+    if scenario.heals and sum(row["in_the_end"]["failed"].values()):
+        found.append(f"{sum(row['in_the_end']['failed'].values())} did not recover")
+    if not row["done"]:
+        found.append("the fault was not done at all")
+    return list(dict.fromkeys(found))
+
+
+def holds(row: dict[str, Any]) -> bool:
+    """Whether all is as it has to be."""
+    return not flaws(row)
+
+
+def summary(row: dict[str, Any]) -> str:
+    """What became of the loads, in a few words."""
+    seen, wrong = row["at_first"], flaws(row)
+    words = [f"{seen['shown']} shown", *[f"{count} failed: {words}" for words, count in seen["failed"].items()]]
+    words.append(f"in the end {row['in_the_end']['shown']} shown")
+    return ", ".join(words) + (f"; NOT RIGHT: {', '.join(wrong)}" if wrong else "")
+
+
+def table(faults: dict[str, Any]) -> str:
+    """The table for the README."""
+    lines = [
+        "| fault | in | loads | shown by themselves | failed, and said so | shown in the end "
+        "| wrong, without end, or in words that do not fit |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    order = list(SCENARIOS)
+    for row in sorted(faults["rows"], key=lambda row: (row["engine"], order.index(row["fault"]))):
+        first, end = Seen(**row["at_first"]), Seen(**row["in_the_end"])
+        failed = sum(first.failed.values())
+        cells = [row["fault"], row["engine"], first.loads, first.shown, failed, end.shown, _bad(row)]
+        lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _bad(row: dict[str, Any]) -> str:
+    """What is shown though it is not whole, what came to no end, and what said something else than what happened."""
+    hung = max(row[when]["hung"] for when in ("at_first", "in_the_end"))
+    by_strategy = [f"{count} by `{name}`" for name, count in row["at_first"]["wrong"].items()]
+    unfit = [f"{count} said “{words}”" for words, count in _unfit(row, "at_first").items()]
+    return ", ".join(by_strategy + ([f"{hung} without end"] if hung else []) + unfit) or "0"
+
+
+def _unfit(row: dict[str, Any], when: str) -> dict[str, int]:
+    """Words that no media may say under this fault, and how many did."""
+    fit = SCENARIOS[row["fault"]].words
+    return {words: count for words, count in row[when]["failed"].items() if words not in fit}

@@ -1,0 +1,203 @@
+"""What happens while media are loaded, by name, and what may become of them then."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from playwright.sync_api import BrowserContext
+
+from tests.browser.engines import Mode
+from tests.evidence.faults import faults
+from tests.evidence.faults.ground import Ground, Seen, Tab
+from tests.evidence.faults.relay import Fault
+
+ALL = ("link", "opfs", "blob", "bundle")
+ON_DISK = ("opfs",)
+UNREACHABLE = "The server cannot be reached."
+PROBLEM = "The server had a problem with this media."
+SLOW_DOWN = "The server asked us to slow down."
+SIGNED_OUT = "You are signed out. Sign in again to see this media."
+FULL = "There is no room left on this device to keep this media."
+NOT_FOUND = "This media is not on the server (any more)."
+
+# Less than what all pictures need.
+SMALL_DISK_KB = 1024
+_JUMP = "(ms) => window.setClock(ms)"
+_DAY_MS = 86_400_000
+_INDEXED = """async (count) => {
+  const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
+  const file = await directory.getFileHandle("index.json").catch(() => null);
+  return file && Object.keys(JSON.parse(await (await file.getFile()).text() || "{}")).length >= count;
+}"""
+# By turns: other bytes of the same length, another media's file, a shorter one, none; every fifth stays as it is.
+_ALTER = """async () => {
+  const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
+  const handles = [];
+  for await (const [name, handle] of directory) if (name.includes(".") && name !== "index.json") handles.push(handle);
+  const read = async (handle) => new Uint8Array(await (await handle.getFile()).arrayBuffer());
+  const foreign = await read(handles[0]);
+  for (const [number, handle] of handles.entries()) {
+    const bytes = await read(handle);
+    const middle = bytes.length >> 1;
+    const altered = [bytes.with(middle, bytes[middle] ^ 255), foreign, bytes.slice(0, middle), null, bytes][number % 5];
+    if (altered === bytes) continue;
+    if (altered === null) { await directory.removeEntry(handle.name); continue; }
+    const writable = await handle.createWritable();
+    await writable.write(altered);
+    await writable.close();
+  }
+  return handles.length;
+}"""
+
+
+@dataclass
+class Outcome:
+    """What became of the loads under a fault.
+
+    :param at_first: by themselves.
+    :param in_the_end: after the fault had passed and *Try again* was pressed wherever it was offered.
+    :param done: how often the fault was done, where that is counted.
+    """
+
+    at_first: Seen = field(default_factory=Seen)
+    in_the_end: Seen = field(default_factory=Seen)
+    done: int = 0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A fault.
+
+    :param play: loads media under it, in a tab of its own.
+    :param words: that may stand in a media's place meanwhile.
+    :param heals: whether all media are to be shown in the end, without a reload.
+    :param small_disk: whether the browser is to have next to no storage.
+    """
+
+    play: Callable[[Ground, BrowserContext, str, list[str]], Outcome]
+    words: tuple[str, ...]
+    strategies: tuple[str, ...] = ALL
+    heals: bool = True
+    small_disk: bool = False
+
+    def strategies_in(self, mode: Mode) -> tuple[str, ...]:
+        """The strategies that it is played with; in private windows there is no disk."""
+        return tuple(name for name in self.strategies if not (mode.private and name in ON_DISK))
+
+
+def _answers(fault: Fault, ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+    """Loads while answers go wrong, and again those that failed once they do not."""
+    tab = ground.tab(context, strategy)
+    before = ground.relay.done
+    with ground.relay.doing(fault):
+        tab.add(mxcs)
+        at_first = tab.settle()
+    return _ended(tab, Outcome(at_first, tab.retry(), ground.relay.done - before))
+
+
+def _restart(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+    """The homeserver ends in the middle of it, and comes back."""
+    tab = ground.tab(context, strategy)
+    with ground.relay.doing(faults.out_of_order):  # so that it does take a while
+        tab.add(mxcs)
+        tab.wait_for(len(mxcs) // 5)
+        ground.synapse.stop()
+        ground.synapse.start()
+    at_first = tab.settle()
+    return _ended(tab, Outcome(at_first, tab.retry(), 1))
+
+
+def _log_out(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+    """The session ends on the homeserver in the middle of it."""
+    tab = ground.tab(context, strategy)
+    half = len(mxcs) // 2
+    tab.add(mxcs[:half])
+    tab.settle()
+    tab.window.end_session(ground.synapse.base_url)
+    tab.add(mxcs[half:])
+    return _ended(tab, Outcome(tab.settle(), tab.retry(), 1))
+
+
+def _jump(days: int, ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+    """The device's clock is set to another day in the middle of it."""
+    tab = ground.tab(context, strategy)
+    half = len(mxcs) // 2
+    tab.add(mxcs[:half])
+    tab.wait_for(1)
+    tab.window.page.evaluate(_JUMP, days * _DAY_MS)
+    tab.add(mxcs[half:])
+    return _ended(tab, Outcome(tab.settle(), tab.retry(), 1))
+
+
+def _fill(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+    """There is less room on the device than all of it needs."""
+    tab = ground.tab(context, strategy)
+    tab.window.limit_storage(SMALL_DISK_KB)
+    tab.add(mxcs)
+    at_first = tab.settle()
+    return _ended(tab, Outcome(at_first, at_first, sum(at_first.failed.values())))
+
+
+def _alter(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+    """Somebody alters the files by hand; then they are loaded again."""
+    first = ground.tab(context, strategy)
+    first.add(mxcs)
+    assert first.settle().shown == len(mxcs)
+    first.window.page.wait_for_function(_INDEXED, arg=len(mxcs))
+    first.empty()
+    altered = first.window.page.evaluate(_ALTER)
+    assert altered == len(mxcs)
+    second = ground.tab(context, strategy, beside=first)
+    second.add(mxcs)
+    outcome = Outcome(second.settle(), second.retry(), altered)
+    first.window.close()
+    return _ended(second, outcome)
+
+
+def _close(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+    """The tab ends while it writes; then they are loaded in another."""
+    keeper = ground.tab(context, strategy)
+    tab = ground.tab(context, strategy, beside=keeper)
+    with ground.relay.doing(faults.out_of_order):
+        tab.add(mxcs)
+        tab.wait_for(len(mxcs) // 5)
+        tab.window.close()
+    again = ground.tab(context, strategy, beside=keeper)
+    again.add(mxcs)
+    outcome = Outcome(again.settle(), again.retry(), 1)
+    keeper.window.close()
+    return _ended(again, outcome)
+
+
+def _ended(tab: Tab, outcome: Outcome) -> Outcome:
+    assert not tab.said("Traceback"), tab.said("Traceback")
+    tab.window.close()
+    return outcome
+
+
+_MAY_SAY: dict[Fault, tuple[str, ...]] = {
+    faults.rate_limited: (SLOW_DOWN,),
+    faults.failing: (PROBLEM, UNREACHABLE),
+    faults.reset_in_the_middle: (UNREACHABLE, PROBLEM),
+    faults.cut_short: (UNREACHABLE, PROBLEM),
+    faults.promised: (UNREACHABLE, PROBLEM),
+    faults.promised_in_vain: (UNREACHABLE, PROBLEM),
+    faults.cut_in_chunks: (UNREACHABLE, PROBLEM),
+    faults.cut_without_length: (UNREACHABLE, PROBLEM),
+    faults.stalled: (UNREACHABLE, PROBLEM),
+    faults.out_of_order: (),
+}
+
+SCENARIOS: dict[str, Scenario] = {
+    **{
+        name: Scenario(partial(_answers, fault), _MAY_SAY.get(fault, (UNREACHABLE,)))
+        for name, fault in faults.ANSWERS.items()
+    },
+    "the homeserver ends and comes back": Scenario(_restart, (UNREACHABLE, PROBLEM, NOT_FOUND)),
+    "the session ends meanwhile": Scenario(_log_out, (SIGNED_OUT,), heals=False),
+    "the clock jumps a day ahead": Scenario(partial(_jump, 1), ()),
+    "the clock jumps a day back": Scenario(partial(_jump, -1), ()),
+    "the disk is full": Scenario(_fill, (FULL,), ON_DISK, heals=False, small_disk=True),
+    "files altered or removed by hand": Scenario(_alter, (), ON_DISK),
+    "the tab ends while it writes": Scenario(_close, (), ON_DISK),
+}
