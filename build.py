@@ -137,7 +137,7 @@ def build(options: argparse.Namespace) -> int:
 def test(options: argparse.Namespace) -> int:
     """Runs the tests, after getting browsers where there are none."""
     from tests.browser.engines import set_up_browsers
-    from tests.drawings import prepare_drawings
+    from tests.sample_media_cache import prepare_drawings
 
     try:
         set_up_browsers()

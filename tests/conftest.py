@@ -10,11 +10,11 @@ from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from development.samples import Sample
 from development.seed import media_of
 from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, opened
-from tests.browser.rooms import Account
-from tests.browser.window import Window
-from tests.browser.workshop import with_page
-from tests.drawings import put_drawings
+from tests.browser.matrix_room import Account
+from tests.browser.page_builder import with_page
+from tests.browser.site_tab import Window
 from tests.relay import free_port
+from tests.sample_media_cache import put_drawings
 from web.demonstration import Demonstration
 from web.server import SiteServer
 
@@ -151,7 +151,7 @@ def open_window(browser: BrowserContext, demonstration: Demonstration) -> Iterat
 @pytest.fixture(scope="session")
 def bound_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site, with a page that binds whatever tests put into it."""
-    return with_page(state / "site", tmp_path_factory.mktemp("bound") / "site", "bound")
+    return with_page(state / "site", tmp_path_factory.mktemp("binding") / "site", "binding")
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.bound import FILES, MEDIA, Bench, Stock, add, as_json, bench, wait_until
+from tests.browser.binding_fixture import FILES, MEDIA, Bench, Stock, add, as_json, bench, wait_until
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from tests.browser.engines import Mode
+from tests.browser.site_tab import Window
 from tests.browser.test_pages import AXE
-from tests.browser.window import Window
 from tests.conftest import OpenWindow, only_chromium
 
 STRATEGIES = ["link", "opfs", "blob", "bundle", "auto", "service_worker", "cookie", "signed_query", "blocking"]

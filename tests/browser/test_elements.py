@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.attachments import encrypt
-from tests.browser.bound import MEDIA, Bench, Stock, add, as_json, bench, counters, wait_until
+from tests.browser.binding_fixture import MEDIA, Bench, Stock, add, as_json, bench, counters, wait_until
 from tests.browser.engines import Mode
-from tests.browser.rooms import picture
+from tests.browser.matrix_room import picture
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
 
@@ -22,7 +22,7 @@ WAIT_S = 1.5
 # So often elements are put into the document and taken out again; the pictures repeat.
 MOUNTS, FEWER_MOUNTS = 5000, 1500
 MOUNT = """async ([mxcs, mounts]) => {
-  const main = document.getElementById("bound");
+  const main = document.getElementById("elements");
   const frame = () => new Promise(requestAnimationFrame);
   for (let start = 0; start < mounts; start += 50) {
     const batch = [...Array(50).keys()].map((number) => {
@@ -74,13 +74,13 @@ def test_what_comes_near_is_loaded_and_what_leaves_is_given_back(one: Bench, sto
     window = one.open("blob", near="100", interpreter=interpreter)
     window.page.set_viewport_size({"width": 800, "height": 600})
     add(window, stock.pictures[:20], gap=GAP)
-    wait_until(window, "#bound > div:first-child > img")
+    wait_until(window, "#elements > div:first-child > img")
     first = window.page.locator("img[data-mxc]").first
     assert window.sha256("img[data-mxc] >> nth=0") == stock.sha256[stock.pictures[0]]
     loaded = one.brake.asked_for("/download/")
     assert 1 <= loaded <= 2, "the others are far away"
-    window.page.evaluate("() => document.querySelector('#bound > div:last-child > img').scrollIntoView()")
-    wait_until(window, "#bound > div:last-child > img")
+    window.page.evaluate("() => document.querySelector('#elements > div:last-child > img').scrollIntoView()")
+    wait_until(window, "#elements > div:last-child > img")
     assert one.brake.asked_for("/download/") <= 6, "what was scrolled past is not loaded"
     window.page.evaluate("() => { document.querySelector('img[data-mxc]').scrollIntoView(); }")
     first.evaluate("(image, mxc) => { image.dataset.mxc = mxc; }", stock.pictures[30])
@@ -156,7 +156,7 @@ def test_what_people_see_goes_first(one: Bench, stock: Stock, interpreter: str) 
     one.brake.hold("/download/")
     add(window, stock.pictures, gap=GAP)
     wait_for(lambda: one.brake.asked_for("/download/") == CONNECTIONS, what="the first requests")
-    window.page.evaluate(INTO_VIEW, "#bound > div:last-child > img")  # while it waits already
+    window.page.evaluate(INTO_VIEW, "#elements > div:last-child > img")  # while it waits already
     one.brake.let_go()
     wait_until(window, "img[data-mxc]")
     asked = [path for path in one.brake.asked if "/download/" in path]

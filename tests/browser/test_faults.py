@@ -8,8 +8,8 @@ from playwright.sync_api import Playwright
 
 from development.synapse import Synapse
 from tests.browser.engines import CHROMIUM, FIREFOX, Mode, opened, with_little_storage
-from tests.browser.rooms import Account, Room, picture
-from tests.browser.window import Window
+from tests.browser.matrix_room import Account, Room, picture
+from tests.browser.site_tab import Window
 from tests.conftest import OpenWindow
 from tests.relay import Relay, free_port
 from web.demonstration import Demonstration

@@ -6,8 +6,8 @@ from contextlib import suppress
 import pytest
 from playwright.sync_api import Error
 
-from tests.browser.rooms import Account, Room, picture
-from tests.browser.window import Window
+from tests.browser.matrix_room import Account, Room, picture
+from tests.browser.site_tab import Window
 from tests.conftest import OpenWindow
 from web.demonstration import Demonstration
 

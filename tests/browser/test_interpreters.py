@@ -10,8 +10,8 @@ from playwright.sync_api import BrowserContext
 
 from tests.bodies import WHOLE
 from tests.browser.engines import CHROMIUM
-from tests.browser.window import Window
-from tests.browser.workshop import with_page
+from tests.browser.page_builder import with_page
+from tests.browser.site_tab import Window
 from web.server import SiteServer
 from web.site import PYAPP, build
 

@@ -12,9 +12,9 @@ import pytest
 from playwright.sync_api import Error, Locator, Page
 
 from development.samples import Sample
-from tests.browser.brake import Brake
 from tests.browser.engines import Mode
-from tests.browser.window import Window
+from tests.browser.site_tab import Window
+from tests.browser.throttling_proxy import Brake
 from tests.conftest import OpenWindow, only_chromium, only_firefox_private
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.bound import add
-from tests.browser.rooms import Room, picture
+from tests.browser.binding_fixture import add
+from tests.browser.matrix_room import Room, picture
 from tests.conftest import OpenWindow
-from tests.evidence.faults.relay import Exchange, Fault, FaultyRelay
+from tests.evidence.faults.faulty_proxy import Exchange, Fault, FaultyRelay
 from tests.relay import InThread
 from web.demonstration import Demonstration
 
 STRATEGIES_IN = {"chromium": ("link",), "firefox-private": ("blob",)}
 THUMBNAIL = {"data_width": "32", "data_height": "32", "data_method": "crop"}
-SETTLED = "() => ['shown', 'failed'].includes(document.querySelector('#bound img')?.dataset.state)"
+SETTLED = "() => ['shown', 'failed'].includes(document.querySelector('#elements img')?.dataset.state)"
 
 
 class Elsewhere(InThread):
@@ -78,12 +78,12 @@ def test_a_redirect_takes_no_secret_along(
             await exchange.answer()
 
         window = open_window(site_for({**room.account, "homeserver": relay.url}, bound_site))
-        window.open("bound", strategy=strategy)
+        window.open("binding", strategy=strategy)
         with relay.doing(Fault(redirect, 1)):
             add(window, [mxc], "img", 0, **THUMBNAIL)
             window.page.wait_for_function(SETTLED)
         # Where the picture is, the homeserver may say; what is no bundle shows nothing.
-        state = window.page.locator("#bound img").get_attribute("data-state")
+        state = window.page.locator("#elements img").get_attribute("data-state")
         assert state == ("failed" if strategy == "bundle" else "shown")
         assert relay.done
     room.close()

@@ -10,9 +10,9 @@ from PIL import Image
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Federation, Synapse
-from tests.browser.bound import Stock, add, bench, wait_until
+from tests.browser.binding_fixture import Stock, add, bench, wait_until
 from tests.browser.engines import Mode
-from tests.browser.rooms import Account, Room, picture
+from tests.browser.matrix_room import Account, Room, picture
 from tests.conftest import OpenWindow, only_chromium
 from tests.evidence.compare.results import STRATEGIES
 from tests.homeserver.support import certificate_files

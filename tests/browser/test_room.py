@@ -10,9 +10,9 @@ from playwright.sync_api import BrowserContext
 
 from development import film
 from development.samples import Sample
-from tests.browser import looks
+from tests.browser import pixels
 from tests.browser.engines import Mode
-from tests.browser.window import SEEK, Window
+from tests.browser.site_tab import SEEK, Window
 from tests.conftest import OpenWindow
 from web.demonstration import Demonstration
 
@@ -106,11 +106,11 @@ def test_every_picture_is_the_right_one(room: Window, samples: dict[str, Sample]
     pictures = [element for element in room.media_elements() if element["tag"] == "img"]
     page = painted(room, pictures, samples)
     for element in pictures:
-        fit = looks.fit_of(element)
-        shown = looks.cut(page, element["box"])
-        right = looks.nearest(page, element["box"], looks.frames(samples[element["mxc"]].path, fit))
-        assert right < looks.CLOSE, element
-        nearest = min(images(samples), key=lambda sample: looks.difference(shown, looks.frames(sample.path, fit)))
+        fit = pixels.fit_of(element)
+        shown = pixels.cut(page, element["box"])
+        right = pixels.nearest(page, element["box"], pixels.frames(samples[element["mxc"]].path, fit))
+        assert right < pixels.CLOSE, element
+        nearest = min(images(samples), key=lambda sample: pixels.difference(shown, pixels.frames(sample.path, fit)))
         assert nearest == samples[element["mxc"]]
 
 
@@ -118,12 +118,12 @@ def painted(room: Window, pictures: list[dict[str, Any]], samples: dict[str, Sam
     """The whole page once all pictures are painted; a browser may still be about it when they are decoded."""
     deadline = time.monotonic() + PAINTED_S
     while True:
-        page = looks.full_page(room.page.screenshot(full_page=True))
+        page = pixels.full_page(room.page.screenshot(full_page=True))
         distances = [
-            looks.nearest(page, element["box"], looks.frames(samples[element["mxc"]].path, looks.fit_of(element)))
+            pixels.nearest(page, element["box"], pixels.frames(samples[element["mxc"]].path, pixels.fit_of(element)))
             for element in pictures
         ]
-        if max(distances) < looks.CLOSE or time.monotonic() > deadline:
+        if max(distances) < pixels.CLOSE or time.monotonic() > deadline:
             return page
 
 
@@ -147,15 +147,15 @@ def test_the_video_seeks_to_its_middle(room: Window) -> None:
     middle = film.SECONDS / 2
     position = room.page.evaluate(SEEK, ["#timeline video", middle])
     assert position == pytest.approx(middle, abs=0.05)
-    shown = looks.full_page(room.page.locator("#timeline video").screenshot())
-    right, wrong = (looks.difference(*compared(shown, second)) for second in (middle, middle - 6))
-    assert right < looks.CLOSE
+    shown = pixels.full_page(room.page.locator("#timeline video").screenshot())
+    right, wrong = (pixels.difference(*compared(shown, second)) for second in (middle, middle - 6))
+    assert right < pixels.CLOSE
     assert wrong > right
 
 
 def compared(shown: Image.Image, second: float) -> tuple[Image.Image, list[Image.Image]]:
     """The middle of what is shown, and of the film as it is at a second."""
-    return looks.cut(shown, [0, 0, *shown.size]), [looks.as_shown(film.draw_frame(second))]
+    return pixels.cut(shown, [0, 0, *shown.size]), [pixels.as_shown(film.draw_frame(second))]
 
 
 def test_the_report_says_what_the_page_shows(room: Window, mode: Mode, interpreter: str) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from development.archive import EVENTS, PICTURES, Archive, picture
 from tests.browser.engines import Mode
+from tests.browser.site_tab import Window
 from tests.browser.tracing import longest_task_ms
-from tests.browser.window import Window
 from tests.conftest import OpenWindow
 from web.demonstration import Demonstration
 

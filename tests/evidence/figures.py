@@ -11,7 +11,7 @@ from tests.evidence.compare import report as comparison
 from tests.evidence.compare.command import FIGURES as COMPARISON
 from tests.evidence.compare.results import Results
 from tests.evidence.faults import command as faults_command
-from tests.evidence.faults import inputs
+from tests.evidence.faults import malformed_inputs as inputs
 from tests.evidence.faults import report as faults
 from tests.evidence.load import command as load
 

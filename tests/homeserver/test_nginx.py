@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.evidence.bench.proxy import Proxy, find_nginx
+from tests.evidence.bench.nginx_proxy import Proxy, find_nginx
 from tests.homeserver.support import PREFIX
 from tests.relay import free_port
 

@@ -9,7 +9,7 @@ from tests.evidence import figures, readme
 from tests.evidence.bench import report as bench
 from tests.evidence.compare import report
 from tests.evidence.compare.results import Cell, Results, Setting, verdict
-from tests.evidence.faults import inputs
+from tests.evidence.faults import malformed_inputs as inputs
 from tests.evidence.faults import report as faults
 from tests.evidence.load import command as load
 
@@ -25,7 +25,7 @@ def test_the_tables_of_speed_and_cost_are_those_of_the_latest_benchmark() -> Non
     latest = readme.read_figures(bench.LATEST)
     assert readme.read_between(bench.PART) == bench.table(latest)
     on_paper = readme.read_between(bench.ON_PAPER, readme.OF_THE_HOMESERVER)
-    assert on_paper == bench.paper.table(latest["about"]["costs"])
+    assert on_paper == bench.cost_model.table(latest["about"]["costs"])
 
 
 def test_the_tables_of_what_goes_wrong_are_those_of_the_latest_runs_and_of_the_tests() -> None:

@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.browser.engines import CHROMIUM, FIREFOX, opened, set_up_browsers
-from tests.evidence.bench import long_media, report, rows, scale, server_cost, starting
-from tests.evidence.bench.rows import Bench, Row, as_json
-from tests.evidence.bench.stage import staged
+from tests.evidence.bench import benchmark, large_video, report, scaling, server_cost, startup
+from tests.evidence.bench.benchmark import Bench, Row, as_json
+from tests.evidence.bench.environment import staged
 from tests.evidence.compare.runner import about
 from tests.evidence.readme import write_figures
 
@@ -19,14 +19,14 @@ MEDIA = 5000
 FIGURES = "bench.json"
 ENGINES = {mode.name: mode for mode in (CHROMIUM, FIREFOX)}
 GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
-    "starting": starting.starting,
-    "overhead": rows.overhead,
-    "worker": rows.worker,
-    "limit": rows.limit,
-    "film": long_media.film,
-    "heap": long_media.heap,
-    "reload": scale.reload,
-    "growth": scale.growth,
+    "starting": startup.starting,
+    "overhead": benchmark.overhead,
+    "worker": benchmark.worker,
+    "limit": benchmark.limit,
+    "film": large_video.film,
+    "heap": large_video.heap,
+    "reload": scaling.reload,
+    "growth": scaling.growth,
     "server": server_cost.server,
 }
 

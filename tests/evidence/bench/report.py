@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 from tests.evidence import readme
-from tests.evidence.bench import paper
+from tests.evidence.bench import cost_model
 
 LATEST = Path(__file__).with_name("latest.json")
 PART = "bench"
@@ -43,7 +43,7 @@ def verdict(row: dict[str, Any]) -> str:
 def write_readme(bench: dict[str, Any]) -> None:
     """Puts the tables into the two READMEs."""
     readme.write_between(PART, table(bench))
-    readme.write_between(ON_PAPER, paper.table(bench["about"]["costs"]), readme.OF_THE_HOMESERVER)
+    readme.write_between(ON_PAPER, cost_model.table(bench["about"]["costs"]), readme.OF_THE_HOMESERVER)
 
 
 def _cell(row: dict[str, Any]) -> str:

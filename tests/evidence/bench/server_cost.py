@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from tests.evidence.bench.long_media import uploaded_film
-from tests.evidence.bench.rows import Bench, Row
-from tests.evidence.bench.stage import Stage
+from tests.evidence.bench.benchmark import Bench, Row
+from tests.evidence.bench.environment import Stage
+from tests.evidence.bench.large_video import uploaded_film
 
 OURS = "/_matrix/client/unstable/dev.authmedia/media"
 BATCH, BUNDLE = 100, 200

@@ -10,11 +10,11 @@ from playwright.sync_api import Playwright
 
 from tests.browser.engines import CHROMIUM, opened
 from tests.evidence import readme
-from tests.evidence.bench import long_film, report
-from tests.evidence.bench.distance import Distance
-from tests.evidence.bench.long_media import FILM
-from tests.evidence.bench.rows import Bench, Row, as_json
-from tests.evidence.bench.stage import Stage, staged
+from tests.evidence.bench import mp4_padding, report
+from tests.evidence.bench.benchmark import Bench, Row, as_json
+from tests.evidence.bench.environment import Stage, staged
+from tests.evidence.bench.large_video import FILM
+from tests.evidence.bench.network_emulation import Distance
 
 MEDIA = 12
 ABOUT = {"machine": {}, "versions": {}, "date": "", "runs": 2}
@@ -38,7 +38,7 @@ def bench(stage: Stage, playwright: Playwright) -> Iterator[Bench]:
 )
 def test_ours_against_plain_javascript(bench: Bench, strategy: str) -> None:
     address = bench.stage.address(round_trip_ms=30)
-    row = bench.row("ours", "plain", 1000, bench.ours(address, strategy), bench.plain(address, strategy))
+    row = bench.row("library", "plain", 1000, bench.ours(address, strategy), bench.plain(address, strategy))
     assert len(row.ratios) == 2
     assert all(ours > 30 and other > 30 for ours, other in row.pairs), "a round trip at the least"
     assert row.reached
@@ -76,14 +76,14 @@ def test_a_long_way_takes_its_time_and_lets_through_what_it_says(stage: Stage) -
 
 def test_a_film_that_is_made_larger_is_the_same_film() -> None:
     film = FILM.read_bytes()
-    large = long_film.inflated(film, 10_000_000)
+    large = mp4_padding.inflated(film, 10_000_000)
     assert len(large) == pytest.approx(10_000_000, rel=0.01)
     before, after = ([content[at : at + length] for at, length in samples(content)] for content in (film, large))
     assert before == after
 
 
 def samples(film: bytes) -> list[tuple[int, int]]:
-    return long_film._samples(film, dict(long_film._tables(film, 0, len(film))))
+    return mp4_padding._samples(film, dict(mp4_padding._tables(film, 0, len(film))))
 
 
 def test_the_figures_are_written_and_told(tmp_path: Path) -> None:

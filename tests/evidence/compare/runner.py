@@ -16,9 +16,9 @@ from selenium.common.exceptions import WebDriverException
 
 from development.samples import Sample
 from development.seed import media_of
-from tests.evidence.compare import proofs
+from tests.evidence.compare import verification
 from tests.evidence.compare.browsers import Browser, Started
-from tests.evidence.compare.gateway import Gateway, Traffic
+from tests.evidence.compare.counting_proxy import Gateway, Traffic
 from tests.evidence.compare.results import PLACES, STRATEGIES, Results, Setting
 from tests.evidence.compare.tabs import Tab, Unsettled, report, settle
 from web.demonstration import Demonstration
@@ -147,7 +147,7 @@ def _try(grounds: Grounds, started: Started, results: Results, setting: Setting,
     except _BROKEN as error:
         if proving:
             results.cells = [cell for cell in results.cells if cell.setting != setting]
-            results.cells += proofs.broken(setting, str(error).splitlines()[0])
+            results.cells += verification.broken(setting, str(error).splitlines()[0])
 
 
 def visit(grounds: Grounds, tab: Tab, results: Results, setting: Setting, *, proving: bool) -> None:
@@ -162,7 +162,7 @@ def visit(grounds: Grounds, tab: Tab, results: Results, setting: Setting, *, pro
     seen = report(tab)
     spent = gateway.take()
     if proving:
-        results.cells += proofs.prove(tab, setting, seen, grounds.samples)
+        results.cells += verification.prove(tab, setting, seen, grounds.samples)
     measured = setting.interpreter == MEASURED or setting.strategy == "blocking"
     if not measured or not _works(seen, setting):
         return

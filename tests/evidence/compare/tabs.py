@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from PIL import Image
 from playwright.sync_api import BrowserContext, Page
 
-from tests.browser import looks
+from tests.browser import pixels
 
 _SETTLED_S = 90.0
 _STATE = "() => document.documentElement.dataset.state"
@@ -49,7 +49,7 @@ class PlaywrightTab:
         return self._page.evaluate(function, *arguments)
 
     def screenshot(self) -> Image.Image:
-        return looks.full_page(self._page.screenshot())
+        return pixels.full_page(self._page.screenshot())
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
 from urllib3.exceptions import HTTPError
 
-from tests.browser import looks
+from tests.browser import pixels
 from tests.browser.engines import install_package
 from tests.evidence.compare.tabs import SIZE
 
@@ -89,7 +89,7 @@ class WebKitTab:
         return answer.get("value")
 
     def screenshot(self) -> Image.Image:
-        return looks.full_page(self._driver.get_screenshot_as_png())
+        return pixels.full_page(self._driver.get_screenshot_as_png())
 
 
 def _started(path: str, display: str) -> webdriver.WebKitGTK:

@@ -15,7 +15,7 @@ from rich.console import Console
 from tests.browser.engines import CHROMIUM, FIREFOX, FIREFOX_PRIVATE, Mode, opened, set_up_browsers, with_little_storage
 from tests.evidence.compare.runner import about
 from tests.evidence.faults import report
-from tests.evidence.faults.ground import Ground, grounds
+from tests.evidence.faults.environment import Ground, grounds
 from tests.evidence.faults.scenarios import SCENARIOS, SMALL_DISK_KB, Outcome, Scenario
 from tests.evidence.readme import write_figures
 

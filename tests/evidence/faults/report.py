@@ -8,7 +8,7 @@ done}``: what became of the loads by themselves, and once the fault had passed a
 from pathlib import Path
 from typing import Any
 
-from tests.evidence.faults.ground import Seen
+from tests.evidence.faults.environment import Seen
 from tests.evidence.faults.scenarios import SCENARIOS
 
 LATEST = Path(__file__).with_name("latest.json")

@@ -7,9 +7,9 @@ from functools import partial
 from playwright.sync_api import BrowserContext
 
 from tests.browser.engines import Mode
-from tests.evidence.faults import faults
-from tests.evidence.faults.ground import Ground, Seen, Tab
-from tests.evidence.faults.relay import Fault
+from tests.evidence.faults import response_faults
+from tests.evidence.faults.environment import Ground, Seen, Tab
+from tests.evidence.faults.faulty_proxy import Fault
 
 ALL = ("link", "opfs", "blob", "bundle")
 ON_DISK = ("opfs",)
@@ -98,7 +98,7 @@ def _answers(fault: Fault, ground: Ground, context: BrowserContext, strategy: st
 def _restart(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
     """The homeserver ends in the middle of it, and comes back."""
     tab = ground.tab(context, strategy)
-    with ground.relay.doing(faults.out_of_order):  # so that it does take a while
+    with ground.relay.doing(response_faults.out_of_order):  # so that it does take a while
         tab.add(mxcs)
         tab.wait_for(len(mxcs) // 5)
         ground.synapse.stop()
@@ -158,7 +158,7 @@ def _close(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[st
     """The tab ends while it writes; then they are loaded in another."""
     keeper = ground.tab(context, strategy)
     tab = ground.tab(context, strategy, beside=keeper)
-    with ground.relay.doing(faults.out_of_order):
+    with ground.relay.doing(response_faults.out_of_order):
         tab.add(mxcs)
         tab.wait_for(len(mxcs) // 5)
         tab.window.close()
@@ -176,22 +176,22 @@ def _ended(tab: Tab, outcome: Outcome) -> Outcome:
 
 
 _MAY_SAY: dict[Fault, tuple[str, ...]] = {
-    faults.rate_limited: (SLOW_DOWN,),
-    faults.failing: (PROBLEM, UNREACHABLE),
-    faults.reset_in_the_middle: (UNREACHABLE, PROBLEM),
-    faults.cut_short: (UNREACHABLE, PROBLEM),
-    faults.promised: (UNREACHABLE, PROBLEM),
-    faults.promised_in_vain: (UNREACHABLE, PROBLEM),
-    faults.cut_in_chunks: (UNREACHABLE, PROBLEM),
-    faults.cut_without_length: (UNREACHABLE, PROBLEM),
-    faults.stalled: (UNREACHABLE, PROBLEM),
-    faults.out_of_order: (),
+    response_faults.rate_limited: (SLOW_DOWN,),
+    response_faults.failing: (PROBLEM, UNREACHABLE),
+    response_faults.reset_in_the_middle: (UNREACHABLE, PROBLEM),
+    response_faults.cut_short: (UNREACHABLE, PROBLEM),
+    response_faults.promised: (UNREACHABLE, PROBLEM),
+    response_faults.promised_in_vain: (UNREACHABLE, PROBLEM),
+    response_faults.cut_in_chunks: (UNREACHABLE, PROBLEM),
+    response_faults.cut_without_length: (UNREACHABLE, PROBLEM),
+    response_faults.stalled: (UNREACHABLE, PROBLEM),
+    response_faults.out_of_order: (),
 }
 
 SCENARIOS: dict[str, Scenario] = {
     **{
         name: Scenario(partial(_answers, fault), _MAY_SAY.get(fault, (UNREACHABLE,)))
-        for name, fault in faults.ANSWERS.items()
+        for name, fault in response_faults.ANSWERS.items()
     },
     "the homeserver ends and comes back": Scenario(_restart, (UNREACHABLE, PROBLEM, NOT_FOUND)),
     "the session ends meanwhile": Scenario(_log_out, (SIGNED_OUT,), heals=False),

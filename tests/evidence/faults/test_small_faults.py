@@ -10,9 +10,9 @@ from playwright.sync_api import Playwright
 
 from tests.browser.engines import CHROMIUM, FIREFOX, FIREFOX_PRIVATE, Mode
 from tests.evidence import readme
-from tests.evidence.faults import faults, report
+from tests.evidence.faults import report, response_faults
 from tests.evidence.faults.command import browser_for
-from tests.evidence.faults.ground import Ground, Seen, grounds
+from tests.evidence.faults.environment import Ground, Seen, grounds
 from tests.evidence.faults.scenarios import SCENARIOS
 
 PICTURES = 40
@@ -98,4 +98,4 @@ def test_the_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
     read = readme.read_figures(tmp_path / "faults.json")
     assert read == json.loads(json.dumps({"about": {"loads": 5}, "rows": [row()]}))
     assert "| answers out of order | firefox | 5 | 5 | 0 | 5 | 0 |" in report.table(read)
-    assert len(faults.ANSWERS) == 11
+    assert len(response_faults.ANSWERS) == 11

@@ -14,7 +14,7 @@ from rich.console import Console
 from development.synapse import Synapse
 from tests.evidence.compare.runner import about
 from tests.evidence.load.clients import Tally, crowd
-from tests.evidence.load.process import memory_bytes, open_files
+from tests.evidence.load.process_stats import memory_bytes, open_files
 from tests.evidence.readme import write_figures
 from tests.homeserver.support import Account, noise, wait_for
 from tests.relay import free_port

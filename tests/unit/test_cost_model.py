@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.evidence.bench import paper
-from tests.evidence.bench.paper import Day
+from tests.evidence.bench import cost_model
+from tests.evidence.bench.cost_model import Day
 
 COSTS = {"preflight": 0.5, "download": 2.0, "signed": 1.0, "cookie": 1.0, "query": 1.5, "links": 4.0, "bundle": 100.0}
 MORE = "processors for 1,000,000 users | processors for 100,000,000 users |"
@@ -23,12 +23,12 @@ DAY = Day(visits=2, avatars=200, new=100, buckets=1)
     ],
 )
 def test_loads(strategy: str, requests: float, checks: float, milliseconds: float) -> None:
-    load = paper.loads(COSTS, DAY)[strategy]
+    load = cost_model.loads(COSTS, DAY)[strategy]
     assert (load.requests, load.checks, load.milliseconds) == (requests, checks, milliseconds)
 
 
 def test_table() -> None:
-    lines = paper.table(COSTS, DAY).splitlines()
+    lines = cost_model.table(COSTS, DAY).splitlines()
     assert lines[0].endswith(
         "| processors for 1,000 users | processors for 1,000,000 users | processors for 100,000,000 users |"
     )

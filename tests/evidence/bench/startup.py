@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
-from tests.browser.window import Window
-from tests.evidence.bench.rows import Bench, Row
+from tests.browser.site_tab import Window
+from tests.evidence.bench.benchmark import Bench, Row
 
 MOST_BYTES = 350_000
 # Notes when the first image is on show, and what the page had taken from the network by then, other images left out.

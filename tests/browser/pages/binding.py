@@ -21,7 +21,7 @@ class BoundPage(Page):
     """Binds all of the document."""
 
     def __init__(self):
-        super().__init__("bound")
+        super().__init__("binding")
         self.loaders = []
         self.binders = []
         self.homeservers = []
@@ -35,7 +35,7 @@ class BoundPage(Page):
             user_id, token = await log_in(second["homeserver"], second["user"], second["password"])
             self.homeservers.append(Homeserver(second["homeserver"], user_id, token))
         self.root.find(".columns").remove()
-        self.root.find("#main").append(browser.create("div", id="bound"))
+        self.root.find("#main").append(browser.create("div", id="elements"))
         keyring = Keyring()
         for file in json.loads(demo.get("files") or "[]"):
             keyring.add(file)  # the first one's handle is "1"
@@ -50,7 +50,7 @@ class BoundPage(Page):
                 self.limit(loader, int(browser.query("budget")))
             self.loaders.append(loader)
             near_px = int(near) if near else None
-            place = self.root.find("#bound")
+            place = self.root.find("#elements")
             self.binders.append(
                 bind(place, loader, keyring=keyring, near_px=near_px, on_change=lambda _binding: self.tell())
             )

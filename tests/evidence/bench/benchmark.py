@@ -7,7 +7,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext
 
-from tests.evidence.bench.stage import Stage
+from tests.evidence.bench.environment import Stage
 
 INTERPRETERS = ("micropython", "pyodide")
 FAR_MS = 100
@@ -83,7 +83,9 @@ class Bench:
     def ours(self, address: str, strategy: str, interpreter: str = "micropython", count: int = 0) -> Measurement:
         """Small media through this library."""
         media = self.stage.media[: count or self.count]
-        return lambda: self.stage.load(self.context, "ours", address, media, strategy=strategy, interpreter=interpreter)
+        return lambda: self.stage.load(
+            self.context, "library", address, media, strategy=strategy, interpreter=interpreter
+        )
 
     def plain(self, address: str, strategy: str, count: int = 0) -> Measurement:
         """The same media by hand-written JavaScript."""

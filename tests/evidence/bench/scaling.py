@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 
-from tests.evidence.bench.rows import Bench, Measurement, Row
-from tests.evidence.bench.stage import AVATAR, LOAD
-from tests.evidence.compare.gateway import Gateway
+from tests.evidence.bench.benchmark import Bench, Measurement, Row
+from tests.evidence.bench.environment import AVATAR, LOAD
+from tests.evidence.compare.counting_proxy import Gateway
 
 SIZES = (50, 500, 5000)
 # A short load is at the mercy of what the machine does just then, so that of fewer media several are taken together.
@@ -54,7 +54,7 @@ def reload(bench: Bench) -> Iterator[Row]:
                 bench.engine,
             )
             for _ in range(bench.runs):
-                window = bench.stage.open(bench.context, "ours", gateway.address("127.0.0.1"), strategy=strategy)
+                window = bench.stage.open(bench.context, "library", gateway.address("127.0.0.1"), strategy=strategy)
                 taken = []
                 for _ in range(2):
                     gateway.take()

@@ -17,10 +17,10 @@ from PIL import Image
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.window import Window
-from tests.browser.workshop import with_page
-from tests.evidence.bench.distance import Distance
-from tests.evidence.bench.proxy import Proxy, find_nginx
+from tests.browser.page_builder import with_page
+from tests.browser.site_tab import Window
+from tests.evidence.bench.network_emulation import Distance
+from tests.evidence.bench.nginx_proxy import Proxy, find_nginx
 from tests.homeserver.support import listener
 from tests.relay import free_port
 from web.server import SiteServer
@@ -117,8 +117,8 @@ class Stage:
         :param page: ``ours`` or ``plain``.
         """
         window = self.window(context, address)
-        if page == "ours":
-            window.open("ours", homeserver=address, **query)
+        if page == "library":
+            window.open("library", homeserver=address, **query)
             assert window.state == "done", window.page.locator("#problem").inner_text()
             return window
         given = "&".join(f"{name}={value}" for name, value in {**query, "homeserver": address}.items())
@@ -224,7 +224,7 @@ def _site(folder: Path, media: list[str]) -> Path:
     built, site = folder / "built", folder / "site"
     build(built)
     shutil.rmtree(site, ignore_errors=True)
-    with_page(built, site, "ours", (PAGES / "ours.py").read_text(encoding="utf-8"))
+    with_page(built, site, "library", (PAGES / "library.py").read_text(encoding="utf-8"))
     for name in ("plain.html", "plain.js", "element-worker.js"):
         shutil.copyfile(PAGES / name, site / name)
     (site / "bare.html").write_text(_bare(site), encoding="utf-8")

@@ -9,8 +9,8 @@ from selenium.common.exceptions import WebDriverException
 
 from development import film
 from development.samples import Sample
-from tests.browser import looks
-from tests.browser.window import SEEK
+from tests.browser import pixels
+from tests.browser.site_tab import SEEK
 from tests.evidence.compare.results import FAILS, MEDIA, NOT_RUN, WORKS, Cell, Setting
 from tests.evidence.compare.tabs import Tab
 
@@ -106,9 +106,9 @@ def _first_difference(
     mxcs = list(dict.fromkeys(element["mxc"] for element in tags))[:_LOOKED_AT]
     for mxc in mxcs:
         element = next(element for element in tags if element["mxc"] == mxc)
-        original = looks.frames(samples[mxc].path, looks.fit_of(element))
+        original = pixels.frames(samples[mxc].path, pixels.fit_of(element))
         distance = _distance(tab, f'{selector}[data-mxc="{mxc}"]', original)
-        if distance > looks.CLOSE:
+        if distance > pixels.CLOSE:
             return f"{samples[mxc].name} does not look as it should (difference {distance:.0f} of 255)"
     return "" if mxcs else "the room has none"
 
@@ -124,8 +124,8 @@ def _distance(tab: Tab, selector: str, originals: list[Image.Image]) -> float:
     deadline = time.monotonic() + _PAINTED_S
     while True:
         box = tab.evaluate(_INTO_VIEW, selector)
-        distance = looks.nearest(tab.screenshot(), box, originals)
-        if distance < looks.CLOSE or time.monotonic() > deadline:
+        distance = pixels.nearest(tab.screenshot(), box, originals)
+        if distance < pixels.CLOSE or time.monotonic() > deadline:
             return distance
 
 
@@ -152,5 +152,5 @@ def _wrong_frame(tab: Tab, selector: str) -> str:
     position = _sought(tab, selector, middle)
     if abs(position - middle) > _NEAR_S:
         return f"sought to {middle} s, the video stands at {position} s"
-    distance = _distance(tab, selector, [looks.as_shown(film.draw_frame(middle))])
-    return "" if distance < looks.CLOSE else f"the video's middle does not look as it should ({distance:.0f} of 255)"
+    distance = _distance(tab, selector, [pixels.as_shown(film.draw_frame(middle))])
+    return "" if distance < pixels.CLOSE else f"the video's middle does not look as it should ({distance:.0f} of 255)"

@@ -15,7 +15,7 @@ class OursPage(Page):
     """Binds one element of the document, and waits."""
 
     def __init__(self):
-        super().__init__("ours")
+        super().__init__("library")
         self.loader = None
         self.binder = None
 

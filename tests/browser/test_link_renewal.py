@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.bound import Bench, Stock, add, bench, counters, wait_until
+from tests.browser.binding_fixture import Bench, Stock, add, bench, counters, wait_until
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.browser.window import Window
+from tests.browser.site_tab import Window
 from tests.conftest import OpenWindow
 from web.demonstration import Demonstration
 

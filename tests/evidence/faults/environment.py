@@ -14,11 +14,11 @@ from playwright.sync_api import BrowserContext
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from development.synapse import Synapse
-from tests.browser.bound import add
-from tests.browser.rooms import Room
-from tests.browser.window import Window
-from tests.browser.workshop import with_page
-from tests.evidence.faults.relay import FaultyRelay
+from tests.browser.binding_fixture import add
+from tests.browser.matrix_room import Room
+from tests.browser.page_builder import with_page
+from tests.browser.site_tab import Window
+from tests.evidence.faults.faulty_proxy import FaultyRelay
 from tests.relay import free_port
 from web.server import SiteServer
 from web.site import build
@@ -31,11 +31,11 @@ _LONGEST_MS = 240_000
 # How long the page waits for a server that says nothing, which is a minute where people are.
 _PATIENCE_S = "3"
 _SETTLED = """() => {
-  const all = [...document.querySelectorAll("#bound img")];
+  const all = [...document.querySelectorAll("#elements img")];
   return all.every((element) => ["shown", "failed"].includes(element.dataset.state));
 }"""
 # What each element shows: its pixels' hash, or the words in its place.
-_SEEN = """() => Promise.all([...document.querySelectorAll("#bound img")].map(async (image) => {
+_SEEN = """() => Promise.all([...document.querySelectorAll("#elements img")].map(async (image) => {
   const { mxc, state, source } = image.dataset;
   if (state !== "shown") return { mxc, state, words: image.nextElementSibling?.firstChild.textContent ?? "" };
   const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
@@ -45,7 +45,7 @@ _SEEN = """() => Promise.all([...document.querySelectorAll("#bound img")].map(as
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", pixels));
   return { mxc, state, source, pixels: [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("") };
 }))"""
-_RETRY = """() => document.querySelectorAll("#bound .media-retry").forEach((button) => button.click())"""
+_RETRY = """() => document.querySelectorAll("#elements .media-retry").forEach((button) => button.click())"""
 # A clock that can be set while the page runs.
 _CLOCK = """(() => {
   const now = Date.now.bind(Date);
@@ -53,7 +53,7 @@ _CLOCK = """(() => {
   window.setClock = (ms) => { ahead = ms; };
   Date.now = () => now() + ahead;
 })()"""
-_EMPTY = """() => document.getElementById("bound").replaceChildren()"""
+_EMPTY = """() => document.getElementById("elements").replaceChildren()"""
 
 
 @dataclass
@@ -96,7 +96,7 @@ class Tab:
         # Thumbnails are what bundles are for.
         self._form = _THUMBNAIL if strategy == "bundle" else {}
         window.page.add_init_script(_CLOCK)
-        window.open("bound", strategy=strategy, patience=_PATIENCE_S)
+        window.open("binding", strategy=strategy, patience=_PATIENCE_S)
         assert window.state == "done", window.page.locator("#problem").inner_text()
 
     def add(self, mxcs: list[str]) -> None:
@@ -106,7 +106,7 @@ class Tab:
     def wait_for(self, shown: int) -> None:
         """Waits until so many are shown."""
         self.window.page.wait_for_function(
-            "(shown) => document.querySelectorAll('#bound img[data-state=shown]').length >= shown",
+            "(shown) => document.querySelectorAll('#elements img[data-state=shown]').length >= shown",
             arg=shown,
             timeout=_LONGEST_MS,
         )
@@ -194,7 +194,7 @@ def _digest(image: Image.Image) -> str:
 def grounds(folder: Path, count: int) -> Iterator[Ground]:
     """Starts all of it, with so many pictures; stops it afterwards."""
     build(folder / "plain")
-    site = with_page(folder / "plain", folder / "site", "bound")
+    site = with_page(folder / "plain", folder / "site", "binding")
     with Synapse(folder / "homeserver", free_port()) as synapse, FaultyRelay(synapse.port) as relay:
         ground = Ground(synapse, relay, site, count)
         ground.server.start()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.browser.window import Window
+from tests.browser.site_tab import Window
 from tests.conftest import OpenWindow
 
 # Whatever a page can try with an address: to read it with and without cookies, and to show it and look at its pixels.

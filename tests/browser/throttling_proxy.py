@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any
 
-from tests.evidence.compare.gateway import Gateway, Receive, Send
+from tests.evidence.compare.counting_proxy import Gateway, Receive, Send
 
 
 class Brake(Gateway):

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from tests.evidence.bench.long_film import inflated
-from tests.evidence.bench.rows import Bench, Row
-from tests.evidence.bench.stage import Stage
+from tests.evidence.bench.benchmark import Bench, Row
+from tests.evidence.bench.environment import Stage
+from tests.evidence.bench.mp4_padding import inflated
 
 FILM = Path(__file__).resolve().parents[3] / "web" / "media" / "film.mp4"
 FILM_BYTES = 100_000_000
@@ -54,7 +54,7 @@ def film(bench: Bench) -> Iterator[Row]:
     def watch(strategy: str) -> float:
         way = bench.stage.way(0, BITS_PER_S, "http/1.1")
         address = bench.stage.address(bits_per_s=BITS_PER_S)
-        window = bench.stage.open(bench.context, "ours", address, strategy=strategy)
+        window = bench.stage.open(bench.context, "library", address, strategy=strategy)
         try:
             way.take_bytes()
             window.page.evaluate(_WATCH, mxc)
@@ -92,7 +92,7 @@ def heap(bench: Bench) -> Iterator[Row]:
 
 
 def _growth(bench: Bench, strategy: str, mxc: str) -> float:
-    window = bench.stage.open(bench.context, "ours", bench.stage.address(), strategy=strategy)
+    window = bench.stage.open(bench.context, "library", bench.stage.address(), strategy=strategy)
     session = bench.context.new_cdp_session(window.page)
     try:
         session.send("HeapProfiler.collectGarbage")

@@ -11,9 +11,9 @@ from typing import Any
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.brake import Brake
-from tests.browser.rooms import Room, picture
-from tests.browser.window import Window
+from tests.browser.matrix_room import Room, picture
+from tests.browser.site_tab import Window
+from tests.browser.throttling_proxy import Brake
 from web.server import SiteServer
 
 # The demonstration's own film, tune and screenshot.
@@ -33,7 +33,7 @@ ADD = """([tag, attributes, gap]) => {
     const element = document.createElement(tag);
     for (const [name, value] of Object.entries(given)) element.setAttribute(name, value);
     place.append(element);
-    document.getElementById("bound").append(place);
+    document.getElementById("elements").append(place);
   }
 }"""
 
@@ -79,7 +79,7 @@ class Bench:
         self._windows.append(window)
         if script:
             window.page.add_init_script(script)
-        window.open("bound", strategy=strategy, **query)
+        window.open("binding", strategy=strategy, **query)
         assert window.state == "done", window.page.locator("#problem").inner_text()
         return window
 

@@ -2,7 +2,7 @@
 
 It runs in a process of its own, so that nothing of what is measured waits for it::
 
-    python -m tests.evidence.bench.distance 8008 --round-trip-ms 100 --bits-per-s 20000000
+    python -m tests.evidence.bench.network_emulation 8008 --round-trip-ms 100 --bits-per-s 20000000
 
 It prints its port, and then, for each line that it reads, how many bytes went to the browser since the last one.
 """
@@ -32,7 +32,7 @@ class Distance:
     """
 
     def __init__(self, port: int, *, round_trip_ms: float = 0, bits_per_s: float = 0) -> None:
-        command = [sys.executable, "-m", "tests.evidence.bench.distance", str(port)]
+        command = [sys.executable, "-m", "tests.evidence.bench.network_emulation", str(port)]
         given = ["--round-trip-ms", str(round_trip_ms), "--bits-per-s", str(bits_per_s)]
         self._process = subprocess.Popen(
             [*command, *given], cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.browser.bound import FILES, MEDIA, Bench, Stock, add, as_json, bench, wait_until
-from tests.browser.brake import Brake
-from tests.browser.rooms import Room
-from tests.browser.window import Window
+from tests.browser.binding_fixture import FILES, MEDIA, Bench, Stock, add, as_json, bench, wait_until
+from tests.browser.matrix_room import Room
+from tests.browser.site_tab import Window
+from tests.browser.throttling_proxy import Brake
 from web.demonstration import Demonstration
 
 SIZE = (MEDIA / "screenshot.png").stat().st_size

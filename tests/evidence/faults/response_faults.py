@@ -7,7 +7,7 @@ that what is tried again comes through.
 import asyncio
 import json
 
-from tests.evidence.faults.relay import Exchange, Fault
+from tests.evidence.faults.faulty_proxy import Exchange, Fault
 
 # A part of the answers, so that four tries of one media fail together once in a few hundred.
 _OFTEN, _SELDOM = 0.3, 0.05
