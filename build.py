@@ -137,7 +137,7 @@ def build(options: argparse.Namespace) -> int:
 def test(options: argparse.Namespace) -> int:
     """Runs the tests, after getting browsers where there are none."""
     from tests.browser.engines import set_up_browsers
-    from tests.sample_media_cache import prepare_drawings
+    from tests.sample_media_cache import cached_sample_media
 
     try:
         set_up_browsers()
@@ -145,7 +145,7 @@ def test(options: argparse.Namespace) -> int:
         raise Stop(str(error)) from error
     if options.rest:
         return subprocess.call([sys.executable, "-m", "pytest", *options.rest], cwd=ROOT)
-    prepare_drawings()
+    cached_sample_media()
     # All of it in two processes that take about as long; what the other one says is shown once this one is done.
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         others = subprocess.Popen([sys.executable, "-m", "pytest", *OTHER_HALF], cwd=ROOT, stdout=said)

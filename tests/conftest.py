@@ -9,16 +9,16 @@ from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
 from development.samples import Sample
 from development.seed import media_of
-from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, opened
+from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch_browser
 from tests.browser.matrix_room import Account
-from tests.browser.page_builder import with_page
-from tests.browser.site_tab import Window
+from tests.browser.page_builder import build_site_with_page
+from tests.browser.site_tab import SiteTab
 from tests.relay import free_port
-from tests.sample_media_cache import put_drawings
+from tests.sample_media_cache import copy_sample_media
 from web.demonstration import Demonstration
 from web.server import SiteServer
 
-OpenWindow = Callable[[str], Window]
+OpenTab = Callable[[str], SiteTab]
 
 INTERPRETERS = ("micropython", "pyodide")
 # Each browser and each interpreter, though not each with each: that is what `--full-matrix` is for. A module may name
@@ -82,7 +82,7 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = tmp_path_factory.mktemp("demonstration")
-    put_drawings(state / "seed")
+    copy_sample_media(state / "seed")
     return state
 
 
@@ -129,29 +129,29 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def browser(mode: Mode, playwright: Playwright, downloads: Path) -> Iterator[BrowserContext]:
-    with opened(mode, playwright, downloads) as context:
+    with launch_browser(mode, playwright, downloads) as context:
         yield context
 
 
 @pytest.fixture
-def open_window(browser: BrowserContext, demonstration: Demonstration) -> Iterator[OpenWindow]:
+def open_tab(browser: BrowserContext, demonstration: Demonstration) -> Iterator[OpenTab]:
     """Opens windows, each on an origin of its own, and closes them after the test."""
-    windows: list[Window] = []
+    tabs: list[SiteTab] = []
 
-    def open_one(site: str = "") -> Window:
+    def open_one(site: str = "") -> SiteTab:
         assert demonstration.site
-        windows.append(Window(browser, site or demonstration.site.url))
-        return windows[-1]
+        tabs.append(SiteTab(browser, site or demonstration.site.url))
+        return tabs[-1]
 
     yield open_one
-    for window in windows:
-        window.close()
+    for tab in tabs:
+        tab.close()
 
 
 @pytest.fixture(scope="session")
-def bound_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def binding_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site, with a page that binds whatever tests put into it."""
-    return with_page(state / "site", tmp_path_factory.mktemp("binding") / "site", "binding")
+    return build_site_with_page(state / "site", tmp_path_factory.mktemp("binding") / "site", "binding")
 
 
 @pytest.fixture

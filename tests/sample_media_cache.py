@@ -15,12 +15,12 @@ _STATE = _ROOT / ".state"
 _SOURCES = _ROOT / "homeserver" / "development"
 
 
-def put_drawings(seed: Path) -> None:
+def copy_sample_media(seed: Path) -> None:
     """Puts them where seeding finds them, and need not draw them."""
-    shutil.copytree(prepare_drawings(), seed, dirs_exist_ok=True)
+    shutil.copytree(cached_sample_media(), seed, dirs_exist_ok=True)
 
 
-def prepare_drawings() -> Path:
+def cached_sample_media() -> Path:
     """Draws them, unless somebody has; gives the folder that they are in."""
     folder = _STATE / f"drawings-{_digest()}"
     if not folder.exists():

@@ -70,8 +70,8 @@ FIREFOX_PRIVATE_NO_WORKER = Mode(
 ALL_MODES = (CHROMIUM, CHROMIUM_OFF_THE_RECORD, FIREFOX, FIREFOX_PRIVATE, FIREFOX_PRIVATE_NO_WORKER)
 
 
-def with_little_storage(mode: Mode, kilobytes: int) -> Mode:
-    """The same, with room for so much on its disk; Chromium is told in each window (`Window.limit_storage`)."""
+def with_storage_limit(mode: Mode, kilobytes: int) -> Mode:
+    """The same, with room for so much on its disk; Chromium is told in each window (`SiteTab.limit_storage`)."""
     if mode.browser != "firefox":
         return mode
     limit = {"dom.quotaManager.temporaryStorage.fixedLimit": kilobytes}
@@ -92,17 +92,17 @@ def set_up_browsers() -> None:
 
 
 @contextmanager
-def opened(
-    mode: Mode, playwright: Playwright, downloads: Path | None = None, believed: str = ""
+def launch_browser(
+    mode: Mode, playwright: Playwright, downloads: Path | None = None, trusted_spki: str = ""
 ) -> Iterator[BrowserContext]:
     """A browser in some mode, with a profile of its own that is removed afterwards.
 
     :param downloads: where it saves files.
-    :param believed: the SHA-256 of the public key of a certificate that it is to believe, in base64; a Firefox believes
-        all then.
+    :param trusted_spki: SHA-256 of the public key of a certificate to trust, in base64; Firefox then trusts every
+        certificate.
     """
     with tempfile.TemporaryDirectory(prefix="authmedia-profile-", ignore_cleanup_errors=True) as profile:
-        context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""), downloads, believed)
+        context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""), downloads, trusted_spki)
         try:
             yield context
         finally:
@@ -112,21 +112,24 @@ def opened(
 
 
 def _launch(
-    mode: Mode, playwright: Playwright, profile: str, path: str, downloads: Path | None = None, believed: str = ""
+    mode: Mode, playwright: Playwright, profile: str, path: str, downloads: Path | None = None, trusted_spki: str = ""
 ) -> BrowserContext:
     if mode.browser == "chromium":
-        arguments = [*_CHROMIUM_ARGUMENTS, *([f"--ignore-certificate-errors-spki-list={believed}"] if believed else [])]
+        arguments = [
+            *_CHROMIUM_ARGUMENTS,
+            *([f"--ignore-certificate-errors-spki-list={trusted_spki}"] if trusted_spki else []),
+        ]
         own: dict[str, Any] = {"executable_path": path} if path else {}
         if mode.off_the_record:  # what Playwright calls a context is, in Chromium, an incognito window's profile
             return playwright.chromium.launch(args=arguments, **own).new_context()
         return playwright.chromium.launch_persistent_context(profile, args=arguments, downloads_path=downloads, **own)
-    stock: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
+    media_set: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
     return playwright.firefox.launch_persistent_context(
         profile,
         firefox_user_prefs=mode.preferences,
         downloads_path=downloads,
-        ignore_https_errors=bool(believed),
-        **stock,
+        ignore_https_errors=bool(trusted_spki),
+        **media_set,
     )
 
 

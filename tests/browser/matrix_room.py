@@ -39,7 +39,7 @@ class Room:
         answer = self._client.get(path, params={"width": width, "height": height, "method": method})
         return answer.raise_for_status().content
 
-    def say(self, name: str, mxc: str, kind: str = "m.image", **info: object) -> None:
+    def send_media(self, name: str, mxc: str, kind: str = "m.image", **info: object) -> None:
         """Sends a message with a media."""
         path = f"/_matrix/client/v3/rooms/{self.account['room']}/send/m.room.message/{name}"
         content = {"msgtype": kind, "body": name, "url": mxc, "info": info}

@@ -11,7 +11,7 @@ from web.site import PYAPP
 _PAGES = Path(__file__).parent / "pages"
 
 
-def with_page(site: Path, out: Path, name: str, source: str = "") -> Path:
+def build_site_with_page(site: Path, out: Path, name: str, source: str = "") -> Path:
     """Copies a built site and adds a page to it, which has all of the Python that there is.
 
     :param name: the page's, without ``.html``.

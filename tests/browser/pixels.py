@@ -14,12 +14,12 @@ _GRID = (12, 12)
 _EDGE = 0.2
 _NEAR = (0, -0.5, 0.5, -1, 1)
 # Of 255, on the average of all pixels and colours.
-CLOSE = 6.0
+MAX_DIFFERENCE = 6.0
 
 Fit = tuple[int, int, str]
 
 
-def full_page(png: bytes) -> Image.Image:
+def decode_screenshot(png: bytes) -> Image.Image:
     """A screenshot as a picture."""
     return Image.open(io.BytesIO(png)).convert("RGB")
 
@@ -34,10 +34,10 @@ def cut(page: Image.Image, box: list[float]) -> Image.Image:
 def frames(path: Path, fit: Fit | None = None) -> list[Image.Image]:
     """A picture's frames as an element shows them: whole, or as the homeserver's thumbnail."""
     with Image.open(path) as picture:
-        return [as_shown(frame, fit) for frame in ImageSequence.Iterator(picture)]
+        return [downsample(frame, fit) for frame in ImageSequence.Iterator(picture)]
 
 
-def as_shown(picture: Image.Image, fit: Fit | None = None) -> Image.Image:
+def downsample(picture: Image.Image, fit: Fit | None = None) -> Image.Image:
     """A picture as `difference` compares it."""
     picture = picture.convert("RGB")
     whole = ImageOps.fit(picture, fit[:2]) if fit and fit[2] == "crop" else picture
@@ -78,7 +78,7 @@ def _mean(picture: Image.Image) -> float:
     return sum(ImageStat.Stat(picture).mean) / 3
 
 
-def fit_of(element: dict[str, Any]) -> Fit | None:
+def requested_thumbnail(element: dict[str, Any]) -> Fit | None:
     """The thumbnail that an element asks for."""
     if "width" not in element:
         return None

@@ -28,7 +28,7 @@ SEEK = """([selector, position]) => new Promise((resolve, reject) => {
 _numbers = itertools.count(1)
 
 
-class Window:
+class SiteTab:
     """A page of the site, on an origin that no other window has: nothing kept by one is found by another.
 
     :param site: the address of the site, on ``localhost``; ``*.localhost`` leads to the same place.
@@ -39,31 +39,31 @@ class Window:
         self.page: Page = context.new_page()
         self.origin = origin or site.rstrip("/").replace("//localhost", f"//w{next(_numbers)}.localhost")
         self.requests: list[str] = []
-        self.said: list[str] = []
+        self.console_messages: list[str] = []
         self.page.on("request", lambda request: self.requests.append(request.url))
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("console", lambda message: self.console_messages.append(message.text))
+        self.page.on("pageerror", lambda error: self.console_messages.append(str(error)))
 
     def open(self, name: str, **query: str) -> None:
         """Opens a page of the site and waits until it is done or has failed."""
         parameters = f"?{urlencode(query)}" if query else ""
         self.page.goto(f"{self.origin}/{name}.html{parameters}")
-        self.settled()
+        self.wait_until_settled()
 
-    def settled(self, timeout_s: float = 60) -> None:
+    def wait_until_settled(self, timeout_s: float = 60) -> None:
         """Waits until the page is done or has failed."""
         self.page.wait_for_function(_SETTLED, timeout=timeout_s * 1000)
 
     def reload(self) -> None:
         """Loads the page again and waits until it is done or has failed."""
         self.page.reload()
-        self.settled()
+        self.wait_until_settled()
 
-    def press(self, selector: str) -> None:
+    def click_and_settle(self, selector: str) -> None:
         """Presses a button that sets the page to work, and waits until that is done."""
         self.page.eval_on_selector("html", "(html) => { html.dataset.state = 'pressed'; }")
         self.page.click(selector)
-        self.settled()
+        self.wait_until_settled()
 
     @property
     def state(self) -> str:
@@ -98,23 +98,23 @@ class Window:
         """The hash of the bytes that an element's source leads to, read inside the page."""
         return str(self.page.eval_on_selector(selector, _BYTES_HASH))
 
-    def origins_asked(self) -> set[str]:
+    def requested_origins(self) -> set[str]:
         """All origins that this page asked anything of; what stays inside the browser is left out."""
         asked = {urlsplit(url) for url in self.requests}
         return {f"{parts.scheme}://{parts.netloc}" for parts in asked if parts.scheme not in ("blob", "data", "about")}
 
-    def token(self) -> str:
+    def access_token(self) -> str:
         """The access token, from where the page keeps it while the tab lives."""
         kept = self.page.evaluate("() => sessionStorage.getItem('authmedia.session')")
         return str(json.loads(kept)["token"])
 
     def end_session(self, homeserver: str) -> None:
         """Ends the page's session on its homeserver, as from another device."""
-        headers = {"Authorization": f"Bearer {self.token()}"}
+        headers = {"Authorization": f"Bearer {self.access_token()}"}
         assert httpx.post(homeserver + "/_matrix/client/v3/logout", headers=headers, json={}).status_code == 200
 
     def limit_storage(self, kilobytes: int) -> None:
-        """Lets this origin store so much from now on, in Chromium; Firefox is started so (`with_little_storage`)."""
+        """Lets this origin store so much from now on, in Chromium; Firefox is started so (`with_storage_limit`)."""
         if "Chrome" in self.page.evaluate("navigator.userAgent"):
             quota = {"origin": self.origin, "quotaSize": kilobytes * 1024}
             self.page.context.new_cdp_session(self.page).send("Storage.overrideQuotaForOrigin", quota)

@@ -7,10 +7,19 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext
 
-from tests.browser.binding_fixture import FILES, MEDIA, Bench, Stock, add, as_json, bench, wait_until
+from tests.browser.binding_harness import (
+    LIST_OPFS_FILES,
+    MEDIA,
+    BindingHarness,
+    MediaSet,
+    add_elements,
+    binding_harness,
+    to_json,
+    wait_for_state,
+)
 from tests.browser.matrix_room import Room
-from tests.browser.site_tab import Window
-from tests.browser.throttling_proxy import Brake
+from tests.browser.site_tab import SiteTab
+from tests.browser.throttling_proxy import ThrottlingProxy
 from web.demonstration import Demonstration
 
 SIZE = (MEDIA / "screenshot.png").stat().st_size
@@ -29,15 +38,15 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="session")
-def stock(demonstration: Demonstration) -> Stock:
-    return Stock(demonstration.synapse, "keeping", 4)
+def media_set(demonstration: Demonstration) -> MediaSet:
+    return MediaSet(demonstration.synapse, "keeping", 4)
 
 
 @pytest.fixture(scope="session")
-def large(stock: Stock) -> list[str]:
+def large(media_set: MediaSet) -> list[str]:
     """Four pictures of next to the same size, of which a file's first line and the index are nothing."""
     content = (MEDIA / "screenshot.png").read_bytes()
-    return [stock.add(content + b"." * number, "image/png") for number in range(4)]
+    return [media_set.upload(content + b"." * number, "image/png") for number in range(4)]
 
 
 @pytest.fixture(scope="session")
@@ -49,94 +58,100 @@ def another(demonstration: Demonstration) -> Iterator[Room]:
 
 
 @pytest.fixture
-def one(bound_site: Path, browser: BrowserContext, demonstration: Demonstration, stock: Stock) -> Iterator[Bench]:
-    with bench(bound_site, browser, demonstration.synapse, stock.room.account) as opened:
+def harness(
+    binding_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
+) -> Iterator[BindingHarness]:
+    with binding_harness(binding_site, browser, demonstration.synapse, media_set.room.account) as opened:
         yield opened
 
 
-def show_in_turn(window: Window, mxcs: list[str]) -> None:
+def show_in_turn(tab: SiteTab, mxcs: list[str]) -> None:
     """Shows one after the other, so that it is known which was used last, and takes each away again."""
     for mxc in mxcs:
-        add(window, [mxc])
-        wait_until(window, "img[data-mxc]")
-        window.page.evaluate("() => document.getElementById('bound').replaceChildren()")
+        add_elements(tab, [mxc])
+        wait_for_state(tab, "img[data-mxc]")
+        tab.page.evaluate("() => document.getElementById('elements').replaceChildren()")
 
 
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["blob", "opfs"])
-def test_the_least_recently_used_leaves_when_there_is_no_more_room(
-    one: Bench, large: list[str], interpreter: str, strategy: str
+def test_least_recently_used_media_is_evicted(
+    harness: BindingHarness, large: list[str], interpreter: str, strategy: str
 ) -> None:
-    window = one.open(strategy, budget=str(SIZE * 7 // 2), interpreter=interpreter)
+    tab = harness.open(strategy, budget=str(SIZE * 7 // 2), interpreter=interpreter)
     first, second, third, fourth = large
-    show_in_turn(window, [first, second, third, first, fourth])
-    assert one.brake.asked_for("/download/") == 4
-    show_in_turn(window, [first, third, fourth])
-    assert one.brake.asked_for("/download/") == 4, "these had room"
-    show_in_turn(window, [second])
-    assert one.brake.asked_for("/download/") == 5, "this one made way"
+    show_in_turn(tab, [first, second, third, first, fourth])
+    assert harness.proxy.request_count("/download/") == 4
+    show_in_turn(tab, [first, third, fourth])
+    assert harness.proxy.request_count("/download/") == 4, "these had room"
+    show_in_turn(tab, [second])
+    assert harness.proxy.request_count("/download/") == 5, "this one made way"
     if strategy == "opfs":
-        assert len(window.page.evaluate(FILES)) == 3
+        assert len(tab.page.evaluate(LIST_OPFS_FILES)) == 3
 
 
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["opfs", "blob", "bundle"])
-def test_content_types_survive(one: Bench, stock: Stock, interpreter: str, strategy: str) -> None:
-    tune = stock.add_file("tune.mp3")
-    window = one.open(strategy, interpreter=interpreter)
+def test_content_types_survive_storage(
+    harness: BindingHarness, media_set: MediaSet, interpreter: str, strategy: str
+) -> None:
+    tune = media_set.upload_file("tune.mp3")
+    tab = harness.open(strategy, interpreter=interpreter)
     for source in ("network", "disk" if strategy == "opfs" else "network"):
-        add(window, stock.pictures[:1])
-        add(window, [tune], "audio")
-        wait_until(window, "[data-mxc]")
+        add_elements(tab, media_set.pictures[:1])
+        add_elements(tab, [tune], "audio")
+        wait_for_state(tab, "[data-mxc]")
         for tag, content_type in (("img", "image/png"), ("audio", "audio/mpeg")):
-            assert window.page.locator(f"{tag}[data-mxc]").get_attribute("data-source") == source
-            assert window.page.eval_on_selector(f"{tag}[data-mxc]", TYPE) == content_type
-        window.reload()
+            assert tab.page.locator(f"{tag}[data-mxc]").get_attribute("data-source") == source
+            assert tab.page.eval_on_selector(f"{tag}[data-mxc]", TYPE) == content_type
+        tab.reload()
 
 
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", list(ASKED))
 def test_what_is_kept_for_one_account_is_never_given_to_another(
-    bound_site: Path,
+    binding_site: Path,
     browser: BrowserContext,
     demonstration: Demonstration,
-    stock: Stock,
+    media_set: MediaSet,
     another: Room,
     interpreter: str,
     strategy: str,
 ) -> None:
     """Two accounts of one homeserver, on one page, with the same media."""
-    pictures = stock.pictures[:3]
+    pictures = media_set.pictures[:3]
     path, times = ASKED[strategy]
     sized = {"data_width": str(SIDE), "data_height": str(SIDE), "data_method": "crop"}
-    with Brake(demonstration.synapse.base_url) as brake:
-        other = {**another.account, "homeserver": brake.address()}
-        told = {**stock.room.account, "second": as_json(other)}
-        with bench(bound_site, browser, demonstration.synapse, told) as opened:
-            window = opened.open(strategy, interpreter=interpreter)
-            for account, way in ((stock.room.account, opened.brake), (other, brake)):
-                add(window, pictures, data_user_id=account["user"], **sized)
-                wait_until(window, "img[data-mxc]")
-                assert way.asked_for(path) == times, "each with a header of its own"
+    with ThrottlingProxy(demonstration.synapse.base_url) as proxy:
+        other = {**another.account, "homeserver": proxy.address()}
+        told = {**media_set.room.account, "second": to_json(other)}
+        with binding_harness(binding_site, browser, demonstration.synapse, told) as opened:
+            tab = opened.open(strategy, interpreter=interpreter)
+            for account, way in ((media_set.room.account, opened.proxy), (other, proxy)):
+                add_elements(tab, pictures, data_user_id=account["user"], **sized)
+                wait_for_state(tab, "img[data-mxc]")
+                assert way.request_count(path) == times, "each with a header of its own"
             if strategy == "opfs":
-                assert len(window.page.evaluate(FILES)) == 2 * len(pictures)
-            window.page.click("#leave")
-            window.page.wait_for_selector("html[data-left]", state="attached")
+                assert len(tab.page.evaluate(LIST_OPFS_FILES)) == 2 * len(pictures)
+            tab.page.click("#leave")
+            tab.page.wait_for_selector("html[data-left]", state="attached")
             for number, mxc in enumerate(pictures):
                 still = f'img[data-user-id="{other["user"]}"] >> nth={number}'
                 thumbnail = another.thumbnail(mxc, SIDE, SIDE, "crop")
-                assert window.sha256(still) == hashlib.sha256(thumbnail).hexdigest()
+                assert tab.sha256(still) == hashlib.sha256(thumbnail).hexdigest()
             if strategy == "opfs":
-                assert len(window.page.evaluate(FILES)) == len(pictures), "the other account's"
+                assert len(tab.page.evaluate(LIST_OPFS_FILES)) == len(pictures), "the other account's"
 
 
 @pytest.mark.by_default("chromium")
-def test_where_the_tab_keeps_nothing_links_are_kept_in_memory(one: Bench, stock: Stock, interpreter: str) -> None:
-    window = one.open("link", script=REFUSED, interpreter=interpreter)
-    show_in_turn(window, stock.pictures[:2])
-    asked = one.brake.asked_for("/media/links")
-    show_in_turn(window, stock.pictures[:2])
-    assert one.brake.asked_for("/media/links") == asked == 2
-    window.reload()
-    show_in_turn(window, stock.pictures[:1])
-    assert one.brake.asked_for("/media/links") == 3, "and for no longer than the page lives"
+def test_links_are_cached_in_memory_without_session_storage(
+    harness: BindingHarness, media_set: MediaSet, interpreter: str
+) -> None:
+    tab = harness.open("link", script=REFUSED, interpreter=interpreter)
+    show_in_turn(tab, media_set.pictures[:2])
+    asked = harness.proxy.request_count("/media/links")
+    show_in_turn(tab, media_set.pictures[:2])
+    assert harness.proxy.request_count("/media/links") == asked == 2
+    tab.reload()
+    show_in_turn(tab, media_set.pictures[:1])
+    assert harness.proxy.request_count("/media/links") == 3, "and for no longer than the page lives"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.browser.site_tab import Window
-from tests.conftest import OpenWindow
+from tests.browser.site_tab import SiteTab
+from tests.conftest import OpenTab
 
 # Whatever a page can try with an address: to read it with and without cookies, and to show it and look at its pixels.
 ATTEMPTS = """async (address) => {
@@ -34,15 +34,15 @@ MINT = """(address) => fetch(address, { method: "POST", credentials: "include", 
   (response) => `HTTP ${response.status}`, (error) => error.name)"""
 
 
-def elsewhere(window: Window) -> Window:
+def elsewhere(tab: SiteTab) -> SiteTab:
     """The window, on an origin of its own, with what has no policy that would forbid anything."""
-    window.page.goto(f"{window.origin}/file-writer.js")
-    return window
+    tab.page.goto(f"{tab.origin}/file-writer.js")
+    return tab
 
 
 @pytest.mark.by_default("chromium")
-def test_what_a_cookie_opens_is_read_by_no_other_origin(open_window: OpenWindow) -> None:
-    mine, theirs = open_window(), elsewhere(open_window())
+def test_what_a_cookie_opens_is_read_by_no_other_origin(open_tab: OpenTab) -> None:
+    mine, theirs = open_tab(), elsewhere(open_tab())
     mine.open("cookie")
     assert mine.state == "done", mine.page.locator("#problem").inner_text()
     address = next(url for url in mine.requests if "/media/cookie/" in url and "/picture?" not in url)
@@ -60,8 +60,8 @@ def test_what_a_cookie_opens_is_read_by_no_other_origin(open_window: OpenWindow)
 
 
 @pytest.mark.by_default("chromium")
-def test_media_and_links_are_for_whoever_has_a_header(open_window: OpenWindow) -> None:
-    mine, theirs = open_window(), elsewhere(open_window())
+def test_media_and_links_are_for_whoever_has_a_header(open_tab: OpenTab) -> None:
+    mine, theirs = open_tab(), elsewhere(open_tab())
     mine.open("blob")
     assert mine.state == "done", mine.page.locator("#problem").inner_text()
     address = next(url for url in mine.requests if "/_matrix/client/v1/media/" in url)

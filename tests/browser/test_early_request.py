@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from tests.browser.site_tab import Window
-from tests.conftest import OpenWindow
+from tests.browser.site_tab import SiteTab
+from tests.conftest import OpenTab
 from web.demonstration import Demonstration
 
 ROOMS = "/_matrix/client/v3/rooms/"
@@ -19,55 +19,55 @@ ASKED = """(part) => performance.getEntriesByType("resource").filter(({ name }) 
 
 
 @pytest.mark.by_default("firefox-private")
-def test_the_next_page_of_a_room_asks_before_its_python_is_there(open_window: OpenWindow, interpreter: str) -> None:
-    window = open_window()
-    window.page.add_init_script(NOTE)
-    window.open("blob", interpreter=interpreter)
-    assert window.page.evaluate(ASKED, ROOMS) == [False, False], "nothing is known of a room yet"
-    window.open("link", interpreter=interpreter)
-    assert window.page.evaluate(ASKED, ROOMS) == [True, True], "and what came is used"
-    assert {media["state"] for media in window.media} == {"shown"}
+def test_next_page_requests_room_before_python_starts(open_tab: OpenTab, interpreter: str) -> None:
+    tab = open_tab()
+    tab.page.add_init_script(NOTE)
+    tab.open("blob", interpreter=interpreter)
+    assert tab.page.evaluate(ASKED, ROOMS) == [False, False], "nothing is known of a room yet"
+    tab.open("link", interpreter=interpreter)
+    assert tab.page.evaluate(ASKED, ROOMS) == [True, True], "and what came is used"
+    assert {media["state"] for media in tab.media} == {"shown"}
 
 
 @pytest.mark.by_default("chromium")
-def test_a_session_that_has_ended_meanwhile_is_renewed(open_window: OpenWindow, demonstration: Demonstration) -> None:
-    window = open_window()
-    window.open("blob")
-    window.end_session(demonstration.synapse.base_url)
-    window.open("link")
-    assert window.state == "done"
-    assert {media["state"] for media in window.media} == {"shown"}
+def test_session_ended_since_last_page_is_renewed(open_tab: OpenTab, demonstration: Demonstration) -> None:
+    tab = open_tab()
+    tab.open("blob")
+    tab.end_session(demonstration.synapse.base_url)
+    tab.open("link")
+    assert tab.state == "done"
+    assert {media["state"] for media in tab.media} == {"shown"}
 
 
 @pytest.mark.by_default("chromium")
-def test_no_token_goes_to_another_server(open_window: OpenWindow, demonstration: Demonstration) -> None:
-    window = open_window()
-    window.open("blob")
-    elsewhere = [demonstration.synapse.base_url + ".example.org/", f"{window.origin}/elsewhere"]
-    window.page.evaluate(f"(urls) => {{ sessionStorage['{BEGINNING}'] = urls; }}", json.dumps(elsewhere))
-    window.requests.clear()
-    window.open("link")
-    assert window.state == "done"
-    assert not [url for url in window.requests if "elsewhere" in url or "example.org" in url]
+def test_early_requests_send_no_token_to_other_servers(open_tab: OpenTab, demonstration: Demonstration) -> None:
+    tab = open_tab()
+    tab.open("blob")
+    elsewhere = [demonstration.synapse.base_url + ".example.org/", f"{tab.origin}/elsewhere"]
+    tab.page.evaluate(f"(urls) => {{ sessionStorage['{BEGINNING}'] = urls; }}", json.dumps(elsewhere))
+    tab.requests.clear()
+    tab.open("link")
+    assert tab.state == "done"
+    assert not [url for url in tab.requests if "elsewhere" in url or "example.org" in url]
 
 
 @pytest.mark.by_default("chromium")
 @pytest.mark.parametrize("own", [True, False])
-def test_what_was_asked_with_another_token_is_not_taken(
-    open_window: OpenWindow, demonstration: Demonstration, own: bool
+def test_early_response_for_another_token_is_ignored(
+    open_tab: OpenTab, demonstration: Demonstration, own: bool
 ) -> None:
-    window = open_window()
-    window.open("blob")
-    token = window.token()
-    _begin(window, demonstration.synapse.base_url + "/_matrix/client/v3/account/whoami", token if own else "another")
-    window.open("index")
-    assert window.state == "done"
-    assert (window.token() != token) == own, "who hears that a session has ended signs in anew"
+    tab = open_tab()
+    tab.open("blob")
+    token = tab.access_token()
+    _begin(tab, demonstration.synapse.base_url + "/_matrix/client/v3/account/whoami", token if own else "another")
+    tab.open("index")
+    assert tab.state == "done"
+    assert (tab.access_token() != token) == own, "who hears that a session has ended signs in anew"
 
 
-def _begin(window: Window, url: str, token: str) -> None:
+def _begin(tab: SiteTab, url: str, token: str) -> None:
     """Has each page of the window begin with a request that is answered with the end of the session."""
-    window.page.add_init_script(
+    tab.page.add_init_script(
         f"""window.authmediaBegun = {{{json.dumps(url)}: {{
           answer: Promise.resolve(new Response('{{"errcode": "M_UNKNOWN_TOKEN"}}', {{ status: 401 }})),
           controller: new AbortController(),

@@ -7,8 +7,8 @@ import pytest
 from playwright.sync_api import Error
 
 from tests.browser.matrix_room import Account, Room, picture
-from tests.browser.site_tab import Window
-from tests.conftest import OpenWindow
+from tests.browser.site_tab import SiteTab
+from tests.conftest import OpenTab
 from web.demonstration import Demonstration
 
 MARK = "document.title = 'hacked'; try { localStorage.hacked = 'yes'; opener.hacked = 'yes'; } catch {}"
@@ -56,9 +56,9 @@ WITHOUT_HEADER = ("/media/signed/", "/media/cookie/", "/media/query/")
 def hostile_room(demonstration: Demonstration) -> Iterator[Room]:
     room = Room(demonstration.synapse, "hostile")
     for name, (content, content_type) in HOSTILE.items():
-        room.say(name, room.upload(content, content_type), mimetype="image/png")
-        room.say(f"{name}-video", room.upload(content + b" ", content_type), "m.video", mimetype="video/mp4")
-    room.say("a-picture", room.upload(picture(62), "image/png"))
+        room.send_media(name, room.upload(content, content_type), mimetype="image/png")
+        room.send_media(f"{name}-video", room.upload(content + b" ", content_type), "m.video", mimetype="video/mp4")
+    room.send_media("a-picture", room.upload(picture(62), "image/png"))
     yield room
     room.close()
 
@@ -66,35 +66,35 @@ def hostile_room(demonstration: Demonstration) -> Iterator[Room]:
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_nothing_in_media_runs_however_they_are_opened(
-    open_window: OpenWindow, site_for: Callable[[Account], str], hostile_room: Room, strategy: str
+    open_tab: OpenTab, site_for: Callable[[Account], str], hostile_room: Room, strategy: str
 ) -> None:
-    window = open_window(site_for(hostile_room.account))
-    window.page.add_init_script(KEEP)
-    window.open(strategy.replace("_", "-"))
-    assert window.state == "done", window.page.locator("#problem").inner_text()
-    states = {media["name"]: media["state"] for media in window.media}
+    tab = open_tab(site_for(hostile_room.account))
+    tab.page.add_init_script(KEEP)
+    tab.open(strategy.replace("_", "-"))
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
+    states = {media["name"]: media["state"] for media in tab.media}
     assert len([name for name in states if not name.startswith("Avatar")]) == 2 * len(HOSTILE) + 1
     assert states["a-picture"] == "shown"
     assert states["page"] == states["page-as-png"] == states["script"] == "failed"
-    opened_by_themselves = addresses(window)
+    opened_by_themselves = addresses(tab)
     assert opened_by_themselves or strategy == "service_worker", "whose addresses open nothing without their worker"
-    assert set(window.page.evaluate(TYPES)) <= {"image/png", "image/gif", "application/octet-stream"}
+    assert set(tab.page.evaluate(TYPES)) <= {"image/png", "image/gif", "application/octet-stream"}
     for address in opened_by_themselves:
-        with window.page.context.expect_page() as opened:
-            window.page.evaluate("(address) => { window.open(address); }", address)
+        with tab.page.context.expect_page() as opened:
+            tab.page.evaluate("(address) => { window.open(address); }", address)
         # What becomes a download closes its tab, sometimes before anybody can wait for it.
         with suppress(Error):
             opened.value.wait_for_load_state(timeout=LOADED_MS)
         with suppress(Error):
             assert opened.value.title() != "hacked", address
             opened.value.close()
-    told = window.page.evaluate("() => [localStorage.hacked, window.hacked, document.title]")
+    told = tab.page.evaluate("() => [localStorage.hacked, window.hacked, document.title]")
     assert told[:2] == [None, None]
     assert told[2] != "hacked"
 
 
-def addresses(window: Window) -> list[str]:
+def addresses(tab: SiteTab) -> list[str]:
     """Wherever media were shown from: object URLs, and addresses that open them without a header."""
-    of_the_network = [url for url in window.requests if any(way in url for way in WITHOUT_HEADER)]
-    found = [*window.page.evaluate("() => window.kept"), *dict.fromkeys(of_the_network)]
+    of_the_network = [url for url in tab.requests if any(way in url for way in WITHOUT_HEADER)]
+    found = [*tab.page.evaluate("() => window.kept"), *dict.fromkeys(of_the_network)]
     return [str(url) for url in found]

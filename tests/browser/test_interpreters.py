@@ -10,8 +10,8 @@ from playwright.sync_api import BrowserContext
 
 from tests.bodies import WHOLE
 from tests.browser.engines import CHROMIUM
-from tests.browser.page_builder import with_page
-from tests.browser.site_tab import Window
+from tests.browser.page_builder import build_site_with_page
+from tests.browser.site_tab import SiteTab
 from web.server import SiteServer
 from web.site import PYAPP, build
 
@@ -71,7 +71,7 @@ def site(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
     folder = tmp_path_factory.mktemp("every")
     build(folder / "built")
     source = EVERY.format(names=names, count=DIGESTS, bodies=len(BODIES), last=len(BODIES) - 1)
-    out = with_page(folder / "built", folder / "site", "every", source)
+    out = build_site_with_page(folder / "built", folder / "site", "every", source)
     (out / "bodies").mkdir()
     for number, (body, _) in enumerate(BODIES):
         (out / "bodies" / str(number)).write_bytes(body)
@@ -83,17 +83,17 @@ def site(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
 def test_every_module_is_imported(browser: BrowserContext, site: str, names: list[str], interpreter: str) -> None:
-    window = Window(browser, site)
-    window.open("every", interpreter=interpreter)
-    assert window.state == "done", window.page.locator("#problem").inner_text()
-    assert window.page.locator("html").get_attribute("data-imported") == str(len(names))
+    tab = SiteTab(browser, site)
+    tab.open("every", interpreter=interpreter)
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
+    assert tab.page.locator("html").get_attribute("data-imported") == str(len(names))
     assert "authmedia.strategies.opfs" in names
-    digests, ends = json.loads(window.page.locator("#report").text_content() or "[]")
+    digests, ends = json.loads(tab.page.locator("#report").text_content() or "[]")
     assert ends == [whole for _, whole in BODIES]
-    assert int(window.page.locator("html").get_attribute("data-emptied") or 0) > 0, "of ten loads at a time"
-    assert window.page.locator("html").get_attribute("data-listed") == "1"
+    assert int(tab.page.locator("html").get_attribute("data-emptied") or 0) > 0, "of ten loads at a time"
+    assert tab.page.locator("html").get_attribute("data-listed") == "1"
     assert digests == [hmac_sha256("a key", str(number)) for number in range(DIGESTS)]
-    window.close()
+    tab.close()
 
 
 def hmac_sha256(key: str, text: str) -> str:

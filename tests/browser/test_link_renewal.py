@@ -9,7 +9,14 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.binding_fixture import Bench, Stock, add, bench, counters, wait_until
+from tests.browser.binding_harness import (
+    BindingHarness,
+    MediaSet,
+    add_elements,
+    binding_harness,
+    read_counters,
+    wait_for_state,
+)
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
@@ -45,41 +52,47 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 
 
 @pytest.fixture(scope="session")
-def stock(brief: Synapse) -> Stock:
-    return Stock(brief, "links", 6)
+def media_set(brief: Synapse) -> MediaSet:
+    return MediaSet(brief, "links", 6)
 
 
 @pytest.fixture(scope="session")
-def lasting(demonstration: Demonstration) -> Stock:
+def lasting(demonstration: Demonstration) -> MediaSet:
     """Media of a homeserver whose links live for hours."""
-    return Stock(demonstration.synapse, "lasting", 6)
+    return MediaSet(demonstration.synapse, "lasting", 6)
 
 
 @pytest.fixture
-def one(bound_site: Path, browser: BrowserContext, brief: Synapse, stock: Stock) -> Iterator[Bench]:
-    with bench(bound_site, browser, brief, stock.room.account) as opened:
+def harness(
+    binding_site: Path, browser: BrowserContext, brief: Synapse, media_set: MediaSet
+) -> Iterator[BindingHarness]:
+    with binding_harness(binding_site, browser, brief, media_set.room.account) as opened:
         yield opened
 
 
 @pytest.fixture
-def steady(bound_site: Path, browser: BrowserContext, demonstration: Demonstration, lasting: Stock) -> Iterator[Bench]:
-    with bench(bound_site, browser, demonstration.synapse, lasting.room.account) as opened:
+def steady(
+    binding_site: Path, browser: BrowserContext, demonstration: Demonstration, lasting: MediaSet
+) -> Iterator[BindingHarness]:
+    with binding_harness(binding_site, browser, demonstration.synapse, lasting.room.account) as opened:
         yield opened
 
 
 @pytest.mark.by_default("firefox-private")
-def test_a_video_goes_on_where_it_was_when_its_link_ends(one: Bench, stock: Stock, interpreter: str) -> None:
-    film = stock.add_file("film.mp4")
-    window = one.open("link", interpreter=interpreter)
-    one.brake.bytes_per_s = 150_000  # so that the browser has not all of it by then
-    add(window, [film], "video", muted="")
-    wait_until(window, "video")
-    first = window.page.locator("video").get_attribute("src") or ""
-    window.page.eval_on_selector("video", "(video) => video.play()")
+def test_video_resumes_at_its_position_after_link_expiry(
+    harness: BindingHarness, media_set: MediaSet, interpreter: str
+) -> None:
+    film = media_set.upload_file("film.mp4")
+    tab = harness.open("link", interpreter=interpreter)
+    harness.proxy.bytes_per_s = 150_000  # so that the browser has not all of it by then
+    add_elements(tab, [film], "video", muted="")
+    wait_for_state(tab, "video")
+    first = tab.page.locator("video").get_attribute("src") or ""
+    tab.page.eval_on_selector("video", "(video) => video.play()")
     wait_for(lambda: httpx.get(first, headers={"Range": "bytes=0-0"}).status_code == 403, 15, "the end of the link")
-    one.brake.bytes_per_s = 0
-    one.brake.cut()
-    window.page.eval_on_selector(
+    harness.proxy.bytes_per_s = 0
+    harness.proxy.cut()
+    tab.page.eval_on_selector(
         "video",
         """(video) => {
           window.asked = performance.now();
@@ -87,80 +100,82 @@ def test_a_video_goes_on_where_it_was_when_its_link_ends(one: Bench, stock: Stoc
           video.currentTime = 20;
         }""",
     )
-    window.page.wait_for_function("() => window.went && document.querySelector('video').currentTime > 20.1")
-    assert window.page.locator("video").get_attribute("src") != first
-    assert window.page.eval_on_selector("video", "(video) => [video.paused, video.dataset.state]") == [False, "shown"]
-    assert window.page.evaluate("() => window.went - window.asked") < 1000
+    tab.page.wait_for_function("() => window.went && document.querySelector('video').currentTime > 20.1")
+    assert tab.page.locator("video").get_attribute("src") != first
+    assert tab.page.eval_on_selector("video", "(video) => [video.paused, video.dataset.state]") == [False, "shown"]
+    assert tab.page.evaluate("() => window.went - window.asked") < 1000
 
 
 @pytest.mark.by_default("chromium")
-def test_the_next_link_of_what_plays_is_there_before_this_one_ends(one: Bench, stock: Stock, interpreter: str) -> None:
-    film = stock.add_file("film.mp4")
-    window = one.open("link", interpreter=interpreter)
-    add(window, [film], "video")
-    wait_until(window, "video")
-    first = window.page.locator("video").get_attribute("src") or ""
-    wait_for(lambda: one.brake.asked_for(LINKS) == 2, 15, "another link")
-    assert httpx.get(first, headers={"Range": "bytes=0-0"}).status_code == 206, "this one still lives"
-    window.page.eval_on_selector("video", "(video) => video.remove()")
-    assert counters(window)["bound"] == 0
-
-
-@pytest.mark.by_default("chromium")
-def test_what_is_mounted_after_its_link_ended_gets_another_without_a_failed_request(
-    one: Bench, stock: Stock, interpreter: str
+def test_link_of_playing_media_is_renewed_before_expiry(
+    harness: BindingHarness, media_set: MediaSet, interpreter: str
 ) -> None:
-    window = one.open("link", interpreter=interpreter)
-    add(window, stock.pictures[:1])
-    wait_until(window, "img[data-mxc]")
-    first = window.page.locator("img[data-mxc]").get_attribute("src") or ""
+    film = media_set.upload_file("film.mp4")
+    tab = harness.open("link", interpreter=interpreter)
+    add_elements(tab, [film], "video")
+    wait_for_state(tab, "video")
+    first = tab.page.locator("video").get_attribute("src") or ""
+    wait_for(lambda: harness.proxy.request_count(LINKS) == 2, 15, "another link")
+    assert httpx.get(first, headers={"Range": "bytes=0-0"}).status_code == 206, "this one still lives"
+    tab.page.eval_on_selector("video", "(video) => video.remove()")
+    assert read_counters(tab)["bound"] == 0
+
+
+@pytest.mark.by_default("chromium")
+def test_mount_after_link_expiry_requests_a_new_link_first(
+    harness: BindingHarness, media_set: MediaSet, interpreter: str
+) -> None:
+    tab = harness.open("link", interpreter=interpreter)
+    add_elements(tab, media_set.pictures[:1])
+    wait_for_state(tab, "img[data-mxc]")
+    first = tab.page.locator("img[data-mxc]").get_attribute("src") or ""
     wait_for(lambda: httpx.get(first).status_code == 403, 15, "the end of the link")
-    asked = one.brake.asked_for(LINKS)
-    add(window, stock.pictures[:1])
-    wait_until(window, "img[data-mxc]")
-    assert window.page.locator("img[data-mxc]").nth(1).get_attribute("src") != first
-    assert one.brake.asked_for(LINKS) == asked + 1
-    assert window.sha256("img[data-mxc] >> nth=1") == stock.sha256[stock.pictures[0]]
+    asked = harness.proxy.request_count(LINKS)
+    add_elements(tab, media_set.pictures[:1])
+    wait_for_state(tab, "img[data-mxc]")
+    assert tab.page.locator("img[data-mxc]").nth(1).get_attribute("src") != first
+    assert harness.proxy.request_count(LINKS) == asked + 1
+    assert tab.sha256("img[data-mxc] >> nth=1") == media_set.sha256[media_set.pictures[0]]
 
 
 @pytest.mark.by_default("chromium")
 @pytest.mark.parametrize("ahead_ms", [A_DAY_MS, TEN_MINUTES_MS, -TEN_MINUTES_MS])
-def test_links_are_kept_over_a_reload_whatever_the_clocks_say(
-    steady: Bench, lasting: Stock, interpreter: str, ahead_ms: int
+def test_links_survive_reload_despite_clock_skew(
+    steady: BindingHarness, lasting: MediaSet, interpreter: str, ahead_ms: int
 ) -> None:
-    window = steady.open("link", script=AHEAD % ahead_ms, interpreter=interpreter)
-    add(window, lasting.pictures)
-    wait_until(window, "img[data-mxc]")
-    assert steady.brake.asked_for(LINKS) == 1, "all that is asked for in one turn goes together"
-    links = window.page.eval_on_selector_all("img[data-mxc]", "(images) => images.map((image) => image.src)")
-    before = len(steady.brake.asked)
-    window.reload()
-    add(window, lasting.pictures)
-    wait_until(window, "img[data-mxc]")
-    assert window.page.eval_on_selector_all("img[data-mxc]", "(images) => images.map((image) => image.src)") == links, (
+    tab = steady.open("link", script=AHEAD % ahead_ms, interpreter=interpreter)
+    add_elements(tab, lasting.pictures)
+    wait_for_state(tab, "img[data-mxc]")
+    assert steady.proxy.request_count(LINKS) == 1, "all that is asked for in one turn goes together"
+    links = tab.page.eval_on_selector_all("img[data-mxc]", "(images) => images.map((image) => image.src)")
+    before = len(steady.proxy.requested_paths)
+    tab.reload()
+    add_elements(tab, lasting.pictures)
+    wait_for_state(tab, "img[data-mxc]")
+    assert tab.page.eval_on_selector_all("img[data-mxc]", "(images) => images.map((image) => image.src)") == links, (
         "stable, so that the browser's own cache answers"
     )
-    later = [path for path in steady.brake.asked[before:] if "/media/" in path and "config" not in path]
+    later = [path for path in steady.proxy.requested_paths[before:] if "/media/" in path and "config" not in path]
     assert later == [], "neither links nor media are asked for again"
 
 
 @pytest.mark.by_default("chromium")
 def test_leaving_ends_links_and_empties_what_was_kept(
-    steady: Bench, demonstration: Demonstration, interpreter: str
+    steady: BindingHarness, demonstration: Demonstration, interpreter: str
 ) -> None:
-    window = steady.open("link", interpreter=interpreter)
-    mxc = Stock(demonstration.synapse, f"leaving-{time.monotonic_ns()}", 1).pictures[0]
-    add(window, [mxc])
-    wait_until(window, "img[data-mxc]")
-    link = window.page.locator("img[data-mxc]").get_attribute("src") or ""
+    tab = steady.open("link", interpreter=interpreter)
+    mxc = MediaSet(demonstration.synapse, f"leaving-{time.monotonic_ns()}", 1).pictures[0]
+    add_elements(tab, [mxc])
+    wait_for_state(tab, "img[data-mxc]")
+    link = tab.page.locator("img[data-mxc]").get_attribute("src") or ""
     assert httpx.get(link).status_code == 200
-    assert link in window.page.evaluate("() => Object.values(sessionStorage).join()")
-    window.page.click("#leave")
-    window.page.wait_for_selector("html[data-left]", state="attached")
+    assert link in tab.page.evaluate("() => Object.values(sessionStorage).join()")
+    tab.page.click("#leave")
+    tab.page.wait_for_selector("html[data-left]", state="attached")
     left = time.monotonic()
     wait_for(lambda: httpx.get(link).status_code == 403, 5, "the end of the link")
     assert time.monotonic() - left < 5
-    kept = window.page.evaluate("() => JSON.stringify([Object.entries(sessionStorage), Object.entries(localStorage)])")
+    kept = tab.page.evaluate("() => JSON.stringify([Object.entries(sessionStorage), Object.entries(localStorage)])")
     assert "/media/signed/" not in kept
-    assert not window.page.locator("img[data-mxc]").get_attribute("src")
-    assert counters(window)["bound"] == 0
+    assert not tab.page.locator("img[data-mxc]").get_attribute("src")
+    assert read_counters(tab)["bound"] == 0

@@ -6,10 +6,10 @@ import threading
 import time
 from typing import Any
 
-from tests.evidence.compare.counting_proxy import Gateway, Receive, Send
+from tests.evidence.compare.counting_proxy import CountingProxy, Receive, Send
 
 
-class Brake(Gateway):
+class ThrottlingProxy(CountingProxy):
     """Passes requests on to a homeserver, unless it is told to wait or to refuse.
 
     >>> with Brake("http://localhost:8008") as brake:
@@ -35,17 +35,17 @@ class Brake(Gateway):
         with self._lock:
             self._refused.add(mark)
 
-    def ask_to_wait(self, mark: str, seconds: float) -> None:
+    def rate_limit_next(self, mark: str, seconds: float) -> None:
         """Says to the next request whose path has this in it that it is one too many, and when to come again."""
         with self._lock:
             self._early[mark] = seconds
 
-    def pass_on(self, mark: str) -> None:
+    def release(self, mark: str) -> None:
         """Holds back no longer what has this in its path."""
         with self._lock:
             self._held.discard(mark)
 
-    def let_go(self) -> None:
+    def release_all(self) -> None:
         """Holds nothing back and refuses nothing any more."""
         with self._lock:
             self._held.clear()
@@ -54,15 +54,15 @@ class Brake(Gateway):
         self.bytes_per_s = 0
 
     @property
-    def asked(self) -> list[str]:
+    def requested_paths(self) -> list[str]:
         """The paths of all requests, in their order."""
         return [path for _, path in self._asked]
 
-    def asked_for(self, mark: str) -> int:
+    def request_count(self, mark: str) -> int:
         """How many requests came whose path has this in it."""
-        return len(self.times(mark))
+        return len(self.request_times(mark))
 
-    def times(self, mark: str) -> list[float]:
+    def request_times(self, mark: str) -> list[float]:
         """When requests came whose path has this in it, in seconds on a clock of its own."""
         return [at_s for at_s, path in self._asked if mark in path]
 
@@ -85,12 +85,12 @@ class Brake(Gateway):
                 return 429, {"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": round(self._early.pop(early) * 1000)}
         return (404, {"errcode": "M_NOT_FOUND"}) if self._is_in(path, self._refused) else None
 
-    async def before(self, path: str, gone: "asyncio.Task[Any]") -> None:
+    async def before_request(self, path: str, gone: "asyncio.Task[Any]") -> None:
         # Told by another thread, so there is no event of this loop's to wait for.
         while self._is_in(path, self._held) and not gone.done():
             await asyncio.sleep(0.02)
 
-    async def between(self, path: str, size: int) -> None:
+    async def before_chunk(self, path: str, size: int) -> None:
         if self.bytes_per_s and "/media/" in path:
             await asyncio.sleep(size / self.bytes_per_s)
 

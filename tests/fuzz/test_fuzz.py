@@ -17,7 +17,7 @@ pytest.importorskip("atheris", reason="there is no atheris for this system or th
 
 
 @pytest.mark.parametrize("name", [*OFTEN, *(pytest.param(name, marks=pytest.mark.full_matrix) for name in SELDOM)])
-def test_no_input_breaks_it(name: str) -> None:
+def test_fuzz_target_survives(name: str) -> None:
     command = [sys.executable, "-m", "tests.fuzz.target", name, f"-max_total_time={SECONDS}", "-seed=1"]
     paths = os.pathsep.join([".", "pyapp", "homeserver"])
     run = subprocess.run(
@@ -29,7 +29,7 @@ def test_no_input_breaks_it(name: str) -> None:
     assert inputs > 500, "it has looked, indeed"
 
 
-def test_every_target_is_run() -> None:
+def test_every_fuzz_target_is_listed() -> None:
     source = Path(__file__).with_name("target.py").read_text(encoding="utf-8")
     assert [name for name in OFTEN + SELDOM if f"def {name}(" not in source] == []
     assert source.count("(data: bytes) -> None:") == len(OFTEN + SELDOM)

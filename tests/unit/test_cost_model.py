@@ -3,11 +3,11 @@
 import pytest
 
 from tests.evidence.bench import cost_model
-from tests.evidence.bench.cost_model import Day
+from tests.evidence.bench.cost_model import DailyUsage
 
 COSTS = {"preflight": 0.5, "download": 2.0, "signed": 1.0, "cookie": 1.0, "query": 1.5, "links": 4.0, "bundle": 100.0}
 MORE = "processors for 1,000,000 users | processors for 100,000,000 users |"
-DAY = Day(visits=2, avatars=200, new=100, buckets=1)
+USAGE = DailyUsage(visits=2, avatars=200, new=100, buckets=1)
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,12 @@ DAY = Day(visits=2, avatars=200, new=100, buckets=1)
     ],
 )
 def test_loads(strategy: str, requests: float, checks: float, milliseconds: float) -> None:
-    load = cost_model.loads(COSTS, DAY)[strategy]
+    load = cost_model.loads(COSTS, USAGE)[strategy]
     assert (load.requests, load.checks, load.milliseconds) == (requests, checks, milliseconds)
 
 
 def test_table() -> None:
-    lines = cost_model.table(COSTS, DAY).splitlines()
+    lines = cost_model.table(COSTS, USAGE).splitlines()
     assert lines[0].endswith(
         "| processors for 1,000 users | processors for 1,000,000 users | processors for 100,000,000 users |"
     )

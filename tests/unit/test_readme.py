@@ -24,7 +24,7 @@ def test_the_readmes_table_is_that_of_the_latest_results() -> None:
 def test_the_tables_of_speed_and_cost_are_those_of_the_latest_benchmark() -> None:
     latest = readme.read_figures(bench.LATEST)
     assert readme.read_between(bench.PART) == bench.table(latest)
-    on_paper = readme.read_between(bench.ON_PAPER, readme.OF_THE_HOMESERVER)
+    on_paper = readme.read_between(bench.COST_MODEL_PART, readme.OF_THE_HOMESERVER)
     assert on_paper == bench.cost_model.table(latest["about"]["costs"])
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext
 
-from tests.evidence.bench.environment import Stage
+from tests.evidence.bench.environment import BenchmarkEnvironment
 
 INTERPRETERS = ("micropython", "pyodide")
-FAR_MS = 100
+ROUND_TRIP_MS = 100
 MANY = 200
 
 Measurement = Callable[[], float]
@@ -37,7 +37,7 @@ class Row:
     @property
     def ratios(self) -> list[float]:
         """Ours as a part of the other, of each pair."""
-        return [ours / other for ours, other in self.pairs]
+        return [library / other for library, other in self.pairs]
 
     @property
     def median(self) -> float:
@@ -50,15 +50,24 @@ class Row:
         return None if self.goal is None or not self.pairs else self.median <= self.goal
 
 
-class Bench:
+class Benchmark:
     """Measures in one browser.
 
     :param runs: how many pairs each row gets.
     :param count: how many media a row loads.
     """
 
-    def __init__(self, stage: Stage, context: BrowserContext, engine: str, tell: Tell, *, runs: int, count: int = MANY):
-        self.stage = stage
+    def __init__(
+        self,
+        environment: BenchmarkEnvironment,
+        context: BrowserContext,
+        engine: str,
+        tell: Tell,
+        *,
+        runs: int,
+        count: int = MANY,
+    ):
+        self.environment = environment
         self.context = context
         self.engine = engine
         self.runs = runs
@@ -66,7 +75,7 @@ class Bench:
         self._tell = tell
 
     def row(
-        self, what: str, against: str, goal: float | None, ours: Measurement, other: Measurement, unit: str = "ms"
+        self, what: str, against: str, goal: float | None, library: Measurement, other: Measurement, unit: str = "ms"
     ) -> Row:
         """Measures ours and the other in turn: A B, B A, A B and so on, since the second may profit from the first."""
         row = Row(what, against, goal, unit, self.engine)
@@ -74,73 +83,73 @@ class Bench:
             self._tell(f"{self.engine}: {what} against {against} ({run + 1} of {self.runs})")
             if run % 2:
                 second = other()
-                row.pairs.append((ours(), second))
+                row.pairs.append((library(), second))
             else:
-                first = ours()
+                first = library()
                 row.pairs.append((first, other()))
         return row
 
-    def ours(self, address: str, strategy: str, interpreter: str = "micropython", count: int = 0) -> Measurement:
+    def library(self, address: str, strategy: str, interpreter: str = "micropython", count: int = 0) -> Measurement:
         """Small media through this library."""
-        media = self.stage.media[: count or self.count]
-        return lambda: self.stage.load(
+        media = self.environment.media[: count or self.count]
+        return lambda: self.environment.load(
             self.context, "library", address, media, strategy=strategy, interpreter=interpreter
         )
 
     def plain(self, address: str, strategy: str, count: int = 0) -> Measurement:
         """The same media by hand-written JavaScript."""
-        media = self.stage.media[: count or self.count]
-        return lambda: self.stage.load(self.context, "plain", address, media, strategy=strategy)
+        media = self.environment.media[: count or self.count]
+        return lambda: self.environment.load(self.context, "plain", address, media, strategy=strategy)
 
 
-def overhead(bench: Bench) -> Iterator[Row]:
+def overhead(benchmark: Benchmark) -> Iterator[Row]:
     """What the library, and Python, add to the same strategy written by hand."""
     for strategy in ("blob", "link", "bundle", "opfs"):
         for interpreter in INTERPRETERS:
-            for round_trip_ms in (0, FAR_MS):
-                address = bench.stage.address(round_trip_ms=round_trip_ms)
-                yield bench.row(
-                    f"{bench.count} thumbnails by `{strategy}`, {interpreter}, {round_trip_ms} ms round trip",
+            for round_trip_ms in (0, ROUND_TRIP_MS):
+                address = benchmark.environment.address(round_trip_ms=round_trip_ms)
+                yield benchmark.row(
+                    f"{benchmark.count} thumbnails by `{strategy}`, {interpreter}, {round_trip_ms} ms round trip",
                     "plain JavaScript of the same strategy",
                     1.05,
-                    bench.ours(address, strategy, interpreter),
-                    bench.plain(address, strategy),
+                    benchmark.library(address, strategy, interpreter),
+                    benchmark.plain(address, strategy),
                 )
 
 
-def worker(bench: Bench) -> Iterator[Row]:
+def worker(benchmark: Benchmark) -> Iterator[Row]:
     """Links and bundles against what web clients do today."""
     protocols = (("http/1.1", "HTTP/1.1", 0.55, 0.15), ("h2", "HTTP/2 behind nginx", 0.9, 0.4))
     for over, name, link_goal, bundle_goal in protocols:
-        if over == "h2" and not bench.stage.proxy:
+        if over == "h2" and not benchmark.environment.proxy:
             continue
-        address = bench.stage.address(round_trip_ms=FAR_MS, over=over)
+        address = benchmark.environment.address(round_trip_ms=ROUND_TRIP_MS, over=over)
         for strategy, goal in (("link", link_goal), ("bundle", bundle_goal)):
-            yield bench.row(
-                f"{bench.count} thumbnails by `{strategy}`, {FAR_MS} ms, {name}",
+            yield benchmark.row(
+                f"{benchmark.count} thumbnails by `{strategy}`, {ROUND_TRIP_MS} ms, {name}",
                 "a service worker as Element Web's",
                 goal,
-                bench.ours(address, strategy),
-                bench.plain(address, "worker"),
+                benchmark.library(address, strategy),
+                benchmark.plain(address, "worker"),
             )
 
 
-def limit(bench: Bench) -> Iterator[Row]:
+def limit(benchmark: Benchmark) -> Iterator[Row]:
     """The least that a browser needs for as many images that anybody may see."""
-    for round_trip_ms in (0, FAR_MS):
-        public = bench.stage.address(round_trip_ms=round_trip_ms, over="site")
+    for round_trip_ms in (0, ROUND_TRIP_MS):
+        public = benchmark.environment.address(round_trip_ms=round_trip_ms, over="site")
         for strategy in ("link", "bundle"):
-            yield bench.row(
-                f"{bench.count} thumbnails by `{strategy}`, {round_trip_ms} ms round trip",
+            yield benchmark.row(
+                f"{benchmark.count} thumbnails by `{strategy}`, {round_trip_ms} ms round trip",
                 "public files of that size",
                 None,
-                bench.ours(bench.stage.address(round_trip_ms=round_trip_ms), strategy),
-                bench.plain(public, "public"),
+                benchmark.library(benchmark.environment.address(round_trip_ms=round_trip_ms), strategy),
+                benchmark.plain(public, "public"),
             )
 
 
 def as_json(row: Row) -> dict[str, Any]:
-    """A row as ``bench.json`` has it."""
+    """A row as ``benchmark.json`` has it."""
     return {
         "what": row.what,
         "against": row.against,

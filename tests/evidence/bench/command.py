@@ -1,4 +1,4 @@
-"""What ``python3 build.py compare --bench`` does: measures speed, as ratios, and writes ``bench.json``."""
+"""What ``python3 build.py compare --bench`` does: measures speed, as ratios, and writes ``benchmark.json``."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -8,21 +8,21 @@ from playwright.sync_api import sync_playwright
 from rich.console import Console
 from rich.table import Table
 
-from tests.browser.engines import CHROMIUM, FIREFOX, opened, set_up_browsers
-from tests.evidence.bench import benchmark, large_video, report, scaling, server_cost, startup
-from tests.evidence.bench.benchmark import Bench, Row, as_json
-from tests.evidence.bench.environment import staged
+from tests.browser.engines import CHROMIUM, FIREFOX, launch_browser, set_up_browsers
+from tests.evidence.bench import large_video, report, scaling, server_cost, startup
+from tests.evidence.bench.benchmark import Benchmark, Row, as_json, limit, overhead, worker
+from tests.evidence.bench.environment import benchmark_environment
 from tests.evidence.compare.runner import about
 from tests.evidence.readme import write_figures
 
 MEDIA = 5000
 FIGURES = "bench.json"
 ENGINES = {mode.name: mode for mode in (CHROMIUM, FIREFOX)}
-GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
+GROUPS: dict[str, Callable[[Benchmark], Iterator[Row]]] = {
     "starting": startup.starting,
-    "overhead": benchmark.overhead,
-    "worker": benchmark.worker,
-    "limit": benchmark.limit,
+    "overhead": overhead,
+    "worker": worker,
+    "limit": limit,
     "film": large_video.film,
     "heap": large_video.heap,
     "reload": scaling.reload,
@@ -34,7 +34,7 @@ GROUPS: dict[str, Callable[[Bench], Iterator[Row]]] = {
 def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str]) -> int:
     """Measures all groups of rows, or those that are named, in all engines, or in those; gives the exit status.
 
-    :param out: where ``bench.json`` goes, written again after each row.
+    :param out: where ``benchmark.json`` goes, written again after each row.
     :param runs: how many pairs of measurements each row gets.
     """
     console = Console()
@@ -47,15 +47,15 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str
     found: list[Row] = []
     with console.status("Starting") as status, sync_playwright() as playwright:
         tell = status.update if console.is_terminal else partial(console.print, highlight=False)
-        with staged(state, MEDIA, tell) as stage:
+        with benchmark_environment(state, MEDIA, tell) as environment:
             tell("what requests cost the homeserver")
-            said = {**about(None, runs), "costs": server_cost.costs(stage)}
+            said = {**about(None, runs), "costs": server_cost.costs(environment)}
             for engine in modes or list(ENGINES):
-                believed = stage.proxy.spki if stage.proxy else ""
-                with opened(ENGINES[engine], playwright, believed=believed) as context:
-                    bench = Bench(stage, context, engine, tell, runs=runs)
+                trusted_spki = environment.proxy.spki if environment.proxy else ""
+                with launch_browser(ENGINES[engine], playwright, trusted_spki=trusted_spki) as context:
+                    benchmark = Benchmark(environment, context, engine, tell, runs=runs)
                     for group in groups or GROUPS:
-                        for row in GROUPS[group](bench):
+                        for row in GROUPS[group](benchmark):
                             found.append(row)
                             write_figures(out / FIGURES, {"about": said, "rows": [as_json(row) for row in found]})
     console.print(_shown(found))

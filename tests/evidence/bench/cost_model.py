@@ -14,7 +14,7 @@ PEAK = 3
 
 
 @dataclass(frozen=True)
-class Day:
+class DailyUsage:
     """What one active user does on a day.
 
     :param visits: how often a client is opened.
@@ -43,23 +43,23 @@ class Load:
     milliseconds: float
 
 
-def loads(costs: dict[str, float], day: Day) -> dict[str, Load]:
+def loads(costs: dict[str, float], usage: DailyUsage) -> dict[str, Load]:
     """Each strategy's load, for a client on another origin whose visits each begin in a new tab.
 
     :param costs: milliseconds a request, as ``server_cost.costs`` measures them.
     """
-    again = day.visits * day.avatars + day.new  # where nothing is kept
-    once = day.avatars + day.new  # where all is kept, for the day at least
-    in_buckets = day.buckets * day.avatars + day.new  # where it is kept for as long as a link is the same
-    batches = day.visits * (day.avatars / BATCH) + day.new / BATCH
-    bundles = day.visits * (day.avatars / BUNDLE) + day.new / BUNDLE
+    again = usage.visits * usage.avatars + usage.new  # where nothing is kept
+    once = usage.avatars + usage.new  # where all is kept, for the day at least
+    in_buckets = usage.buckets * usage.avatars + usage.new  # where it is kept for as long as a link is the same
+    batches = usage.visits * (usage.avatars / BATCH) + usage.new / BATCH
+    bundles = usage.visits * (usage.avatars / BUNDLE) + usage.new / BUNDLE
     return {
         "link": _load(costs, signed=in_buckets, links=batches),
         "bundle": _load(costs, bundle=bundles),
         "opfs": _load(costs, download=once, preflight=once),
         "blob": _load(costs, download=again, preflight=again),
         "service_worker": _load(costs, download=once, preflight=once),
-        "cookie": _load(costs, cookie=in_buckets, links=day.visits),  # a cookie is made as a link is
+        "cookie": _load(costs, cookie=in_buckets, links=usage.visits),  # a cookie is made as a link is
         "signed_query": _load(costs, query=again),
     }
 
@@ -70,12 +70,12 @@ def _load(costs: dict[str, float], **counts: float) -> Load:
     return Load(sum(counts.values()), checks, milliseconds)
 
 
-def table(costs: dict[str, float], day: Day | None = None) -> str:
+def table(costs: dict[str, float], usage: DailyUsage | None = None) -> str:
     """The table for ``homeserver/README.md``."""
     processors_for = [f"processors for {users:,} users" for users in USERS]
     head = ["strategy", "requests", "signature checks", "CPU seconds", *processors_for]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]
-    for strategy, load in loads(costs, day or Day()).items():
+    for strategy, load in loads(costs, usage or DailyUsage()).items():
         seconds = load.milliseconds / 1000
         processors = [_rounded(users * seconds * PEAK / SECONDS_A_DAY) for users in USERS]
         figures = [f"{load.requests:,.0f}", f"{load.checks:,.0f}", f"{seconds:.2f}", *processors]

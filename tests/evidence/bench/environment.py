@@ -17,10 +17,10 @@ from PIL import Image
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.page_builder import with_page
-from tests.browser.site_tab import Window
-from tests.evidence.bench.network_emulation import Distance
-from tests.evidence.bench.nginx_proxy import Proxy, find_nginx
+from tests.browser.page_builder import build_site_with_page
+from tests.browser.site_tab import SiteTab
+from tests.evidence.bench.network_emulation import EmulatedNetwork
+from tests.evidence.bench.nginx_proxy import NginxProxy, find_nginx
 from tests.homeserver.support import listener
 from tests.relay import free_port
 from web.server import SiteServer
@@ -56,8 +56,8 @@ LOAD = """async ([mxcs, attributes]) => {
 _UPLOADS_AT_ONCE = 4
 
 
-class Stage:
-    """See `staged`.
+class BenchmarkEnvironment:
+    """See `benchmark_environment`.
 
     :param site: the site's address.
     :param session: what pages remember of who is signed in, without the homeserver's address.
@@ -71,19 +71,19 @@ class Stage:
         self.site = site
         self.media = media
         self.session = session
-        self.proxy: Proxy | None = None
+        self.proxy: NginxProxy | None = None
         self._stack = stack
-        self._ways: dict[tuple[float, float, str], Distance] = {}
+        self._ways: dict[tuple[float, float, str], EmulatedNetwork] = {}
 
     def address(self, *, round_trip_ms: float = 0, bits_per_s: float = 0, over: str = "http/1.1") -> str:
         """The address of the homeserver, a way off.
 
         :param over: ``http/1.1`` for Synapse itself, ``h2`` for the proxy before it, ``site`` for the public files.
         """
-        way = self.way(round_trip_ms, bits_per_s, over)
-        return f"{'https' if over == 'h2' else 'http'}://127.0.0.1:{way.port}"
+        network = self.network(round_trip_ms, bits_per_s, over)
+        return f"{'https' if over == 'h2' else 'http'}://127.0.0.1:{network.port}"
 
-    def way(self, round_trip_ms: float, bits_per_s: float, over: str) -> Distance:
+    def network(self, round_trip_ms: float, bits_per_s: float, over: str) -> EmulatedNetwork:
         """The way itself, which counts bytes."""
         key = (round_trip_ms, bits_per_s, over)
         if key not in self._ways:
@@ -94,13 +94,13 @@ class Stage:
             elif over == "site":
                 port = int(self.site.rpartition(":")[2])
             self._ways[key] = self._stack.enter_context(
-                Distance(port, round_trip_ms=round_trip_ms, bits_per_s=bits_per_s)
+                EmulatedNetwork(port, round_trip_ms=round_trip_ms, bits_per_s=bits_per_s)
             )
         return self._ways[key]
 
-    def window(self, context: BrowserContext, address: str) -> Window:
+    def tab(self, context: BrowserContext, address: str) -> SiteTab:
         """A window of its own origin in which somebody is signed in."""
-        window = Window(context, self.site)
+        tab = SiteTab(context, self.site)
         path = (
             f"/_matrix/client/v1/media/thumbnail/{self.media[0].removeprefix('mxc://')}?width=32&height=32&method=crop"
         )
@@ -108,36 +108,36 @@ class Stage:
             ("authmedia.session", json.dumps({**self.session, "address": address})),
             ("bench.path", path),
         ):
-            window.page.add_init_script(f"sessionStorage.setItem({json.dumps(name)}, {json.dumps(value)})")
-        return window
+            tab.page.add_init_script(f"sessionStorage.setItem({json.dumps(name)}, {json.dumps(value)})")
+        return tab
 
-    def open(self, context: BrowserContext, page: str, address: str, **query: str) -> Window:
+    def open(self, context: BrowserContext, page: str, address: str, **query: str) -> SiteTab:
         """A window of its own origin with a page of the benchmark, signed in and ready to load.
 
-        :param page: ``ours`` or ``plain``.
+        :param page: ``library`` or ``plain``.
         """
-        window = self.window(context, address)
+        tab = self.tab(context, address)
         if page == "library":
-            window.open("library", homeserver=address, **query)
-            assert window.state == "done", window.page.locator("#problem").inner_text()
-            return window
+            tab.open("library", homeserver=address, **query)
+            assert tab.state == "done", tab.page.locator("#problem").inner_text()
+            return tab
         given = "&".join(f"{name}={value}" for name, value in {**query, "homeserver": address}.items())
-        window.page.goto(f"{window.origin}/plain.html?{given}")
-        window.page.wait_for_selector("html[data-state=ready]")
-        window.page.evaluate("(token) => window.signIn(token)", self.session["token"])
-        return window
+        tab.page.goto(f"{tab.origin}/plain.html?{given}")
+        tab.page.wait_for_selector("html[data-state=ready]")
+        tab.page.evaluate("(token) => window.signIn(token)", self.session["token"])
+        return tab
 
     def load(self, context: BrowserContext, page: str, address: str, media: list[str], **query: str) -> float:
         """The milliseconds until all of some media are on show, in a new window."""
-        window = self.open(context, page, address, **query)
+        tab = self.open(context, page, address, **query)
         try:
-            return float(window.page.evaluate(LOAD, [media, AVATAR]))
+            return float(tab.page.evaluate(LOAD, [media, AVATAR]))
         finally:
-            window.close()
+            tab.close()
 
 
 @contextmanager
-def staged(folder: Path, count: int, tell: Any) -> Iterator[Stage]:
+def benchmark_environment(folder: Path, count: int, tell: Any) -> Iterator[BenchmarkEnvironment]:
     """Starts a homeserver with so many media, and the site; stops all of it afterwards.
 
     :param folder: where it is kept; what is there already is not made again.
@@ -154,16 +154,16 @@ def staged(folder: Path, count: int, tell: Any) -> Iterator[Stage]:
     with ExitStack() as stack:
         tell("starting the homeserver")
         stack.enter_context(synapse)
-        session, media = _filled(synapse, folder, count, tell)
+        session, media = _seed_media(synapse, folder, count, tell)
         tell("building the site")
         server = SiteServer(_site(folder, media), 0, {})
         server.start()
         stack.callback(server.stop)
-        stage = Stage(synapse, server.url.rstrip("/"), session, media, stack)
+        environment = BenchmarkEnvironment(synapse, server.url.rstrip("/"), session, media, stack)
         nginx = find_nginx()
         if nginx:
-            stage.proxy = stack.enter_context(Proxy(nginx, folder / "nginx", ports[1]))
-        yield stage
+            environment.proxy = stack.enter_context(NginxProxy(nginx, folder / "nginx", ports[1]))
+        yield environment
 
 
 def picture(number: int) -> bytes:
@@ -175,7 +175,7 @@ def picture(number: int) -> bytes:
     return file.getvalue()
 
 
-def _filled(synapse: Synapse, folder: Path, count: int, tell: Any) -> tuple[dict[str, str], list[str]]:
+def _seed_media(synapse: Synapse, folder: Path, count: int, tell: Any) -> tuple[dict[str, str], list[str]]:
     """Signs somebody in and uploads what is missing; asks for each thumbnail once, so that all are ready."""
     record = folder / "media.json"
     known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"media": []}
@@ -209,7 +209,7 @@ def _filled(synapse: Synapse, folder: Path, count: int, tell: Any) -> tuple[dict
 def _room(client: httpx.Client, media: list[str]) -> str:
     """A room with a picture a message."""
     room = str(
-        client.post("/_matrix/client/v3/createRoom", json={"name": "Bench"}).raise_for_status().json()["room_id"]
+        client.post("/_matrix/client/v3/createRoom", json={"name": "Benchmark"}).raise_for_status().json()["room_id"]
     )
     for number, mxc in enumerate(media):
         info = {"mimetype": "image/png", "w": SIDE, "h": SIDE, "size": len(picture(number))}
@@ -224,17 +224,17 @@ def _site(folder: Path, media: list[str]) -> Path:
     built, site = folder / "built", folder / "site"
     build(built)
     shutil.rmtree(site, ignore_errors=True)
-    with_page(built, site, "library", (PAGES / "library.py").read_text(encoding="utf-8"))
+    build_site_with_page(built, site, "library", (PAGES / "library.py").read_text(encoding="utf-8"))
     for name in ("plain.html", "plain.js", "element-worker.js"):
         shutil.copyfile(PAGES / name, site / name)
-    (site / "bare.html").write_text(_bare(site), encoding="utf-8")
+    (site / "bare.html").write_text(_bare_page(site), encoding="utf-8")
     (site / "public").mkdir()
     for number, mxc in enumerate(media[:500]):
         (site / "public" / f"{mxc.rpartition('/')[2]}.png").write_bytes(_thumbnail(picture(number)))
     return site
 
 
-def _bare(site: Path) -> str:
+def _bare_page(site: Path) -> str:
     """The least that a page with PyScript and MicroPython can be: what `boot.js` sets up, and one script."""
     found = re.search(r'id="boot">(.*?)</script>', (site / "blob.html").read_text(encoding="utf-8"))
     assert found

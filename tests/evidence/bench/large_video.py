@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from tests.evidence.bench.benchmark import Bench, Row
-from tests.evidence.bench.environment import Stage
-from tests.evidence.bench.mp4_padding import inflated
+from tests.evidence.bench.benchmark import Benchmark, Row
+from tests.evidence.bench.environment import BenchmarkEnvironment
+from tests.evidence.bench.mp4_padding import pad_mp4
 
 FILM = Path(__file__).resolve().parents[3] / "web" / "media" / "film.mp4"
 FILM_BYTES = 100_000_000
@@ -19,7 +19,7 @@ MOST_HEAP = 2_000_000
 STRATEGIES = ("link", "blob", "bundle", "opfs", "auto", "service_worker", "cookie", "signed_query")
 _SAMPLE_S = 0.1
 # Shows a film, seeks to its middle, and keeps how many milliseconds the two took.
-_WATCH = """(mxc) => {
+_PLAY_AND_SEEK = """(mxc) => {
   const video = document.createElement("video");
   video.dataset.mxc = mxc;
   video.muted = true;
@@ -46,67 +46,67 @@ _PYTHON_HEAP = """() => {
 }"""
 
 
-def film(bench: Bench) -> Iterator[Row]:
+def film(benchmark: Benchmark) -> Iterator[Row]:
     """The first frame and then the middle, by a link and by an object URL."""
-    mxc = uploaded_film(bench.stage)
+    mxc = upload_padded_video(benchmark.environment)
     figures: dict[str, list[tuple[float, float]]] = {"link": [], "blob": []}
 
     def watch(strategy: str) -> float:
-        way = bench.stage.way(0, BITS_PER_S, "http/1.1")
-        address = bench.stage.address(bits_per_s=BITS_PER_S)
-        window = bench.stage.open(bench.context, "library", address, strategy=strategy)
+        network = benchmark.environment.network(0, BITS_PER_S, "http/1.1")
+        address = benchmark.environment.address(bits_per_s=BITS_PER_S)
+        tab = benchmark.environment.open(benchmark.context, "library", address, strategy=strategy)
         try:
-            way.take_bytes()
-            window.page.evaluate(_WATCH, mxc)
-            window.page.evaluate("() => window.watched")
-            figures[strategy].append((float(window.page.evaluate("window.watchedMs")), way.take_bytes()))
+            network.take_byte_count()
+            tab.page.evaluate(_PLAY_AND_SEEK, mxc)
+            tab.page.evaluate("() => window.watched")
+            figures[strategy].append((float(tab.page.evaluate("window.watchedMs")), network.take_byte_count()))
         finally:
-            window.close()
+            tab.close()
         return figures[strategy][-1][0]
 
     megabytes = FILM_BYTES // 1_000_000
     what = f"first frame and then the middle of {megabytes} MB of film by `link`, 20 Mbit/s"
-    row = bench.row(f"{what}: time", "`blob`", 0.05, lambda: watch("link"), lambda: watch("blob"))
+    row = benchmark.row(f"{what}: time", "`blob`", 0.05, lambda: watch("link"), lambda: watch("blob"))
     yield row
-    taken = Row(f"{what}: bytes", "`blob`", 0.05, "bytes", bench.engine)
-    taken.pairs = [(ours[1], other[1]) for ours, other in zip(figures["link"], figures["blob"], strict=True)]
+    taken = Row(f"{what}: bytes", "`blob`", 0.05, "bytes", benchmark.engine)
+    taken.pairs = [(library[1], other[1]) for library, other in zip(figures["link"], figures["blob"], strict=True)]
     yield taken
 
 
-def heap(bench: Bench) -> Iterator[Row]:
+def heap(benchmark: Benchmark) -> Iterator[Row]:
     """What Python's heap and JavaScript's grow by while a long film is loaded."""
-    if bench.engine != "chromium":
+    if benchmark.engine != "chromium":
         return  # the others tell nobody
-    mxc = uploaded_film(bench.stage)
+    mxc = upload_padded_video(benchmark.environment)
     for strategy in STRATEGIES:
         row = Row(
             f"heap of Python and JavaScript while {FILM_BYTES // 1_000_000} MB of film load by `{strategy}`",
             "2 MB",
             1.0,
             "bytes",
-            bench.engine,
+            benchmark.engine,
         )
-        for _ in range(bench.runs):
-            row.pairs.append((_growth(bench, strategy, mxc), MOST_HEAP))
+        for _ in range(benchmark.runs):
+            row.pairs.append((_growth(benchmark, strategy, mxc), MOST_HEAP))
         yield row
 
 
-def _growth(bench: Bench, strategy: str, mxc: str) -> float:
-    window = bench.stage.open(bench.context, "library", bench.stage.address(), strategy=strategy)
-    session = bench.context.new_cdp_session(window.page)
+def _growth(benchmark: Benchmark, strategy: str, mxc: str) -> float:
+    tab = benchmark.environment.open(benchmark.context, "library", benchmark.environment.address(), strategy=strategy)
+    session = benchmark.context.new_cdp_session(tab.page)
     try:
         session.send("HeapProfiler.collectGarbage")
-        before = _heap(window.page, session)
+        before = _heap(tab.page, session)
         highest = before
-        window.page.evaluate(_WATCH, mxc)
-        while not window.page.evaluate("window.watchedMs ?? 0"):
-            highest = max(highest, _heap(window.page, session))
-            wrong = window.page.evaluate("window.wentWrong")
+        tab.page.evaluate(_PLAY_AND_SEEK, mxc)
+        while not tab.page.evaluate("window.watchedMs ?? 0"):
+            highest = max(highest, _heap(tab.page, session))
+            wrong = tab.page.evaluate("window.wentWrong")
             assert not wrong, f"{strategy}: {wrong}"
             time.sleep(_SAMPLE_S)
         return highest - before
     finally:
-        window.close()
+        tab.close()
 
 
 def _heap(page: Any, session: Any) -> float:
@@ -115,13 +115,13 @@ def _heap(page: Any, session: Any) -> float:
     return float(javascript + page.evaluate(_PYTHON_HEAP))
 
 
-def uploaded_film(stage: Stage) -> str:
+def upload_padded_video(environment: BenchmarkEnvironment) -> str:
     """The long film's name; it is uploaded once."""
-    kept = stage.synapse.directory / "film.mxc"
+    kept = environment.synapse.directory / "film.mxc"
     if not kept.exists():
-        headers = {"Authorization": f"Bearer {stage.session['token']}", "Content-Type": "video/mp4"}
-        content = inflated(FILM.read_bytes(), FILM_BYTES)
-        url = f"{stage.synapse.base_url}/_matrix/media/v3/upload"
+        headers = {"Authorization": f"Bearer {environment.session['token']}", "Content-Type": "video/mp4"}
+        content = pad_mp4(FILM.read_bytes(), FILM_BYTES)
+        url = f"{environment.synapse.base_url}/_matrix/media/v3/upload"
         answer = httpx.post(url, content=content, headers=headers, timeout=120)
         kept.write_text(str(answer.raise_for_status().json()["content_uri"]), encoding="ascii")
     return kept.read_text(encoding="ascii")

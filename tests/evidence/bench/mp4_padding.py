@@ -11,7 +11,7 @@ _CONTAINERS = (b"moov", b"trak", b"mdia", b"minf", b"stbl")
 _HEADER = 8
 
 
-def inflated(film: bytes, size: int) -> bytes:
+def pad_mp4(film: bytes, size: int) -> bytes:
     """The same film, of about so many bytes.
 
     :param film: an MP4 of one track with its index in front, as ``-movflags +faststart`` makes it.

@@ -16,11 +16,11 @@ from pathlib import Path
 _CHUNK = 16 * 1024
 # How many chunks are under way in one direction of one connection: more than the fastest way that is measured has room
 # for, and few enough that whoever hangs up has not left much behind.
-_UNDER_WAY = 64
+_MAX_CHUNKS_IN_FLIGHT = 64
 _ROOT = Path(__file__).resolve().parents[3]
 
 
-class Distance:
+class EmulatedNetwork:
     """The relay, as whoever measures sees it.
 
     >>> with Distance(8008, round_trip_ms=100) as far:
@@ -39,14 +39,14 @@ class Distance:
         )
         self.port = self._read()
 
-    def __enter__(self) -> "Distance":
+    def __enter__(self) -> "EmulatedNetwork":
         return self
 
     def __exit__(self, *_exception: object) -> None:
         self._process.terminate()
         self._process.communicate()
 
-    def take_bytes(self) -> int:
+    def take_byte_count(self) -> int:
         """How many bytes went to the browser since the last time."""
         assert self._process.stdin
         self._process.stdin.write("\n")
@@ -58,18 +58,18 @@ class Distance:
         return int(self._process.stdout.readline())
 
 
-class _Lane:
+class _Direction:
     """One direction, which all connections share."""
 
     def __init__(self, one_way_s: float, bytes_per_s: float) -> None:
         self.one_way_s = one_way_s
-        self.carried = 0
+        self.byte_count = 0
         self._bytes_per_s = bytes_per_s
         self._free_at = 0.0
 
     async def wait(self, size: int) -> None:
         """Waits until so many bytes have gone through."""
-        self.carried += size
+        self.byte_count += size
         if self._bytes_per_s:
             now = asyncio.get_running_loop().time()
             self._free_at = max(now, self._free_at) + size / self._bytes_per_s
@@ -80,8 +80,8 @@ class _Relay:
     def __init__(self, port: int, round_trip_s: float, bits_per_s: float) -> None:
         self._port = port
         self._round_trip_s = round_trip_s
-        self._up = _Lane(round_trip_s / 2, 0)
-        self.down = _Lane(round_trip_s / 2, bits_per_s / 8)
+        self._up = _Direction(round_trip_s / 2, 0)
+        self.down = _Direction(round_trip_s / 2, bits_per_s / 8)
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(self._round_trip_s)  # as long as it takes to make a connection
@@ -95,8 +95,8 @@ class _Relay:
                 end.transport.abort()
 
 
-async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lane: _Lane) -> None:
-    queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_UNDER_WAY)
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lane: _Direction) -> None:
+    queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_MAX_CHUNKS_IN_FLIGHT)
     loop = asyncio.get_running_loop()
 
     async def take() -> None:
@@ -130,8 +130,8 @@ async def _serve(port: int, round_trip_s: float, bits_per_s: float) -> None:
     print(server.sockets[0].getsockname()[1], flush=True)
     told = 0
     while await asyncio.to_thread(sys.stdin.readline):
-        print(relay.down.carried - told, flush=True)
-        told = relay.down.carried
+        print(relay.down.byte_count - told, flush=True)
+        told = relay.down.byte_count
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def find_nginx() -> str:
     return ""
 
 
-class Proxy:
+class NginxProxy:
     """nginx, for as long as a ``with`` lasts.
 
     :param nginx: its path.
@@ -64,7 +64,7 @@ class Proxy:
         (folder / "nginx.conf").write_text(_AROUND.format(folder=folder), encoding="utf-8")
         self._command = [nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
 
-    def __enter__(self) -> "Proxy":
+    def __enter__(self) -> "NginxProxy":
         self._process = subprocess.Popen(self._command)
         wait_for(lambda: is_open(self.port), what="nginx")
         return self

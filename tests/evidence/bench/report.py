@@ -1,4 +1,4 @@
-"""The form of ``bench.json``, and the table in the README that is made of it.
+"""The form of ``benchmark.json``, and the table in the README that is made of it.
 
 ``about``: ``machine``, ``versions``, ``date``, ``runs``, ``costs`` (milliseconds of the homeserver's processor for a
 request of each kind). ``rows``: a list of ``{what, against, goal, ratios, unit,
@@ -16,15 +16,15 @@ from tests.evidence.bench import cost_model
 
 LATEST = Path(__file__).with_name("latest.json")
 PART = "bench"
-ON_PAPER = "paper"
+COST_MODEL_PART = "paper"
 
 
-def table(bench: dict[str, Any]) -> str:
+def table(benchmark: dict[str, Any]) -> str:
     """The table for the README: measured beside the goal, a column for each browser, misses marked."""
-    engines = list(dict.fromkeys(row["engine"] for row in bench["rows"]))
+    engines = list(dict.fromkeys(row["engine"] for row in benchmark["rows"]))
     lines = [f"| what | against | goal | {' | '.join(engines)} |", "|---" * (3 + len(engines)) + "|"]
     rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for row in bench["rows"]:
+    for row in benchmark["rows"]:
         rows.setdefault((row["what"], row["against"]), {})[row["engine"]] = row
     for (what, against), found in rows.items():
         goal = _goal(next(iter(found.values())))
@@ -40,10 +40,10 @@ def verdict(row: dict[str, Any]) -> str:
     return "reached" if median(row["ratios"]) <= row["goal"] else "**missed**"
 
 
-def write_readme(bench: dict[str, Any]) -> None:
+def write_readme(benchmark: dict[str, Any]) -> None:
     """Puts the tables into the two READMEs."""
-    readme.write_between(PART, table(bench))
-    readme.write_between(ON_PAPER, cost_model.table(bench["about"]["costs"]), readme.OF_THE_HOMESERVER)
+    readme.write_between(PART, table(benchmark))
+    readme.write_between(COST_MODEL_PART, cost_model.table(benchmark["about"]["costs"]), readme.OF_THE_HOMESERVER)
 
 
 def _cell(row: dict[str, Any]) -> str:

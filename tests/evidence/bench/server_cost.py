@@ -13,9 +13,9 @@ from typing import Any
 
 import httpx
 
-from tests.evidence.bench.benchmark import Bench, Row
-from tests.evidence.bench.environment import Stage
-from tests.evidence.bench.large_video import uploaded_film
+from tests.evidence.bench.benchmark import Benchmark, Row
+from tests.evidence.bench.environment import BenchmarkEnvironment
+from tests.evidence.bench.large_video import upload_padded_video
 
 OURS = "/_matrix/client/unstable/dev.authmedia/media"
 BATCH, BUNDLE = 100, 200
@@ -23,18 +23,18 @@ _SMALL, _LARGE = 1000, 3
 _ROUNDS = 5
 
 
-def server(bench: Bench) -> Iterator[Row]:
+def server(benchmark: Benchmark) -> Iterator[Row]:
     """Seconds of Synapse's processor, a request."""
     if not Path("/proc").exists():
         return  # only Linux tells
-    with Cost(bench.stage) as cost:
-        film = uploaded_film(bench.stage)
+    with CpuMeter(benchmark.environment) as cost:
+        film = upload_padded_video(benchmark.environment)
         for name, mxc, times, goal in (
-            ("a small file", bench.stage.media[0], _SMALL, 0.8),
+            ("a small file", benchmark.environment.media[0], _SMALL, 0.8),
             ("100 MB", film, _LARGE, 1.0),
         ):
             link, download = cost.link(mxc), cost.download(mxc)
-            yield bench.row(
+            yield benchmark.row(
                 f"Synapse's processor time, {name} behind a link",
                 "Synapse's own authenticated download",
                 goal,
@@ -43,15 +43,15 @@ def server(bench: Bench) -> Iterator[Row]:
             )
 
 
-def costs(stage: Stage) -> dict[str, float]:
+def costs(environment: BenchmarkEnvironment) -> dict[str, float]:
     """Milliseconds of Synapse's processor for one of each of what strategies ask for; empty where nobody tells.
 
     Medians of several rounds, in each of which all are asked for: the machine's speed changes meanwhile.
     """
     if not Path("/proc").exists():
         return {}
-    mxc = stage.media[0]
-    with Cost(stage) as cost:
+    mxc = environment.media[0]
+    with CpuMeter(environment) as cost:
         asked = {
             "preflight": (cost.preflight(mxc), _SMALL),
             "download": (cost.download(mxc), _SMALL),
@@ -68,15 +68,15 @@ def costs(stage: Stage) -> dict[str, float]:
     return {name: median(found[name] for found in rounds) for name in asked}
 
 
-class Cost:
+class CpuMeter:
     """Asks one thing many times, and reads what that took of the processor."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._headers = {"Authorization": f"Bearer {stage.session['token']}"}
-        self._client = httpx.Client(base_url=stage.synapse.base_url, timeout=120)
+    def __init__(self, environment: BenchmarkEnvironment) -> None:
+        self._stage = environment
+        self._headers = {"Authorization": f"Bearer {environment.session['token']}"}
+        self._client = httpx.Client(base_url=environment.synapse.base_url, timeout=120)
 
-    def __enter__(self) -> "Cost":
+    def __enter__(self) -> "CpuMeter":
         return self
 
     def __exit__(self, *_exception: object) -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
-from tests.browser.site_tab import Window
-from tests.evidence.bench.benchmark import Bench, Row
+from tests.browser.site_tab import SiteTab
+from tests.evidence.bench.benchmark import Benchmark, Row
 
 MOST_BYTES = 350_000
 # Notes when the first image is on show, and what the page had taken from the network by then, other images left out.
@@ -21,39 +21,41 @@ new MutationObserver(() => {
 STRATEGIES = ("link", "blob", "bundle", "auto")
 
 
-def starting(bench: Bench) -> Iterator[Row]:
+def starting(benchmark: Benchmark) -> Iterator[Row]:
     """A room's page against a bare page of PyScript and MicroPython that does one fetch."""
     for warm in (False, True):
         how = "warm" if warm else "cold"
         for strategy in STRATEGIES:
             seen: list[float] = []
-            yield bench.row(
+            yield benchmark.row(
                 f"navigation to the first media of `{strategy}.html`, {how}",
                 "a bare page that does one fetch",
                 1.25,
-                partial(_first, bench, strategy, warm, seen),
-                partial(_first, bench, "bare", warm, []),
+                partial(_first, benchmark, strategy, warm, seen),
+                partial(_first, benchmark, "bare", warm, []),
             )
             if not warm:
-                row = Row(f"bytes of `{strategy}.html` before its first media", "350 kB", 1.0, "bytes", bench.engine)
+                row = Row(
+                    f"bytes of `{strategy}.html` before its first media", "350 kB", 1.0, "bytes", benchmark.engine
+                )
                 row.pairs = [(size, MOST_BYTES) for size in seen]
                 yield row
 
 
-def _first(bench: Bench, page: str, warm: bool, seen: list[float]) -> float:
-    window = bench.stage.window(bench.context, bench.stage.address())
+def _first(benchmark: Benchmark, page: str, warm: bool, seen: list[float]) -> float:
+    tab = benchmark.environment.tab(benchmark.context, benchmark.environment.address())
     try:
-        window.page.add_init_script(_NOTE)
+        tab.page.add_init_script(_NOTE)
         for _ in range(2 if warm else 1):
-            _visit(window, page)
-        seen.append(float(window.page.evaluate("window.firstBytes")))
-        return float(window.page.evaluate("window.firstMs"))
+            _visit(tab, page)
+        seen.append(float(tab.page.evaluate("window.firstBytes")))
+        return float(tab.page.evaluate("window.firstMs"))
     finally:
-        window.close()
+        tab.close()
 
 
-def _visit(window: Window, page: str) -> None:
+def _visit(tab: SiteTab, page: str) -> None:
     """Opens a page, and waits until it has nothing more to do that the next one would wait for."""
-    window.page.goto(f"{window.origin}/{page}.html")
-    window.page.wait_for_function("window.firstMs")
-    window.page.wait_for_function("!['booting', 'running'].includes(document.documentElement.dataset.state)")
+    tab.page.goto(f"{tab.origin}/{page}.html")
+    tab.page.wait_for_function("window.firstMs")
+    tab.page.wait_for_function("!['booting', 'running'].includes(document.documentElement.dataset.state)")

@@ -8,75 +8,77 @@ import httpx
 import pytest
 from playwright.sync_api import Playwright
 
-from tests.browser.engines import CHROMIUM, opened
+from tests.browser.engines import CHROMIUM, launch_browser
 from tests.evidence import readme
 from tests.evidence.bench import mp4_padding, report
-from tests.evidence.bench.benchmark import Bench, Row, as_json
-from tests.evidence.bench.environment import Stage, staged
+from tests.evidence.bench.benchmark import Benchmark, Row, as_json
+from tests.evidence.bench.environment import BenchmarkEnvironment, benchmark_environment
 from tests.evidence.bench.large_video import FILM
-from tests.evidence.bench.network_emulation import Distance
+from tests.evidence.bench.network_emulation import EmulatedNetwork
 
 MEDIA = 12
 ABOUT = {"machine": {}, "versions": {}, "date": "", "runs": 2}
 
 
 @pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    with staged(tmp_path_factory.mktemp("bench"), MEDIA, lambda words: None) as made:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchmarkEnvironment]:
+    with benchmark_environment(tmp_path_factory.mktemp("bench"), MEDIA, lambda words: None) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def bench(stage: Stage, playwright: Playwright) -> Iterator[Bench]:
-    believed = stage.proxy.spki if stage.proxy else ""
-    with opened(CHROMIUM, playwright, believed=believed) as context:
-        yield Bench(stage, context, "chromium", lambda words: None, runs=2, count=MEDIA)
+def benchmark(environment: BenchmarkEnvironment, playwright: Playwright) -> Iterator[Benchmark]:
+    trusted_spki = environment.proxy.spki if environment.proxy else ""
+    with launch_browser(CHROMIUM, playwright, trusted_spki=trusted_spki) as context:
+        yield Benchmark(environment, context, "chromium", lambda words: None, runs=2, count=MEDIA)
 
 
 @pytest.mark.parametrize(
     "strategy", ["bundle", *[pytest.param(name, marks=pytest.mark.full_matrix) for name in ("link", "blob")]]
 )
-def test_ours_against_plain_javascript(bench: Bench, strategy: str) -> None:
-    address = bench.stage.address(round_trip_ms=30)
-    row = bench.row("library", "plain", 1000, bench.ours(address, strategy), bench.plain(address, strategy))
+def test_library_against_plain_javascript(benchmark: Benchmark, strategy: str) -> None:
+    address = benchmark.environment.address(round_trip_ms=30)
+    row = benchmark.row(
+        "library", "plain", 1000, benchmark.library(address, strategy), benchmark.plain(address, strategy)
+    )
     assert len(row.ratios) == 2
-    assert all(ours > 30 and other > 30 for ours, other in row.pairs), "a round trip at the least"
+    assert all(library > 30 and other > 30 for library, other in row.pairs), "a round trip at the least"
     assert row.reached
 
 
-def test_over_the_proxy(bench: Bench) -> None:
-    if not bench.stage.proxy:
+def test_requests_through_nginx_use_http2(benchmark: Benchmark) -> None:
+    if not benchmark.environment.proxy:
         pytest.skip("there is no nginx here, and none could be installed")
-    address = bench.stage.address(over="h2")
+    address = benchmark.environment.address(over="h2")
     assert address.startswith("https://")
-    window = bench.stage.open(bench.context, "plain", address, strategy="worker")
+    tab = benchmark.environment.open(benchmark.context, "plain", address, strategy="worker")
     protocols = """async (base) => {
       await fetch(base + "/_matrix/client/versions");
       return performance.getEntriesByName(base + "/_matrix/client/versions").map((entry) => entry.nextHopProtocol);
     }"""
-    assert set(window.page.evaluate(protocols, address)) <= {"h2", ""}
-    window.close()
+    assert set(tab.page.evaluate(protocols, address)) <= {"h2", ""}
+    tab.close()
     for strategy in ("link", "bundle"):
-        assert bench.ours(address, strategy)() > 0
-    assert bench.plain(address, "worker")() > 0
+        assert benchmark.library(address, strategy)() > 0
+    assert benchmark.plain(address, "worker")() > 0
 
 
-def test_a_long_way_takes_its_time_and_lets_through_what_it_says(stage: Stage) -> None:
-    url = f"{stage.site}/public/{stage.media[0].rpartition('/')[2]}.png"
+def test_emulated_network_adds_latency_and_counts_bytes(environment: BenchmarkEnvironment) -> None:
+    url = f"{environment.site}/public/{environment.media[0].rpartition('/')[2]}.png"
     size = len(httpx.get(url).content)
-    port = int(stage.site.rpartition(":")[2])
-    with Distance(port, round_trip_ms=80, bits_per_s=8 * size * 4) as far, httpx.Client() as client:
+    port = int(environment.site.rpartition(":")[2])
+    with EmulatedNetwork(port, round_trip_ms=80, bits_per_s=8 * size * 4) as far, httpx.Client() as client:
         answers = [client.get(url.replace(str(port), str(far.port))) for _ in range(3)]
         first, *later = [answer.elapsed.total_seconds() for answer in answers]
         assert first > 0.16, "the connection, and the request"
         assert min(later) > 0.08
-        assert far.take_bytes() >= 3 * size
-        assert far.take_bytes() == 0
+        assert far.take_byte_count() >= 3 * size
+        assert far.take_byte_count() == 0
 
 
-def test_a_film_that_is_made_larger_is_the_same_film() -> None:
+def test_padded_mp4_keeps_its_samples() -> None:
     film = FILM.read_bytes()
-    large = mp4_padding.inflated(film, 10_000_000)
+    large = mp4_padding.pad_mp4(film, 10_000_000)
     assert len(large) == pytest.approx(10_000_000, rel=0.01)
     before, after = ([content[at : at + length] for at, length in samples(content)] for content in (film, large))
     assert before == after
@@ -86,7 +88,7 @@ def samples(film: bytes) -> list[tuple[int, int]]:
     return mp4_padding._samples(film, dict(mp4_padding._tables(film, 0, len(film))))
 
 
-def test_the_figures_are_written_and_told(tmp_path: Path) -> None:
+def test_figures_round_trip_and_table(tmp_path: Path) -> None:
     row = Row("a", "b", 0.5, "ms", "chromium", [(1.0, 4.0), (3.0, 4.0), (1.0, 2.0)])
     missed = Row("c", "d", 0.4, "ms", "chromium", [(1.0, 2.0)])
     elsewhere = Row("a", "b", 0.5, "ms", "firefox", [(3.0, 4.0)])

@@ -7,7 +7,7 @@ from functools import partial
 
 from playwright.sync_api import Playwright
 
-from tests.browser.engines import ALL_MODES, Mode, opened
+from tests.browser.engines import ALL_MODES, Mode, launch_browser
 from tests.evidence.compare import webkit
 from tests.evidence.compare.tabs import Tab, playwright_tab
 
@@ -53,7 +53,7 @@ def by_playwright(mode: Mode, playwright: Playwright) -> Browser:
 
 @contextmanager
 def _start(mode: Mode, playwright: Playwright) -> Iterator[Started]:
-    with opened(mode, playwright) as context:
+    with launch_browser(mode, playwright) as context:
         version = context.browser.version if context.browser else ""
         yield Started(version, partial(playwright_tab, context))
 

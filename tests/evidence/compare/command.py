@@ -10,7 +10,7 @@ from rich.console import Console
 from tests.browser.engines import set_up_browsers
 from tests.evidence.compare import browsers, report
 from tests.evidence.compare.results import Results
-from tests.evidence.compare.runner import begin, compare, prepared
+from tests.evidence.compare.runner import compare, comparison_sites, new_results
 from tests.relay import free_port
 
 FIGURES = "results.json"
@@ -37,13 +37,13 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None
             console.print(f"authmedia: there is no mode {', '.join(sorted(unknown))} here; there are: {known}")
             return 1
         chosen = [browser for browser in found if not modes or browser.mode in modes]
-        grounds = stack.enter_context(prepared(state, free_port(), tell))
+        sites = stack.enter_context(comparison_sites(state, free_port(), tell))
         out.mkdir(parents=True, exist_ok=True)
-        results = Results.read(out / FIGURES) if resume and (out / FIGURES).exists() else begin(seed, runs)
+        results = Results.read(out / FIGURES) if resume and (out / FIGURES).exists() else new_results(seed, runs)
         results.about["missing"] = missing
-        for _ in compare(grounds, chosen, results, progress=tell):
+        for _ in compare(sites, chosen, results, progress=tell):
             _write(out, results)
-    for sentence in report.answer(results):
+    for sentence in report.summary_sentences(results):
         console.print(sentence, highlight=False)
     console.print(f"The report is in {out / 'index.html'}, the figures in {out / FIGURES}", highlight=False)
     return 0

@@ -40,7 +40,7 @@ class Traffic:
     bytes: int = 0
 
 
-class Gateway:
+class CountingProxy:
     """Passes requests on to a homeserver.
 
     :param homeserver: its address.
@@ -51,7 +51,7 @@ class Gateway:
     def __init__(self, homeserver: str, site: Path | None = None, demo: Mapping[str, str] | None = None) -> None:
         self.traffic = Traffic()
         #: Bodies that nobody waited for to the end.
-        self.given_up = 0
+        self.aborted = 0
         self._cuts = 0
         self._homeserver = homeserver
         self._site = site_application(site, demo or {}) if site else None
@@ -70,7 +70,7 @@ class Gateway:
         """Its address by the name of one of this machine's loopback addresses."""
         return f"http://{host}:{self.port}"
 
-    def take(self) -> Traffic:
+    def take_traffic(self) -> Traffic:
         """What came by since the last time."""
         taken, self.traffic = self.traffic, Traffic()
         return taken
@@ -79,13 +79,13 @@ class Gateway:
         """Ends every answer that is on its way, in the middle of its body."""
         self._cuts += 1
 
-    async def before(self, path: str, gone: "asyncio.Task[Any]") -> None:
+    async def before_request(self, path: str, gone: "asyncio.Task[Any]") -> None:
         """What is waited for before a request is passed on.
 
         :param gone: is done when nobody waits for the answer any more.
         """
 
-    async def between(self, path: str, size: int) -> None:
+    async def before_chunk(self, path: str, size: int) -> None:
         """What is waited for before so many bytes of an answer's body are passed on."""
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -107,9 +107,9 @@ class Gateway:
         )
         gone = asyncio.create_task(receive())  # the next message of a request that is read is that nobody waits for it
         if scope["method"] != "OPTIONS":
-            await self.before(scope["path"], gone)
+            await self.before_request(scope["path"], gone)
         if gone.done():
-            self.given_up += 1
+            self.aborted += 1
             return
         answer = await self._client.send(request, stream=True)
         cuts = self._cuts
@@ -119,11 +119,11 @@ class Gateway:
             await send({"type": "http.response.start", "status": answer.status_code, "headers": kept})
             async for chunk in answer.aiter_raw():
                 if gone.done():
-                    self.given_up += 1
+                    self.aborted += 1
                     break
                 if cuts != self._cuts:
                     return  # without its end, so that the connection is closed
-                await self.between(scope["path"], len(chunk))
+                await self.before_chunk(scope["path"], len(chunk))
                 if is_media:
                     self.traffic.bytes += len(chunk)
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})

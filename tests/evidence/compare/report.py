@@ -14,11 +14,11 @@ LATEST = HERE / "latest.json"
 PART = "comparison"
 
 # The one distance that is always there in the wild: a client on one site, the homeserver on another.
-USUAL = "cross-site"
+TYPICAL_PLACE = "cross-site"
 COSTS = ("time to the first media", "time to the last media", "requests", "preflights", "bytes")
-WHENS = ("first visit", "after a reload")
+VISITS = ("first visit", "after a reload")
 # What the figures of other strategies are measured by: it works everywhere, and everybody has something like it.
-YARDSTICK = "blob"
+REFERENCE_STRATEGY = "blob"
 _PLOTS = (
     ("first", "First media on show", "{:.2f}"),
     ("last", "All media on show", "{:.2f}"),
@@ -36,12 +36,12 @@ def page(results: Results) -> str:
     figures = [(strategy, _figures(results, strategy)) for strategy in STRATEGIES]
     return environment.get_template("report.html").render(
         about=results.about,
-        answer=answer(results),
+        summary_sentences=summary_sentences(results),
         modes=modes(results),
         places=PLACES,
         strategies=STRATEGIES,
-        usual=USUAL,
-        whens=WHENS,
+        typical_place=TYPICAL_PLACE,
+        visits=VISITS,
         costs=COSTS,
         verdict_of=lambda mode, place, strategy: _shown(results, mode, place, strategy),
         cost_of=lambda mode, place, strategy, name: _cost(results, mode, place, strategy, name),
@@ -50,25 +50,25 @@ def page(results: Results) -> str:
         figures=figures,
         plots=_PLOTS,
         most={name: max(figure[name] or 0 for _, figure in figures) for name, _, _ in _PLOTS},
-        yardstick=YARDSTICK,
+        reference_strategy=REFERENCE_STRATEGY,
     )
 
 
-def answer(results: Results) -> list[str]:
+def summary_sentences(results: Results) -> list[str]:
     """Which strategy works where, and what it costs, in a sentence for each strategy."""
     sentences = []
     for strategy in STRATEGIES:
         good: list[str] = []
         bad: list[str] = []
         for mode in modes(results):
-            outcome = _shown(results, mode, USUAL, strategy)[0]
+            outcome = _shown(results, mode, TYPICAL_PLACE, strategy)[0]
             (good if outcome == WORKS else bad).append(mode if outcome in (WORKS, FAILS) else f"{mode} ({outcome})")
         where = "works everywhere"
         if bad:
             where = (
                 f"works in {', '.join(good)}; not in {', '.join(bad)}" if good else f"works in none: {', '.join(bad)}"
             )
-        first, again = (_typical(results, strategy, when) for when in WHENS)
+        first, again = (_typical(results, strategy, when) for when in VISITS)
         cost = f": {first} for a first visit, {again} after a reload" if first and again else ""
         sentences.append(f"{strategy} {where}{cost}.")
     return sentences
@@ -82,8 +82,8 @@ def readme_table(results: Results) -> str:
         f"|{'---|' * (len(shown) + 3)}",
     ]
     for strategy in STRATEGIES:
-        verdicts = [_shown(results, mode, USUAL, strategy)[0] for mode in shown]
-        costs = [_typical(results, strategy, when) or "-" for when in WHENS]
+        verdicts = [_shown(results, mode, TYPICAL_PLACE, strategy)[0] for mode in shown]
+        costs = [_typical(results, strategy, when) or "-" for when in VISITS]
         lines.append(f"| `{strategy}` | {' | '.join([*verdicts, *costs])} |")
     return "\n".join(lines) + "\n"
 
@@ -131,7 +131,7 @@ def _typical(results: Results, strategy: str, when: str) -> str:
     """Requests, preflights and bytes from another site, the median of all browsers."""
     counts = []
     for name in ("requests", "preflights", "bytes"):
-        values = [measure.median for measure in _measures(results, USUAL, strategy, f"{when}: {name}")]
+        values = [measure.median for measure in _measures(results, TYPICAL_PLACE, strategy, f"{when}: {name}")]
         if not values:
             return ""
         counts.append(median(values))
@@ -153,15 +153,17 @@ def _figures(results: Results, strategy: str) -> dict[str, float | None]:
 
 def _share(results: Results, strategy: str, name: str) -> float | None:
     by_mode = [
-        {measure.setting.mode: measure.median for measure in _measures(results, USUAL, which, name)}
-        for which in (strategy, YARDSTICK)
+        {measure.setting.mode: measure.median for measure in _measures(results, TYPICAL_PLACE, which, name)}
+        for which in (strategy, REFERENCE_STRATEGY)
     ]
     shares = [value / by_mode[1][mode] for mode, value in by_mode[0].items() if by_mode[1].get(mode)]
     return median(shares) if shares else None
 
 
 def _sum(results: Results, strategy: str, when: str, names: tuple[str, ...], unit: float = 1) -> float | None:
-    medians = [[measure.median for measure in _measures(results, USUAL, strategy, f"{when}: {name}")] for name in names]
+    medians = [
+        [measure.median for measure in _measures(results, TYPICAL_PLACE, strategy, f"{when}: {name}")] for name in names
+    ]
     return sum(median(values) for values in medians) / unit if all(medians) else None
 
 

@@ -18,20 +18,20 @@ from development.samples import Sample
 from development.seed import media_of
 from tests.evidence.compare import verification
 from tests.evidence.compare.browsers import Browser, Started
-from tests.evidence.compare.counting_proxy import Gateway, Traffic
+from tests.evidence.compare.counting_proxy import CountingProxy, Traffic
 from tests.evidence.compare.results import PLACES, STRATEGIES, Results, Setting
-from tests.evidence.compare.tabs import Tab, Unsettled, report, settle
+from tests.evidence.compare.tabs import Tab, Unsettled, report, wait_until_settled
 from web.demonstration import Demonstration
 from web.site import WEB
 
 RUNS = 5
-MEASURED, PROVED = "micropython", "pyodide"
+MEASURED_INTERPRETER, OTHER_INTERPRETER = "micropython", "pyodide"
 _BROKEN = (PlaywrightError, WebDriverException, Unsettled)
 
 Progress = Callable[[str], None]
 
 
-class Grounds:
+class ComparisonSites:
     """The sites and homeservers of a comparison.
 
     Each strategy has a site of its own, so that none finds what another has kept: all on ``localhost``, on ports of
@@ -45,38 +45,38 @@ class Grounds:
         homeserver = demonstration.synapse.base_url
         account = {"user": demo.user_id, "password": demo.password, "room": demo.room_id}
         self.samples: dict[str, Sample] = media_of(state / "seed")
-        self._beside: dict[str, Gateway] = {}
-        self._own: dict[str, Gateway] = {}
+        self._beside: dict[str, CountingProxy] = {}
+        self._own: dict[str, CountingProxy] = {}
         for strategy in STRATEGIES:
-            self._beside[strategy] = stack.enter_context(Gateway(homeserver))
+            self._beside[strategy] = stack.enter_context(CountingProxy(homeserver))
             # The address that the page is told is replaced by its parameter; this one lets it know the account.
             told = {**account, "homeserver": self._beside[strategy].address()}
-            self._own[strategy] = stack.enter_context(Gateway(homeserver, state / "site", told))
+            self._own[strategy] = stack.enter_context(CountingProxy(homeserver, state / "site", told))
 
-    def gateway(self, place: str, strategy: str) -> Gateway:
+    def proxy(self, place: str, strategy: str) -> CountingProxy:
         """Where the requests of a strategy come by."""
         return (self._own if place == "same-origin" else self._beside)[strategy]
 
     def page(self, setting: Setting, **parameters: str) -> str:
         """The address of a strategy's page, which speaks to the homeserver at some distance."""
         host = "127.0.0.1" if setting.homeserver == "cross-site" else "localhost"
-        homeserver = self.gateway(setting.homeserver, setting.strategy).address(host)
+        homeserver = self.proxy(setting.homeserver, setting.strategy).address(host)
         given = {"homeserver": homeserver, "interpreter": setting.interpreter, "alone": "1", **parameters}
         query = "&".join(f"{name}={value}" for name, value in given.items())
         return f"{self._own[setting.strategy].address()}/{setting.strategy.replace('_', '-')}.html?{query}"
 
 
 @contextmanager
-def prepared(state: Path, homeserver_port: int, progress: Progress) -> Iterator[Grounds]:
+def comparison_sites(state: Path, homeserver_port: int, progress: Progress) -> Iterator[ComparisonSites]:
     """Starts a homeserver with the sample room, the sites and the gateways; stops them afterwards."""
     demonstration = Demonstration(state, 0, homeserver_port)
     with ExitStack() as stack:
         stack.callback(demonstration.stop)
         demonstration.start(lambda words, done, total: progress(f"{words} ({done} of {total})" if total > 1 else words))
-        yield Grounds(demonstration, state, stack)
+        yield ComparisonSites(demonstration, state, stack)
 
 
-def begin(seed: int | None = None, runs: int = RUNS) -> Results:
+def new_results(seed: int | None = None, runs: int = RUNS) -> Results:
     """Results of nothing yet, on this machine.
 
     :param seed: of the order in which strategies take their turns; drawn where none is given.
@@ -86,7 +86,7 @@ def begin(seed: int | None = None, runs: int = RUNS) -> Results:
 
 
 def compare(
-    grounds: Grounds,
+    sites: ComparisonSites,
     browsers: list[Browser],
     results: Results,
     *,
@@ -106,13 +106,13 @@ def compare(
             if (browser.mode, homeserver) in known:
                 continue
             part = Results(results.about)
-            _compare_at(grounds, browser, part, homeserver, strategies, progress)
+            _compare_at(sites, browser, part, homeserver, strategies, progress)
             results.add(part)
             yield
 
 
 def _compare_at(
-    grounds: Grounds,
+    sites: ComparisonSites,
     browser: Browser,
     results: Results,
     homeserver: str,
@@ -129,48 +129,48 @@ def _compare_at(
                 for interpreter in _interpreters(strategy, run):
                     known = (browser.engine, started.version, browser.mode)
                     setting = Setting(*known, homeserver, interpreter, strategy)
-                    _try(grounds, started, results, setting, proving=run == 0)
+                    _try(sites, started, results, setting, verify=run == 0)
 
 
 def _interpreters(strategy: str, run: int) -> tuple[str, ...]:
     """In the first round both, to see what works; then the one to be measured, of which `blocking` has no choice."""
     if run == 0:
-        return MEASURED, PROVED
-    return (PROVED,) if strategy == "blocking" else (MEASURED,)
+        return MEASURED_INTERPRETER, OTHER_INTERPRETER
+    return (OTHER_INTERPRETER,) if strategy == "blocking" else (MEASURED_INTERPRETER,)
 
 
-def _try(grounds: Grounds, started: Started, results: Results, setting: Setting, *, proving: bool) -> None:
+def _try(sites: ComparisonSites, started: Started, results: Results, setting: Setting, *, verify: bool) -> None:
     """A visit in a new tab; what breaks in it is said in the cells of this one setting."""
     try:
         with started.new_tab() as tab:
-            visit(grounds, tab, results, setting, proving=proving)
+            visit(sites, tab, results, setting, verify=verify)
     except _BROKEN as error:
-        if proving:
+        if verify:
             results.cells = [cell for cell in results.cells if cell.setting != setting]
-            results.cells += verification.broken(setting, str(error).splitlines()[0])
+            results.cells += verification.failed_cells(setting, str(error).splitlines()[0])
 
 
-def visit(grounds: Grounds, tab: Tab, results: Results, setting: Setting, *, proving: bool) -> None:
+def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, *, verify: bool) -> None:
     """One visit of one strategy's page, and one reload; notes what was shown and what it cost.
 
     :raises PlaywrightError, WebDriverException, Unsettled: if the page does not come to an end.
     """
-    gateway = grounds.gateway(setting.homeserver, setting.strategy)
-    gateway.take()
-    tab.open(grounds.page(setting, fresh="1"))
-    settle(tab)
+    proxy = sites.proxy(setting.homeserver, setting.strategy)
+    proxy.take_traffic()
+    tab.open(sites.page(setting, fresh="1"))
+    wait_until_settled(tab)
     seen = report(tab)
-    spent = gateway.take()
-    if proving:
-        results.cells += verification.prove(tab, setting, seen, grounds.samples)
-    measured = setting.interpreter == MEASURED or setting.strategy == "blocking"
+    spent = proxy.take_traffic()
+    if verify:
+        results.cells += verification.verify_media(tab, setting, seen, sites.samples)
+    measured = setting.interpreter == MEASURED_INTERPRETER or setting.strategy == "blocking"
     if not measured or not _works(seen, setting):
         return
     _note(results, setting, "first visit", seen, spent)
-    gateway.take()
-    tab.open(grounds.page(setting))
-    settle(tab)
-    _note(results, setting, "after a reload", report(tab), gateway.take())
+    proxy.take_traffic()
+    tab.open(sites.page(setting))
+    wait_until_settled(tab)
+    _note(results, setting, "after a reload", report(tab), proxy.take_traffic())
 
 
 def _works(seen: dict[str, Any], setting: Setting) -> bool:

@@ -49,7 +49,7 @@ class PlaywrightTab:
         return self._page.evaluate(function, *arguments)
 
     def screenshot(self) -> Image.Image:
-        return pixels.full_page(self._page.screenshot())
+        return pixels.decode_screenshot(self._page.screenshot())
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def playwright_tab(context: BrowserContext) -> Iterator[PlaywrightTab]:
         page.close()
 
 
-def settle(tab: Tab) -> str:
+def wait_until_settled(tab: Tab) -> str:
     """Waits until a page of the site is ``done`` or has ``failed``.
 
     :raises Unsettled: if it does neither in a minute and a half.

@@ -10,7 +10,7 @@ from tests.browser.engines import CHROMIUM
 from tests.evidence.compare import report
 from tests.evidence.compare.browsers import by_playwright
 from tests.evidence.compare.results import Results
-from tests.evidence.compare.runner import Grounds, begin, compare
+from tests.evidence.compare.runner import ComparisonSites, compare, new_results
 from web.demonstration import Demonstration
 
 MEDIA = 39  # those that the sample room shows at once
@@ -24,13 +24,13 @@ def strategies(request: pytest.FixtureRequest) -> tuple[str, ...]:
 @pytest.fixture(scope="module")
 def results(demonstration: Demonstration, state: Path, playwright: Playwright, strategies: tuple[str, ...]) -> Results:
     with ExitStack() as stack:
-        grounds = Grounds(demonstration, state, stack)
+        sites = ComparisonSites(demonstration, state, stack)
         browsers = [by_playwright(CHROMIUM, playwright)]
-        found = begin(seed=1, runs=1)
+        found = new_results(seed=1, runs=1)
         told: list[str] = []
         for _ in range(2):  # the second time there is nothing left to do
             for _ in compare(
-                grounds, browsers, found, places=("cross-site",), strategies=strategies, progress=told.append
+                sites, browsers, found, places=("cross-site",), strategies=strategies, progress=told.append
             ):
                 assert found.cells
         assert len(told) == len(strategies)
@@ -42,7 +42,7 @@ def values(results: Results, strategy: str, name: str) -> list[float]:
     return found
 
 
-def test_every_cell_has_its_verdict(results: Results, strategies: tuple[str, ...]) -> None:
+def test_every_cell_has_a_verdict(results: Results, strategies: tuple[str, ...]) -> None:
     assert len(results.cells) == len(strategies) * 2 * 5
     for cell in results.cells:
         setting = cell.setting
@@ -51,7 +51,7 @@ def test_every_cell_has_its_verdict(results: Results, strategies: tuple[str, ...
         assert (cell.verdict, cell.words) == ("works", "")
 
 
-def test_what_the_gateway_counted_is_what_links_should_cost(results: Results) -> None:
+def test_counted_requests_of_link(results: Results) -> None:
     # What the homeserver offers, no links at all to warm up, links for what is seen first and for the rest; a video may
     # ask once more.
     assert values(results, "link", "first visit: requests")[0] == pytest.approx(MEDIA + 4, abs=1)
@@ -60,13 +60,13 @@ def test_what_the_gateway_counted_is_what_links_should_cost(results: Results) ->
 
 
 @pytest.mark.full_matrix
-def test_what_the_gateway_counted_is_what_blobs_should_cost(results: Results) -> None:
+def test_counted_requests_of_blob(results: Results) -> None:
     assert values(results, "blob", "first visit: requests") == [MEDIA]
     assert values(results, "blob", "first visit: preflights") == [MEDIA]
     assert values(results, "blob", "after a reload: bytes") == values(results, "blob", "first visit: bytes")
 
 
-def test_it_can_be_written_read_and_told(results: Results, tmp_path: Path) -> None:
+def test_results_round_trip_and_render(results: Results, tmp_path: Path) -> None:
     results.about["missing"] = {"webkit": "there is none"}
     results.write(tmp_path / "results.json")
     again = Results.read(tmp_path / "results.json")

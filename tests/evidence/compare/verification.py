@@ -41,7 +41,7 @@ _SELECTORS = {
 }
 
 
-def prove(tab: Tab, setting: Setting, report: dict[str, Any], samples: dict[str, Sample]) -> list[Cell]:
+def verify_media(tab: Tab, setting: Setting, report: dict[str, Any], samples: dict[str, Sample]) -> list[Cell]:
     """A cell for each kind of media on a page that has settled."""
     refusal = _refusal(setting, report)
     if refusal:
@@ -54,12 +54,12 @@ def prove(tab: Tab, setting: Setting, report: dict[str, Any], samples: dict[str,
     return cells
 
 
-def unrun(setting: Setting, words: str) -> list[Cell]:
+def not_run_cells(setting: Setting, words: str) -> list[Cell]:
     """The cells of what could not be tried."""
     return [Cell(setting, media, NOT_RUN, words) for media in MEDIA]
 
 
-def broken(setting: Setting, words: str) -> list[Cell]:
+def failed_cells(setting: Setting, words: str) -> list[Cell]:
     """The cells of a page that did not come to an end."""
     return [Cell(setting, media, FAILS, words) for media in MEDIA]
 
@@ -106,9 +106,9 @@ def _first_difference(
     mxcs = list(dict.fromkeys(element["mxc"] for element in tags))[:_LOOKED_AT]
     for mxc in mxcs:
         element = next(element for element in tags if element["mxc"] == mxc)
-        original = pixels.frames(samples[mxc].path, pixels.fit_of(element))
+        original = pixels.frames(samples[mxc].path, pixels.requested_thumbnail(element))
         distance = _distance(tab, f'{selector}[data-mxc="{mxc}"]', original)
-        if distance > pixels.CLOSE:
+        if distance > pixels.MAX_DIFFERENCE:
             return f"{samples[mxc].name} does not look as it should (difference {distance:.0f} of 255)"
     return "" if mxcs else "the room has none"
 
@@ -125,7 +125,7 @@ def _distance(tab: Tab, selector: str, originals: list[Image.Image]) -> float:
     while True:
         box = tab.evaluate(_INTO_VIEW, selector)
         distance = pixels.nearest(tab.screenshot(), box, originals)
-        if distance < pixels.CLOSE or time.monotonic() > deadline:
+        if distance < pixels.MAX_DIFFERENCE or time.monotonic() > deadline:
             return distance
 
 
@@ -152,5 +152,9 @@ def _wrong_frame(tab: Tab, selector: str) -> str:
     position = _sought(tab, selector, middle)
     if abs(position - middle) > _NEAR_S:
         return f"sought to {middle} s, the video stands at {position} s"
-    distance = _distance(tab, selector, [pixels.as_shown(film.draw_frame(middle))])
-    return "" if distance < pixels.CLOSE else f"the video's middle does not look as it should ({distance:.0f} of 255)"
+    distance = _distance(tab, selector, [pixels.downsample(film.draw_frame(middle))])
+    return (
+        ""
+        if distance < pixels.MAX_DIFFERENCE
+        else f"the video's middle does not look as it should ({distance:.0f} of 255)"
+    )

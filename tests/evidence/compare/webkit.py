@@ -89,7 +89,7 @@ class WebKitTab:
         return answer.get("value")
 
     def screenshot(self) -> Image.Image:
-        return pixels.full_page(self._driver.get_screenshot_as_png())
+        return pixels.decode_screenshot(self._driver.get_screenshot_as_png())
 
 
 def _started(path: str, display: str) -> webdriver.WebKitGTK:

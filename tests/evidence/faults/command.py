@@ -12,10 +12,18 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from rich.console import Console
 
-from tests.browser.engines import CHROMIUM, FIREFOX, FIREFOX_PRIVATE, Mode, opened, set_up_browsers, with_little_storage
+from tests.browser.engines import (
+    CHROMIUM,
+    FIREFOX,
+    FIREFOX_PRIVATE,
+    Mode,
+    launch_browser,
+    set_up_browsers,
+    with_storage_limit,
+)
 from tests.evidence.compare.runner import about
 from tests.evidence.faults import report
-from tests.evidence.faults.environment import Ground, grounds
+from tests.evidence.faults.environment import FaultEnvironment, fault_environment
 from tests.evidence.faults.scenarios import SCENARIOS, SMALL_DISK_KB, Outcome, Scenario
 from tests.evidence.readme import write_figures
 
@@ -48,13 +56,13 @@ def run(out: Path, *, modes: list[str], rows: list[str], loads: int = LOADS) -> 
     with (
         tempfile.TemporaryDirectory() as folder,
         sync_playwright() as playwright,
-        grounds(Path(folder), min(loads, _AT_A_TIME)) as ground,
+        fault_environment(Path(folder), min(loads, _AT_A_TIME)) as environment,
     ):
         for engine in modes or list(_ENGINES):
             for name, scenario in wanted.items():
                 if not scenario.strategies_in(_ENGINES[engine]):
                     continue
-                row = _row(playwright, ground, engine, name, scenario, loads)
+                row = _row(playwright, environment, engine, name, scenario, loads)
                 found.append(row)
                 write_figures(out / FIGURES, {"about": said, "rows": found})
                 console.print(f"{engine}: {name}: {report.summary(row)}", highlight=False)
@@ -65,18 +73,20 @@ def run(out: Path, *, modes: list[str], rows: list[str], loads: int = LOADS) -> 
 @contextmanager
 def browser_for(scenario: Scenario, mode: Mode, playwright: Playwright) -> Iterator[BrowserContext]:
     """A browser as a scenario needs it."""
-    with opened(with_little_storage(mode, SMALL_DISK_KB) if scenario.small_disk else mode, playwright) as context:
+    with launch_browser(
+        with_storage_limit(mode, SMALL_DISK_KB) if scenario.small_disk else mode, playwright
+    ) as context:
         yield context
 
 
 def _row(
-    playwright: Playwright, ground: Ground, engine: str, name: str, scenario: Scenario, loads: int
+    playwright: Playwright, environment: FaultEnvironment, engine: str, name: str, scenario: Scenario, loads: int
 ) -> dict[str, Any]:
     total = Outcome()
     with browser_for(scenario, _ENGINES[engine], playwright) as context:
         strategies = scenario.strategies_in(_ENGINES[engine])
         for strategy in islice(cycle(strategies), max(len(strategies), -(-loads // _AT_A_TIME))):
-            outcome = scenario.play(ground, context, strategy, ground.pictures)
+            outcome = scenario.run(environment, context, strategy, environment.pictures)
             total.at_first.add(outcome.at_first)
             total.in_the_end.add(outcome.in_the_end)
             total.done += outcome.done

@@ -14,11 +14,11 @@ from playwright.sync_api import BrowserContext
 from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from development.synapse import Synapse
-from tests.browser.binding_fixture import add
+from tests.browser.binding_harness import add_elements
 from tests.browser.matrix_room import Room
-from tests.browser.page_builder import with_page
-from tests.browser.site_tab import Window
-from tests.evidence.faults.faulty_proxy import FaultyRelay
+from tests.browser.page_builder import build_site_with_page
+from tests.browser.site_tab import SiteTab
+from tests.evidence.faults.faulty_proxy import FaultyProxy
 from tests.relay import free_port
 from web.server import SiteServer
 from web.site import build
@@ -57,7 +57,7 @@ _EMPTY = """() => document.getElementById("elements").replaceChildren()"""
 
 
 @dataclass
-class Seen:
+class LoadOutcomes:
     """What became of the loads of a page.
 
     :param shown: as many as show the right picture; ``wrong``: those that show another, or a part of it, by strategy.
@@ -76,7 +76,7 @@ class Seen:
         """How many there were."""
         return self.shown + sum(self.wrong.values()) + sum(self.failed.values()) + self.hung
 
-    def add(self, other: "Seen") -> None:
+    def add(self, other: "LoadOutcomes") -> None:
         """Adds what became of other loads."""
         self.shown += other.shown
         self.hung += other.hung
@@ -86,74 +86,74 @@ class Seen:
                 mine[name] = mine.get(name, 0) + count
 
 
-class Tab:
+class LoadingTab:
     """A window with a page that shows whatever it is given."""
 
-    def __init__(self, window: Window, strategy: str, pixels: dict[str, str]) -> None:
-        self.window = window
+    def __init__(self, site_tab: SiteTab, strategy: str, pixels: dict[str, str]) -> None:
+        self.site_tab = site_tab
         self._strategy = strategy
         self._pixels = pixels
         # Thumbnails are what bundles are for.
         self._form = _THUMBNAIL if strategy == "bundle" else {}
-        window.page.add_init_script(_CLOCK)
-        window.open("binding", strategy=strategy, patience=_PATIENCE_S)
-        assert window.state == "done", window.page.locator("#problem").inner_text()
+        site_tab.page.add_init_script(_CLOCK)
+        site_tab.open("binding", strategy=strategy, patience=_PATIENCE_S)
+        assert site_tab.state == "done", site_tab.page.locator("#problem").inner_text()
 
     def add(self, mxcs: list[str]) -> None:
         """Puts an element for each media into the page."""
-        add(self.window, mxcs, "img", 0, **self._form)
+        add_elements(self.site_tab, mxcs, "img", 0, **self._form)
 
     def wait_for(self, shown: int) -> None:
         """Waits until so many are shown."""
-        self.window.page.wait_for_function(
+        self.site_tab.page.wait_for_function(
             "(shown) => document.querySelectorAll('#elements img[data-state=shown]').length >= shown",
             arg=shown,
             timeout=_LONGEST_MS,
         )
 
-    def settle(self) -> Seen:
+    def settle(self) -> LoadOutcomes:
         """Waits until each is shown or has failed; gives what became of them."""
         with suppress(PlaywrightTimeout):  # those that hang are counted
-            self.window.page.wait_for_function(_SETTLED, timeout=_LONGEST_MS)
-        seen = Seen()
-        for element in self.window.page.evaluate(_SEEN):
+            self.site_tab.page.wait_for_function(_SETTLED, timeout=_LONGEST_MS)
+        seen = LoadOutcomes()
+        for element in self.site_tab.page.evaluate(_SEEN):
             self._judge(element, seen)
         return seen
 
-    def retry(self) -> Seen:
+    def retry(self) -> LoadOutcomes:
         """Presses all buttons that offer it, as a person would; gives what became of all media then."""
-        self.window.page.evaluate(_RETRY)
+        self.site_tab.page.evaluate(_RETRY)
         return self.settle()
 
     def empty(self) -> None:
         """Takes all elements out."""
-        self.window.page.evaluate(_EMPTY)
+        self.site_tab.page.evaluate(_EMPTY)
 
-    def said(self, words: str) -> list[str]:
+    def console_lines(self, words: str) -> list[str]:
         """What the console has, of lines with these words in them."""
-        return [line for line in self.window.said if words in line]
+        return [line for line in self.site_tab.console_messages if words in line]
 
-    def _judge(self, element: dict[str, Any], seen: Seen) -> None:
+    def _judge(self, element: dict[str, Any], seen: LoadOutcomes) -> None:
         if element["state"] == "failed":
-            seen.add(Seen(failed={element["words"]: 1}))
+            seen.add(LoadOutcomes(failed={element["words"]: 1}))
         elif element["state"] != "shown":
             seen.hung += 1
         elif element["pixels"] == self._pixels[element["mxc"]]:
             seen.shown += 1
             seen.from_disk += element["source"] == "disk"
         else:
-            seen.add(Seen(wrong={self._strategy: 1}))
+            seen.add(LoadOutcomes(wrong={self._strategy: 1}))
 
 
-class Ground:
+class FaultEnvironment:
     """A homeserver with pictures, a relay in front of it, and the site.
 
     :param count: of the pictures.
     """
 
-    def __init__(self, synapse: Synapse, relay: FaultyRelay, site: Path, count: int) -> None:
+    def __init__(self, synapse: Synapse, proxy: FaultyProxy, site: Path, count: int) -> None:
         self.synapse = synapse
-        self.relay = relay
+        self.proxy = proxy
         self._room = Room(synapse, "faults")
         self._pixels: dict[str, str] = {}
         self._thumbnails: dict[str, str] = {}
@@ -164,20 +164,20 @@ class Ground:
             mxc = self._room.upload(file.getvalue(), "image/png")
             self._pixels[mxc] = _digest(image)
             self._thumbnails[mxc] = _digest(Image.open(io.BytesIO(self._room.thumbnail(mxc, 48, 32, "crop"))))
-        self.server = SiteServer(site, 0, {**self._room.account, "homeserver": relay.url})
+        self.server = SiteServer(site, 0, {**self._room.account, "homeserver": proxy.url})
 
     @property
     def pictures(self) -> list[str]:
         """Their addresses."""
         return list(self._pixels)
 
-    def tab(self, context: BrowserContext, strategy: str, beside: Tab | None = None) -> Tab:
+    def tab(self, context: BrowserContext, strategy: str, beside: LoadingTab | None = None) -> LoadingTab:
         """A new tab.
 
         :param beside: a tab on whose origin it is to be.
         """
-        window = Window(context, self.server.url, beside.window.origin if beside else "")
-        return Tab(window, strategy, self._thumbnails if strategy == "bundle" else self._pixels)
+        site_tab = SiteTab(context, self.server.url, beside.site_tab.origin if beside else "")
+        return LoadingTab(site_tab, strategy, self._thumbnails if strategy == "bundle" else self._pixels)
 
     def close(self) -> None:
         """Ends what it has started itself."""
@@ -191,14 +191,14 @@ def _digest(image: Image.Image) -> str:
 
 
 @contextmanager
-def grounds(folder: Path, count: int) -> Iterator[Ground]:
+def fault_environment(folder: Path, count: int) -> Iterator[FaultEnvironment]:
     """Starts all of it, with so many pictures; stops it afterwards."""
     build(folder / "plain")
-    site = with_page(folder / "plain", folder / "site", "binding")
-    with Synapse(folder / "homeserver", free_port()) as synapse, FaultyRelay(synapse.port) as relay:
-        ground = Ground(synapse, relay, site, count)
-        ground.server.start()
+    site = build_site_with_page(folder / "plain", folder / "site", "binding")
+    with Synapse(folder / "homeserver", free_port()) as synapse, FaultyProxy(synapse.port) as proxy:
+        environment = FaultEnvironment(synapse, proxy, site, count)
+        environment.server.start()
         try:
-            yield ground
+            yield environment
         finally:
-            ground.close()
+            environment.close()

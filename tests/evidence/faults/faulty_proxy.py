@@ -72,29 +72,29 @@ class Exchange:
 class Fault:
     """What is done in the place of an answer.
 
-    :param part: of the answers to which it is done, as chance has it.
-    :param cuts: whether it takes a body to do it to.
+    :param probability: of the answers to which it is done, as chance has it.
+    :param needs_body: whether it takes a body to do it to.
     """
 
-    do: Callable[[Exchange], Awaitable[None]]
-    part: float
-    cuts: bool = False
+    apply: Callable[[Exchange], Awaitable[None]]
+    probability: float
+    needs_body: bool = False
 
     def hits(self, exchange: Exchange) -> bool:
         """Whether this is one of those that it is done to."""
-        if exchange.method == "OPTIONS" or _MEDIA not in exchange.path or (self.cuts and len(exchange.body) < 2):
+        if exchange.method == "OPTIONS" or _MEDIA not in exchange.path or (self.needs_body and len(exchange.body) < 2):
             return False
-        if self.part < 1 and exchange.path.endswith(_SELDOM_ASKED):
+        if self.probability < 1 and exchange.path.endswith(_SELDOM_ASKED):
             return exchange.nth % 2 == 0
-        return exchange.chance.random() < self.part
+        return exchange.chance.random() < self.probability
 
 
-class FaultyRelay(InThread):
+class FaultyProxy(InThread):
     """Passes requests on to a homeserver, and its answers back through a fault.
 
-    >>> with FaultyRelay(8008, seed=1) as relay:
-    ...     with relay.doing(reset_at_the_start):
-    ...         httpx.get(relay.url)
+    >>> with FaultyProxy(8008, seed=1) as proxy:
+    ...     with proxy.applying(reset_at_the_start):
+    ...         httpx.get(proxy.url)
 
     :param port: the homeserver's.
     :param seed: of what chance decides.
@@ -112,7 +112,7 @@ class FaultyRelay(InThread):
         self._serving: set[asyncio.Task[None]] = set()
 
     @contextmanager
-    def doing(self, fault: "Fault") -> Iterator[None]:
+    def applying(self, fault: "Fault") -> Iterator[None]:
         """Does a fault to answers meanwhile."""
         self._fault = fault
         try:
@@ -154,7 +154,7 @@ class FaultyRelay(InThread):
         fault = self._fault
         if fault and fault.hits(exchange):
             self.done += 1
-            await fault.do(exchange)
+            await fault.apply(exchange)
         else:
             await exchange.answer()
 

@@ -8,7 +8,7 @@ done}``: what became of the loads by themselves, and once the fault had passed a
 from pathlib import Path
 from typing import Any
 
-from tests.evidence.faults.environment import Seen
+from tests.evidence.faults.environment import LoadOutcomes
 from tests.evidence.faults.scenarios import SCENARIOS
 
 LATEST = Path(__file__).with_name("latest.json")
@@ -54,7 +54,7 @@ def table(faults: dict[str, Any]) -> str:
     ]
     order = list(SCENARIOS)
     for row in sorted(faults["rows"], key=lambda row: (row["engine"], order.index(row["fault"]))):
-        first, end = Seen(**row["at_first"]), Seen(**row["in_the_end"])
+        first, end = LoadOutcomes(**row["at_first"]), LoadOutcomes(**row["in_the_end"])
         failed = sum(first.failed.values())
         cells = [row["fault"], row["engine"], first.loads, first.shown, failed, end.shown, _bad(row)]
         lines.append(f"| {' | '.join(str(cell) for cell in cells)} |")

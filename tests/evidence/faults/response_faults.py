@@ -101,16 +101,16 @@ def _half(exchange: Exchange) -> bytes:
 rate_limited = Fault(_rate_limited, _OFTEN)
 failing = Fault(_failing, _OFTEN)
 reset_at_the_start = Fault(_reset_at_the_start, _OFTEN)
-reset_in_the_middle = Fault(_reset_in_the_middle, _OFTEN, cuts=True)
-cut_short = Fault(_cut_short, _OFTEN, cuts=True)
-promised = Fault(_promised, _OFTEN, cuts=True)
-promised_in_vain = Fault(_promised_in_vain, _SELDOM, cuts=True)
-cut_in_chunks = Fault(_cut_in_chunks, _OFTEN, cuts=True)
-cut_without_length = Fault(_cut_without_length, _OFTEN, cuts=True)
-stalled = Fault(_stalled, _SELDOM, cuts=True)
+reset_in_the_middle = Fault(_reset_in_the_middle, _OFTEN, needs_body=True)
+cut_short = Fault(_cut_short, _OFTEN, needs_body=True)
+promised = Fault(_promised, _OFTEN, needs_body=True)
+promised_in_vain = Fault(_promised_in_vain, _SELDOM, needs_body=True)
+cut_in_chunks = Fault(_cut_in_chunks, _OFTEN, needs_body=True)
+cut_without_length = Fault(_cut_without_length, _OFTEN, needs_body=True)
+stalled = Fault(_stalled, _SELDOM, needs_body=True)
 out_of_order = Fault(_out_of_order, 1)
 
-ANSWERS: dict[str, Fault] = {
+RESPONSE_FAULTS: dict[str, Fault] = {
     "429, with the time to wait": rate_limited,
     "500, 502 and 503": failing,
     "connections reset at the start": reset_at_the_start,

@@ -8,7 +8,7 @@ from playwright.sync_api import BrowserContext
 
 from tests.browser.engines import Mode
 from tests.evidence.faults import response_faults
-from tests.evidence.faults.environment import Ground, Seen, Tab
+from tests.evidence.faults.environment import FaultEnvironment, LoadingTab, LoadOutcomes
 from tests.evidence.faults.faulty_proxy import Fault
 
 ALL = ("link", "opfs", "blob", "bundle")
@@ -59,8 +59,8 @@ class Outcome:
     :param done: how often the fault was done, where that is counted.
     """
 
-    at_first: Seen = field(default_factory=Seen)
-    in_the_end: Seen = field(default_factory=Seen)
+    at_first: LoadOutcomes = field(default_factory=LoadOutcomes)
+    in_the_end: LoadOutcomes = field(default_factory=LoadOutcomes)
     done: int = 0
 
 
@@ -68,13 +68,13 @@ class Outcome:
 class Scenario:
     """A fault.
 
-    :param play: loads media under it, in a tab of its own.
+    :param run: loads media under it, in a tab of its own.
     :param words: that may stand in a media's place meanwhile.
     :param heals: whether all media are to be shown in the end, without a reload.
     :param small_disk: whether the browser is to have next to no storage.
     """
 
-    play: Callable[[Ground, BrowserContext, str, list[str]], Outcome]
+    run: Callable[[FaultEnvironment, BrowserContext, str, list[str]], Outcome]
     words: tuple[str, ...]
     strategies: tuple[str, ...] = ALL
     heals: bool = True
@@ -85,93 +85,95 @@ class Scenario:
         return tuple(name for name in self.strategies if not (mode.private and name in ON_DISK))
 
 
-def _answers(fault: Fault, ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+def _answers(
+    fault: Fault, environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]
+) -> Outcome:
     """Loads while answers go wrong, and again those that failed once they do not."""
-    tab = ground.tab(context, strategy)
-    before = ground.relay.done
-    with ground.relay.doing(fault):
+    tab = environment.tab(context, strategy)
+    before = environment.proxy.done
+    with environment.proxy.applying(fault):
         tab.add(mxcs)
         at_first = tab.settle()
-    return _ended(tab, Outcome(at_first, tab.retry(), ground.relay.done - before))
+    return _ended(tab, Outcome(at_first, tab.retry(), environment.proxy.done - before))
 
 
-def _restart(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+def _restart(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
     """The homeserver ends in the middle of it, and comes back."""
-    tab = ground.tab(context, strategy)
-    with ground.relay.doing(response_faults.out_of_order):  # so that it does take a while
+    tab = environment.tab(context, strategy)
+    with environment.proxy.applying(response_faults.out_of_order):  # so that it does take a while
         tab.add(mxcs)
         tab.wait_for(len(mxcs) // 5)
-        ground.synapse.stop()
-        ground.synapse.start()
+        environment.synapse.stop()
+        environment.synapse.start()
     at_first = tab.settle()
     return _ended(tab, Outcome(at_first, tab.retry(), 1))
 
 
-def _log_out(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+def _log_out(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
     """The session ends on the homeserver in the middle of it."""
-    tab = ground.tab(context, strategy)
+    tab = environment.tab(context, strategy)
     half = len(mxcs) // 2
     tab.add(mxcs[:half])
     tab.settle()
-    tab.window.end_session(ground.synapse.base_url)
+    tab.site_tab.end_session(environment.synapse.base_url)
     tab.add(mxcs[half:])
     return _ended(tab, Outcome(tab.settle(), tab.retry(), 1))
 
 
-def _jump(days: int, ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+def _jump(days: int, environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
     """The device's clock is set to another day in the middle of it."""
-    tab = ground.tab(context, strategy)
+    tab = environment.tab(context, strategy)
     half = len(mxcs) // 2
     tab.add(mxcs[:half])
     tab.wait_for(1)
-    tab.window.page.evaluate(_JUMP, days * _DAY_MS)
+    tab.site_tab.page.evaluate(_JUMP, days * _DAY_MS)
     tab.add(mxcs[half:])
     return _ended(tab, Outcome(tab.settle(), tab.retry(), 1))
 
 
-def _fill(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+def _fill(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
     """There is less room on the device than all of it needs."""
-    tab = ground.tab(context, strategy)
-    tab.window.limit_storage(SMALL_DISK_KB)
+    tab = environment.tab(context, strategy)
+    tab.site_tab.limit_storage(SMALL_DISK_KB)
     tab.add(mxcs)
     at_first = tab.settle()
     return _ended(tab, Outcome(at_first, at_first, sum(at_first.failed.values())))
 
 
-def _alter(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+def _alter(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
     """Somebody alters the files by hand; then they are loaded again."""
-    first = ground.tab(context, strategy)
+    first = environment.tab(context, strategy)
     first.add(mxcs)
     assert first.settle().shown == len(mxcs)
-    first.window.page.wait_for_function(_INDEXED, arg=len(mxcs))
+    first.site_tab.page.wait_for_function(_INDEXED, arg=len(mxcs))
     first.empty()
-    altered = first.window.page.evaluate(_ALTER)
+    altered = first.site_tab.page.evaluate(_ALTER)
     assert altered == len(mxcs)
-    second = ground.tab(context, strategy, beside=first)
+    second = environment.tab(context, strategy, beside=first)
     second.add(mxcs)
     outcome = Outcome(second.settle(), second.retry(), altered)
-    first.window.close()
+    first.site_tab.close()
     return _ended(second, outcome)
 
 
-def _close(ground: Ground, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
+def _close(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
     """The tab ends while it writes; then they are loaded in another."""
-    keeper = ground.tab(context, strategy)
-    tab = ground.tab(context, strategy, beside=keeper)
-    with ground.relay.doing(response_faults.out_of_order):
+    keeper = environment.tab(context, strategy)
+    tab = environment.tab(context, strategy, beside=keeper)
+    with environment.proxy.applying(response_faults.out_of_order):
         tab.add(mxcs)
         tab.wait_for(len(mxcs) // 5)
-        tab.window.close()
-    again = ground.tab(context, strategy, beside=keeper)
+        tab.site_tab.close()
+    again = environment.tab(context, strategy, beside=keeper)
     again.add(mxcs)
     outcome = Outcome(again.settle(), again.retry(), 1)
-    keeper.window.close()
+    keeper.site_tab.close()
     return _ended(again, outcome)
 
 
-def _ended(tab: Tab, outcome: Outcome) -> Outcome:
-    assert not tab.said("Traceback"), tab.said("Traceback")
-    tab.window.close()
+def _ended(tab: LoadingTab, outcome: Outcome) -> Outcome:
+    assert not tab.console_lines("Traceback"), tab.console_lines("Traceback")
+    tab.site_tab.close()
     return outcome
 
 
@@ -191,7 +193,7 @@ _MAY_SAY: dict[Fault, tuple[str, ...]] = {
 SCENARIOS: dict[str, Scenario] = {
     **{
         name: Scenario(partial(_answers, fault), _MAY_SAY.get(fault, (UNREACHABLE,)))
-        for name, fault in response_faults.ANSWERS.items()
+        for name, fault in response_faults.RESPONSE_FAULTS.items()
     },
     "the homeserver ends and comes back": Scenario(_restart, (UNREACHABLE, PROBLEM, NOT_FOUND)),
     "the session ends meanwhile": Scenario(_log_out, (SIGNED_OUT,), heals=False),

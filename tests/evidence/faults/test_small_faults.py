@@ -12,7 +12,7 @@ from tests.browser.engines import CHROMIUM, FIREFOX, FIREFOX_PRIVATE, Mode
 from tests.evidence import readme
 from tests.evidence.faults import report, response_faults
 from tests.evidence.faults.command import browser_for
-from tests.evidence.faults.environment import Ground, Seen, grounds
+from tests.evidence.faults.environment import FaultEnvironment, LoadOutcomes, fault_environment
 from tests.evidence.faults.scenarios import SCENARIOS
 
 PICTURES = 40
@@ -43,18 +43,18 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="module")
-def ground(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
-    with grounds(tmp_path_factory.mktemp("faults"), PICTURES) as ground:
-        yield ground
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultEnvironment]:
+    with fault_environment(tmp_path_factory.mktemp("faults"), PICTURES) as environment:
+        yield environment
 
 
 @pytest.mark.parametrize(("engine", "name", "strategy"), CASES)
-def test_nothing_wrong_is_shown_and_nothing_is_lost(
-    ground: Ground, playwright: Playwright, engine: Mode, name: str, strategy: str
+def test_faults_show_no_wrong_media_and_lose_none(
+    environment: FaultEnvironment, playwright: Playwright, engine: Mode, name: str, strategy: str
 ) -> None:
     scenario = SCENARIOS[name]
     with browser_for(scenario, engine, playwright) as context:
-        outcome = scenario.play(ground, context, strategy, ground.pictures)
+        outcome = scenario.run(environment, context, strategy, environment.pictures)
     row = {"fault": name, "engine": engine.name, **asdict(outcome)}
     assert report.flaws(row) == []
     assert outcome.at_first.loads == outcome.in_the_end.loads == PICTURES
@@ -63,7 +63,7 @@ def test_nothing_wrong_is_shown_and_nothing_is_lost(
 
 
 def row(**at_first: object) -> dict[str, object]:
-    seen = asdict(Seen(shown=5))
+    seen = asdict(LoadOutcomes(shown=5))
     return {
         "fault": "answers out of order",
         "engine": "firefox",
@@ -82,20 +82,20 @@ def row(**at_first: object) -> dict[str, object]:
         ({"failed": {"A traceback": 1}}, ["1 with the words 'A traceback'"]),
     ],
 )
-def test_what_is_not_right_is_found(seen: dict[str, object], flaw: list[str]) -> None:
+def test_report_finds_flaws(seen: dict[str, object], flaw: list[str]) -> None:
     assert report.flaws(row(**seen)) == flaw
 
 
-def test_what_did_not_recover_and_a_fault_that_was_not_done_are_found() -> None:
+def test_report_finds_unrecovered_loads_and_unapplied_faults() -> None:
     left = row()
-    left["in_the_end"] = asdict(Seen(shown=4, failed={"The server cannot be reached.": 1}))
+    left["in_the_end"] = asdict(LoadOutcomes(shown=4, failed={"The server cannot be reached.": 1}))
     assert "1 did not recover" in report.flaws(left)
     assert report.flaws({**row(), "done": 0}) == ["the fault was not done at all"]
 
 
-def test_the_figures_are_read_as_they_were_written(tmp_path: Path) -> None:
+def test_figures_round_trip(tmp_path: Path) -> None:
     readme.write_figures(tmp_path / "faults.json", {"about": {"loads": 5}, "rows": [row()]})
     read = readme.read_figures(tmp_path / "faults.json")
     assert read == json.loads(json.dumps({"about": {"loads": 5}, "rows": [row()]}))
     assert "| answers out of order | firefox | 5 | 5 | 0 | 5 | 0 |" in report.table(read)
-    assert len(response_faults.ANSWERS) == 11
+    assert len(response_faults.RESPONSE_FAULTS) == 11

@@ -22,7 +22,7 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 
 
 @on_linux
-def test_a_few_clients_for_a_few_seconds(synapse: Synapse) -> None:
+def test_short_load_run(synapse: Synapse) -> None:
     # In a thread of its own, since Playwright, in the same run of pytest, keeps an event loop in this one.
     with ThreadPoolExecutor(1) as thread:
         tally, watched = thread.submit(measure, synapse, clients=12, seconds=5).result()
@@ -49,5 +49,5 @@ def test_a_few_clients_for_a_few_seconds(synapse: Synapse) -> None:
         (Tally(Counter({("grab", 429): 1})), Watched([10] * 8 + [12] * 2, (5, 6), [1.0], [1.3]), 3),
     ],
 )
-def test_what_does_not_hold_is_told(tally: Tally, watched: Watched, missed: int) -> None:
+def test_failed_conditions_are_reported(tally: Tally, watched: Watched, missed: int) -> None:
     assert list(holds(tally, watched).values()).count(False) == missed

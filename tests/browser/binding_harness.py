@@ -12,14 +12,14 @@ from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
 from tests.browser.matrix_room import Room, picture
-from tests.browser.site_tab import Window
-from tests.browser.throttling_proxy import Brake
+from tests.browser.site_tab import SiteTab
+from tests.browser.throttling_proxy import ThrottlingProxy
 from web.server import SiteServer
 
 # The demonstration's own film, tune and screenshot.
 MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 # The names of all media files in the origin private file system.
-FILES = """async () => {
+LIST_OPFS_FILES = """async () => {
   const found = [];
   const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
   for await (const [name, handle] of directory) if (handle.kind === "file" && name !== "index.json") found.push(name);
@@ -38,91 +38,93 @@ ADD = """([tag, attributes, gap]) => {
 }"""
 
 
-class Stock:
+class MediaSet:
     """A room's worth of media, and the SHA-256 of each."""
 
     def __init__(self, synapse: Synapse, user: str, count: int) -> None:
         self.room = Room(synapse, user)
         self.sha256: dict[str, str] = {}
         for number in range(count):
-            self.add(picture(number * 255 // count), "image/png")
+            self.upload(picture(number * 255 // count), "image/png")
         self.pictures = list(self.sha256)
 
-    def add(self, content: bytes, content_type: str) -> str:
+    def upload(self, content: bytes, content_type: str) -> str:
         """Uploads one more."""
         mxc = self.room.upload(content, content_type)
         self.sha256[mxc] = hashlib.sha256(content).hexdigest()
         return mxc
 
-    def add_file(self, name: str) -> str:
+    def upload_file(self, name: str) -> str:
         """Uploads one of the files in `MEDIA`."""
-        return self.add((MEDIA / name).read_bytes(), mimetypes.guess_type(name)[0] or "")
+        return self.upload((MEDIA / name).read_bytes(), mimetypes.guess_type(name)[0] or "")
 
 
-class Bench:
+class BindingHarness:
     """A site with the page ``bound``, and a homeserver behind a brake."""
 
-    def __init__(self, site: Path, context: BrowserContext, brake: Brake, told: dict[str, str]) -> None:
-        self.brake = brake
+    def __init__(self, site: Path, context: BrowserContext, proxy: ThrottlingProxy, told: dict[str, str]) -> None:
+        self.proxy = proxy
         self._context = context
         self._server = SiteServer(site, 0, told)
         self._server.start()
-        self._windows: list[Window] = []
+        self._windows: list[SiteTab] = []
 
-    def open(self, strategy: str, beside: Window | None = None, script: str = "", **query: str) -> Window:
+    def open(self, strategy: str, beside: SiteTab | None = None, script: str = "", **query: str) -> SiteTab:
         """A window with the page.
 
         :param beside: a window on whose origin it is to be.
         :param script: what runs in the page before anything else does.
         """
-        window = Window(self._context, self._server.url, beside.origin if beside else "")
-        self._windows.append(window)
+        tab = SiteTab(self._context, self._server.url, beside.origin if beside else "")
+        self._windows.append(tab)
         if script:
-            window.page.add_init_script(script)
-        window.open("binding", strategy=strategy, **query)
-        assert window.state == "done", window.page.locator("#problem").inner_text()
-        return window
+            tab.page.add_init_script(script)
+        tab.open("binding", strategy=strategy, **query)
+        assert tab.state == "done", tab.page.locator("#problem").inner_text()
+        return tab
 
     def close(self) -> None:
         """Closes what was opened."""
-        self.brake.let_go()
-        for window in self._windows:
-            window.close()
+        self.proxy.release_all()
+        for tab in self._windows:
+            tab.close()
         self._server.stop()
 
 
 @contextmanager
-def bench(site: Path, context: BrowserContext, synapse: Synapse, told: dict[str, str]) -> Iterator[Bench]:
+def binding_harness(
+    site: Path, context: BrowserContext, synapse: Synapse, told: dict[str, str]
+) -> Iterator[BindingHarness]:
     """A bench for one test.
 
     :param told: what ``demo.json`` says: the account, a second one, encrypted files.
     """
-    with Brake(synapse.base_url) as brake:
-        opened = Bench(site, context, brake, {**told, "homeserver": brake.address()})
+    with ThrottlingProxy(synapse.base_url) as proxy:
+        opened = BindingHarness(site, context, proxy, {**told, "homeserver": proxy.address()})
         try:
             yield opened
         finally:
             opened.close()
 
 
-def add(window: Window, mxcs: list[str], tag: str = "img", gap: int = 0, **attributes: str) -> None:
+def add_elements(tab: SiteTab, mxcs: list[str], tag: str = "img", gap: int = 0, **attributes: str) -> None:
     """Puts an element for each address into the document."""
     given = [{"data-mxc": mxc, **{name.replace("_", "-"): value for name, value in attributes.items()}} for mxc in mxcs]
-    window.page.evaluate(ADD, [tag, given, gap])
+    tab.page.evaluate(ADD, [tag, given, gap])
 
 
-def counters(window: Window, which: int = 0) -> dict[str, int]:
+def read_counters(tab: SiteTab, which: int = 0) -> dict[str, int]:
     """What a loader counted, now."""
-    window.page.eval_on_selector("html", "(html) => { delete html.dataset.counted; }")
-    window.page.click("#count")
-    window.page.wait_for_selector("html[data-counted]", state="attached")
-    found: dict[str, Any] = window.report["counters"][which]
-    return {**found, "urls": window.report["urls"]}
+    tab.page.eval_on_selector("html", "(html) => { delete html.dataset.counted; }")
+    tab.page.click("#count")
+    tab.page.wait_for_selector("html[data-counted]", state="attached")
+    found: dict[str, Any] = tab.report["counters"][which]
+    return {**found, "urls": tab.report["urls"]}
 
 
-def wait_until(window: Window, selector: str, state: str = "shown", count: int | None = None) -> None:
+def wait_for_state(tab: SiteTab, selector: str, state: str = "shown", count: int | None = None) -> None:
     """Waits until all elements of a selector, or so many, are in a state."""
-    window.page.wait_for_function(
+    tab.page.wait_for_function(
         """([selector, state, count]) => {
           const all = [...document.querySelectorAll(selector)];
           const good = all.filter((element) => element.dataset.state === state).length;
@@ -133,6 +135,6 @@ def wait_until(window: Window, selector: str, state: str = "shown", count: int |
     )
 
 
-def as_json(value: object) -> str:
+def to_json(value: object) -> str:
     """A value as ``demo.json`` takes it."""
     return json.dumps(value)
