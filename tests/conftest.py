@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
-from development.samples import Sample
+from development.sample_media.catalogue import Sample
 from development.seed import media_of
 from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch_browser
 from tests.browser.matrix_room import Account

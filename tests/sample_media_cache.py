@@ -8,7 +8,7 @@ from pathlib import Path
 
 import PIL
 
-from development.samples import samples
+from development.sample_media.catalogue import samples
 
 _ROOT = Path(__file__).resolve().parents[1]
 _STATE = _ROOT / ".state"
@@ -37,6 +37,6 @@ def cached_sample_media() -> Path:
 def _digest() -> str:
     """Another one whenever they might be drawn otherwise."""
     digest = hashlib.sha256(PIL.__version__.encode())
-    for source in sorted(_SOURCES.glob("*.py")):
+    for source in sorted(_SOURCES.rglob("*.py")):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:12]

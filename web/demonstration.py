@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from development import archive
+from development import archive_room
 from development.seed import Demo, SeedError, seed
 from development.synapse import HomeserverError, Synapse
 from web import site
@@ -62,12 +62,14 @@ class Demonstration:
         self.site.start()
         return self.site.url
 
-    def fill_archive(self, events: int = archive.EVENTS, pictures: int = archive.PICTURES) -> archive.Archive:
+    def fill_archive(
+        self, events: int = archive_room.EVENTS, pictures: int = archive_room.PICTURES
+    ) -> archive_room.Archive:
         """Makes the long room, or what is missing of it, which takes a minute the first time.
 
         :raises SeedError: with words that say what to do; the demonstration goes on without that room.
         """
-        return archive.fill(self.synapse.base_url, self._state / "seed", events=events, pictures=pictures)
+        return archive_room.fill(self.synapse.base_url, self._state / "seed", events=events, pictures=pictures)
 
     def stop(self) -> None:
         """Stops what was started, in whatever state it is."""

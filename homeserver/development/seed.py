@@ -14,11 +14,11 @@ from typing import Any
 from PIL import Image
 
 from development.attachments import encrypt
-from development.blurhashes import BLURHASH, blurhash_of
+from development.blurhash_encoding import BLURHASH, blurhash_of
 from development.conversation import ALIAS, CONVERSATION, DEMO, ORGANISER, PEOPLE, ROOM_NAME, ROOM_TOPIC, Line
 from development.matrix import Matrix, Refusal, SeedError, segment
 from development.record import Record, passwords
-from development.samples import PAINTERS, POSTER, ROOM_AVATAR, Sample, avatar_of, prepare, samples
+from development.sample_media.catalogue import PAINTERS, POSTER, ROOM_AVATAR, Sample, avatar_of, prepare, samples
 from development.synapse import HomeserverError
 
 __all__ = ["Demo", "SeedError", "media_of", "seed"]

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Error, Locator, Page
 
-from development.samples import Sample
+from development.sample_media.catalogue import Sample
 from tests.browser.engines import Mode
 from tests.browser.site_tab import SiteTab
 from tests.browser.throttling_proxy import ThrottlingProxy

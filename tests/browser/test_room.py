@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext
 
-from development import film
-from development.samples import Sample
+from development.sample_media import video
+from development.sample_media.catalogue import Sample
 from tests.browser import pixels
 from tests.browser.engines import Mode
 from tests.browser.site_tab import SEEK, SiteTab
@@ -146,7 +146,7 @@ def test_audio_duration(room: SiteTab, samples: dict[str, Sample]) -> None:
 
 
 def test_video_seeks_to_its_middle(room: SiteTab) -> None:
-    middle = film.SECONDS / 2
+    middle = video.SECONDS / 2
     position = room.page.evaluate(SEEK, ["#timeline video", middle])
     assert position == pytest.approx(middle, abs=0.05)
     shown = pixels.decode_screenshot(room.page.locator("#timeline video").screenshot())
@@ -157,7 +157,7 @@ def test_video_seeks_to_its_middle(room: SiteTab) -> None:
 
 def compared(shown: Image.Image, second: float) -> tuple[Image.Image, list[Image.Image]]:
     """The middle of what is shown, and of the film as it is at a second."""
-    return pixels.cut(shown, [0, 0, *shown.size]), [pixels.downsample(film.draw_frame(second))]
+    return pixels.cut(shown, [0, 0, *shown.size]), [pixels.downsample(video.draw_frame(second))]
 
 
 def test_report_matches_page(room: SiteTab, mode: Mode, interpreter: str) -> None:

@@ -14,9 +14,11 @@ import httpx
 import pytest
 from PIL import Image, ImageStat
 
-from development import film, pictures, samples
 from development.conversation import CONVERSATION, PEOPLE
 from development.matrix import Matrix
+from development.sample_media import catalogue as samples
+from development.sample_media import image_files as pictures
+from development.sample_media import video as film
 from development.seed import Demo, SeedError, media_of, seed
 from development.synapse import Synapse
 from tests.relay import free_port

@@ -14,7 +14,7 @@ from typing import Any
 from playwright.sync_api import Error as PlaywrightError
 from selenium.common.exceptions import WebDriverException
 
-from development.samples import Sample
+from development.sample_media.catalogue import Sample
 from development.seed import media_of
 from tests.evidence.compare import verification
 from tests.evidence.compare.browsers import Browser, Started

@@ -7,8 +7,8 @@ from PIL import Image
 from playwright.sync_api import Error as PlaywrightError
 from selenium.common.exceptions import WebDriverException
 
-from development import film
-from development.samples import Sample
+from development.sample_media import video
+from development.sample_media.catalogue import Sample
 from tests.browser import pixels
 from tests.browser.site_tab import SEEK
 from tests.evidence.compare.results import FAILS, MEDIA, NOT_RUN, WORKS, Cell, Setting
@@ -148,11 +148,11 @@ def _sought(tab: Tab, selector: str, target: float) -> float:
 
 
 def _wrong_frame(tab: Tab, selector: str) -> str:
-    middle = film.SECONDS / 2
+    middle = video.SECONDS / 2
     position = _sought(tab, selector, middle)
     if abs(position - middle) > _NEAR_S:
         return f"sought to {middle} s, the video stands at {position} s"
-    distance = _distance(tab, selector, [pixels.downsample(film.draw_frame(middle))])
+    distance = _distance(tab, selector, [pixels.downsample(video.draw_frame(middle))])
     return (
         ""
         if distance < pixels.MAX_DIFFERENCE

@@ -2,7 +2,7 @@
 
 The film is committed, so that nobody needs ffmpeg; with it, this makes the film again from its frames::
 
-    python -m development.film film.mp4
+    python -m development.sample_media.video film.mp4
 """
 
 import io
@@ -15,7 +15,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-from development.brushes import (
+from development.sample_media.drawing import (
     Colour,
     Stops,
     along,

@@ -4,7 +4,7 @@ from random import Random
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from development.brushes import Size
+from development.sample_media.drawing import Size
 
 _WOOD = (122, 84, 52)
 _PAPER = (247, 241, 222)

@@ -6,7 +6,19 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from development.brushes import Colour, below, fade, glow, gradient, lit, mix, noise, ridge, scaled, spruces
+from development.sample_media.drawing import (
+    Colour,
+    below,
+    fade,
+    glow,
+    gradient,
+    lit,
+    mix,
+    noise,
+    ridge,
+    scaled,
+    spruces,
+)
 
 SIZE = (512, 512)
 

@@ -5,7 +5,7 @@ from random import Random
 
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
-from development.brushes import (
+from development.sample_media.drawing import (
     Colour,
     Size,
     below,

@@ -14,11 +14,11 @@ from typing import Any
 
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from development.blurhashes import BLURHASH, blurhash_of
-from development.brushes import gradient, mix
+from development.blurhash_encoding import BLURHASH, blurhash_of
 from development.conversation import CONVERSATION, ORGANISER, PEOPLE
 from development.matrix import Matrix, segment
 from development.record import Record
+from development.sample_media.drawing import gradient, mix
 
 ALIAS = "archive"
 ROOM_NAME = "The ridge walk's archive"

@@ -2,7 +2,7 @@
 
 The tune is committed, so that nobody needs ffmpeg; with it, this makes the tune again::
 
-    python -m development.tune tune.mp3
+    python -m development.sample_media.audio tune.mp3
 """
 
 import struct

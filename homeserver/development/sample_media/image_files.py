@@ -10,8 +10,8 @@ from random import Random
 
 from PIL import Image
 
-from development import landscapes, nights, notes, portraits
-from development.brushes import grain
+from development.sample_media import avatars, landscapes, night_scenes, note_photo
+from development.sample_media.drawing import grain
 
 _FRAME_MS = 120
 _ICON_PIXELS = 512
@@ -19,12 +19,12 @@ _ICON_PIXELS = 512
 
 def avatar(person: str) -> bytes:
     """A person's avatar, a PNG."""
-    return _png(portraits.portrait(person))
+    return _png(avatars.portrait(person))
 
 
 def room_avatar() -> bytes:
     """The room's avatar, a PNG: the dome at dusk."""
-    picture = nights.dome()
+    picture = night_scenes.dome()
     middle, reach = (round(picture.width * 0.56), round(picture.height * 0.66)), round(picture.height * 0.33)
     square = picture.crop((middle[0] - reach, middle[1] - reach, middle[0] + reach, middle[1] + reach))
     return _png(square.resize((_ICON_PIXELS, _ICON_PIXELS), Image.Resampling.LANCZOS))
@@ -47,7 +47,7 @@ def _png(picture: Image.Image) -> bytes:
 
 
 def _gif() -> bytes:
-    pictures = nights.turning_dome()
+    pictures = night_scenes.turning_dome()
     # One palette for all frames, or colours would flicker. It is taken from a sheet on which the dome is enlarged and
     # starlight has a strip of its own, or their few pixels would get no colours.
     wide, high = pictures[0].size
@@ -68,11 +68,11 @@ PICTURES: dict[str, Callable[[], bytes]] = {
     "meadow.jpg": partial(_jpeg, landscapes.meadow, 0.08),
     "clouds.jpg": partial(_jpeg, landscapes.clouds, 0.1),
     "sunset.jpg": partial(_jpeg, landscapes.sunset, 0.12),
-    "dome.jpg": partial(_jpeg, nights.dome, 0.14),
-    "moon.png": partial(_photograph_png, nights.moon, 0.04),
-    "saturn.png": partial(_photograph_png, nights.saturn, 0.03),
-    "star-trails.jpg": partial(_jpeg, nights.star_trails, 0.14, 85),
-    "milky-way.png": partial(_photograph_png, nights.milky_way, 0.1),
+    "dome.jpg": partial(_jpeg, night_scenes.dome, 0.14),
+    "moon.png": partial(_photograph_png, night_scenes.moon, 0.04),
+    "saturn.png": partial(_photograph_png, night_scenes.saturn, 0.03),
+    "star-trails.jpg": partial(_jpeg, night_scenes.star_trails, 0.14, 85),
+    "milky-way.png": partial(_photograph_png, night_scenes.milky_way, 0.1),
     "dome.gif": _gif,
-    "door-code.jpg": partial(_jpeg, notes.door_code, 0.06),
+    "door-code.jpg": partial(_jpeg, note_photo.door_code, 0.06),
 }

@@ -15,8 +15,8 @@ from typing import Literal
 
 from PIL import Image
 
-from development import film, pictures, tune
 from development.conversation import PEOPLE
+from development.sample_media import audio, image_files, video
 
 Kind = Literal["avatar", "image", "video", "audio", "file"]
 
@@ -25,9 +25,9 @@ POSTER = "film-poster.jpg"
 # Pillow lets go of the interpreter while it works, so two threads draw nearly twice as fast as one.
 PAINTERS = 2
 
-_MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
+_MEDIA = Path(__file__).resolve().parents[3] / "web" / "media"
 _COMMITTED = ("film.mp4", "tune.mp3", "packing-list.txt", "ridge-walk.gpx")
-_DURATIONS_MS = {"film.mp4": film.SECONDS * 1000, "tune.mp3": tune.DURATION_MS}
+_DURATIONS_MS = {"film.mp4": video.SECONDS * 1000, "tune.mp3": audio.DURATION_MS}
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ def avatar_of(person: str) -> str:
 
 
 def _drawings() -> dict[str, Callable[[], bytes]]:
-    avatars = {avatar_of(person): partial(pictures.avatar, person) for person in PEOPLE}
+    avatars = {avatar_of(person): partial(image_files.avatar, person) for person in PEOPLE}
     # In the order in which seeding uploads them, so that it seldom waits for a picture.
-    return {**avatars, ROOM_AVATAR: pictures.room_avatar, **pictures.PICTURES, POSTER: film.poster}
+    return {**avatars, ROOM_AVATAR: image_files.room_avatar, **image_files.PICTURES, POSTER: video.poster}
 
 
 def _drawn(path: Path, draw: Callable[[], bytes]) -> Sample:
@@ -113,7 +113,7 @@ def _kind(path: Path) -> Kind:
 
 def _size(path: Path, kind: Kind) -> tuple[int, int]:
     if kind == "video":
-        return film.SIZE
+        return video.SIZE
     if kind in ("avatar", "image"):
         with Image.open(path) as image:
             return image.width, image.height
