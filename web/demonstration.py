@@ -64,7 +64,7 @@ class Demonstration:
 
     def fill_archive(
         self, events: int = archive_room.EVENTS, pictures: int = archive_room.PICTURES
-    ) -> archive_room.Archive:
+    ) -> archive_room.ArchiveRoom:
         """Makes the long room, or what is missing of it, which takes a minute the first time.
 
         :raises SeedError: with words that say what to do; the demonstration goes on without that room.

@@ -18,7 +18,7 @@ from development.blurhash_encoding import BLURHASH, blurhash_of
 from development.conversation import CONVERSATION, ORGANISER, PEOPLE
 from development.matrix import Matrix, segment
 from development.record import Record
-from development.sample_media.drawing import gradient, mix
+from development.sample_media.drawing import blend_colours, gradient
 
 ALIAS = "archive"
 ROOM_NAME = "The ridge walk's archive"
@@ -37,7 +37,7 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
-class Archive:
+class ArchiveRoom:
     """The room, and the SHA-256 of each of its pictures by its ``mxc://…``."""
 
     room_id: str
@@ -46,15 +46,15 @@ class Archive:
 
 def picture(number: int) -> bytes:
     """One of the pictures, a JPEG: hills of its own in a light of its own, and its number. Always the same bytes."""
-    chance = Random(f"archive {number}")
-    low, high = (tuple(chance.randint(a, b) for _ in range(3)) for a, b in ((150, 255), (60, 160)))
+    rng = Random(f"archive {number}")
+    low, high = (tuple(rng.randint(a, b) for _ in range(3)) for a, b in ((150, 255), (60, 160)))
     image = gradient(_SIZE, [(0.0, high), (1.0, low)])  # type: ignore[list-item]
     pen = ImageDraw.Draw(image)
     wide, tall = _SIZE
-    for ridge in range(4):
-        y = tall * (0.45 + 0.14 * ridge)
-        line = [(x, y + chance.uniform(-0.12, 0.06) * tall) for x in range(0, wide + 61, 60)]
-        shade = mix(high, (20, 30, 30), 0.3 + 0.18 * ridge)  # type: ignore[arg-type]
+    for layer in range(4):
+        y = tall * (0.45 + 0.14 * layer)
+        line = [(x, y + rng.uniform(-0.12, 0.06) * tall) for x in range(0, wide + 61, 60)]
+        shade = blend_colours(high, (20, 30, 30), 0.3 + 0.18 * layer)  # type: ignore[arg-type]
         pen.polygon([(0, tall), *line, (wide, tall)], fill=shade)
     image = image.filter(ImageFilter.GaussianBlur(1.2))
     ImageDraw.Draw(image).text((14, 8), f"No. {number + 1}", fill=(255, 255, 255), font=ImageFont.load_default(30))
@@ -70,7 +70,7 @@ def fill(
     events: int = EVENTS,
     pictures: int = PICTURES,
     progress: Progress = lambda done, total: None,
-) -> Archive:
+) -> ArchiveRoom:
     """Makes the long room, or what is missing of it.
 
     :param directory: where the sample room was seeded from: its record has the people's access tokens.
@@ -79,36 +79,36 @@ def fill(
     :raises SeedError: with words that say what to do.
     """
     with Matrix(base_url) as matrix:
-        return _Filling(matrix, Record.read(directory), pictures).run(events, progress)
+        return _ArchiveFiller(matrix, Record.read(directory), pictures).run(events, progress)
 
 
-class _Filling:
+class _ArchiveFiller:
     def __init__(self, matrix: Matrix, record: Record, pictures: int) -> None:
         self._matrix = matrix
         self._record = record
         self._pictures = pictures
         self._media: dict[int, dict[str, Any]] = {}
 
-    def run(self, events: int, progress: Progress) -> Archive:
+    def run(self, events: int, progress: Progress) -> ArchiveRoom:
         server = self._record.user_id.partition(":")[2]
         found = self._matrix.find(f"/directory/room/{segment(f'#{ALIAS}:{server}')}")
         room_id = found["room_id"] if found else self._make_room()
         for person in PEOPLE:
             self._call("POST", f"/join/{segment(room_id)}", person, {})
         path = f"/rooms/{segment(room_id)}"
-        said = self._said(room_id)
+        said = self._sent_numbers(room_id)
         for number in range(events):
             if number not in said:
                 progress(number, events)
                 content = self._content(number) | {_STEP: number}
-                self._call("PUT", f"{path}/send/m.room.message/archive-{number}", _talker(number), content)
-        return Archive(room_id, {content["url"]: content[_DIGEST] for content in self._media.values()})
+                self._call("PUT", f"{path}/send/m.room.message/archive-{number}", _sender_of(number), content)
+        return ArchiveRoom(room_id, {content["url"]: content[_DIGEST] for content in self._media.values()})
 
     def _make_room(self) -> str:
         body = {"preset": "public_chat", "room_alias_name": ALIAS, "name": ROOM_NAME, "topic": ROOM_TOPIC}
         return str(self._call("POST", "/createRoom", ORGANISER, body)["room_id"])
 
-    def _said(self, room_id: str) -> set[int]:
+    def _sent_numbers(self, room_id: str) -> set[int]:
         """Which messages are there; notes the pictures in them."""
         events = self._matrix.messages(room_id, self._record.tokens[ORGANISER])
         contents = [event["content"] for event in events if _STEP in event["content"]]
@@ -143,6 +143,6 @@ class _Filling:
         return self._matrix.call(method, path, self._record.tokens[person], body)
 
 
-def _talker(number: int) -> str:
+def _sender_of(number: int) -> str:
     """A few people answer each other, two messages at a time; after a while one of them goes and another comes."""
     return _TALKERS[(number // 24 + number // 2 % 3) % len(_TALKERS)]

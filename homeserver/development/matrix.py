@@ -19,7 +19,7 @@ class SeedError(Exception):
     """The sample room could not be made: one sentence on what is wrong, and one on what to do."""
 
 
-class Refusal(SeedError):
+class MatrixError(SeedError):
     """The homeserver answered with a Matrix error."""
 
     def __init__(self, words: str, errcode: str) -> None:
@@ -62,7 +62,7 @@ class Matrix:
         """What stands at a path, or None if nothing does."""
         try:
             return dict(self.call("GET", path, token))
-        except Refusal as refusal:
+        except MatrixError as refusal:
             if refusal.errcode == "M_NOT_FOUND":
                 return None
             raise
@@ -133,13 +133,13 @@ def _wait_s(answer: httpx.Response) -> float:
         return 1.0
 
 
-def _refusal(method: str, path: str, answer: httpx.Response) -> Refusal:
+def _refusal(method: str, path: str, answer: httpx.Response) -> MatrixError:
     try:
         told = answer.json()
         errcode, words = str(told["errcode"]), str(told["error"])
     except (ValueError, TypeError, KeyError):
         errcode, words = "", f"HTTP status {answer.status_code}"
-    return Refusal(
+    return MatrixError(
         f"The homeserver refused {method} {path.partition('?')[0]}: {words} ({errcode or 'no errcode'}). "
         "Its log says more; once that is mended, seed it again.",
         errcode,

@@ -16,9 +16,9 @@ from PIL import Image
 from development.attachments import encrypt
 from development.blurhash_encoding import BLURHASH, blurhash_of
 from development.conversation import ALIAS, CONVERSATION, DEMO, ORGANISER, PEOPLE, ROOM_NAME, ROOM_TOPIC, Line
-from development.matrix import Matrix, Refusal, SeedError, segment
+from development.matrix import Matrix, MatrixError, SeedError, segment
 from development.record import Record, passwords
-from development.sample_media.catalogue import PAINTERS, POSTER, ROOM_AVATAR, Sample, avatar_of, prepare, samples
+from development.sample_media.catalogue import DRAWING_THREADS, POSTER, ROOM_AVATAR, Sample, avatar_of, prepare, samples
 from development.synapse import HomeserverError
 
 __all__ = ["Demo", "SeedError", "media_of", "seed"]
@@ -40,7 +40,7 @@ class Demo:
     room_id: str
 
 
-def _in_silence(words: str, done: int, total: int) -> None:
+def _no_progress(words: str, done: int, total: int) -> None:
     """Tells nobody."""
 
 
@@ -49,7 +49,7 @@ def seed(
     register: Callable[[str, str], dict[str, Any]],
     *,
     directory: Path,
-    progress: Progress = _in_silence,
+    progress: Progress = _no_progress,
 ) -> Demo:
     """Makes the sample room, or what is missing of it.
 
@@ -79,14 +79,14 @@ class _Seeding:
         self._directory = directory
         self._progress = progress
         self._record = Record.read(directory)
-        self._returning = (directory / "passwords.json").exists()
+        self._has_passwords = (directory / "passwords.json").exists()
         self._passwords = passwords(directory, PEOPLE)
         self._samples: dict[str, Future[Sample]] = {}
 
     def run(self) -> Demo:
         self._matrix.check()
         if not self._is_complete():
-            with ThreadPoolExecutor(PAINTERS) as pool:
+            with ThreadPoolExecutor(DRAWING_THREADS) as pool:
                 try:
                     self._samples = prepare(self._directory, pool)
                     self._make_everything()
@@ -101,7 +101,7 @@ class _Seeding:
         return record.complete and said and record.room_id == self._room_at_alias(record.user_id)
 
     def _make_everything(self) -> None:
-        if not self._record_fits():
+        if not self._record_is_valid():
             self._record = Record()
         for done, person in enumerate(PEOPLE):
             self._progress("Making accounts", done, len(PEOPLE))
@@ -110,7 +110,7 @@ class _Seeding:
         members, said = self._read_room(room_id) if room_id else (set(), set())
         for done, person in enumerate(PEOPLE):
             self._progress("Drawing avatars", done, len(PEOPLE))
-            self._introduce(person)
+            self._set_profile(person)
         room_id = room_id or self._make_room()
         for done, person in enumerate(PEOPLE):
             self._progress("Filling the room", done, len(PEOPLE))
@@ -119,36 +119,36 @@ class _Seeding:
         for done, line in enumerate(CONVERSATION):
             self._progress("Writing messages", done, len(CONVERSATION))
             if done not in said:
-                self._say(room_id, done, line)
+                self._send_line(room_id, done, line)
         self._record.room_id = room_id
         self._record.complete = True
         self._record.lines = len(CONVERSATION)
-        self._keep()
+        self._save_record()
 
     # --- accounts ----------------------------------------------------------------------------------------------------
 
-    def _record_fits(self) -> bool:
+    def _record_is_valid(self) -> bool:
         """Whether the record is about this homeserver and its tokens still count."""
         token = self._record.tokens.get(ORGANISER)
         if not token:
             return False
         try:
             self._matrix.call("GET", "/account/whoami", token)
-        except Refusal:
+        except MatrixError:
             return False
         return True
 
     def _sign_in(self, person: str) -> None:
         if person in self._record.tokens:
             return
-        session = self._known(person) if self._returning else None
-        session = session or self._new(person)
+        session = self._log_in(person) if self._has_passwords else None
+        session = session or self._register_account(person)
         self._record.tokens[person] = session["access_token"]
         if person == DEMO:
             self._record.user_id = session["user_id"]
-        self._keep()
+        self._save_record()
 
-    def _known(self, person: str) -> dict[str, Any] | None:
+    def _log_in(self, person: str) -> dict[str, Any] | None:
         """A session of an account that an earlier time may have made, if it did."""
         body = {
             "type": "m.login.password",
@@ -158,12 +158,12 @@ class _Seeding:
         }
         try:
             return dict(self._matrix.call("POST", "/login", "", body))
-        except Refusal as refusal:
+        except MatrixError as refusal:
             if refusal.errcode == "M_FORBIDDEN":
                 return None
             raise
 
-    def _new(self, person: str) -> dict[str, Any]:
+    def _register_account(self, person: str) -> dict[str, Any]:
         try:
             return self._register(person, self._passwords[person])
         except HomeserverError as error:
@@ -172,7 +172,7 @@ class _Seeding:
                 "Remove both that folder and the homeserver's data, and start afresh."
             ) from error
 
-    def _introduce(self, person: str) -> None:
+    def _set_profile(self, person: str) -> None:
         """Gives an account its name and its avatar."""
         path = f"/profile/{segment(self._user_id(person))}"
         profile = self._matrix.find(path) or {}
@@ -181,7 +181,7 @@ class _Seeding:
         if not profile.get("avatar_url"):
             avatar = {"avatar_url": self._uploaded(avatar_of(person), person)}
             self._call("PUT", f"{path}/avatar_url", person, avatar)
-        self._recognise(profile)
+        self._identify_media(profile)
 
     # --- the room ----------------------------------------------------------------------------------------------------
 
@@ -195,7 +195,7 @@ class _Seeding:
         state = self._call("GET", f"{path}/state", ORGANISER)
         messages = self._matrix.messages(room_id, self._record.tokens[ORGANISER])
         for event in state + messages:
-            self._recognise(event["content"])
+            self._identify_media(event["content"])
         members = {
             event["state_key"]
             for event in state
@@ -216,7 +216,7 @@ class _Seeding:
         }
         return str(self._call("POST", "/createRoom", ORGANISER, body)["room_id"])
 
-    def _say(self, room_id: str, number: int, line: Line) -> None:
+    def _send_line(self, room_id: str, number: int, line: Line) -> None:
         content = self._media_content(line) if line.sample else {"msgtype": "m.text", "body": line.words}
         # The same transaction sent twice is one message, should the answer to the first get lost.
         path = f"/rooms/{segment(room_id)}/send/m.room.message/authmedia-{number}"
@@ -244,7 +244,7 @@ class _Seeding:
             # Without its name and its type, which the server is not to know either.
             self._matrix.upload(self._record.tokens[person], mxc, "", "application/octet-stream", ciphertext)
             known[sample.sha256] = {"url": mxc, **file}
-            self._keep()
+            self._save_record()
         return known[sample.sha256]
 
     def _uploaded(self, name: str, person: str) -> str:
@@ -255,23 +255,23 @@ class _Seeding:
             mxc = self._reserved(sample, token)
             try:
                 self._matrix.upload(token, mxc, name, sample.mimetype, sample.path.read_bytes())
-            except Refusal as refusal:
+            except MatrixError as refusal:
                 if refusal.errcode == "M_NOT_FOUND":  # kept free for a day, not for ever
                     del self._record.reserved[sample.sha256]
                     continue
                 if refusal.errcode != "M_CANNOT_OVERWRITE_MEDIA":  # uploaded, but interrupted before it was noted
                     raise
             media[sample.sha256] = mxc
-            self._keep()
+            self._save_record()
         return media[sample.sha256]
 
     def _reserved(self, sample: Sample, token: str) -> str:
         if sample.sha256 not in self._record.reserved:
             self._record.reserved[sample.sha256] = self._matrix.reserve(token)
-            self._keep()
+            self._save_record()
         return self._record.reserved[sample.sha256]
 
-    def _recognise(self, content: dict[str, Any]) -> None:
+    def _identify_media(self, content: dict[str, Any]) -> None:
         """Notes which samples the media in an event's content are, by what is really in them."""
         if "file" in content:
             self._record.encrypted[self._sample(content["filename"]).sha256] = content["file"]
@@ -292,7 +292,7 @@ class _Seeding:
     def _sample(self, name: str) -> Sample:
         return self._samples[name].result()
 
-    def _keep(self) -> None:
+    def _save_record(self) -> None:
         self._record.write(self._directory)
 
 

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from development.archive_room import EVENTS, PICTURES, Archive, picture
+from development.archive_room import EVENTS, PICTURES, ArchiveRoom, picture
 from tests.browser.engines import Mode
 from tests.browser.site_tab import SiteTab
 from tests.browser.tracing import longest_task_ms
@@ -49,7 +49,7 @@ def events(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def archive(demonstration: Demonstration, events: int) -> Archive:
+def archive(demonstration: Demonstration, events: int) -> ArchiveRoom:
     return demonstration.fill_archive(events, PICTURES if events == EVENTS else FEW_PICTURES)
 
 
@@ -63,7 +63,7 @@ def tab(open_tab: OpenTab) -> SiteTab:
 @pytest.mark.parametrize("strategy", ["blob", "link", "auto"])
 @pytest.mark.by_default("chromium")
 def test_scroll_through_whole_timeline(
-    tab: SiteTab, archive: Archive, events: int, mode: Mode, interpreter: str, strategy: str
+    tab: SiteTab, archive: ArchiveRoom, events: int, mode: Mode, interpreter: str, strategy: str
 ) -> None:
     tab.open("timeline", strategy=strategy, interpreter=interpreter)
     assert tab.state == "done", tab.page.locator("#problem").inner_text()
@@ -96,7 +96,7 @@ def scroll_through(tab: SiteTab) -> None:
     assert outcome["stops"] > 15
 
 
-def test_media_scrolled_past_quickly_are_not_loaded(tab: SiteTab, archive: Archive) -> None:
+def test_media_scrolled_past_quickly_are_not_loaded(tab: SiteTab, archive: ArchiveRoom) -> None:
     tab.open("timeline", strategy="blob")
     before = settled_counters(tab)["opened"]
     tab.page.evaluate(SCROLL, [9000, False])
@@ -121,6 +121,6 @@ def settled_counters(tab: SiteTab) -> dict[str, int]:
     return dict(handle.json_value())
 
 
-def test_archive_holds_the_generated_images(archive: Archive) -> None:
+def test_archive_holds_the_generated_images(archive: ArchiveRoom) -> None:
     digests = {hashlib.sha256(picture(number)).hexdigest() for number in range(len(archive.pictures))}
     assert set(archive.pictures.values()) == digests

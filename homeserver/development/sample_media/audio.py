@@ -34,13 +34,13 @@ _BASSES = (0, 7, 4, 7, 5, 0, -3, 7, 0, 7, 4, -1, 5, 7, 0, 0)
 def sound() -> bytes:
     """The tune as signed 16-bit numbers, the low byte first."""
     air = [0.0] * (RATE * SECONDS)
-    chance = Random("tune")
+    rng = Random("tune")
     for beat, step in enumerate(_MELODY):
         if step is not None:
-            _add(air, beat, _pluck(chance, _frequency(step), 2.6), 0.5)
+            _add(air, beat, _pluck(rng, _frequency(step), 2.6), 0.5)
     for bar, step in enumerate(_BASSES):
-        _add(air, bar * 2, _pluck(chance, _frequency(step - 12), 3.0), 0.42)
-        _add(air, bar * 2 + 1, _pluck(chance, _frequency(step + 7), 1.6), 0.2)
+        _add(air, bar * 2, _pluck(rng, _frequency(step - 12), 3.0), 0.42)
+        _add(air, bar * 2 + 1, _pluck(rng, _frequency(step + 7), 1.6), 0.2)
     _add_echo(air)
     _fade_out(air)
     loudest = max(map(abs, air))
@@ -56,10 +56,10 @@ def _frequency(step: int) -> float:
     return float(146.83 * 2 ** (step / 12))
 
 
-def _pluck(chance: Random, frequency: float, seconds: float) -> list[float]:
+def _pluck(rng: Random, frequency: float, seconds: float) -> list[float]:
     """A plucked string by Karplus and Strong: noise that runs round a loop and is smoothed at each turn."""
     length = round(RATE / frequency - 0.5)
-    string = [chance.uniform(-1, 1) for _ in range(length)]
+    string = [rng.uniform(-1, 1) for _ in range(length)]
     # A finger plucks softer than noise is: take the edge off before it starts.
     for _ in range(3):
         string = [(string[i - 1] + string[i]) / 2 for i in range(length)]

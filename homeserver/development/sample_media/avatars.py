@@ -8,16 +8,16 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from development.sample_media.drawing import (
     Colour,
-    below,
-    fade,
-    glow,
+    blend_colours,
+    colourize,
+    fade_mask,
+    glow_mask,
     gradient,
-    lit,
-    mix,
+    mask_below,
     noise,
-    ridge,
-    scaled,
-    spruces,
+    ridge_line,
+    scale_mask,
+    spruce_mask,
 )
 
 SIZE = (512, 512)
@@ -67,9 +67,11 @@ def portrait(person: str) -> Image.Image:
 def _face(tone: int, hair_colour: str, cut: str, extra: str, clothes: Colour, wall: Colour) -> Image.Image:
     """Head and shoulders."""
     skin, hair = _SKINS[tone], _HAIR[hair_colour]
-    shade = mix(skin, (90, 30, 30), 0.22)
-    picture = gradient((1024, 1024), [(0, mix(wall, (255, 255, 255), 0.25)), (1, mix(wall, (30, 20, 60), 0.15))])
-    picture.paste((255, 255, 255), mask=scaled(glow(picture.size, (380, 330), 620, 1.5), 0.3))
+    shade = blend_colours(skin, (90, 30, 30), 0.22)
+    picture = gradient(
+        (1024, 1024), [(0, blend_colours(wall, (255, 255, 255), 0.25)), (1, blend_colours(wall, (30, 20, 60), 0.15))]
+    )
+    picture.paste((255, 255, 255), mask=scale_mask(glow_mask(picture.size, (380, 330), 620, 1.5), 0.3))
     pen = ImageDraw.Draw(picture)
     _draw_back_hair(pen, cut, hair, clothes)
     pen.rounded_rectangle((150, 800, 874, 1300), 250, fill=clothes)
@@ -89,7 +91,7 @@ def _face(tone: int, hair_colour: str, cut: str, extra: str, clothes: Colour, wa
 
 
 def _draw_back_hair(pen: ImageDraw.ImageDraw, cut: str, hair: Colour, clothes: Colour) -> None:
-    dark = mix(hair, (0, 0, 0), 0.25)
+    dark = blend_colours(hair, (0, 0, 0), 0.25)
     if cut == "long":
         pen.rounded_rectangle((250, 190, 774, 960), 230, fill=dark)
     elif cut == "bob":
@@ -104,7 +106,7 @@ def _draw_back_hair(pen: ImageDraw.ImageDraw, cut: str, hair: Colour, clothes: C
             x, y = 512 + 222 * math.cos(angle), 420 + 240 * math.sin(angle)
             pen.ellipse((x - 78, y - 78, x + 78, y + 78), fill=dark)
     elif cut == "scarf":
-        pen.rounded_rectangle((256, 176, 768, 940), 250, fill=mix(clothes, (0, 0, 0), 0.2))
+        pen.rounded_rectangle((256, 176, 768, 940), 250, fill=blend_colours(clothes, (0, 0, 0), 0.2))
 
 
 def _draw_front_hair(pen: ImageDraw.ImageDraw, cut: str, hair: Colour, clothes: Colour) -> None:
@@ -124,7 +126,7 @@ def _draw_front_hair(pen: ImageDraw.ImageDraw, cut: str, hair: Colour, clothes: 
         pen.rectangle((290, 440, 352, 660), fill=hair)
         pen.rectangle((672, 440, 734, 660), fill=hair)
     elif cut == "afro":
-        pen.chord((286, 170, 738, 620), 190, 350, fill=mix(hair, (255, 255, 255), 0.04))
+        pen.chord((286, 170, 738, 620), 190, 350, fill=blend_colours(hair, (255, 255, 255), 0.04))
     elif cut == "curls":
         for x in range(340, 700, 58):
             y = 268 + abs(x - 512) // 4
@@ -147,20 +149,20 @@ def _draw_beard(picture: Image.Image, hair: Colour) -> None:
     pen = ImageDraw.Draw(mask)
     pen.rounded_rectangle((312, 360, 712, 758), 200, fill=255)
     pen.rounded_rectangle((344, 250, 680, 600), 130, fill=0)
-    picture.paste(mix(hair, (255, 255, 255), 0.06), mask=mask)
+    picture.paste(blend_colours(hair, (255, 255, 255), 0.06), mask=mask)
 
 
 def _draw_features(pen: ImageDraw.ImageDraw, skin: Colour, hair: Colour) -> None:
-    ink, rose = mix(skin, (30, 14, 20), 0.82), mix(skin, (214, 70, 70), 0.4)
+    ink, rose = blend_colours(skin, (30, 14, 20), 0.82), blend_colours(skin, (214, 70, 70), 0.4)
     for side in (-1, 1):
         x = 512 + side * 88
         pen.ellipse((x - 20, 474, x + 20, 518), fill=ink)
         pen.ellipse((x - 2, 480, x + 11, 493), fill=(255, 255, 255))
-        pen.arc((x - 52, 410, x + 52, 500), 215, 325, fill=mix(hair, ink, 0.4), width=13)
-        pen.ellipse((x + side * 48 - 44, 556, x + side * 48 + 44, 616), fill=mix(skin, rose, 0.45))
-    pen.arc((480, 500, 544, 580), 20, 160, fill=mix(skin, ink, 0.45), width=10)
+        pen.arc((x - 52, 410, x + 52, 500), 215, 325, fill=blend_colours(hair, ink, 0.4), width=13)
+        pen.ellipse((x + side * 48 - 44, 556, x + side * 48 + 44, 616), fill=blend_colours(skin, rose, 0.45))
+    pen.arc((480, 500, 544, 580), 20, 160, fill=blend_colours(skin, ink, 0.45), width=10)
     pen.chord((436, 574, 588, 680), 18, 162, fill=(255, 250, 244))
-    pen.arc((436, 574, 588, 680), 14, 166, fill=mix(rose, ink, 0.45), width=12)
+    pen.arc((436, 574, 588, 680), 14, 166, fill=blend_colours(rose, ink, 0.45), width=12)
 
 
 def _draw_glasses(pen: ImageDraw.ImageDraw) -> None:
@@ -172,8 +174,8 @@ def _draw_glasses(pen: ImageDraw.ImageDraw) -> None:
 
 def _draw_light(picture: Image.Image) -> None:
     """A window at the left."""
-    light = fade((1024, 1024), [(0, 0), (0.45, 0), (1, 255)]).transpose(Image.Transpose.ROTATE_90)
-    picture.paste((40, 10, 60), mask=scaled(light, 0.2))
+    light = fade_mask((1024, 1024), [(0, 0), (0.45, 0), (1, 255)]).transpose(Image.Transpose.ROTATE_90)
+    picture.paste((40, 10, 60), mask=scale_mask(light, 0.2))
 
 
 # --- what is not a face ----------------------------------------------------------------------------------------------
@@ -181,11 +183,11 @@ def _draw_light(picture: Image.Image) -> None:
 
 def _peaks() -> Image.Image:
     """Mountains under a large sun."""
-    chance = Random("peaks")
+    rng = Random("peaks")
     picture = gradient(SIZE, [(0, (255, 196, 130)), (0.6, (250, 128, 108)), (1, (160, 80, 130))])
     ImageDraw.Draw(picture).ellipse((176, 96, 356, 276), fill=(255, 240, 200))
     for top, tone in ((0.42, (176, 84, 120)), (0.56, (112, 58, 112)), (0.72, (60, 38, 84))):
-        picture.paste(tone, mask=below(SIZE, ridge(chance, 80, 0.5), top, top + 0.22))
+        picture.paste(tone, mask=mask_below(SIZE, ridge_line(rng, 80, 0.5), top, top + 0.22))
     return picture
 
 
@@ -195,9 +197,9 @@ def _waves() -> Image.Image:
     for number in range(6):
         line = [0.5 + 0.5 * math.sin(index / 5 + number * 1.9) for index in range(100)]
         top = 0.3 + 0.12 * number
-        tone = mix((120, 206, 208), (14, 52, 98), number / 5)
-        picture.paste(mix(tone, (255, 255, 255), 0.6), mask=below(SIZE, line, top - 0.012, top + 0.088))
-        picture.paste(tone, mask=below(SIZE, line, top, top + 0.1))
+        tone = blend_colours((120, 206, 208), (14, 52, 98), number / 5)
+        picture.paste(blend_colours(tone, (255, 255, 255), 0.6), mask=mask_below(SIZE, line, top - 0.012, top + 0.088))
+        picture.paste(tone, mask=mask_below(SIZE, line, top, top + 0.1))
     return picture
 
 
@@ -206,33 +208,33 @@ def _leaf() -> Image.Image:
     picture = gradient((1024, 1024), [(0, (238, 244, 214)), (1, (190, 218, 160))])
     pen = ImageDraw.Draw(picture)
     for step in range(44):
-        share = step / 43
-        x, y = 250 + 560 * share, 860 - 720 * share**0.85
-        reach = 210 * math.sin(math.pi * (0.12 + 0.86 * share)) + 14
+        fraction = step / 43
+        x, y = 250 + 560 * fraction, 860 - 720 * fraction**0.85
+        reach = 210 * math.sin(math.pi * (0.12 + 0.86 * fraction)) + 14
         for side in (-1, 1):
-            angle = math.atan2(-0.79, 0.61) + side * (1.15 - 0.35 * share)
+            angle = math.atan2(-0.79, 0.61) + side * (1.15 - 0.35 * fraction)
             tip = (x + reach * math.cos(angle), y + reach * math.sin(angle))
-            tone = mix((28, 92, 62), (94, 160, 70), share if side > 0 else share * 0.7)
-            pen.line([(x, y), tip], fill=tone, width=round(20 - 10 * share))
+            tone = blend_colours((28, 92, 62), (94, 160, 70), fraction if side > 0 else fraction * 0.7)
+            pen.line([(x, y), tip], fill=tone, width=round(20 - 10 * fraction))
             pen.ellipse((tip[0] - 9, tip[1] - 9, tip[0] + 9, tip[1] + 9), fill=tone)
     return picture.reduce(2)
 
 
 def _night() -> Image.Image:
     """A crescent over spruces."""
-    chance = Random("night")
+    rng = Random("night")
     picture = gradient(SIZE, [(0, (20, 24, 70)), (0.7, (70, 80, 150)), (1, (150, 120, 170))])
     pen = ImageDraw.Draw(picture)
     for _ in range(60):
-        x, y, reach = chance.uniform(0, 512), chance.uniform(0, 340), chance.uniform(0.8, 2.4)
+        x, y, reach = rng.uniform(0, 512), rng.uniform(0, 340), rng.uniform(0.8, 2.4)
         pen.ellipse((x - reach, y - reach, x + reach, y + reach), fill=(250, 246, 226))
     mask = Image.new("L", (1024, 1024))
     cut = ImageDraw.Draw(mask)
     cut.ellipse((330, 170, 690, 530), fill=255)
     cut.ellipse((420, 130, 760, 470), fill=0)
     picture.paste((255, 226, 150), mask=mask.reduce(2))
-    feet = [(chance.uniform(0, 512), 520, chance.uniform(90, 250)) for _ in range(16)]
-    picture.paste((14, 16, 44), mask=spruces(SIZE, chance, feet))
+    feet = [(rng.uniform(0, 512), 520, rng.uniform(90, 250)) for _ in range(16)]
+    picture.paste((14, 16, 44), mask=spruce_mask(SIZE, rng, feet))
     return picture
 
 
@@ -296,8 +298,8 @@ def _cup() -> Image.Image:
 def _planet() -> Image.Image:
     """A planet with one ring."""
     picture = Image.new("RGB", SIZE, (58, 30, 88))
-    chance = Random("planet")
-    stripes = lit(noise((300, 300), chance, (400, 46), 4, 0.4), (216, 96, 92), (255, 216, 160))
+    rng = Random("planet")
+    stripes = colourize(noise((300, 300), rng, (400, 46), 4, 0.4), (216, 96, 92), (255, 216, 160))
     ball = Image.new("L", (600, 600))
     ImageDraw.Draw(ball).ellipse((0, 0, 599, 599), fill=255)
     ring = Image.new("L", (1024, 1024))
@@ -308,7 +310,7 @@ def _planet() -> Image.Image:
     picture.paste(
         (40, 16, 60),
         (106, 106),
-        scaled(ImageChops.multiply(ball.reduce(2), fade((300, 300), [(0, 0), (1, 255)])), 0.55),
+        scale_mask(ImageChops.multiply(ball.reduce(2), fade_mask((300, 300), [(0, 0), (1, 255)])), 0.55),
     )
     ring.paste(0, (0, 0, 512, 256))
     picture.paste((250, 236, 210), mask=ring)

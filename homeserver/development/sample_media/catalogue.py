@@ -23,10 +23,10 @@ Kind = Literal["avatar", "image", "video", "audio", "file"]
 ROOM_AVATAR = "avatar-room.png"
 POSTER = "film-poster.jpg"
 # Pillow lets go of the interpreter while it works, so two threads draw nearly twice as fast as one.
-PAINTERS = 2
+DRAWING_THREADS = 2
 
 _MEDIA = Path(__file__).resolve().parents[3] / "web" / "media"
-_COMMITTED = ("film.mp4", "tune.mp3", "packing-list.txt", "ridge-walk.gpx")
+_COMMITTED_FILES = ("film.mp4", "tune.mp3", "packing-list.txt", "ridge-walk.gpx")
 _DURATIONS_MS = {"film.mp4": video.SECONDS * 1000, "tune.mp3": audio.DURATION_MS}
 
 
@@ -51,7 +51,7 @@ class Sample:
 
 def samples(directory: Path) -> list[Sample]:
     """Every sample; those not yet drawn are drawn into the folder ``directory`` first."""
-    with ThreadPoolExecutor(PAINTERS) as pool:
+    with ThreadPoolExecutor(DRAWING_THREADS) as pool:
         return [future.result() for future in prepare(directory, pool).values()]
 
 
@@ -59,8 +59,8 @@ def prepare(directory: Path, pool: Executor) -> dict[str, Future[Sample]]:
     """Every sample by its name, as soon as ``pool`` has drawn it."""
     folder = directory / "media"
     folder.mkdir(parents=True, exist_ok=True)
-    drawn = {name: pool.submit(_drawn, folder / name, draw) for name, draw in _drawings().items()}
-    return drawn | {name: pool.submit(_described, _MEDIA / name) for name in _COMMITTED}
+    drawn = {name: pool.submit(_draw_if_missing, folder / name, draw) for name, draw in _draw_functions().items()}
+    return drawn | {name: pool.submit(_describe, _MEDIA / name) for name in _COMMITTED_FILES}
 
 
 def avatar_of(person: str) -> str:
@@ -68,21 +68,21 @@ def avatar_of(person: str) -> str:
     return f"avatar-{person}.png"
 
 
-def _drawings() -> dict[str, Callable[[], bytes]]:
+def _draw_functions() -> dict[str, Callable[[], bytes]]:
     avatars = {avatar_of(person): partial(image_files.avatar, person) for person in PEOPLE}
     # In the order in which seeding uploads them, so that it seldom waits for a picture.
     return {**avatars, ROOM_AVATAR: image_files.room_avatar, **image_files.PICTURES, POSTER: video.poster}
 
 
-def _drawn(path: Path, draw: Callable[[], bytes]) -> Sample:
+def _draw_if_missing(path: Path, draw: Callable[[], bytes]) -> Sample:
     if not path.exists():
         part = path.with_name(path.name + ".part")
         part.write_bytes(draw())
         part.replace(path)
-    return _described(path)
+    return _describe(path)
 
 
-def _described(path: Path) -> Sample:
+def _describe(path: Path) -> Sample:
     content = path.read_bytes()
     kind = _kind(path)
     width, height = _size(path, kind)

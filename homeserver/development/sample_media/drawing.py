@@ -15,41 +15,41 @@ Size = tuple[int, int]
 Stops = Sequence[tuple[float, Colour]]
 
 
-def mix(one: Colour, other: Colour, share: float) -> Colour:
+def blend_colours(one: Colour, other: Colour, fraction: float) -> Colour:
     """A colour between two: the first at 0, the other at 1."""
-    share = min(max(share, 0.0), 1.0)
-    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    fraction = min(max(fraction, 0.0), 1.0)
+    red, green, blue = (round(a + (b - a) * fraction) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
-def along(stops: Stops, place: float) -> Colour:
+def colour_at(stops: Stops, place: float) -> Colour:
     """The colour at a place on a scale of colours."""
     for (start, one), (end, other) in pairwise(stops):
         if place <= end:
-            return mix(one, other, (place - start) / (end - start))
+            return blend_colours(one, other, (place - start) / (end - start))
     return stops[-1][1]
 
 
 def gradient(size: Size, stops: Stops) -> Image.Image:
     """Colours from top (0) to bottom (1)."""
     column = Image.new("RGB", (1, size[1]))
-    column.putdata([along(stops, y / max(size[1] - 1, 1)) for y in range(size[1])])
+    column.putdata([colour_at(stops, y / max(size[1] - 1, 1)) for y in range(size[1])])
     return column.resize(size)
 
 
-def fade(size: Size, stops: Sequence[tuple[float, int]]) -> Image.Image:
+def fade_mask(size: Size, stops: Sequence[tuple[float, int]]) -> Image.Image:
     """A mask whose strength changes from top (0) to bottom (1)."""
     return gradient(size, [(place, (value, value, value)) for place, value in stops]).getchannel(0)
 
 
-def noise(size: Size, chance: Random, cell: Size, octaves: int = 5, gain: float = 0.5) -> Image.Image:
+def noise(size: Size, rng: Random, cell: Size, octaves: int = 5, gain: float = 0.5) -> Image.Image:
     """Fractal noise, grey, over the full range: ``cell`` is the size of its largest features, in pixels."""
     layers = []
     for octave in range(octaves):
-        wide, high = (max(2, math.ceil(side * 2**octave / grain) + 1) for side, grain in zip(size, cell, strict=True))
+        wide, high = (max(2, math.ceil(side * 2**octave / step) + 1) for side, step in zip(size, cell, strict=True))
         if wide > size[0] or high > size[1]:
             break
-        dots = Image.frombytes("L", (wide, high), chance.randbytes(wide * high))
+        dots = Image.frombytes("L", (wide, high), rng.randbytes(wide * high))
         layers.append(dots.resize(size, Image.Resampling.BICUBIC))
     sum_ = layers.pop()
     while layers:
@@ -57,39 +57,39 @@ def noise(size: Size, chance: Random, cell: Size, octaves: int = 5, gain: float 
     return ImageOps.autocontrast(sum_, cutoff=0.5)
 
 
-def creased(heights: Image.Image) -> Image.Image:
+def fold_noise(heights: Image.Image) -> Image.Image:
     """Noise folded at its middle, which gives it crests and gullies."""
     return heights.point([max(0, 255 - abs(value - 128) * 2) for value in range(256)])
 
 
-def relief(heights: Image.Image, strength: float, step: Size = (2, 2)) -> Image.Image:
+def hillshade(heights: Image.Image, strength: float, step: Size = (2, 2)) -> Image.Image:
     """Heights, lit from the side that a step leads away from."""
     moved = heights.copy()
     moved.paste(heights, step)
     return ImageChops.subtract(moved, heights, scale=1 / strength, offset=128)
 
 
-def ridge(chance: Random, points: int, roughness: float = 0.55) -> list[float]:
+def ridge_line(rng: Random, points: int, roughness: float = 0.55) -> list[float]:
     """The line of a mountain range, between 0 and 1, by midpoint displacement."""
-    line = [chance.random(), chance.random()]
+    line = [rng.random(), rng.random()]
     spread = 1.0
     while len(line) < points:
         spread *= roughness
         finer = [line[0]]
         for left, right in pairwise(line):
-            finer += [(left + right) / 2 + (chance.random() - 0.5) * spread, right]
+            finer += [(left + right) / 2 + (rng.random() - 0.5) * spread, right]
         line = finer
     low, high = min(line), max(line)
     return [(value - low) / (high - low) for value in line]
 
 
-def peaked(line: Sequence[float], centre: float, least: float = 0.3) -> list[float]:
+def taper_around(line: Sequence[float], centre: float, least: float = 0.3) -> list[float]:
     """A line that is high at one place (from 0 to 1) and lower the farther from it."""
     last = len(line) - 1
     return [value * max(least, 1 - 1.5 * abs(index / last - centre)) for index, value in enumerate(line)]
 
 
-def below(size: Size, line: Sequence[float], top: float, bottom: float) -> Image.Image:
+def mask_below(size: Size, line: Sequence[float], top: float, bottom: float) -> Image.Image:
     """A mask of all that lies below a line, which runs between two heights (0 is the picture's top)."""
     wide, high = size[0] * 2, size[1] * 2
     mask = Image.new("L", (wide, high))
@@ -99,7 +99,7 @@ def below(size: Size, line: Sequence[float], top: float, bottom: float) -> Image
     return mask.reduce(2)
 
 
-def glow(size: Size, centre: tuple[float, float], radius: float, power: float = 2.0) -> Image.Image:
+def glow_mask(size: Size, centre: tuple[float, float], radius: float, power: float = 2.0) -> Image.Image:
     """A mask that is full at a centre and falls off to nothing at a radius."""
     # Pillow's gradient is a cone that reaches 255 in the corners of its square, and 181 at the middle of its edges.
     light = Image.radial_gradient("L").point([round(255 * max(0.0, 1 - v / 181) ** power) for v in range(256)])
@@ -112,53 +112,53 @@ def glow(size: Size, centre: tuple[float, float], radius: float, power: float = 
     return mask
 
 
-def scaled(mask: Image.Image, share: float) -> Image.Image:
+def scale_mask(mask: Image.Image, fraction: float) -> Image.Image:
     """A mask, weaker or stronger."""
-    return mask.point([min(255, round(value * share)) for value in range(256)])
+    return mask.point([min(255, round(value * fraction)) for value in range(256)])
 
 
-def both(one: Image.Image, other: Image.Image) -> Image.Image:
+def intersect_masks(one: Image.Image, other: Image.Image) -> Image.Image:
     """Where one mask and the other hold."""
     return ImageChops.multiply(one, other)
 
 
-def lit(shade: Image.Image, dark: Colour, light: Colour, middle: Colour | None = None) -> Image.Image:
+def colourize(shade: Image.Image, dark: Colour, light: Colour, middle: Colour | None = None) -> Image.Image:
     """A grey picture in colours."""
     return ImageOps.colorize(shade, dark, light, mid=middle)
 
 
-def spruces(size: Size, chance: Random, feet: Sequence[tuple[float, float, float]]) -> Image.Image:
+def spruce_mask(size: Size, rng: Random, feet: Sequence[tuple[float, float, float]]) -> Image.Image:
     """A mask of spruces, each given by its foot's place and its height, in pixels."""
     mask = Image.new("L", (size[0] * 2, size[1] * 2))
     pen = ImageDraw.Draw(mask)
     for x, y, height in feet:
-        _spruce(pen, chance, x * 2, y * 2, height * 2)
+        _spruce(pen, rng, x * 2, y * 2, height * 2)
     return mask.reduce(2)
 
 
-def _spruce(pen: ImageDraw.ImageDraw, chance: Random, x: float, y: float, height: float) -> None:
-    top, width = y - height, height * chance.uniform(0.15, 0.22)
+def _spruce(pen: ImageDraw.ImageDraw, rng: Random, x: float, y: float, height: float) -> None:
+    top, width = y - height, height * rng.uniform(0.15, 0.22)
     trunk = max(1.0, height / 70)
     pen.polygon([(x - trunk, y), (x, top), (x + trunk, y)], fill=255)
     tiers = max(7, round(height / 9))
     for tier in range(tiers):
-        share = (tier + 1) / tiers
-        reach = width * share**0.9 * chance.uniform(0.6, 1.2)
-        level = top + height * 0.93 * share
-        droop, thick = reach * chance.uniform(0.25, 0.45), height / tiers
+        fraction = (tier + 1) / tiers
+        reach = width * fraction**0.9 * rng.uniform(0.6, 1.2)
+        level = top + height * 0.93 * fraction
+        droop, thick = reach * rng.uniform(0.25, 0.45), height / tiers
         for side in (-1, 1):
-            tip = x + side * reach * chance.uniform(0.8, 1.1)
+            tip = x + side * reach * rng.uniform(0.8, 1.1)
             pen.polygon([(x, level - thick * 1.6), (tip, level + droop * 0.5), (x, level + thick * 0.3)], fill=255)
 
 
-def grain(picture: Image.Image, chance: Random, strength: float) -> Image.Image:
+def add_grain(picture: Image.Image, rng: Random, strength: float) -> Image.Image:
     """What a camera's sensor adds to every picture; without it gradients show bands."""
-    dots = Image.frombytes("L", picture.size, chance.randbytes(picture.width * picture.height))
+    dots = Image.frombytes("L", picture.size, rng.randbytes(picture.width * picture.height))
     dots = dots.filter(ImageFilter.BoxBlur(0.6)).point([round(128 + (v - 128) * strength) for v in range(256)])
     return ImageChops.add(picture, Image.merge("RGB", [dots] * 3), offset=-128)
 
 
-def vignette(picture: Image.Image, strength: float = 0.35) -> Image.Image:
+def add_vignette(picture: Image.Image, strength: float = 0.35) -> Image.Image:
     """Darker towards the corners, as lenses draw."""
     corners = Image.radial_gradient("L").point([round(255 * strength * (v / 255) ** 3) for v in range(256)])
     picture.paste((0, 0, 0), mask=corners.resize(picture.size, Image.Resampling.BICUBIC))

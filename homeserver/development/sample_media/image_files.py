@@ -11,7 +11,7 @@ from random import Random
 from PIL import Image
 
 from development.sample_media import avatars, landscapes, night_scenes, note_photo
-from development.sample_media.drawing import grain
+from development.sample_media.drawing import add_grain
 
 _FRAME_MS = 120
 _ICON_PIXELS = 512
@@ -32,12 +32,12 @@ def room_avatar() -> bytes:
 
 def _jpeg(draw: Callable[[], Image.Image], strength: float, quality: int = 90) -> bytes:
     file = io.BytesIO()
-    grain(draw(), Random("sensor"), strength).save(file, "JPEG", quality=quality)
+    add_grain(draw(), Random("sensor"), strength).save(file, "JPEG", quality=quality)
     return file.getvalue()
 
 
 def _photograph_png(draw: Callable[[], Image.Image], strength: float) -> bytes:
-    return _png(grain(draw(), Random("sensor"), strength))
+    return _png(add_grain(draw(), Random("sensor"), strength))
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -27,17 +27,17 @@ def door_code(size: Size = (1200, 900)) -> Image.Image:
 
 def _table(size: Size) -> Image.Image:
     """Planks, each with a grain and a tone of its own."""
-    chance = Random("table")
+    rng = Random("table")
     wide, high = size
     table = Image.new("RGB", size, _WOOD)
     pen = ImageDraw.Draw(table)
     planks = 5
     for plank in range(planks):
-        top, tone = plank * high // planks, chance.uniform(0.8, 1.15)
+        top, tone = plank * high // planks, rng.uniform(0.8, 1.15)
         pen.rectangle((0, top, wide, top + high // planks), fill=_toned(tone))
         for _ in range(60):
-            y, light = top + chance.uniform(3, high / planks), tone * chance.uniform(0.88, 1.06)
-            pen.line((0, y, wide, y + chance.uniform(-6, 6)), fill=_toned(light), width=chance.randint(1, 3))
+            y, light = top + rng.uniform(3, high / planks), tone * rng.uniform(0.88, 1.06)
+            pen.line((0, y, wide, y + rng.uniform(-6, 6)), fill=_toned(light), width=rng.randint(1, 3))
         pen.line((0, top, wide, top), fill=_toned(0.45), width=5)
     return table.filter(ImageFilter.GaussianBlur(1.2))
 

@@ -18,17 +18,17 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 from development.sample_media.drawing import (
     Colour,
     Stops,
-    along,
-    below,
-    fade,
-    glow,
+    blend_colours,
+    colour_at,
+    colourize,
+    fade_mask,
+    glow_mask,
     gradient,
-    lit,
-    mix,
+    mask_below,
     noise,
-    ridge,
-    scaled,
-    spruces,
+    ridge_line,
+    scale_mask,
+    spruce_mask,
 )
 
 SECONDS = 24
@@ -118,14 +118,14 @@ def encode(path: Path) -> None:
 
 
 def _sky(hour: float, t_seconds: float) -> Image.Image:
-    zenith, horizon = along(_ZENITH, hour), along(_HORIZON, hour)
-    frame = gradient(SIZE, [(0, zenith), (0.35, mix(zenith, horizon, 0.35)), (0.7, horizon), (1, horizon)])
+    zenith, horizon = colour_at(_ZENITH, hour), colour_at(_HORIZON, hour)
+    frame = gradient(SIZE, [(0, zenith), (0.35, blend_colours(zenith, horizon, 0.35)), (0.7, horizon), (1, horizon)])
     night = _night(hour)
     if night > 0:
         for number, stars in enumerate(_stars()):
             twinkle = 0.75 + 0.25 * math.sin(t_seconds * 5 + number * 2)
-            frame.paste((238, 240, 255), mask=scaled(stars, night * twinkle))
-    _draw_disc(frame, _path(hour, 5.0, 20.8), 34, along([(5, (255, 214, 150)), (9, (255, 250, 232))], hour), 340)
+            frame.paste((238, 240, 255), mask=scale_mask(stars, night * twinkle))
+    _draw_disc(frame, _path(hour, 5.0, 20.8), 34, colour_at([(5, (255, 214, 150)), (9, (255, 250, 232))], hour), 340)
     _draw_disc(frame, _path((hour + 3.4) % 24, 0, 9.6), 22, (236, 236, 226), 120)
     _draw_clouds(frame, hour, t_seconds)
     return frame
@@ -138,14 +138,14 @@ def _night(hour: float) -> float:
 
 def _path(hour: float, rise: float, fall: float) -> tuple[float, float]:
     """Where a light stands in the sky that rises at the left and sets at the right."""
-    share = (hour - rise) / (fall - rise)
-    return 90 + 1100 * share, 470 - 370 * math.sin(math.pi * share)
+    fraction = (hour - rise) / (fall - rise)
+    return 90 + 1100 * fraction, 470 - 370 * math.sin(math.pi * fraction)
 
 
 def _draw_disc(frame: Image.Image, centre: tuple[float, float], radius: int, colour: Colour, reach: int) -> None:
     if not -reach < centre[0] < SIZE[0] + reach or centre[1] > SIZE[1]:
         return
-    frame.paste(mix(colour, (255, 190, 120), 0.25), mask=scaled(glow(SIZE, centre, reach, 3), 0.75))
+    frame.paste(blend_colours(colour, (255, 190, 120), 0.25), mask=scale_mask(glow_mask(SIZE, centre, reach, 3), 0.75))
     # Drawn four times as large, so that it glides from frame to frame and has a smooth edge.
     side = radius * 2 + 4
     left, top = math.floor(centre[0]) - radius - 2, math.floor(centre[1]) - radius - 2
@@ -160,8 +160,8 @@ def _draw_clouds(frame: Image.Image, hour: float, t_seconds: float) -> None:
     whole, part = divmod(t_seconds * 22, 1)
     window = (int(whole), 0, int(whole) + SIZE[0], SIZE[1])
     one, other = _clouds().crop(window), ImageChops.offset(_clouds(), -1, 0).crop(window)
-    colour = mix(along(_HORIZON, hour), along(_LIGHT, hour), 0.55)
-    frame.paste(colour, mask=scaled(Image.blend(one, other, part), 0.85 - 0.55 * _night(hour)))
+    colour = blend_colours(colour_at(_HORIZON, hour), colour_at(_LIGHT, hour), 0.55)
+    frame.paste(colour, mask=scale_mask(Image.blend(one, other, part), 0.85 - 0.55 * _night(hour)))
 
 
 @cache
@@ -169,20 +169,22 @@ def _clouds() -> Image.Image:
     size = (SIZE[0] + SECONDS * 22 + 2, SIZE[1])
     puffs = noise(size, Random("clouds"), (430, 110), 7, 0.48)
     puffs = puffs.point([max(0, min(255, round((value - 138) * 3.1))) for value in range(256)])
-    return ImageChops.multiply(puffs, fade(size, [(0, 40), (0.16, 190), (0.45, 235), (0.6, 60), (0.72, 0), (1, 0)]))
+    return ImageChops.multiply(
+        puffs, fade_mask(size, [(0, 40), (0.16, 190), (0.45, 235), (0.6, 60), (0.72, 0), (1, 0)])
+    )
 
 
 @cache
 def _stars() -> tuple[Image.Image, ...]:
     """Two halves of the stars, which twinkle in turn."""
-    chance = Random("stars")
+    rng = Random("stars")
     skies = []
     for _ in range(2):
         sky = Image.new("L", (SIZE[0] * 2, SIZE[1] * 2))
         pen = ImageDraw.Draw(sky)
         for _ in range(190):
-            x, y, radius = chance.uniform(0, SIZE[0] * 2), chance.uniform(0, 900), chance.choice((1.2, 1.4, 1.8, 2.6))
-            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=chance.randrange(130, 256))
+            x, y, radius = rng.uniform(0, SIZE[0] * 2), rng.uniform(0, 900), rng.choice((1.2, 1.4, 1.8, 2.6))
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=rng.randrange(130, 256))
         skies.append(sky.reduce(2))
     return tuple(skies)
 
@@ -199,14 +201,14 @@ _SHORE: tuple[Colour, Colour] = ((26, 48, 34), (78, 110, 58))
 
 
 def _draw_land(frame: Image.Image, hour: float) -> None:
-    light, horizon = along(_LIGHT, hour), along(_HORIZON, hour)
+    light, horizon = colour_at(_LIGHT, hour), colour_at(_HORIZON, hour)
     for (_, _, _, dark, bright, haze), (mask, shade, mist) in zip(_RANGES, _ranges(), strict=True):
-        tones = [mix(_under(light, colour), horizon, haze) for colour in (dark, bright)]
-        layer = lit(shade, *tones)
-        layer.paste(mix(horizon, light, 0.15), mask=mist)
+        tones = [blend_colours(_under(light, colour), horizon, haze) for colour in (dark, bright)]
+        layer = colourize(shade, *tones)
+        layer.paste(blend_colours(horizon, light, 0.15), mask=mist)
         frame.paste(layer, mask=mask)
     mask, shade = _shore()
-    frame.paste(lit(shade, *(_under(light, colour) for colour in _SHORE)), mask=mask)
+    frame.paste(colourize(shade, *(_under(light, colour) for colour in _SHORE)), mask=mask)
 
 
 def _under(light: Colour, colour: Colour) -> Colour:
@@ -220,10 +222,10 @@ def _ranges() -> tuple[tuple[Image.Image, Image.Image, Image.Image], ...]:
     """Of every range its outline, its slopes and the mist at its feet."""
     layers = []
     for seed, top, bottom, _, _, _ in _RANGES:
-        chance = Random(seed)
-        outline = below(SIZE, ridge(chance, 260, 0.52), top, bottom)
-        slopes = noise(SIZE, chance, (150, 190), 5, 0.45).filter(ImageFilter.GaussianBlur(1))
-        mist = fade(SIZE, [(0, 0), (top, 0), (bottom, 120), (1, 190)])
+        rng = Random(seed)
+        outline = mask_below(SIZE, ridge_line(rng, 260, 0.52), top, bottom)
+        slopes = noise(SIZE, rng, (150, 190), 5, 0.45).filter(ImageFilter.GaussianBlur(1))
+        mist = fade_mask(SIZE, [(0, 0), (top, 0), (bottom, 120), (1, 190)])
         layers.append((outline, slopes, mist))
     return tuple(layers)
 
@@ -231,22 +233,22 @@ def _ranges() -> tuple[tuple[Image.Image, Image.Image, Image.Image], ...]:
 @cache
 def _shore() -> tuple[Image.Image, Image.Image]:
     """The near shore's outline, with its trees, and its shade."""
-    chance = Random("shore")
-    line = ridge(chance, 130, 0.5)
-    outline = below(SIZE, line, 0.70, 0.79)
+    rng = Random("shore")
+    line = ridge_line(rng, 130, 0.5)
+    outline = mask_below(SIZE, line, 0.70, 0.79)
     feet = []
     for _ in range(150):
-        x = chance.uniform(0, SIZE[0])
+        x = rng.uniform(0, SIZE[0])
         # A clearing for the hut.
         if not 840 < x < 1010:
             ground = line[round(x / SIZE[0] * (len(line) - 1))]
-            feet.append((x, SIZE[1] * (0.79 - 0.09 * ground) + 10, chance.uniform(26, 74)))
-    outline = ImageChops.lighter(outline, spruces(SIZE, chance, sorted(feet, key=lambda foot: foot[2])))
-    return outline, noise(SIZE, chance, (60, 40), 4, 0.5)
+            feet.append((x, SIZE[1] * (0.79 - 0.09 * ground) + 10, rng.uniform(26, 74)))
+    outline = ImageChops.lighter(outline, spruce_mask(SIZE, rng, sorted(feet, key=lambda foot: foot[2])))
+    return outline, noise(SIZE, rng, (60, 40), 4, 0.5)
 
 
 def _draw_hut(frame: Image.Image, hour: float) -> None:
-    light = along(_LIGHT, hour)
+    light = colour_at(_LIGHT, hour)
     pen = ImageDraw.Draw(frame)
     left, top = 880, 486
     pen.rectangle((left, top, left + 96, top + 56), fill=_under(light, (134, 74, 52)))
@@ -258,7 +260,7 @@ def _draw_hut(frame: Image.Image, hour: float) -> None:
     for x in (14, 60):
         pen.rectangle((left + x, top + 16, left + x + 22, top + 38), fill=glass, outline=_under(light, (226, 216, 200)))
     if hour > 20.3 or hour < 0.5:
-        frame.paste((255, 196, 104), mask=scaled(glow(SIZE, (left + 48, top + 28), 150, 2.5), 0.45))
+        frame.paste((255, 196, 104), mask=scale_mask(glow_mask(SIZE, (left + 48, top + 28), 150, 2.5), 0.45))
 
 
 # --- the lake, and what tells the time -------------------------------------------------------------------------------
@@ -268,10 +270,12 @@ def _draw_lake(frame: Image.Image, hour: float, t_seconds: float) -> None:
     wide, high = SIZE[0], SIZE[1] - _LAKE
     mirrored = frame.crop((0, _LAKE - high * 2, wide, _LAKE)).transpose(Image.Transpose.FLIP_TOP_BOTTOM)
     water = mirrored.resize((wide, high)).filter(ImageFilter.BoxBlur((3, 1)))
-    water = Image.blend(water, gradient((wide, high), [(0, along(_HORIZON, hour)), (1, along(_ZENITH, hour))]), 0.3)
+    water = Image.blend(
+        water, gradient((wide, high), [(0, colour_at(_HORIZON, hour)), (1, colour_at(_ZENITH, hour))]), 0.3
+    )
     water = _rippled(water, t_seconds)
     frame.paste(water, (0, _LAKE))
-    frame.paste(mix(along(_HORIZON, hour), (255, 255, 255), 0.15), (0, _LAKE, wide, _LAKE + 1))
+    frame.paste(blend_colours(colour_at(_HORIZON, hour), (255, 255, 255), 0.15), (0, _LAKE, wide, _LAKE + 1))
 
 
 def _rippled(water: Image.Image, t_seconds: float) -> Image.Image:

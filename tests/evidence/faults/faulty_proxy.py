@@ -31,13 +31,13 @@ class Exchange:
     """A request, the homeserver's answer to it, and the way to the browser.
 
     :param nth: how often this was asked before.
-    :param chance: which is the same in each run with the same seed.
+    :param rng: which is the same in each run with the same seed.
     """
 
     method: str
     path: str
     nth: int
-    chance: Random
+    rng: Random
     status: int
     headers: Headers
     body: bytes
@@ -86,7 +86,7 @@ class Fault:
             return False
         if self.probability < 1 and exchange.path.endswith(_SELDOM_ASKED):
             return exchange.nth % 2 == 0
-        return exchange.chance.random() < self.probability
+        return exchange.rng.random() < self.probability
 
 
 class FaultyProxy(InThread):
@@ -169,9 +169,9 @@ class FaultyProxy(InThread):
         name = f"{method} {target}"
         nth = self._asked[name]
         self._asked[name] += 1
-        chance = Random(f"{self._seed} {name} {nth} {len(body)}")
+        rng = Random(f"{self._seed} {name} {nth} {len(body)}")
         path = target.partition("?")[0]
-        return Exchange(method, path, nth, chance, answer.status_code, kept, answer.content, writer)
+        return Exchange(method, path, nth, rng, answer.status_code, kept, answer.content, writer)
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[h11.Request, bytes] | None:

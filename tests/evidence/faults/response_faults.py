@@ -18,10 +18,10 @@ _CORS = [(b"access-control-allow-origin", b"*")]
 
 async def _rate_limited(exchange: Exchange) -> None:
     """429, with the time to wait in the body or in the header."""
-    wait_ms = exchange.chance.randint(100, 500)
+    wait_ms = exchange.rng.randint(100, 500)
     body: dict[str, object] = {"errcode": "M_LIMIT_EXCEEDED", "error": "Too many requests"}
     exchange.status, exchange.headers = 429, [*_CORS, (b"content-type", b"application/json")]
-    if exchange.chance.random() < 0.5:
+    if exchange.rng.random() < 0.5:
         body["retry_after_ms"] = wait_ms
     else:
         exchange.headers.append((b"retry-after", b"1"))
@@ -32,7 +32,7 @@ async def _rate_limited(exchange: Exchange) -> None:
 
 async def _failing(exchange: Exchange) -> None:
     """500 as the homeserver says it, or 502 and 503 as a proxy does: in HTML, and without the headers of CORS."""
-    exchange.status = exchange.chance.choice([500, 502, 503])
+    exchange.status = exchange.rng.choice([500, 502, 503])
     if exchange.status == 500:
         exchange.headers = [*_CORS, (b"content-type", b"application/json")]
         exchange.body = b'{"errcode": "M_UNKNOWN", "error": "Internal server error"}'
@@ -90,12 +90,12 @@ async def _stalled(exchange: Exchange) -> None:
 
 async def _out_of_order(exchange: Exchange) -> None:
     """Answers come in another order than they were asked for."""
-    await asyncio.sleep(exchange.chance.random() * _LONGEST_DELAY_S)
+    await asyncio.sleep(exchange.rng.random() * _LONGEST_DELAY_S)
     await exchange.answer()
 
 
 def _half(exchange: Exchange) -> bytes:
-    return exchange.body[: exchange.chance.randrange(1, len(exchange.body))]
+    return exchange.body[: exchange.rng.randrange(1, len(exchange.body))]
 
 
 rate_limited = Fault(_rate_limited, _OFTEN)

@@ -54,25 +54,25 @@ class Client:
         self._token = token
         self._media = media
         self._tally = tally
-        self._chance = random.Random(seed)
+        self._rng = random.Random(seed)
         self._links: list[tuple[str, int]] = []
 
     async def run(self, seconds: float) -> None:
         """Asks, looks, and asks again, for so many seconds."""
         end = asyncio.get_running_loop().time() + seconds
-        await asyncio.sleep(self._chance.uniform(0, min(THINKS_S, seconds)))  # not all at the same moment
+        await asyncio.sleep(self._rng.uniform(0, min(THINKS_S, seconds)))  # not all at the same moment
         while asyncio.get_running_loop().time() < end:
             actions, weights = (self.mint, self.part, self.whole, self.hang_up), (2, 4, 3, 1)
-            action = self._chance.choices(actions, weights)[0] if self._links else self.mint
+            action = self._rng.choices(actions, weights)[0] if self._links else self.mint
             try:
                 await asyncio.wait_for(action(), _LONGEST_S)
             except (OSError, asyncio.IncompleteReadError, TimeoutError):
                 self._tally.statuses[action.__name__, 0] += 1
-            await asyncio.sleep(self._chance.expovariate(1 / THINKS_S))
+            await asyncio.sleep(self._rng.expovariate(1 / THINKS_S))
 
     async def mint(self) -> None:
         """Asks for links to some of the media."""
-        wanted = self._chance.sample(list(self._media), min(_BATCH, len(self._media)))
+        wanted = self._rng.sample(list(self._media), min(_BATCH, len(self._media)))
         status, answer = await self._ask_for_links("mint", wanted)
         if status == 200:
             links = json.loads(answer)["links"]
@@ -80,15 +80,15 @@ class Client:
 
     async def part(self) -> None:
         """Fetches a range, as a video does that is sought in."""
-        path, size = self._chance.choice(self._links)
-        start = self._chance.randrange(size)
-        length = min(self._chance.randrange(1, 100_000), size - start)
+        path, size = self._rng.choice(self._links)
+        start = self._rng.randrange(size)
+        length = min(self._rng.randrange(1, 100_000), size - start)
         head = f"GET {path} HTTP/1.1\r\nRange: bytes={start}-{start + length - 1}\r\n"
         self._look("part", *await self._ask("part", head), length)
 
     async def whole(self) -> None:
         """Fetches all of a media."""
-        path, size = self._chance.choice(self._links)
+        path, size = self._rng.choice(self._links)
         self._look("whole", *await self._ask("whole", f"GET {path} HTTP/1.1\r\n"), size)
 
     async def hang_up(self) -> None:
