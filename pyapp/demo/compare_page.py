@@ -25,7 +25,7 @@ from demo.comparison import (
 from demo.page import Page
 from demo.room import read_room
 from demo.session import Session, bring_back, set_aside
-from demo.trial import Trial
+from demo.strategy_run import Trial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ not run; ``words``), ``note``, ``first`` and ``reload`` (a visit each, or null),
 visit. Outcomes come by the names of their strategies, in an ``OrderedDict``, since MicroPython's own keep no order.
 """
 
+from demo.formatting import counted, readable_bytes
 from demo.timeline import AVATAR_LABEL
-from demo.words import counted, readable_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

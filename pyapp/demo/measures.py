@@ -5,8 +5,8 @@ import asyncio
 from authmedia import browser
 from authmedia.elements import FAILED, LOADING, SHOWN, Binding
 from authmedia.traffic import Traffic
+from demo.formatting import counted, readable_bytes
 from demo.report import Report
-from demo.words import counted, readable_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from authmedia.browser import BrowserError
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, SessionExpired
 from authmedia.loader import forget_account, open_loader
 from authmedia.media import Support
-from demo import surroundings
+from demo import environment
 from demo.report import Report
 from demo.session import Session, assumed_session, open_session, sign_out
 
@@ -35,7 +35,7 @@ class Page:
         self.name = name
         self.strategy = strategy or name
         self.root = browser.root()
-        about = surroundings.describe()
+        about = environment.describe()
         about.update({"page": name, "strategy": self.strategy, "support": {}})
         self.report = Report(self.root, about)
         self.support: dict[str, Support] = {}
@@ -67,7 +67,7 @@ class Page:
         for name in strategies.NAMES:
             if name not in self.support:
                 await self._try(name, session)
-        self.report.tell("mode", surroundings.mode(self.support["opfs"]))
+        self.report.tell("mode", environment.mode(self.support["opfs"]))
 
     async def _try(self, name: str, session: Session) -> None:
         loader = open_loader(name, session.homeserver)

@@ -3,8 +3,8 @@
 from authmedia import browser
 from authmedia.errors import MalformedMxc
 from authmedia.media import MediaRequest
+from demo.formatting import readable_bytes
 from demo.room import Message, Person, Room
-from demo.words import readable_bytes
 
 #: What the label of a person's picture begins with.
 AVATAR_LABEL = "Avatar of "

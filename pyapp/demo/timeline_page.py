@@ -8,10 +8,10 @@ from authmedia.errors import MediaNotFound, StrategyUnsupported
 from authmedia.homeserver import percent_encoded
 from authmedia.loader import MediaLoader, open_loader
 from demo import timeline
-from demo.chunks import Chunks
 from demo.page import Page
 from demo.room import open_room
 from demo.session import Session
+from demo.virtual_list import Chunks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
