@@ -1,4 +1,4 @@
-"""Which browser this is and in which mode its window runs, as far as a page can tell."""
+"""Detects the browser and guesses whether the window is private, as far as a page can tell."""
 
 import sys
 
@@ -9,12 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# In the order in which they must be looked for: most browsers name others, too.
+# In order of precedence: most user agent strings name other browsers as well.
 _BROWSERS = (("Firefox/", "Firefox"), ("Edg/", "Edge"), ("Chrome/", "Chromium"), ("Version/", "Safari or WebKit"))
 
 
 def describe() -> "dict[str, Any]":
-    """The browser as it names itself, and the interpreter."""
+    """Returns the browser's name and version from its user agent, and the interpreter."""
     agent = browser.user_agent()
     name, version = "unknown", ""
     for mark, candidate in _BROWSERS:
@@ -28,8 +28,8 @@ def describe() -> "dict[str, Any]":
     }
 
 
-def mode(opfs: Support) -> "dict[str, str]":
-    """Whether this looks like a private window: no page is told, but a refused storage gives it away."""
+def guess_mode(opfs: Support) -> "dict[str, str]":
+    """Guesses whether the window is private from how OPFS is refused; no browser tells pages directly."""
     if opfs.works:
         return {"guess": "unknown", "because": "nothing is refused; Chromium's private windows refuse nothing either"}
     if opfs.words.startswith(("SecurityError", "UnknownError")):

@@ -1,4 +1,4 @@
-"""Runs one strategy in its own page, inside a frame: a first visit, then a reload."""
+"""Runs one strategy's own page in a frame, for a first visit and a reload, and returns what they cost."""
 
 import json
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-_PATIENCE_S = 120.0
-_ENDED = ("done", "failed")
+_VISIT_TIMEOUT_S = 120.0
+_FINAL_STATES = ("done", "failed")
 _STOPPED = "stopped while it was running"
-# What needs CPython's library, and so is run on Pyodide whatever the comparison itself runs on.
+# Strategies that need CPython's standard library, and so run on Pyodide whatever interpreter the comparison uses.
 _PYODIDE_ONLY = ("blocking",)
 _PYODIDE_NOTE = "run on Pyodide, since MicroPython has no urllib"
 
 
-class Trial:
-    """One strategy's turn.
+class StrategyRun:
+    """The run of one strategy.
 
     :param name: the strategy.
-    :param session: whose room it shows; where it can be renewed, the strategy's page signs in anew.
-    :param cacheable: addresses that the browser's HTTP cache may know from before, and is to forget.
-    :param on_step: told what is being done, in a few words.
+    :param session: the session whose room is shown; if it is renewable, the strategy's page signs in anew.
+    :param cacheable: URLs to evict from the browser's HTTP cache first.
+    :param on_step: called with a short description of each step.
     """
 
     def __init__(self, name: str, session: Session, cacheable: "list[str]", on_step: "Callable[[str], None]") -> None:
@@ -40,51 +40,52 @@ class Trial:
         self._element.set("title", f"The page of {name}, while it is being measured")
         self._frame = Frame(self._element)
 
-    async def run(self, stage: Element) -> "dict[str, Any]":
-        """Runs it; gives the outcome.
+    async def run(self, container: Element) -> "dict[str, Any]":
+        """Runs both visits.
 
-        :param stage: where its page can be seen meanwhile.
+        :param container: the element in which the frame is visible meanwhile.
+        :returns: an outcome as `comparison.outcome` makes it.
         """
         await http_cache.empty(self._cacheable)
         if self._session.renewable:
             await forget_session()
-        stage.append(self._element)
+        container.append(self._element)
         try:
-            found = await self._visits()
+            found = await self._run_visits()
         finally:
             self._frame.close()
-            await self._tidy()
+            await self._clean_up()
         if self.name in _PYODIDE_ONLY and browser.query("interpreter") != "pyodide":
             found["note"] = "; ".join([note for note in (_PYODIDE_NOTE, found["note"]) if note])
         return found
 
     def stop(self) -> None:
-        """Ends it; what a first visit gave is kept."""
+        """Stops the run; the result of a completed first visit is kept."""
         self._frame.close()
 
-    async def _visits(self) -> "dict[str, Any]":
+    async def _run_visits(self) -> "dict[str, Any]":
         self._on_step("first visit")
         self._frame.open(self._address())
-        state, report = await self._ended()
+        state, report = await self._wait_for_end()
         if not self._frame.is_open:
             return comparison.not_run(_STOPPED)
         found = comparison.outcome(self.name, state, report)
         if found["first"]:
             self._on_step("after a reload")
             self._frame.reload()
-            state, report = await self._ended()
+            state, report = await self._wait_for_end()
             if state == "done":
                 found["reload"] = comparison.visit(report)
             elif self._frame.is_open:
                 found["note"] = "fails after a reload: " + comparison.problem(report)
         return found
 
-    async def _ended(self) -> "tuple[str, dict[str, Any]]":
-        state = await self._frame.settled(_ENDED, _PATIENCE_S)
+    async def _wait_for_end(self) -> "tuple[str, dict[str, Any]]":
+        state = await self._frame.settled(_FINAL_STATES, _VISIT_TIMEOUT_S)
         return state, json.loads(self._frame.text("#report") or "{}")
 
     def _address(self) -> str:
-        """The address of the strategy's own page, as people open it, but with nothing kept from before."""
+        """Returns the URL of the strategy's page, with parameters that clear what earlier visits stored."""
         interpreter = "pyodide" if self.name in _PYODIDE_ONLY else browser.query("interpreter")
         parameters = [
             ("interpreter", interpreter),
@@ -96,8 +97,8 @@ class Trial:
         folder = browser.page_address().rsplit("/", 1)[0]
         return f"{folder}/{self.name.replace('_', '-')}.html{browser.query_string(parameters)}"
 
-    async def _tidy(self) -> None:
-        """Takes away what the run leaves behind, worker, cookie, files and session, so that the next starts alike."""
+    async def _clean_up(self) -> None:
+        """Removes the run's worker, cookie, files and session, so that the next run starts from the same state."""
         left = await remembered_session()
         if not left:
             return
@@ -105,7 +106,7 @@ class Trial:
         try:
             await loader.forget()
         except AuthMediaError:
-            pass  # whoever refuses has kept nothing
+            pass  # a strategy that is refused has stored nothing
         finally:
             loader.close()
         if left.renewable:

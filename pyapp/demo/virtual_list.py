@@ -1,4 +1,4 @@
-"""The messages of a long room, a few at a time: in the document while they are near, else a gap of the same height."""
+"""Virtualizes a long timeline: only chunks near the viewport are in the DOM, the others are gaps of the same height."""
 
 from authmedia import browser
 from authmedia.leisure import Leisure
@@ -9,17 +9,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# So many messages come into the document, and leave it, together.
-_MESSAGES_A_CHUNK = 15
-# How far outside of what is visible they do, in CSS pixels: farther than what media are loaded for.
-_NEAR_PX = 2000
-_GUESSED_PX = 180
+# How many messages are rendered and removed together.
+_MESSAGES_PER_CHUNK = 15
+# Distance from the viewport at which a chunk is rendered, in CSS pixels: larger than the margin for loading media.
+_NEAR_MARGIN_PX = 2000
+_ESTIMATED_MESSAGE_PX = 180
 
 
 class Chunk:
-    """A few messages that follow each other.
+    """A run of consecutive messages that is rendered or removed as a whole.
 
-    :param before: who sent the one before them.
+    :param before: user id of the sender of the preceding message, empty for none.
     """
 
     __slots__ = ("_before", "drawn", "element", "messages", "near")
@@ -30,29 +30,29 @@ class Chunk:
         self.near = False
         self.drawn = False
         self.element = browser.create("ol", class_="chunk")
-        self.element.style("min-height", f"{_GUESSED_PX * len(messages)}px")
+        self.element.style("min-height", f"{_ESTIMATED_MESSAGE_PX * len(messages)}px")
 
     def draw(self) -> None:
-        """Puts the messages into the document."""
+        """Renders the messages."""
         previous = self._before
         for message in self.messages:
-            self.element.append(timeline.item(message, follows=message.sender.user_id == previous))
+            self.element.append(timeline.message_item(message, follows=message.sender.user_id == previous))
             previous = message.sender.user_id
         self.element.style("min-height", "")
         self.drawn = True
 
     def clear(self) -> None:
-        """Takes them out, and keeps their place."""
+        """Removes the messages and keeps their height."""
         self.element.style("min-height", f"{self.element.height}px")
         self.element.clear()
         self.drawn = False
 
 
-class Chunks(browser.Audience):
-    """All chunks of a room.
+class VirtualList(browser.Audience):
+    """A list of chunks that renders those near the viewport.
 
-    :param root: where they stand.
-    :param on_change: called when one was drawn or cleared.
+    :param root: the element that holds the chunks.
+    :param on_change: called after a chunk was rendered or removed.
     """
 
     def __init__(self, root: browser.Element, on_change: "Callable[[], None]") -> None:
@@ -62,40 +62,40 @@ class Chunks(browser.Audience):
         self._known: dict[int, Chunk] = {}
         self._last_sender = ""
         self._leisure = Leisure()
-        self._watch = browser.Watch(root, ".chunk", ("class",), self, _NEAR_PX)
-        #: How many messages there are, and how many of them are in the document.
+        self._watch = browser.Watch(root, ".chunk", ("class",), self, _NEAR_MARGIN_PX)
+        #: Number of messages in the list, and of those in the DOM.
         self.messages = 0
         self.drawn = 0
 
     def add(self, messages: "list[Message]") -> None:
-        """Adds messages at the end."""
-        for start in range(0, len(messages), _MESSAGES_A_CHUNK):
-            chunk = Chunk(messages[start : start + _MESSAGES_A_CHUNK], self._last_sender)
+        """Appends messages, split into chunks."""
+        for start in range(0, len(messages), _MESSAGES_PER_CHUNK):
+            chunk = Chunk(messages[start : start + _MESSAGES_PER_CHUNK], self._last_sender)
             self._last_sender = chunk.messages[-1].sender.user_id
             self._added.append(chunk)
             self._root.append(chunk.element)
         self.messages += len(messages)
 
     def close(self) -> None:
-        """Empties the room."""
+        """Stops observing and removes all chunks."""
         self._watch.close()
         self._leisure.close()
         self._root.clear()
 
-    # --- what the watch tells ----------------------------------------------------------------------------------------
+    # --- callbacks of the observer -----------------------------------------------------------------------------------
 
     def came(self, number: int, element: browser.Element) -> None:
-        """The next of those that were added; the browser tells of them in order."""
+        """Assigns the observer's number to the oldest unassigned chunk: chunks are observed in document order."""
         self._known[number] = self._added.pop(0)
 
     def near(self, number: int, near: bool) -> None:
-        """Has drawn what comes near, and cleared what went away."""
+        """Queues the rendering or removal of a chunk whose distance from the viewport changed."""
         chunk = self._known[number]
         chunk.near = near
-        self._leisure.add(lambda: self._settle(chunk))
+        self._leisure.add(lambda: self._update(chunk))
 
-    def _settle(self, chunk: Chunk) -> None:
-        """Draws or clears a chunk, unless it came or went again meanwhile."""
+    def _update(self, chunk: Chunk) -> None:
+        """Renders or removes a chunk, unless its state changed back in the meantime."""
         if chunk.near == chunk.drawn:
             return
         if chunk.near:

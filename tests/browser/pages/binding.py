@@ -45,21 +45,21 @@ class BoundPage(Page):
         near = browser.query("near")
         for homeserver in self.homeservers:
             loader = open_loader(browser.query("strategy"), homeserver)
-            loader.counters.on_count = lambda _name, _value: self.tell()
+            loader.counters.on_count = lambda _name, _value: self.write_counters()
             if browser.query("budget"):
                 self.limit(loader, int(browser.query("budget")))
             self.loaders.append(loader)
             near_px = int(near) if near else None
             place = self.root.find("#elements")
             self.binders.append(
-                bind(place, loader, keyring=keyring, near_px=near_px, on_change=lambda _binding: self.tell())
+                bind(place, loader, keyring=keyring, near_px=near_px, on_change=lambda _binding: self.write_counters())
             )
         for name, work in (("count", self.count), ("leave", self.leave), ("close", self.close)):
             button = browser.create("button", id=name, type="button")
             button.text = name
             button.on("click", lambda work=work: self.start(work()))
             self.root.find("body").append(button)
-        self.tell()
+        self.write_counters()
 
     def limit(self, loader, budget):
         """Has a loader keep so many bytes: in memory, or on disk, all accounts' files together."""
@@ -68,17 +68,17 @@ class BoundPage(Page):
             store._budget = budget
         loader._pipeline._idle_budget = 0 if store else budget  # what is kept in memory does not leave the disk
 
-    def tell(self):
+    def write_counters(self):
         """Writes the counters."""
         counters = [{name: getattr(loader.counters, name) for name in NAMES} for loader in self.loaders]
         for counter, binder in zip(counters, self.binders):
             counter["bound"] = len(binder.bindings)
-        self.report.tell("counters", counters)
-        self.report.tell("urls", browser.OBJECT_URLS.made - browser.OBJECT_URLS.revoked)
+        self.report.set_field("counters", counters)
+        self.report.set_field("urls", browser.OBJECT_URLS.made - browser.OBJECT_URLS.revoked)
 
     async def count(self):
         """Writes the counters because somebody asks."""
-        self.tell()
+        self.write_counters()
         self.root.set("data-counted", str(browser.now_ms()))
 
     async def leave(self):
@@ -87,14 +87,14 @@ class BoundPage(Page):
         self.loaders[0].close()
         await forget_account(self.homeservers[0])
         await self.homeservers[0].call("POST", "/_matrix/client/v3/logout", {})
-        self.tell()
+        self.write_counters()
         self.root.set("data-left", "yes")
 
     async def close(self):
         """Lets everything go."""
         for held in self.binders + self.loaders:
             held.close()
-        self.tell()
+        self.write_counters()
         self.root.set("data-closed", "yes")
 
 
