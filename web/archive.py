@@ -27,7 +27,7 @@ def modules_of(root: Path, entry: str) -> list[Path]:
         for path in _files(root, wanted.pop()):
             if path not in found:
                 found.add(path)
-                wanted += _imports(path)
+                wanted += _imports(path.read_text(encoding="utf-8"))
                 if path.parent.name == "strategies" and path.name == "__init__.py":
                     wanted += [f"authmedia.strategies.{other.stem}" for other in path.parent.glob("*.py")]
     return sorted(found)
@@ -100,11 +100,13 @@ def _files(root: Path, module: str) -> list[Path]:
     return [path for path in candidates if path.is_file()]
 
 
-def _imports(path: Path) -> list[str]:
-    names = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+@cache  # most modules are part of every page's archive, and parsing them takes most of a build's time
+def _imports(source: str) -> tuple[str, ...]:
+    """Returns the names that a module's source may import as modules."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
+    return tuple(names)

@@ -41,7 +41,7 @@ class BoundPage(Page):
             keyring.add(file)  # the first one's handle is "1"
         if browser.query("patience"):
             browser._PATIENCE_S = float(browser.query("patience"))
-            browser._SLOWEST_BYTES_PER_S = 50_000
+            browser._SLOWEST_BYTES_PER_S = float(browser.query("min_rate") or 50_000)
         near = browser.query("near")
         for homeserver in self.homeservers:
             loader = open_loader(browser.query("strategy"), homeserver)

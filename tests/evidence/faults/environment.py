@@ -28,8 +28,10 @@ _SIZE = (96, 64)
 _THUMBNAIL = {"data_width": "48", "data_height": "32", "data_method": "crop"}
 # How long all of a page's media may take to be shown or to fail; a load without an end is one that takes longer.
 _LONGEST_MS = 240_000
-# How long the page waits for a server that says nothing, which is a minute where people are.
+# Seconds after which the page gives up on a silent server (by default it takes a minute), and the rate at which a
+# body of unknown size must arrive at the least, which limits how long an image may take.
 _PATIENCE_S = "3"
+_MIN_BYTES_PER_S = 50_000
 _SETTLED = """() => {
   const all = [...document.querySelectorAll("#elements img")];
   return all.every((element) => ["shown", "failed"].includes(element.dataset.state));
@@ -89,14 +91,14 @@ class LoadOutcomes:
 class LoadingTab:
     """A window with a page that shows whatever it is given."""
 
-    def __init__(self, site_tab: SiteTab, strategy: str, pixels: dict[str, str]) -> None:
+    def __init__(self, site_tab: SiteTab, strategy: str, pixels: dict[str, str], min_rate: int) -> None:
         self.site_tab = site_tab
         self._strategy = strategy
         self._pixels = pixels
         # Thumbnails are what bundles are for.
         self._form = _THUMBNAIL if strategy == "bundle" else {}
         site_tab.page.add_init_script(_CLOCK)
-        site_tab.open("binding", strategy=strategy, patience=_PATIENCE_S)
+        site_tab.open("binding", strategy=strategy, patience=_PATIENCE_S, min_rate=str(min_rate))
         assert site_tab.state == "done", site_tab.page.locator("#problem").inner_text()
 
     def add(self, mxcs: list[str]) -> None:
@@ -148,11 +150,13 @@ class LoadingTab:
 class FaultEnvironment:
     """A homeserver with pictures, a relay in front of it, and the site.
 
-    :param count: of the pictures.
+    :param count: number of the images.
+    :param min_rate: see `fault_environment`.
     """
 
-    def __init__(self, synapse: Synapse, proxy: FaultyProxy, site: Path, count: int) -> None:
+    def __init__(self, synapse: Synapse, proxy: FaultyProxy, site: Path, count: int, min_rate: int) -> None:
         self.synapse = synapse
+        self._min_rate = min_rate
         self.proxy = proxy
         self._room = Room(synapse, "faults")
         self._pixels: dict[str, str] = {}
@@ -177,7 +181,8 @@ class FaultEnvironment:
         :param beside: a tab on whose origin it is to be.
         """
         site_tab = SiteTab(context, self.server.url, beside.site_tab.origin if beside else "")
-        return LoadingTab(site_tab, strategy, self._thumbnails if strategy == "bundle" else self._pixels)
+        pixels = self._thumbnails if strategy == "bundle" else self._pixels
+        return LoadingTab(site_tab, strategy, pixels, self._min_rate)
 
     def close(self) -> None:
         """Ends what it has started itself."""
@@ -191,12 +196,16 @@ def _digest(image: Image.Image) -> str:
 
 
 @contextmanager
-def fault_environment(folder: Path, count: int) -> Iterator[FaultEnvironment]:
-    """Starts all of it, with so many pictures; stops it afterwards."""
+def fault_environment(folder: Path, count: int, min_rate: int = _MIN_BYTES_PER_S) -> Iterator[FaultEnvironment]:
+    """Starts a homeserver with images, the proxy and the site; stops them afterwards.
+
+    :param count: number of the images.
+    :param min_rate: bytes a second; the page gives up on an image that arrives more slowly.
+    """
     build(folder / "plain")
     site = build_site_with_page(folder / "plain", folder / "site", "binding")
     with Synapse(folder / "homeserver", free_port()) as synapse, FaultyProxy(synapse.port) as proxy:
-        environment = FaultEnvironment(synapse, proxy, site, count)
+        environment = FaultEnvironment(synapse, proxy, site, count, min_rate)
         environment.server.start()
         try:
             yield environment

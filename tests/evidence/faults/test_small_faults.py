@@ -16,6 +16,8 @@ from tests.evidence.faults.environment import FaultEnvironment, LoadOutcomes, fa
 from tests.evidence.faults.scenarios import SCENARIOS
 
 PICTURES = 40
+# Six times the rate of the long run, so that an image that stalls is given up after 6 seconds rather than 23.
+MIN_BYTES_PER_S = 300_000
 # By which strategy, in Chromium; `--full-matrix` has all faults, by all strategies, in all engines. Of those that are
 # left out here some have tests of their own, with all that a person sees of them.
 IN_TURN = {
@@ -44,7 +46,7 @@ pytestmark = pytest.mark.timeout(120)
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultEnvironment]:
-    with fault_environment(tmp_path_factory.mktemp("faults"), PICTURES) as environment:
+    with fault_environment(tmp_path_factory.mktemp("faults"), PICTURES, MIN_BYTES_PER_S) as environment:
         yield environment
 
 
