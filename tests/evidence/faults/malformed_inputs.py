@@ -1,4 +1,4 @@
-"""What was tried that is wrong in itself, counted in the tests that try it, as a table for the README."""
+"""The table of malformed and hostile inputs, counted from the parameters of the tests that try them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,15 +16,22 @@ PART = "inputs"
 
 
 def table() -> str:
-    """The table for the README."""
+    """Returns the table as Markdown."""
     lines = ["| what | how many | becomes | test |", "|---|---|---|---|"]
     lines += [f"| {what} | {count:,} | {becomes} | `{test.__name__}` |" for what, count, becomes, test in _tried()]
     return "\n".join(lines) + "\n"
 
 
-def _tried() -> list[tuple[str, int, str, Callable[..., Any]]]:
+Attempt = tuple[str, int, str, Callable[..., Any]]
+
+
+def _tried() -> list[Attempt]:
+    """What was tried, how often, what becomes of it, and the test that does so."""
+    return [*_tried_on_the_server(), *_tried_in_the_browser()]
+
+
+def _tried_on_the_server() -> list[Attempt]:
     forged = sum(1 for _ in forging.forgeries(seed=6, each=forging.EACH))
-    in_strategies = len(hostile.HOSTILE) * 2 * len(hostile.STRATEGIES)
     return [
         (
             f"links altered in {len(forging.KINDS)} ways, no two alike",
@@ -50,6 +57,12 @@ def _tried() -> list[tuple[str, int, str, Callable[..., Any]]]:
             "answered as described",
             openapi.test_answers_are_those_that_are_described,
         ),
+    ]
+
+
+def _tried_in_the_browser() -> list[Attempt]:
+    in_strategies = len(hostile.HOSTILE) * 2 * len(hostile.STRATEGIES)
+    return [
         (
             "addresses that are no `mxc://`",
             _cases(media.test_anything_else_is_malformed),
@@ -72,7 +85,7 @@ def _tried() -> list[tuple[str, int, str, Callable[..., Any]]]:
 
 
 def _cases(test: Callable[..., Any]) -> int:
-    """How many cases a test has."""
+    """Returns the number of a test's parameter sets."""
     count = 1
     for mark in getattr(test, "pytestmark", ()):
         count *= len(list(mark.args[1])) if mark.name == "parametrize" else 1
