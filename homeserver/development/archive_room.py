@@ -1,7 +1,7 @@
-"""A long room: thousands of messages, every other one with one of hundreds of pictures, for the page ``timeline.html``.
+"""Fills the long room of the page ``timeline.html``: thousands of messages, every other one with an image.
 
-It is filled over the client-server API by the people of the sample room. What is there already stays as it is, so that
-filling can be interrupted at any time and goes on where it was.
+The members of the sample room send them over the client-server API. Filling is idempotent: after an interruption it
+continues with the messages that are missing.
 """
 
 import hashlib
@@ -26,9 +26,9 @@ ROOM_TOPIC = "Every picture that anybody took, in the order in which they were s
 EVENTS = 2000
 PICTURES = 500
 
-# Tells, in a message's content, which of the room's messages it is.
+# Key of a message's number in its content.
 _STEP = "dev.authmedia.archive"
-# Tells what a picture is, for whoever checks what is shown.
+# Key of an image's SHA-256 in its message's content, for tests of what is shown.
 _DIGEST = "dev.authmedia.sha256"
 _SIZE = (480, 320)
 _TALKERS = tuple(PEOPLE)[:12]
@@ -38,14 +38,14 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class ArchiveRoom:
-    """The room, and the SHA-256 of each of its pictures by its ``mxc://…``."""
+    """The room's id, and the SHA-256 of each of its images by ``mxc://`` URI."""
 
     room_id: str
     pictures: dict[str, str]
 
 
 def picture(number: int) -> bytes:
-    """One of the pictures, a JPEG: hills of its own in a light of its own, and its number. Always the same bytes."""
+    """Draws the image with this number, a JPEG of hills with the number in a corner; deterministic."""
     rng = Random(f"archive {number}")
     low, high = (tuple(rng.randint(a, b) for _ in range(3)) for a, b in ((150, 255), (60, 160)))
     image = gradient(_SIZE, [(0.0, high), (1.0, low)])  # type: ignore[list-item]
@@ -71,12 +71,12 @@ def fill(
     pictures: int = PICTURES,
     progress: Progress = lambda done, total: None,
 ) -> ArchiveRoom:
-    """Makes the long room, or what is missing of it.
+    """Creates the long room and sends the messages that are missing.
 
-    :param directory: where the sample room was seeded from: its record has the people's access tokens.
-    :param events: how many messages there are to be; with ``pictures`` different pictures in every other one.
-    :param progress: told before every message how many there are, and how many there will be.
-    :raises SeedError: with words that say what to do.
+    :param directory: the sample room's seeding folder, whose record holds the access tokens.
+    :param events: number of messages; every other one shows one of ``pictures`` different images.
+    :param progress: called before every message with its number and the total.
+    :raises SeedError: with a message that says what to do.
     """
     with Matrix(base_url) as matrix:
         return _ArchiveFiller(matrix, Record.read(directory), pictures).run(events, progress)
@@ -109,7 +109,7 @@ class _ArchiveFiller:
         return str(self._call("POST", "/createRoom", ORGANISER, body)["room_id"])
 
     def _sent_numbers(self, room_id: str) -> set[int]:
-        """Which messages are there; notes the pictures in them."""
+        """Returns the numbers of the messages in the room, and records their images."""
         events = self._matrix.messages(room_id, self._record.tokens[ORGANISER])
         contents = [event["content"] for event in events if _STEP in event["content"]]
         for content in contents:
@@ -144,5 +144,5 @@ class _ArchiveFiller:
 
 
 def _sender_of(number: int) -> str:
-    """A few people answer each other, two messages at a time; after a while one of them goes and another comes."""
+    """Returns the sender of a message: three members take turns, two messages at a time; one changes every 24."""
     return _TALKERS[(number // 24 + number // 2 % 3) % len(_TALKERS)]

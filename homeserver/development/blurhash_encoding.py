@@ -1,4 +1,4 @@
-"""What stands in a picture's place until it is there, as clients write it into events (MSC2448)."""
+"""Encodes blurhashes, the placeholders of images in events (MSC2448)."""
 
 import blurhash
 from PIL import Image
@@ -7,10 +7,10 @@ BLURHASH = "xyz.amorgan.blurhash"
 
 
 def blurhash_of(picture: Image.Image, components: tuple[int, int], pixels: tuple[int, int]) -> str:
-    """A picture's blurhash.
+    """Returns an image's blurhash.
 
-    :param components: how many across and down.
-    :param pixels: to what size the picture is brought first, since the encoder takes its time for each pixel.
+    :param components: number of components in x and y.
+    :param pixels: size to which the image is reduced first, because the encoder's time grows with each pixel.
     """
     small = picture.convert("RGB").resize(pixels, Image.Resampling.BOX)
     wide, high = small.size

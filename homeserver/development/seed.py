@@ -1,7 +1,7 @@
-"""Fills a homeserver with the sample room, over the client-server API as any client would.
+"""Seeds a homeserver with the sample room over the client-server API.
 
-What is there already stays as it is. Every step first looks whether it is done, so that seeding again, after an
-interruption or without its record, ends in the same room and doubles nothing.
+Seeding is idempotent: every step first checks whether it is done, so that seeding again, after an interruption or
+without its record, ends in the same room without duplicates.
 """
 
 import hashlib
@@ -27,13 +27,13 @@ Progress = Callable[[str, int, int], None]
 
 _BLURHASH_COMPONENTS = (4, 3)
 _BLURHASH_PIXELS = (32, 24)
-# Tells, in a message's content, which line of the conversation it is.
+# Key of a line's number in its message's content.
 _STEP = "dev.authmedia.line"
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What one needs to sign in and see the sample room."""
+    """The account and the room of the demonstration."""
 
     user_id: str
     password: str
@@ -51,12 +51,12 @@ def seed(
     directory: Path,
     progress: Progress = _no_progress,
 ) -> Demo:
-    """Makes the sample room, or what is missing of it.
+    """Creates the sample room, or what is missing of it.
 
-    :param register: makes an account of a name and a password; gives what a login gives.
-    :param directory: where passwords, pictures and the record of what is done are kept.
-    :param progress: told before every step: words, how many of its kind are done, and out of how many.
-    :raises SeedError: with words that say what to do.
+    :param register: registers an account by name and password; returns the fields of a login.
+    :param directory: the folder for passwords, sample media and the record.
+    :param progress: called before every step with its description, the number of its kind done, and their total.
+    :raises SeedError: with a message that says what to do.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with Matrix(base_url) as matrix:
@@ -64,7 +64,7 @@ def seed(
 
 
 def media_of(directory: Path) -> dict[str, Sample]:
-    """The samples by the ``mxc://…`` that a seeded homeserver knows them by, or their ciphertext."""
+    """Returns the samples by their ``mxc://`` URI on a seeded homeserver (of the ciphertext if encrypted)."""
     record = Record.read(directory)
     known = record.media | {sha256: file["url"] for sha256, file in record.encrypted.items()}
     return {known[sample.sha256]: sample for sample in samples(directory) if sample.sha256 in known}
@@ -128,7 +128,7 @@ class _Seeding:
     # --- accounts ----------------------------------------------------------------------------------------------------
 
     def _record_is_valid(self) -> bool:
-        """Whether the record is about this homeserver and its tokens still count."""
+        """Whether the record belongs to this homeserver and its tokens are valid."""
         token = self._record.tokens.get(ORGANISER)
         if not token:
             return False
@@ -149,7 +149,7 @@ class _Seeding:
         self._save_record()
 
     def _log_in(self, person: str) -> dict[str, Any] | None:
-        """A session of an account that an earlier time may have made, if it did."""
+        """Logs in to an account that an earlier run may have registered; returns None if it did not."""
         body = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": person},
@@ -173,7 +173,7 @@ class _Seeding:
             ) from error
 
     def _set_profile(self, person: str) -> None:
-        """Gives an account its name and its avatar."""
+        """Sets an account's display name and avatar."""
         path = f"/profile/{segment(self._user_id(person))}"
         profile = self._matrix.find(path) or {}
         if profile.get("displayname") != PEOPLE[person]:
@@ -190,7 +190,7 @@ class _Seeding:
         return room["room_id"] if room else ""
 
     def _read_room(self, room_id: str) -> tuple[set[str], set[int]]:
-        """Who is in the room, and which lines of the conversation are said."""
+        """Returns the room's joined members and the numbers of the lines sent."""
         path = f"/rooms/{segment(room_id)}"
         state = self._call("GET", f"{path}/state", ORGANISER)
         messages = self._matrix.messages(room_id, self._record.tokens[ORGANISER])
@@ -218,7 +218,7 @@ class _Seeding:
 
     def _send_line(self, room_id: str, number: int, line: Line) -> None:
         content = self._media_content(line) if line.sample else {"msgtype": "m.text", "body": line.words}
-        # The same transaction sent twice is one message, should the answer to the first get lost.
+        # A transaction id makes the request idempotent, should the response get lost.
         path = f"/rooms/{segment(room_id)}/send/m.room.message/authmedia-{number}"
         self._call("PUT", path, line.sender, content | {_STEP: number})
 
@@ -236,19 +236,19 @@ class _Seeding:
         return content | {"url": self._uploaded(sample.name, line.sender), "info": info}
 
     def _encrypted(self, sample: Sample, person: str) -> dict[str, Any]:
-        """The ``EncryptedFile`` of a sample, after uploading its ciphertext if it is not there yet."""
+        """Returns the ``EncryptedFile`` of a sample, and uploads its ciphertext first if needed."""
         known = self._record.encrypted
         if sample.sha256 not in known:
             ciphertext, file = encrypt(sample.path.read_bytes())
             mxc = self._matrix.reserve(self._record.tokens[person])
-            # Without its name and its type, which the server is not to know either.
+            # Without name and type, which must not be revealed to the server.
             self._matrix.upload(self._record.tokens[person], mxc, "", "application/octet-stream", ciphertext)
             known[sample.sha256] = {"url": mxc, **file}
             self._save_record()
         return known[sample.sha256]
 
     def _uploaded(self, name: str, person: str) -> str:
-        """The address of a sample on the homeserver, after uploading it if it is not there yet."""
+        """Returns the ``mxc://`` URI of a sample, and uploads it first if needed."""
         sample = self._sample(name)
         media, token = self._record.media, self._record.tokens[person]
         while sample.sha256 not in media:
@@ -256,10 +256,10 @@ class _Seeding:
             try:
                 self._matrix.upload(token, mxc, name, sample.mimetype, sample.path.read_bytes())
             except MatrixError as refusal:
-                if refusal.errcode == "M_NOT_FOUND":  # kept free for a day, not for ever
+                if refusal.errcode == "M_NOT_FOUND":  # a created URI expires after a day
                     del self._record.reserved[sample.sha256]
                     continue
-                if refusal.errcode != "M_CANNOT_OVERWRITE_MEDIA":  # uploaded, but interrupted before it was noted
+                if refusal.errcode != "M_CANNOT_OVERWRITE_MEDIA":  # uploaded, but interrupted before it was recorded
                     raise
             media[sample.sha256] = mxc
             self._save_record()
@@ -272,7 +272,7 @@ class _Seeding:
         return self._record.reserved[sample.sha256]
 
     def _identify_media(self, content: dict[str, Any]) -> None:
-        """Notes which samples the media in an event's content are, by what is really in them."""
+        """Records which samples the media of an event's content are, by their hashes."""
         if "file" in content:
             self._record.encrypted[self._sample(content["filename"]).sha256] = content["file"]
         info = content.get("info") or {}

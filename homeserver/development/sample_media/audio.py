@@ -1,4 +1,4 @@
-"""The sample tune: sixteen seconds of plucked strings, computed string by string.
+"""Synthesises the sample audio: sixteen seconds of plucked strings.
 
 The tune is committed, so that nobody needs ffmpeg; with it, this makes the tune again::
 
@@ -32,7 +32,7 @@ _BASSES = (0, 7, 4, 7, 5, 0, -3, 7, 0, 7, 4, -1, 5, 7, 0, 0)
 
 
 def sound() -> bytes:
-    """The tune as signed 16-bit numbers, the low byte first."""
+    """Returns the tune as signed 16-bit little-endian samples."""
     air = [0.0] * (RATE * SECONDS)
     rng = Random("tune")
     for beat, step in enumerate(_MELODY):
@@ -48,7 +48,7 @@ def sound() -> bytes:
 
 
 def encode(path: Path) -> None:
-    """Makes the tune; needs ffmpeg."""
+    """Encodes the tune with ffmpeg."""
     subprocess.run([*ENCODE, str(path)], input=sound(), check=True)
 
 
@@ -57,10 +57,10 @@ def _frequency(step: int) -> float:
 
 
 def _pluck(rng: Random, frequency: float, seconds: float) -> list[float]:
-    """A plucked string by Karplus and Strong: noise that runs round a loop and is smoothed at each turn."""
+    """Synthesises a plucked string (Karplus-Strong: noise in a delay line with a low-pass filter)."""
     length = round(RATE / frequency - 0.5)
     string = [rng.uniform(-1, 1) for _ in range(length)]
-    # A finger plucks softer than noise is: take the edge off before it starts.
+    # A finger excites fewer high frequencies than white noise: low-pass the initial noise.
     for _ in range(3):
         string = [(string[i - 1] + string[i]) / 2 for i in range(length)]
     keeps = 0.998 if frequency < 200 else 0.996
@@ -82,7 +82,7 @@ def _add(sound: list[float], beat: int, note: list[float], loudness: float) -> N
 
 
 def _add_echo(sound: list[float]) -> None:
-    """A room around the strings: faint repetitions at lengths that do not fall together."""
+    """Adds reverberation: faint echoes whose delays share no common multiple."""
     for delay_ms, loudness in ((37, 0.22), (61, 0.17), (113, 0.12), (191, 0.08)):
         delay = RATE * delay_ms // 1000
         for index in range(len(sound) - 1, delay - 1, -1):

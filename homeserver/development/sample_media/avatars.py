@@ -1,4 +1,4 @@
-"""Avatars: faces for most people, and for the rest what people like better than their own face."""
+"""Draws the members' avatars: faces for most, other motifs for the rest."""
 
 import math
 from collections.abc import Callable
@@ -38,7 +38,7 @@ _HAIR: dict[str, Colour] = {
     "grey": (170, 170, 176),
 }
 
-# Of each face: skin, hair's colour and cut, what is worn with it, the clothes' colour, the wall behind.
+# Per face: skin, hair colour, haircut, accessory, colour of the clothes, colour of the background.
 _FACES: dict[str, tuple[int, str, str, str, Colour, Colour]] = {
     "marit": (0, "blond", "bun", "", (38, 94, 128), (244, 190, 120)),
     "demo": (1, "brown", "short", "glasses", (226, 108, 70), (90, 170, 176)),
@@ -60,12 +60,12 @@ _FACES: dict[str, tuple[int, str, str, str, Colour, Colour]] = {
 
 
 def portrait(person: str) -> Image.Image:
-    """Somebody's avatar."""
+    """Returns a member's avatar."""
     return _face(*_FACES[person]) if person in _FACES else _THINGS[person]()
 
 
 def _face(tone: int, hair_colour: str, cut: str, extra: str, clothes: Colour, wall: Colour) -> Image.Image:
-    """Head and shoulders."""
+    """Draws a head with shoulders."""
     skin, hair = _SKINS[tone], _HAIR[hair_colour]
     shade = blend_colours(skin, (90, 30, 30), 0.22)
     picture = gradient(
@@ -173,7 +173,7 @@ def _draw_glasses(pen: ImageDraw.ImageDraw) -> None:
 
 
 def _draw_light(picture: Image.Image) -> None:
-    """A window at the left."""
+    """Darkens the right side, as if lit by a window at the left."""
     light = fade_mask((1024, 1024), [(0, 0), (0.45, 0), (1, 255)]).transpose(Image.Transpose.ROTATE_90)
     picture.paste((40, 10, 60), mask=scale_mask(light, 0.2))
 

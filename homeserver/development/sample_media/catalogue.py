@@ -1,4 +1,4 @@
-"""The sample media: drawn once into a folder, or taken from the project, and described.
+"""The catalogue of the sample media: drawn once into a folder or taken from the project, with their metadata.
 
 >>> for sample in samples(Path("seed")):
 ...     print(sample.name, sample.mimetype, sample.size)
@@ -22,7 +22,7 @@ Kind = Literal["avatar", "image", "video", "audio", "file"]
 
 ROOM_AVATAR = "avatar-room.png"
 POSTER = "film-poster.jpg"
-# Pillow lets go of the interpreter while it works, so two threads draw nearly twice as fast as one.
+# Pillow releases the GIL while it works, so two threads draw nearly twice as fast as one.
 DRAWING_THREADS = 2
 
 _MEDIA = Path(__file__).resolve().parents[3] / "web" / "media"
@@ -32,10 +32,10 @@ _DURATIONS_MS = {"film.mp4": video.SECONDS * 1000, "tune.mp3": audio.DURATION_MS
 
 @dataclass(frozen=True)
 class Sample:
-    """One media as it was before anybody uploaded it.
+    """One media before its upload.
 
-    :param width: in pixels, as ``height``; 0 for what has none.
-    :param duration_ms: 0 for what has none.
+    :param width: width in pixels, as ``height``; 0 for audio and files.
+    :param duration_ms: 0 for images and files.
     """
 
     name: str
@@ -50,13 +50,13 @@ class Sample:
 
 
 def samples(directory: Path) -> list[Sample]:
-    """Every sample; those not yet drawn are drawn into the folder ``directory`` first."""
+    """Returns every sample, and draws missing ones into ``directory`` first."""
     with ThreadPoolExecutor(DRAWING_THREADS) as pool:
         return [future.result() for future in prepare(directory, pool).values()]
 
 
 def prepare(directory: Path, pool: Executor) -> dict[str, Future[Sample]]:
-    """Every sample by its name, as soon as ``pool`` has drawn it."""
+    """Returns a future of every sample by its name, which ``pool`` completes."""
     folder = directory / "media"
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {name: pool.submit(_draw_if_missing, folder / name, draw) for name, draw in _draw_functions().items()}
@@ -64,13 +64,13 @@ def prepare(directory: Path, pool: Executor) -> dict[str, Future[Sample]]:
 
 
 def avatar_of(person: str) -> str:
-    """The name of the sample that is a person's avatar."""
+    """Returns the name of the sample that is a member's avatar."""
     return f"avatar-{person}.png"
 
 
 def _draw_functions() -> dict[str, Callable[[], bytes]]:
     avatars = {avatar_of(person): partial(image_files.avatar, person) for person in PEOPLE}
-    # In the order in which seeding uploads them, so that it seldom waits for a picture.
+    # In the order in which seeding uploads them, so that it seldom waits for one to be drawn.
     return {**avatars, ROOM_AVATAR: image_files.room_avatar, **image_files.PICTURES, POSTER: video.poster}
 
 
@@ -100,7 +100,7 @@ def _describe(path: Path) -> Sample:
 
 
 def _mimetype(path: Path) -> str:
-    # Not in every system's table of types.
+    # Not every system's table of types has GPX.
     return "application/gpx+xml" if path.suffix == ".gpx" else mimetypes.types_map[path.suffix]
 
 

@@ -1,6 +1,6 @@
-"""What pictures are drawn with: gradients, fractal noise, ridges, light and grain, by Pillow alone.
+"""Drawing primitives on Pillow: gradients, fractal noise, ridge lines, masks, hillshading and film grain.
 
-Everything here is a function of its arguments; chance comes from a ``random.Random`` that the caller seeds.
+All functions are deterministic; randomness comes from a ``random.Random`` that the caller seeds.
 """
 
 import math
@@ -16,14 +16,14 @@ Stops = Sequence[tuple[float, Colour]]
 
 
 def blend_colours(one: Colour, other: Colour, fraction: float) -> Colour:
-    """A colour between two: the first at 0, the other at 1."""
+    """Interpolates between two colours: the first at fraction 0, the other at 1."""
     fraction = min(max(fraction, 0.0), 1.0)
     red, green, blue = (round(a + (b - a) * fraction) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
 
 def colour_at(stops: Stops, place: float) -> Colour:
-    """The colour at a place on a scale of colours."""
+    """Returns the colour at a position of a gradient."""
     for (start, one), (end, other) in pairwise(stops):
         if place <= end:
             return blend_colours(one, other, (place - start) / (end - start))
@@ -31,19 +31,19 @@ def colour_at(stops: Stops, place: float) -> Colour:
 
 
 def gradient(size: Size, stops: Stops) -> Image.Image:
-    """Colours from top (0) to bottom (1)."""
+    """Draws a vertical gradient, from top (0) to bottom (1)."""
     column = Image.new("RGB", (1, size[1]))
     column.putdata([colour_at(stops, y / max(size[1] - 1, 1)) for y in range(size[1])])
     return column.resize(size)
 
 
 def fade_mask(size: Size, stops: Sequence[tuple[float, int]]) -> Image.Image:
-    """A mask whose strength changes from top (0) to bottom (1)."""
+    """Draws a mask with a vertical gradient, from top (0) to bottom (1)."""
     return gradient(size, [(place, (value, value, value)) for place, value in stops]).getchannel(0)
 
 
 def noise(size: Size, rng: Random, cell: Size, octaves: int = 5, gain: float = 0.5) -> Image.Image:
-    """Fractal noise, grey, over the full range: ``cell`` is the size of its largest features, in pixels."""
+    """Draws grey fractal noise over the full range; ``cell`` is the size of its largest features in pixels."""
     layers = []
     for octave in range(octaves):
         wide, high = (max(2, math.ceil(side * 2**octave / step) + 1) for side, step in zip(size, cell, strict=True))
@@ -58,19 +58,19 @@ def noise(size: Size, rng: Random, cell: Size, octaves: int = 5, gain: float = 0
 
 
 def fold_noise(heights: Image.Image) -> Image.Image:
-    """Noise folded at its middle, which gives it crests and gullies."""
+    """Folds noise at its middle value, which turns it into ridges (ridged noise)."""
     return heights.point([max(0, 255 - abs(value - 128) * 2) for value in range(256)])
 
 
 def hillshade(heights: Image.Image, strength: float, step: Size = (2, 2)) -> Image.Image:
-    """Heights, lit from the side that a step leads away from."""
+    """Shades a height map as lit from the side opposite to ``step``."""
     moved = heights.copy()
     moved.paste(heights, step)
     return ImageChops.subtract(moved, heights, scale=1 / strength, offset=128)
 
 
 def ridge_line(rng: Random, points: int, roughness: float = 0.55) -> list[float]:
-    """The line of a mountain range, between 0 and 1, by midpoint displacement."""
+    """Returns the outline of a mountain range, from 0 to 1, by midpoint displacement."""
     line = [rng.random(), rng.random()]
     spread = 1.0
     while len(line) < points:
@@ -84,13 +84,13 @@ def ridge_line(rng: Random, points: int, roughness: float = 0.55) -> list[float]
 
 
 def taper_around(line: Sequence[float], centre: float, least: float = 0.3) -> list[float]:
-    """A line that is high at one place (from 0 to 1) and lower the farther from it."""
+    """Lowers a line with the distance from a position (0 to 1)."""
     last = len(line) - 1
     return [value * max(least, 1 - 1.5 * abs(index / last - centre)) for index, value in enumerate(line)]
 
 
 def mask_below(size: Size, line: Sequence[float], top: float, bottom: float) -> Image.Image:
-    """A mask of all that lies below a line, which runs between two heights (0 is the picture's top)."""
+    """Draws a mask of the area below a line that runs between two heights (0 is the image's top)."""
     wide, high = size[0] * 2, size[1] * 2
     mask = Image.new("L", (wide, high))
     step = wide / (len(line) - 1)
@@ -100,7 +100,7 @@ def mask_below(size: Size, line: Sequence[float], top: float, bottom: float) -> 
 
 
 def glow_mask(size: Size, centre: tuple[float, float], radius: float, power: float = 2.0) -> Image.Image:
-    """A mask that is full at a centre and falls off to nothing at a radius."""
+    """Draws a mask that falls off from full at a centre to zero at a radius."""
     # Pillow's gradient is a cone that reaches 255 in the corners of its square, and 181 at the middle of its edges.
     light = Image.radial_gradient("L").point([round(255 * max(0.0, 1 - v / 181) ** power) for v in range(256)])
     side = max(2, round(radius * 2))
@@ -113,22 +113,22 @@ def glow_mask(size: Size, centre: tuple[float, float], radius: float, power: flo
 
 
 def scale_mask(mask: Image.Image, fraction: float) -> Image.Image:
-    """A mask, weaker or stronger."""
+    """Multiplies a mask by a factor."""
     return mask.point([min(255, round(value * fraction)) for value in range(256)])
 
 
 def intersect_masks(one: Image.Image, other: Image.Image) -> Image.Image:
-    """Where one mask and the other hold."""
+    """Intersects two masks."""
     return ImageChops.multiply(one, other)
 
 
 def colourize(shade: Image.Image, dark: Colour, light: Colour, middle: Colour | None = None) -> Image.Image:
-    """A grey picture in colours."""
+    """Maps a grey image to colours."""
     return ImageOps.colorize(shade, dark, light, mid=middle)
 
 
 def spruce_mask(size: Size, rng: Random, feet: Sequence[tuple[float, float, float]]) -> Image.Image:
-    """A mask of spruces, each given by its foot's place and its height, in pixels."""
+    """Draws a mask of spruces, each given by the position of its foot and its height, in pixels."""
     mask = Image.new("L", (size[0] * 2, size[1] * 2))
     pen = ImageDraw.Draw(mask)
     for x, y, height in feet:
@@ -152,14 +152,14 @@ def _spruce(pen: ImageDraw.ImageDraw, rng: Random, x: float, y: float, height: f
 
 
 def add_grain(picture: Image.Image, rng: Random, strength: float) -> Image.Image:
-    """What a camera's sensor adds to every picture; without it gradients show bands."""
+    """Adds sensor noise, without which gradients show banding."""
     dots = Image.frombytes("L", picture.size, rng.randbytes(picture.width * picture.height))
     dots = dots.filter(ImageFilter.BoxBlur(0.6)).point([round(128 + (v - 128) * strength) for v in range(256)])
     return ImageChops.add(picture, Image.merge("RGB", [dots] * 3), offset=-128)
 
 
 def add_vignette(picture: Image.Image, strength: float = 0.35) -> Image.Image:
-    """Darker towards the corners, as lenses draw."""
+    """Darkens the corners, as lenses do."""
     corners = Image.radial_gradient("L").point([round(255 * strength * (v / 255) ** 3) for v in range(256)])
     picture.paste((0, 0, 0), mask=corners.resize(picture.size, Image.Resampling.BICUBIC))
     return picture

@@ -1,6 +1,6 @@
-"""The sample pictures as files: photographs in JPEG and PNG, an animation, and avatars.
+"""Encodes the sample images: photographs in JPEG and PNG, an animated GIF, and avatars.
 
-The same Pillow always makes the same bytes.
+Equal versions of Pillow produce equal bytes.
 """
 
 import io
@@ -18,12 +18,12 @@ _ICON_PIXELS = 512
 
 
 def avatar(person: str) -> bytes:
-    """A person's avatar, a PNG."""
+    """Returns a member's avatar, a PNG."""
     return _png(avatars.portrait(person))
 
 
 def room_avatar() -> bytes:
-    """The room's avatar, a PNG: the dome at dusk."""
+    """Returns the room's avatar, a PNG of the dome at dusk."""
     picture = night_scenes.dome()
     middle, reach = (round(picture.width * 0.56), round(picture.height * 0.66)), round(picture.height * 0.33)
     square = picture.crop((middle[0] - reach, middle[1] - reach, middle[0] + reach, middle[1] + reach))
@@ -48,8 +48,8 @@ def _png(picture: Image.Image) -> bytes:
 
 def _gif() -> bytes:
     pictures = night_scenes.turning_dome()
-    # One palette for all frames, or colours would flicker. It is taken from a sheet on which the dome is enlarged and
-    # starlight has a strip of its own, or their few pixels would get no colours.
+    # One palette for all frames, else colours flicker. It is quantized from a sheet in which the dome is enlarged and
+    # starlight fills a strip, else their few pixels would get no palette entries.
     wide, high = pictures[0].size
     sheet = Image.new("RGB", (wide, high * 2), (240, 240, 250))
     sheet.paste(pictures[0])

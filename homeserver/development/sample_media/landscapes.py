@@ -1,4 +1,4 @@
-"""Landscapes by day, as somebody on the walk would have photographed them."""
+"""Draws the sample room's landscapes by day."""
 
 from itertools import pairwise
 from random import Random
@@ -92,7 +92,7 @@ def _beside_the_path(rng: Random, wide: int, fraction: float) -> float:
 
 
 def lake(size: Size = (1920, 1280)) -> Image.Image:
-    """Snowy mountains, twice."""
+    """Snowy mountains and their reflection."""
     rng = Random("the lake, still")
     shore = round(size[1] * 0.56)
     land = gradient((size[0], shore), [(0, (44, 104, 178)), (0.6, (138, 186, 222)), (1, (208, 226, 232))])

@@ -1,4 +1,4 @@
-"""The evening at the observatory: the dome, the Moon, Saturn and the stars."""
+"""Draws the sample room's night scenes: the observatory's dome, the Moon, Saturn and the stars."""
 
 import math
 from random import Random
@@ -222,7 +222,7 @@ def _turned(
 def _draw_dome(
     picture: Image.Image, foot: tuple[float, float], radius: float, turn: float, dark: Colour, edge: Colour
 ) -> None:
-    """An observatory whose slit looks to the left (-1), to us (0) or to the right (1)."""
+    """Draws the observatory with its slit to the left (-1), to the front (0) or to the right (1)."""
     scale = 2
     side = round(radius * 3)
     layer, mask = Image.new("RGB", (side * scale, side * scale), dark), Image.new("L", (side * scale, side * scale))

@@ -1,4 +1,4 @@
-"""A note on a table, as somebody photographs what not everybody is to read."""
+"""Draws the photograph of a handwritten note, which the sample room shares encrypted."""
 
 from random import Random
 

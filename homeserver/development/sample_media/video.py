@@ -1,4 +1,4 @@
-"""The sample film: a day over a lake in the mountains, one second an hour, from four in the morning.
+"""Draws the frames of the sample video: a day over a mountain lake, one second per hour, from four in the morning.
 
 The film is committed, so that nobody needs ffmpeg; with it, this makes the film again from its frames::
 
@@ -69,7 +69,7 @@ _LIGHT: Stops = (
 
 
 def draw_frame(t_seconds: float) -> Image.Image:
-    """The picture at a time from 0 up to 24 seconds."""
+    """Draws the frame at a time from 0 up to 24 seconds."""
     hour = (_FIRST_HOUR + t_seconds) % 24
     frame = _sky(hour, t_seconds)
     _draw_land(frame, hour)
@@ -82,7 +82,7 @@ def draw_frame(t_seconds: float) -> Image.Image:
 
 
 def patch_colour(second: int) -> Colour:
-    """The patch's colour in a second: its number plus one, in base three, as levels of red, green and blue.
+    """Returns the patch's colour in a second: its number plus one, in base three, as levels of red, green and blue.
 
     Three levels lie so far apart that no encoder or browser takes one for another.
     """
@@ -92,20 +92,20 @@ def patch_colour(second: int) -> Colour:
 
 
 def second_of(colour: Colour) -> int:
-    """The second that a patch on a screen tells, which need not have its colour exactly."""
+    """Returns the second that a patch encodes; its colour may deviate, as in a screenshot."""
     red, green, blue = (round(value / 127.5) for value in colour)
     return red * 9 + green * 3 + blue - 1
 
 
 def poster() -> bytes:
-    """The film's still, a JPEG."""
+    """Returns the video's poster, a JPEG."""
     file = io.BytesIO()
     draw_frame(16.9).resize((640, 360), Image.Resampling.LANCZOS).save(file, "JPEG", quality=88)
     return file.getvalue()
 
 
 def encode(path: Path) -> None:
-    """Makes the film; needs ffmpeg."""
+    """Encodes the video with ffmpeg."""
     with subprocess.Popen([*ENCODE, str(path)], stdin=subprocess.PIPE) as ffmpeg:
         assert ffmpeg.stdin is not None
         for number in range(SECONDS * RATE):
