@@ -1,4 +1,4 @@
-"""What tests of bound elements share: a page that binds whatever they put into it, and pictures to put there."""
+"""Harness for tests of bound elements: the page ``binding`` behind a throttling proxy, and media to show on it."""
 
 import hashlib
 import json
@@ -16,16 +16,16 @@ from tests.browser.site_tab import SiteTab
 from tests.browser.throttling_proxy import ThrottlingProxy
 from web.server import SiteServer
 
-# The demonstration's own film, tune and screenshot.
+# The demonstration's committed media.
 MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
-# The names of all media files in the origin private file system.
+# Lists the names of all media files in OPFS.
 LIST_OPFS_FILES = """async () => {
   const found = [];
   const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
   for await (const [name, handle] of directory) if (handle.kind === "file" && name !== "index.json") found.push(name);
   return found;
 }"""
-# Puts elements into the document: their name, their attributes, and how far each is from the next, in pixels.
+# Adds elements to the document: their tag, their attributes, and the gap between them in pixels.
 ADD = """([tag, attributes, gap]) => {
   for (const given of attributes) {
     const place = document.createElement("div");
@@ -39,7 +39,7 @@ ADD = """([tag, attributes, gap]) => {
 
 
 class MediaSet:
-    """A room's worth of media, and the SHA-256 of each."""
+    """A room with uploaded media, and the SHA-256 of each."""
 
     def __init__(self, synapse: Synapse, user: str, count: int) -> None:
         self.room = Room(synapse, user)
@@ -49,18 +49,18 @@ class MediaSet:
         self.pictures = list(self.sha256)
 
     def upload(self, content: bytes, content_type: str) -> str:
-        """Uploads one more."""
+        """Uploads media; returns its ``mxc://`` URI."""
         mxc = self.room.upload(content, content_type)
         self.sha256[mxc] = hashlib.sha256(content).hexdigest()
         return mxc
 
     def upload_file(self, name: str) -> str:
-        """Uploads one of the files in `MEDIA`."""
+        """Uploads a file of `MEDIA`."""
         return self.upload((MEDIA / name).read_bytes(), mimetypes.guess_type(name)[0] or "")
 
 
 class BindingHarness:
-    """A site with the page ``bound``, and a homeserver behind a brake."""
+    """A site with the page ``binding``, and a homeserver behind a throttling proxy."""
 
     def __init__(self, site: Path, context: BrowserContext, proxy: ThrottlingProxy, told: dict[str, str]) -> None:
         self.proxy = proxy
@@ -70,10 +70,10 @@ class BindingHarness:
         self._windows: list[SiteTab] = []
 
     def open(self, strategy: str, beside: SiteTab | None = None, script: str = "", **query: str) -> SiteTab:
-        """A window with the page.
+        """Opens the page in a new tab.
 
-        :param beside: a window on whose origin it is to be.
-        :param script: what runs in the page before anything else does.
+        :param beside: a tab whose origin to share.
+        :param script: an initialization script that runs before the page's own.
         """
         tab = SiteTab(self._context, self._server.url, beside.origin if beside else "")
         self._windows.append(tab)
@@ -84,7 +84,7 @@ class BindingHarness:
         return tab
 
     def close(self) -> None:
-        """Closes what was opened."""
+        """Closes the tabs and stops the site's server."""
         self.proxy.release_all()
         for tab in self._windows:
             tab.close()
@@ -95,9 +95,9 @@ class BindingHarness:
 def binding_harness(
     site: Path, context: BrowserContext, synapse: Synapse, told: dict[str, str]
 ) -> Iterator[BindingHarness]:
-    """A bench for one test.
+    """Starts a harness for one test.
 
-    :param told: what ``demo.json`` says: the account, a second one, encrypted files.
+    :param told: content of ``demo.json``: the account, a second one, encrypted files.
     """
     with ThrottlingProxy(synapse.base_url) as proxy:
         opened = BindingHarness(site, context, proxy, {**told, "homeserver": proxy.address()})
@@ -108,13 +108,13 @@ def binding_harness(
 
 
 def add_elements(tab: SiteTab, mxcs: list[str], tag: str = "img", gap: int = 0, **attributes: str) -> None:
-    """Puts an element for each address into the document."""
+    """Adds an element for each ``mxc://`` URI to the document."""
     given = [{"data-mxc": mxc, **{name.replace("_", "-"): value for name, value in attributes.items()}} for mxc in mxcs]
     tab.page.evaluate(ADD, [tag, given, gap])
 
 
 def read_counters(tab: SiteTab, which: int = 0) -> dict[str, int]:
-    """What a loader counted, now."""
+    """Returns a loader's current counters."""
     tab.page.eval_on_selector("html", "(html) => { delete html.dataset.counted; }")
     tab.page.click("#count")
     tab.page.wait_for_selector("html[data-counted]", state="attached")
@@ -123,7 +123,7 @@ def read_counters(tab: SiteTab, which: int = 0) -> dict[str, int]:
 
 
 def wait_for_state(tab: SiteTab, selector: str, state: str = "shown", count: int | None = None) -> None:
-    """Waits until all elements of a selector, or so many, are in a state."""
+    """Waits until all elements of a selector, or ``count`` of them, are in a state."""
     tab.page.wait_for_function(
         """([selector, state, count]) => {
           const all = [...document.querySelectorAll(selector)];
@@ -136,5 +136,5 @@ def wait_for_state(tab: SiteTab, selector: str, state: str = "shown", count: int
 
 
 def to_json(value: object) -> str:
-    """A value as ``demo.json`` takes it."""
+    """Encodes a value for ``demo.json``."""
     return json.dumps(value)

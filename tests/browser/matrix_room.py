@@ -1,4 +1,4 @@
-"""Small rooms of a test's own, made over the client-server API."""
+"""Creates small rooms for tests over the client-server API."""
 
 import io
 
@@ -13,7 +13,7 @@ Account = dict[str, str]
 
 
 class Room:
-    """A room of one person, made over the client-server API."""
+    """A room with one member."""
 
     def __init__(self, synapse: Synapse, user: str) -> None:
         session = synapse.register(user, PASSWORD)
@@ -28,19 +28,19 @@ class Room:
         }
 
     def upload(self, content: bytes, content_type: str) -> str:
-        """Uploads a media; gives its ``mxc://``."""
+        """Uploads media; returns its ``mxc://`` URI."""
         headers = {"Content-Type": content_type}
         answer = self._client.post("/_matrix/media/v3/upload", content=content, headers=headers)
         return str(answer.json()["content_uri"])
 
     def thumbnail(self, mxc: str, width: int, height: int, method: str) -> bytes:
-        """What the homeserver makes of a picture."""
+        """Downloads the homeserver's thumbnail of an image."""
         path = f"/_matrix/client/v1/media/thumbnail/{mxc.removeprefix('mxc://')}"
         answer = self._client.get(path, params={"width": width, "height": height, "method": method})
         return answer.raise_for_status().content
 
     def send_media(self, name: str, mxc: str, kind: str = "m.image", **info: object) -> None:
-        """Sends a message with a media."""
+        """Sends a message with media."""
         path = f"/_matrix/client/v3/rooms/{self.account['room']}/send/m.room.message/{name}"
         content = {"msgtype": kind, "body": name, "url": mxc, "info": info}
         self._client.put(path, json=content).raise_for_status()
@@ -50,7 +50,7 @@ class Room:
 
 
 def picture(red: int) -> bytes:
-    """A PNG of one colour."""
+    """Returns a PNG of one colour."""
     buffer = io.BytesIO()
     Image.new("RGB", (64, 48), (red, 90, 160)).save(buffer, "PNG")
     return buffer.getvalue()

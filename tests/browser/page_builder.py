@@ -1,4 +1,4 @@
-"""Pages that only tests have: the built site, with one page more whose Python is a test's own."""
+"""Builds pages for tests: the site with an additional page that runs a test's own Python module."""
 
 import json
 import re
@@ -12,10 +12,10 @@ _PAGES = Path(__file__).parent / "pages"
 
 
 def build_site_with_page(site: Path, out: Path, name: str, source: str = "") -> Path:
-    """Copies a built site and adds a page to it, which has all of the Python that there is.
+    """Copies a built site and adds a page whose archive contains all modules.
 
-    :param name: the page's, without ``.html``.
-    :param source: the module that it runs; that of its name beside this one, if none is given.
+    :param name: name of the page, without ``.html``.
+    :param source: source of the module that it runs; by default ``pages/NAME.py`` beside this module.
     """
     source = source or (_PAGES / f"{name}.py").read_text(encoding="utf-8")
     shutil.copytree(site, out)

@@ -1,4 +1,4 @@
-"""Compares what a browser shows with the originals, by pixels."""
+"""Compares screenshots with original images by their pixels."""
 
 import io
 from functools import cache
@@ -8,51 +8,51 @@ from typing import Any
 
 from PIL import Image, ImageChops, ImageOps, ImageSequence, ImageStat
 
-# Small enough that scaling and compression do not show, large enough that every picture is told from every other.
+# Size for comparison: small enough to hide scaling and compression, large enough to distinguish all sample images.
 _GRID = (12, 12)
-# What is left out on each side of an element's box, and how many pixels aside it is looked for.
+# Margin of an element's box that is ignored, and offsets in pixels at which it is compared.
 _EDGE = 0.2
 _NEAR = (0, -0.5, 0.5, -1, 1)
-# Of 255, on the average of all pixels and colours.
+# Largest mean difference of two equal images, of 255.
 MAX_DIFFERENCE = 6.0
 
 Fit = tuple[int, int, str]
 
 
 def decode_screenshot(png: bytes) -> Image.Image:
-    """A screenshot as a picture."""
+    """Decodes a screenshot."""
     return Image.open(io.BytesIO(png)).convert("RGB")
 
 
 def cut(page: Image.Image, box: list[float]) -> Image.Image:
-    """The middle of an element's box: its corners are round, and controls stand at its foot."""
+    """Crops the middle of an element's box, without its round corners and the controls at its bottom."""
     left, top, right, bottom = _middle(box)
     return page.crop((round(left), round(top), round(right), round(bottom)))
 
 
 @cache
 def frames(path: Path, fit: Fit | None = None) -> list[Image.Image]:
-    """A picture's frames as an element shows them: whole, or as the homeserver's thumbnail."""
+    """Returns an image's frames for comparison: of the original, or of the homeserver's thumbnail."""
     with Image.open(path) as picture:
         return [downsample(frame, fit) for frame in ImageSequence.Iterator(picture)]
 
 
 def downsample(picture: Image.Image, fit: Fit | None = None) -> Image.Image:
-    """A picture as `difference` compares it."""
+    """Reduces an image to the size for comparison."""
     picture = picture.convert("RGB")
     whole = ImageOps.fit(picture, fit[:2]) if fit and fit[2] == "crop" else picture
     return cut(whole, [0, 0, *whole.size]).resize(_GRID, Image.Resampling.BOX)
 
 
 def difference(shown: Image.Image, originals: list[Image.Image]) -> float:
-    """How far what is shown is from the nearest frame of its original, from 0 (the same) to 255."""
+    """Returns the mean difference from the most similar frame of the original, from 0 (equal) to 255."""
     return _distance(shown.resize(_GRID, Image.Resampling.BOX), originals)
 
 
 def nearest(page: Image.Image, box: list[float], originals: list[Image.Image]) -> float:
-    """How far what stands in a box of a screenshot is from its original.
+    """Returns the least difference of a box of a screenshot from the original.
 
-    Browsers round where they paint in ways of their own, so that a pixel's neighbours are looked at too.
+    Browsers round positions differently, so offsets of up to a pixel are compared as well.
     """
     left, top, right, bottom = _middle(box)
     return min(
@@ -79,7 +79,7 @@ def _mean(picture: Image.Image) -> float:
 
 
 def requested_thumbnail(element: dict[str, Any]) -> Fit | None:
-    """The thumbnail that an element asks for."""
+    """Returns the thumbnail that an element requests, or None."""
     if "width" not in element:
         return None
     return int(element["width"]), int(element["height"]), element.get("method", "scale")

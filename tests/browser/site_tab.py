@@ -1,4 +1,4 @@
-"""One window of a browser with one page of the site in it, and everything that the page asked for and said."""
+"""A browser tab with a page of the site: a page object that records requests and console messages."""
 
 import itertools
 import json
@@ -15,7 +15,7 @@ _BYTES_HASH = """async (element) => {
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }"""
 
-# Seeks a video; gives the position where it came to stand, once there is a picture of it.
+# Seeks a video; resolves to the position reached, once its frame is painted.
 SEEK = """([selector, position]) => new Promise((resolve, reject) => {
   const video = document.querySelector(selector);
   video.controls = false;
@@ -29,10 +29,10 @@ _numbers = itertools.count(1)
 
 
 class SiteTab:
-    """A page of the site, on an origin that no other window has: nothing kept by one is found by another.
+    """A tab on its own origin, so that tabs share no storage.
 
-    :param site: the address of the site, on ``localhost``; ``*.localhost`` leads to the same place.
-    :param origin: the origin of another window, to be on the same.
+    :param site: URL of the site on ``localhost``; ``*.localhost`` resolves to the same address.
+    :param origin: the origin of another tab, to share it.
     """
 
     def __init__(self, context: BrowserContext, site: str, origin: str = "") -> None:
@@ -45,43 +45,43 @@ class SiteTab:
         self.page.on("pageerror", lambda error: self.console_messages.append(str(error)))
 
     def open(self, name: str, **query: str) -> None:
-        """Opens a page of the site and waits until it is done or has failed."""
+        """Opens a page of the site and waits until it is done or failed."""
         parameters = f"?{urlencode(query)}" if query else ""
         self.page.goto(f"{self.origin}/{name}.html{parameters}")
         self.wait_until_settled()
 
     def wait_until_settled(self, timeout_s: float = 60) -> None:
-        """Waits until the page is done or has failed."""
+        """Waits until the page is done or failed."""
         self.page.wait_for_function(_SETTLED, timeout=timeout_s * 1000)
 
     def reload(self) -> None:
-        """Loads the page again and waits until it is done or has failed."""
+        """Reloads the page and waits until it is done or failed."""
         self.page.reload()
         self.wait_until_settled()
 
     def click_and_settle(self, selector: str) -> None:
-        """Presses a button that sets the page to work, and waits until that is done."""
+        """Clicks a button that starts work of the page, and waits until that is done or failed."""
         self.page.eval_on_selector("html", "(html) => { html.dataset.state = 'pressed'; }")
         self.page.click(selector)
         self.wait_until_settled()
 
     @property
     def state(self) -> str:
-        """``done`` or ``failed``."""
+        """The page's ``data-state``."""
         return self.page.locator("html").get_attribute("data-state") or ""
 
     @property
     def report(self) -> dict[str, Any]:
-        """What the page reports in JSON."""
+        """The page's report."""
         return dict(json.loads(self.page.locator("#report").text_content() or "{}"))
 
     @property
     def media(self) -> list[dict[str, Any]]:
-        """What the page reports of each media."""
+        """The media of the page's report."""
         return list(self.report["media"])
 
     def media_elements(self) -> list[dict[str, Any]]:
-        """Attributes of all media elements of the timeline and where on the whole page they stand."""
+        """Returns attributes and boxes of all media elements of the timeline, in page coordinates."""
         return list(
             self.page.evaluate(
                 """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => {
@@ -95,30 +95,30 @@ class SiteTab:
         )
 
     def sha256(self, selector: str) -> str:
-        """The hash of the bytes that an element's source leads to, read inside the page."""
+        """Returns the SHA-256 of the bytes at an element's source URL, computed in the page."""
         return str(self.page.eval_on_selector(selector, _BYTES_HASH))
 
     def requested_origins(self) -> set[str]:
-        """All origins that this page asked anything of; what stays inside the browser is left out."""
+        """Returns the origins of all requests but those to ``blob:``, ``data:`` and ``about:`` URLs."""
         asked = {urlsplit(url) for url in self.requests}
         return {f"{parts.scheme}://{parts.netloc}" for parts in asked if parts.scheme not in ("blob", "data", "about")}
 
     def access_token(self) -> str:
-        """The access token, from where the page keeps it while the tab lives."""
+        """Returns the access token from the tab's session storage."""
         kept = self.page.evaluate("() => sessionStorage.getItem('authmedia.session')")
         return str(json.loads(kept)["token"])
 
     def end_session(self, homeserver: str) -> None:
-        """Ends the page's session on its homeserver, as from another device."""
+        """Logs the page's session out on its homeserver, as from another device."""
         headers = {"Authorization": f"Bearer {self.access_token()}"}
         assert httpx.post(homeserver + "/_matrix/client/v3/logout", headers=headers, json={}).status_code == 200
 
     def limit_storage(self, kilobytes: int) -> None:
-        """Lets this origin store so much from now on, in Chromium; Firefox is started so (`with_storage_limit`)."""
+        """Limits the origin's storage in Chromium; Firefox is started with a limit (`with_storage_limit`)."""
         if "Chrome" in self.page.evaluate("navigator.userAgent"):
             quota = {"origin": self.origin, "quotaSize": kilobytes * 1024}
             self.page.context.new_cdp_session(self.page).send("Storage.overrideQuotaForOrigin", quota)
 
     def close(self) -> None:
-        """Closes the window."""
+        """Closes the tab."""
         self.page.close()

@@ -1,4 +1,4 @@
-"""A gateway in front of the homeserver that a test can hold requests back at, refuse them, and slow down."""
+"""A reverse proxy that can hold, refuse, rate-limit and slow down requests."""
 
 import asyncio
 import json
@@ -10,10 +10,10 @@ from tests.evidence.compare.counting_proxy import CountingProxy, Receive, Send
 
 
 class ThrottlingProxy(CountingProxy):
-    """Passes requests on to a homeserver, unless it is told to wait or to refuse.
+    """Forwards requests to a homeserver; tests select requests by a part of their path, ``mark``.
 
-    >>> with Brake("http://localhost:8008") as brake:
-    ...     brake.hold("/download/example.org/abc")
+    >>> with ThrottlingProxy("http://localhost:8008") as proxy:
+    ...     proxy.hold("/download/example.org/abc")
     """
 
     def __init__(self, homeserver: str) -> None:
@@ -26,27 +26,27 @@ class ThrottlingProxy(CountingProxy):
         self._lock = threading.Lock()
 
     def hold(self, mark: str) -> None:
-        """Holds back the requests whose path has this in it."""
+        """Holds matching requests until they are released."""
         with self._lock:
             self._held.add(mark)
 
     def refuse(self, mark: str) -> None:
-        """Knows nothing of what has this in its path."""
+        """Answers matching requests with 404."""
         with self._lock:
             self._refused.add(mark)
 
     def rate_limit_next(self, mark: str, seconds: float) -> None:
-        """Says to the next request whose path has this in it that it is one too many, and when to come again."""
+        """Answers the next matching request with 429 and a delay in seconds."""
         with self._lock:
             self._early[mark] = seconds
 
     def release(self, mark: str) -> None:
-        """Holds back no longer what has this in its path."""
+        """Releases requests that were held by the same ``mark``."""
         with self._lock:
             self._held.discard(mark)
 
     def release_all(self) -> None:
-        """Holds nothing back and refuses nothing any more."""
+        """Releases all requests and removes all limits."""
         with self._lock:
             self._held.clear()
             self._refused.clear()
@@ -55,15 +55,15 @@ class ThrottlingProxy(CountingProxy):
 
     @property
     def requested_paths(self) -> list[str]:
-        """The paths of all requests, in their order."""
+        """Paths of all requests, in order of arrival."""
         return [path for _, path in self._asked]
 
     def request_count(self, mark: str) -> int:
-        """How many requests came whose path has this in it."""
+        """Returns the number of matching requests."""
         return len(self.request_times(mark))
 
     def request_times(self, mark: str) -> list[float]:
-        """When requests came whose path has this in it, in seconds on a clock of its own."""
+        """Returns the arrival times of matching requests, in seconds of a monotonic clock."""
         return [at_s for at_s, path in self._asked if mark in path]
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -86,7 +86,7 @@ class ThrottlingProxy(CountingProxy):
         return (404, {"errcode": "M_NOT_FOUND"}) if self._is_in(path, self._refused) else None
 
     async def before_request(self, path: str, gone: "asyncio.Task[Any]") -> None:
-        # Told by another thread, so there is no event of this loop's to wait for.
+        # Polls, because another thread changes the set.
         while self._is_in(path, self._held) and not gone.done():
             await asyncio.sleep(0.02)
 

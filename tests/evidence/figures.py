@@ -1,4 +1,4 @@
-"""What ``python3 build.py compare --take DIR`` does: puts the figures that runs left in a folder into the READMEs."""
+"""The command ``python3 build.py compare --take DIR``: copies the figures of runs into the project and the READMEs."""
 
 import shutil
 from pathlib import Path
@@ -15,12 +15,12 @@ from tests.evidence.faults import malformed_inputs as inputs
 from tests.evidence.faults import report as faults
 from tests.evidence.load import command as load
 
-# What a row is about; one that was measured anew takes the place of the one that there was.
+# The keys of a row: a new row replaces the old one with the same keys.
 _KEYS = {bench.LATEST: ("engine", "what", "against"), faults.LATEST: ("engine", "fault")}
 
 
 def take(folder: Path) -> list[str]:
-    """Takes what is there, row by row, and writes all tables; gives the names of the files that were taken."""
+    """Merges the figures of a folder into the latest ones and writes all tables; returns the names of the files."""
     taken = []
     for name, latest in (
         (bench_command.FIGURES, bench.LATEST),
@@ -36,7 +36,7 @@ def take(folder: Path) -> list[str]:
 
 
 def write_readmes() -> None:
-    """Writes all tables anew, of the latest figures."""
+    """Writes all tables from the latest figures."""
     comparison.write_readme(Results.read(comparison.LATEST))
     bench.write_readme(readme.read_figures(bench.LATEST))
     readme.write_between(faults.PART, faults.table(readme.read_figures(faults.LATEST)))
@@ -45,7 +45,7 @@ def write_readmes() -> None:
 
 
 def merged(latest: dict[str, Any], new: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:
-    """The latest figures with the new ones in the place of those that are about the same."""
+    """Returns the latest figures with their rows replaced by new ones with the same keys."""
     rows = {tuple(row[name] for name in key): row for row in (*latest["rows"], *new["rows"])}
     return {"about": {**latest["about"], **new["about"]}, "rows": list(rows.values())}
 

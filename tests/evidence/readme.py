@@ -1,4 +1,4 @@
-"""Figures that runs leave in files, and the README, into which they are put between marks."""
+"""Reads and writes files of figures, and the sections of the READMEs that are generated from them."""
 
 import json
 from pathlib import Path
@@ -9,14 +9,14 @@ OF_THE_HOMESERVER = README.parent / "homeserver" / "README.md"
 
 
 def marks(name: str) -> tuple[str, str]:
-    """What stands before and after a part of the README that is written by a program."""
+    """Returns the comments that delimit a generated section."""
     return f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
 
 
 def read_between(name: str, readme: Path = README) -> str:
-    """What stands between the marks.
+    """Returns the content of a generated section.
 
-    :raises ValueError: if the marks are not there.
+    :raises ValueError: if there is no such section.
     """
     start, end = marks(name)
     _, found, rest = readme.read_text(encoding="utf-8").partition(start)
@@ -27,17 +27,17 @@ def read_between(name: str, readme: Path = README) -> str:
 
 
 def write_between(name: str, text: str, readme: Path = README) -> None:
-    """Replaces what stands between the marks."""
+    """Replaces the content of a generated section."""
     start, end = marks(name)
     whole = readme.read_text(encoding="utf-8")
     readme.write_text(whole.replace(start + read_between(name, readme) + end, start + text + end), encoding="utf-8")
 
 
 def read_figures(file: Path) -> dict[str, Any]:
-    """What a run has written down."""
+    """Reads a file of figures."""
     return dict(json.loads(file.read_text(encoding="utf-8")))
 
 
 def write_figures(file: Path, figures: dict[str, Any]) -> None:
-    """Writes down what a run has found."""
+    """Writes a file of figures."""
     file.write_text(json.dumps(figures, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")

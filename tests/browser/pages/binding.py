@@ -1,8 +1,9 @@
-"""A page for tests: whatever elements they put into the document are bound; what the loader did stands in the report.
+"""The test page ``binding``: binds the elements that tests add to it; its report has the loaders' counters.
 
-``?strategy=`` names the strategy, ``?near=`` how near to the viewport media are loaded, ``?patience=`` for how many
-seconds a silent server is waited for, ``?budget=`` how many bytes are kept that no element shows. Where ``demo.json``
-tells of a second account, its elements name it in ``data-user-id``, and a loader of its own serves them.
+Parameters: ``strategy``; ``near``, the margin around the viewport within which media load, in pixels; ``patience``, the
+seconds after which a silent server is given up; ``min_rate``, the bytes a second at which a body must arrive then;
+``budget``, the bytes cached beyond what elements show. If ``demo.json`` names a second account, elements select it by
+``data-user-id``, and it has its own loader.
 """
 
 import json
@@ -17,8 +18,8 @@ from demo.page import Page
 NAMES = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")
 
 
-class BoundPage(Page):
-    """Binds all of the document."""
+class BindingPage(Page):
+    """Binds the elements of ``#elements``."""
 
     def __init__(self):
         super().__init__("binding")
@@ -27,7 +28,7 @@ class BoundPage(Page):
         self.homeservers = []
 
     async def work(self, session):
-        """Binds for each account."""
+        """Opens a loader and a binder for each account."""
         demo = json.loads(await (await ask(browser.page_address().rsplit("/", 1)[0] + "/demo.json")).text())
         self.homeservers.append(session.homeserver)
         if demo.get("second"):
@@ -62,14 +63,14 @@ class BoundPage(Page):
         self.write_counters()
 
     def limit(self, loader, budget):
-        """Has a loader keep so many bytes: in memory, or on disk, all accounts' files together."""
+        """Limits a loader's cache in bytes: in memory, or on disk for all accounts together."""
         store = getattr(loader._strategy.inner, "_store", None)
         if store:
             store._budget = budget
         loader._pipeline._idle_budget = 0 if store else budget  # what is kept in memory does not leave the disk
 
     def write_counters(self):
-        """Writes the counters."""
+        """Writes the counters into the report."""
         counters = [{name: getattr(loader.counters, name) for name in NAMES} for loader in self.loaders]
         for counter, binder in zip(counters, self.binders):
             counter["bound"] = len(binder.bindings)
@@ -77,12 +78,12 @@ class BoundPage(Page):
         self.report.set_field("urls", browser.OBJECT_URLS.made - browser.OBJECT_URLS.revoked)
 
     async def count(self):
-        """Writes the counters because somebody asks."""
+        """Writes the counters at a test's request."""
         self.write_counters()
         self.root.set("data-counted", str(browser.now_ms()))
 
     async def leave(self):
-        """Signs the first account out, as an application does."""
+        """Logs the first account out, as an application does."""
         self.binders[0].close()
         self.loaders[0].close()
         await forget_account(self.homeservers[0])
@@ -91,11 +92,11 @@ class BoundPage(Page):
         self.root.set("data-left", "yes")
 
     async def close(self):
-        """Lets everything go."""
+        """Closes all binders and loaders."""
         for held in self.binders + self.loaders:
             held.close()
         self.write_counters()
         self.root.set("data-closed", "yes")
 
 
-BoundPage().open()
+BindingPage().open()

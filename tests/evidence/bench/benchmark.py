@@ -1,4 +1,4 @@
-"""What is measured, each as pairs of two things measured in turn, so that a noisy machine disturbs both alike."""
+"""Rows of the benchmark: pairs of measurements taken alternately, so that a noisy machine affects both sides alike."""
 
 import statistics
 from collections.abc import Callable, Iterator
@@ -19,11 +19,11 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Row:
-    """One line of the table.
+    """One row of the table.
 
-    :param what: what of ours is measured, and ``against`` what else, in words.
-    :param goal: what the ratio is to be at most.
-    :param pairs: what was measured: ours and the other, in the unit's own.
+    :param what: description of the library's measurement, and ``against`` of its peer's.
+    :param goal: upper limit of the ratio; None for no goal.
+    :param pairs: the measurements: the library's and its peer's, in ``unit``.
     """
 
     what: str
@@ -36,7 +36,7 @@ class Row:
 
     @property
     def ratios(self) -> list[float]:
-        """Ours as a part of the other, of each pair."""
+        """The library's measurement divided by its peer's, per pair."""
         return [library / other for library, other in self.pairs]
 
     @property
@@ -46,15 +46,15 @@ class Row:
 
     @property
     def reached(self) -> bool | None:
-        """Whether the goal is; nothing where there is none."""
+        """Whether the goal is reached; None if there is no goal or no measurement."""
         return None if self.goal is None or not self.pairs else self.median <= self.goal
 
 
 class Benchmark:
     """Measures in one browser.
 
-    :param runs: how many pairs each row gets.
-    :param count: how many media a row loads.
+    :param runs: number of pairs per row.
+    :param count: number of media that a row loads.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Benchmark:
     def row(
         self, what: str, against: str, goal: float | None, library: Measurement, other: Measurement, unit: str = "ms"
     ) -> Row:
-        """Measures ours and the other in turn: A B, B A, A B and so on, since the second may profit from the first."""
+        """Measures both sides alternately (A B, B A, A B, …), since the second of a pair may profit from the first."""
         row = Row(what, against, goal, unit, self.engine)
         for run in range(self.runs):
             self._tell(f"{self.engine}: {what} against {against} ({run + 1} of {self.runs})")
@@ -90,20 +90,20 @@ class Benchmark:
         return row
 
     def library(self, address: str, strategy: str, interpreter: str = "micropython", count: int = 0) -> Measurement:
-        """Small media through this library."""
+        """Returns a measurement that loads thumbnails by this library."""
         media = self.environment.media[: count or self.count]
         return lambda: self.environment.load(
             self.context, "library", address, media, strategy=strategy, interpreter=interpreter
         )
 
     def plain(self, address: str, strategy: str, count: int = 0) -> Measurement:
-        """The same media by hand-written JavaScript."""
+        """Returns a measurement that loads the same thumbnails by hand-written JavaScript."""
         media = self.environment.media[: count or self.count]
         return lambda: self.environment.load(self.context, "plain", address, media, strategy=strategy)
 
 
 def overhead(benchmark: Benchmark) -> Iterator[Row]:
-    """What the library, and Python, add to the same strategy written by hand."""
+    """Overhead of the library and of Python over the same strategy in plain JavaScript."""
     for strategy in ("blob", "link", "bundle", "opfs"):
         for interpreter in INTERPRETERS:
             for round_trip_ms in (0, ROUND_TRIP_MS):
@@ -118,7 +118,7 @@ def overhead(benchmark: Benchmark) -> Iterator[Row]:
 
 
 def worker(benchmark: Benchmark) -> Iterator[Row]:
-    """Links and bundles against what web clients do today."""
+    """Links and bundles against a service worker, as web clients use today."""
     protocols = (("http/1.1", "HTTP/1.1", 0.55, 0.15), ("h2", "HTTP/2 behind nginx", 0.9, 0.4))
     for over, name, link_goal, bundle_goal in protocols:
         if over == "h2" and not benchmark.environment.proxy:
@@ -135,7 +135,7 @@ def worker(benchmark: Benchmark) -> Iterator[Row]:
 
 
 def limit(benchmark: Benchmark) -> Iterator[Row]:
-    """The least that a browser needs for as many images that anybody may see."""
+    """The lower limit: as many public images without authentication."""
     for round_trip_ms in (0, ROUND_TRIP_MS):
         public = benchmark.environment.address(round_trip_ms=round_trip_ms, over="site")
         for strategy in ("link", "bundle"):
@@ -149,7 +149,7 @@ def limit(benchmark: Benchmark) -> Iterator[Row]:
 
 
 def as_json(row: Row) -> dict[str, Any]:
-    """A row as ``benchmark.json`` has it."""
+    """Returns a row for ``bench.json``."""
     return {
         "what": row.what,
         "against": row.against,

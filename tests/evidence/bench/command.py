@@ -1,4 +1,4 @@
-"""What ``python3 build.py compare --bench`` does: measures speed, as ratios, and writes ``benchmark.json``."""
+"""The command ``python3 build.py compare --bench``: measures ratios of speed and writes ``bench.json``."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -32,10 +32,12 @@ GROUPS: dict[str, Callable[[Benchmark], Iterator[Row]]] = {
 
 
 def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str]) -> int:
-    """Measures all groups of rows, or those that are named, in all engines, or in those; gives the exit status.
+    """Measures groups of rows in engines; returns the exit status.
 
-    :param out: where ``benchmark.json`` goes, written again after each row.
-    :param runs: how many pairs of measurements each row gets.
+    :param out: the folder for ``bench.json``, which is rewritten after each row.
+    :param runs: number of pairs of measurements per row.
+    :param modes: names of engines; all if empty.
+    :param groups: names of groups; all if empty.
     """
     console = Console()
     unknown = sorted((set(modes) - set(ENGINES)) | (set(groups) - set(GROUPS)))

@@ -1,6 +1,6 @@
-"""Cost at scale, on paper: from what one request costs to what a homeserver of many users needs.
+"""Cost model: extrapolates the measured cost of single requests to homeservers with many users.
 
-The formula stands in ``homeserver/README.md``; here it is computed.
+``homeserver/README.md`` documents the formula.
 """
 
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from tests.evidence.bench.server_cost import BATCH, BUNDLE
 
 USERS = (10**3, 10**6, 10**8)
 SECONDS_A_DAY = 24 * 3600
-# How much of a day's work is done in its busiest hour, as a part of an hour's share if all were alike.
+# Load of a day's busiest hour, relative to its average hour.
 PEAK = 3
 
 
 @dataclass(frozen=True)
 class DailyUsage:
-    """What one active user does on a day.
+    """One active user's usage per day.
 
-    :param visits: how often a client is opened.
-    :param avatars: small media that each visit shows, the same each time.
-    :param new: media that are shown for the first time.
-    :param buckets: in how many of a link's buckets (``bucket``, six hours) those visits fall.
+    :param visits: number of times a client is opened.
+    :param avatars: small media shown by each visit, the same each time.
+    :param new: media shown for the first time.
+    :param buckets: number of link buckets (``bucket``, six hours) with visits.
     """
 
     visits: int = 10
@@ -31,11 +31,11 @@ class DailyUsage:
 
 @dataclass(frozen=True)
 class Load:
-    """What a strategy asks of the homeserver for one user and day.
+    """A strategy's load on the homeserver per user and day.
 
-    :param requests: all of them, preflights included.
-    :param checks: how many signatures are checked.
-    :param milliseconds: of processor time.
+    :param requests: number of requests, preflights included.
+    :param checks: number of signatures verified.
+    :param milliseconds: CPU time.
     """
 
     requests: float
@@ -44,13 +44,13 @@ class Load:
 
 
 def loads(costs: dict[str, float], usage: DailyUsage) -> dict[str, Load]:
-    """Each strategy's load, for a client on another origin whose visits each begin in a new tab.
+    """Returns each strategy's load, for a client on another origin that is opened in a new tab for each visit.
 
-    :param costs: milliseconds a request, as ``server_cost.costs`` measures them.
+    :param costs: CPU milliseconds by kind of request, as measured by ``server_cost.costs``.
     """
-    again = usage.visits * usage.avatars + usage.new  # where nothing is kept
-    once = usage.avatars + usage.new  # where all is kept, for the day at least
-    in_buckets = usage.buckets * usage.avatars + usage.new  # where it is kept for as long as a link is the same
+    again = usage.visits * usage.avatars + usage.new  # nothing is cached
+    once = usage.avatars + usage.new  # everything is cached for the day
+    in_buckets = usage.buckets * usage.avatars + usage.new  # everything is cached for a link's bucket
     batches = usage.visits * (usage.avatars / BATCH) + usage.new / BATCH
     bundles = usage.visits * (usage.avatars / BUNDLE) + usage.new / BUNDLE
     return {
@@ -59,7 +59,7 @@ def loads(costs: dict[str, float], usage: DailyUsage) -> dict[str, Load]:
         "opfs": _load(costs, download=once, preflight=once),
         "blob": _load(costs, download=again, preflight=again),
         "service_worker": _load(costs, download=once, preflight=once),
-        "cookie": _load(costs, cookie=in_buckets, links=usage.visits),  # a cookie is made as a link is
+        "cookie": _load(costs, cookie=in_buckets, links=usage.visits),  # a cookie costs as much as a link
         "signed_query": _load(costs, query=again),
     }
 
@@ -71,7 +71,7 @@ def _load(costs: dict[str, float], **counts: float) -> Load:
 
 
 def table(costs: dict[str, float], usage: DailyUsage | None = None) -> str:
-    """The table for ``homeserver/README.md``."""
+    """Returns the table for ``homeserver/README.md``."""
     processors_for = [f"processors for {users:,} users" for users in USERS]
     head = ["strategy", "requests", "signature checks", "CPU seconds", *processors_for]
     lines = [f"| {' | '.join(head)} |", "|" + "---|" * len(head)]

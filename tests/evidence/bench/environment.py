@@ -1,5 +1,4 @@
-"""What a benchmark plays on: a homeserver with thousands of small media, the site with pages of the benchmark's own,
-and ways between the two that are as long as one likes."""
+"""The benchmark's environment: a homeserver with thousands of small media, the site, and emulated networks."""
 
 import hashlib
 import io
@@ -30,9 +29,8 @@ PAGES = Path(__file__).parent / "pages"
 PASSWORD = "a password for benchmarks"
 SIDE = 96
 AVATAR = {"data-width": "32", "data-height": "32", "data-method": "crop"}
-# Puts images into the page and waits until the last of them has fired `load`; gives the milliseconds that this took.
-# They stand one below the other with their places kept, as in a list of people: side by side, thousands would be near
-# enough to be painted anew with every frame, and each that came would move all others.
+# Adds images to the page and waits until all have fired `load`; resolves to the milliseconds that this took. They are
+# stacked with reserved sizes, as in a list of members: inline, thousands would be repainted and moved by each load.
 LOAD = """async ([mxcs, attributes]) => {
   const images = mxcs.map((mxc) => {
     const image = new Image();
@@ -59,9 +57,9 @@ _UPLOADS_AT_ONCE = 4
 class BenchmarkEnvironment:
     """See `benchmark_environment`.
 
-    :param site: the site's address.
-    :param session: what pages remember of who is signed in, without the homeserver's address.
-    :param media: the names of all media, ``mxc://…``; each has a thumbnail of the kind `AVATAR` ready.
+    :param site: the site's URL.
+    :param session: the stored session of pages, without the homeserver's URL.
+    :param media: ``mxc://`` URIs of all media, whose thumbnails of the kind `AVATAR` exist.
     """
 
     def __init__(
@@ -76,15 +74,15 @@ class BenchmarkEnvironment:
         self._ways: dict[tuple[float, float, str], EmulatedNetwork] = {}
 
     def address(self, *, round_trip_ms: float = 0, bits_per_s: float = 0, over: str = "http/1.1") -> str:
-        """The address of the homeserver, a way off.
+        """Returns the homeserver's URL behind an emulated network.
 
-        :param over: ``http/1.1`` for Synapse itself, ``h2`` for the proxy before it, ``site`` for the public files.
+        :param over: ``http/1.1`` for Synapse, ``h2`` for nginx in front of it, ``site`` for the site's public files.
         """
         network = self.network(round_trip_ms, bits_per_s, over)
         return f"{'https' if over == 'h2' else 'http'}://127.0.0.1:{network.port}"
 
     def network(self, round_trip_ms: float, bits_per_s: float, over: str) -> EmulatedNetwork:
-        """The way itself, which counts bytes."""
+        """Returns the emulated network of these properties, which counts bytes."""
         key = (round_trip_ms, bits_per_s, over)
         if key not in self._ways:
             port = self.synapse.port
@@ -99,7 +97,7 @@ class BenchmarkEnvironment:
         return self._ways[key]
 
     def tab(self, context: BrowserContext, address: str) -> SiteTab:
-        """A window of its own origin in which somebody is signed in."""
+        """Opens a tab on its own origin with a stored session."""
         tab = SiteTab(context, self.site)
         path = (
             f"/_matrix/client/v1/media/thumbnail/{self.media[0].removeprefix('mxc://')}?width=32&height=32&method=crop"
@@ -112,7 +110,7 @@ class BenchmarkEnvironment:
         return tab
 
     def open(self, context: BrowserContext, page: str, address: str, **query: str) -> SiteTab:
-        """A window of its own origin with a page of the benchmark, signed in and ready to load.
+        """Opens a page of the benchmark in a new tab, signed in and ready to load.
 
         :param page: ``library`` or ``plain``.
         """
@@ -128,7 +126,7 @@ class BenchmarkEnvironment:
         return tab
 
     def load(self, context: BrowserContext, page: str, address: str, media: list[str], **query: str) -> float:
-        """The milliseconds until all of some media are on show, in a new window."""
+        """Returns the milliseconds until all media are shown in a new tab."""
         tab = self.open(context, page, address, **query)
         try:
             return float(tab.page.evaluate(LOAD, [media, AVATAR]))
@@ -138,9 +136,10 @@ class BenchmarkEnvironment:
 
 @contextmanager
 def benchmark_environment(folder: Path, count: int, tell: Any) -> Iterator[BenchmarkEnvironment]:
-    """Starts a homeserver with so many media, and the site; stops all of it afterwards.
+    """Starts a homeserver with media, and the site; stops them afterwards.
 
-    :param folder: where it is kept; what is there already is not made again.
+    :param folder: a folder for their data, which is reused by later runs.
+    :param count: number of media.
     """
     folder.mkdir(parents=True, exist_ok=True)
     ports = free_port(), free_port()
@@ -167,7 +166,7 @@ def benchmark_environment(folder: Path, count: int, tell: Any) -> Iterator[Bench
 
 
 def picture(number: int) -> bytes:
-    """A small picture unlike all others; always the same bytes."""
+    """Draws a distinct small image; deterministic."""
     dots = hashlib.shake_128(f"bench {number}".encode()).digest(6 * 6 * 3)
     image = Image.frombytes("RGB", (6, 6), dots).resize((SIDE, SIDE), Image.Resampling.BICUBIC)
     file = io.BytesIO()
@@ -176,7 +175,7 @@ def picture(number: int) -> bytes:
 
 
 def _seed_media(synapse: Synapse, folder: Path, count: int, tell: Any) -> tuple[dict[str, str], list[str]]:
-    """Signs somebody in and uploads what is missing; asks for each thumbnail once, so that all are ready."""
+    """Registers an account, uploads missing media and requests each thumbnail once, so that all exist."""
     record = folder / "media.json"
     known = json.loads(record.read_text(encoding="utf-8")) if record.exists() else {"media": []}
     if "session" not in known:
@@ -207,7 +206,7 @@ def _seed_media(synapse: Synapse, folder: Path, count: int, tell: Any) -> tuple[
 
 
 def _room(client: httpx.Client, media: list[str]) -> str:
-    """A room with a picture a message."""
+    """Creates a room with one image per message."""
     room = str(
         client.post("/_matrix/client/v3/createRoom", json={"name": "Benchmark"}).raise_for_status().json()["room_id"]
     )
@@ -220,7 +219,7 @@ def _room(client: httpx.Client, media: list[str]) -> str:
 
 
 def _site(folder: Path, media: list[str]) -> Path:
-    """The site, with the benchmark's pages, and the media as files that anybody may see."""
+    """Builds the site with the benchmark's pages and the media as public files."""
     built, site = folder / "built", folder / "site"
     build(built)
     shutil.rmtree(site, ignore_errors=True)
@@ -235,7 +234,7 @@ def _site(folder: Path, media: list[str]) -> Path:
 
 
 def _bare_page(site: Path) -> str:
-    """The least that a page with PyScript and MicroPython can be: what `boot.js` sets up, and one script."""
+    """Returns a minimal page with PyScript and MicroPython: the configuration of `boot.js` and one script."""
     found = re.search(r'id="boot">(.*?)</script>', (site / "blob.html").read_text(encoding="utf-8"))
     assert found
     boot = json.loads(found[1])
@@ -252,7 +251,7 @@ def _bare_page(site: Path) -> str:
 
 
 def _thumbnail(content: bytes) -> bytes:
-    """A picture as small as the thumbnails are."""
+    """Returns an image in the size of the thumbnails."""
     file = io.BytesIO()
     Image.open(io.BytesIO(content)).resize((32, 32), Image.Resampling.LANCZOS).save(file, "PNG")
     return file.getvalue()

@@ -1,4 +1,4 @@
-"""A long film: how soon one sees it and seeks in it, and what memory it takes."""
+"""Rows about a video of 100 MB: time to the first frame and to a seek, bytes transferred, and growth of the heap."""
 
 import time
 from collections.abc import Iterator
@@ -15,10 +15,10 @@ FILM = Path(__file__).resolve().parents[3] / "web" / "media" / "film.mp4"
 FILM_BYTES = 100_000_000
 BITS_PER_S = 20_000_000
 MOST_HEAP = 2_000_000
-# All but `blocking`, whose nature it is to have the bytes in Python.
+# All but `blocking`, which holds bodies in Python by design.
 STRATEGIES = ("link", "blob", "bundle", "opfs", "auto", "service_worker", "cookie", "signed_query")
 _SAMPLE_S = 0.1
-# Shows a film, seeks to its middle, and keeps how many milliseconds the two took.
+# Shows a video and seeks to its middle; stores the milliseconds that both took.
 _PLAY_AND_SEEK = """(mxc) => {
   const video = document.createElement("video");
   video.dataset.mxc = mxc;
@@ -47,7 +47,7 @@ _PYTHON_HEAP = """() => {
 
 
 def film(benchmark: Benchmark) -> Iterator[Row]:
-    """The first frame and then the middle, by a link and by an object URL."""
+    """First frame and seek to the middle, by a link and by an object URL."""
     mxc = upload_padded_video(benchmark.environment)
     figures: dict[str, list[tuple[float, float]]] = {"link": [], "blob": []}
 
@@ -74,9 +74,9 @@ def film(benchmark: Benchmark) -> Iterator[Row]:
 
 
 def heap(benchmark: Benchmark) -> Iterator[Row]:
-    """What Python's heap and JavaScript's grow by while a long film is loaded."""
+    """Growth of the heaps of Python and JavaScript while the video loads."""
     if benchmark.engine != "chromium":
-        return  # the others tell nobody
+        return  # only Chromium reports heap usage
     mxc = upload_padded_video(benchmark.environment)
     for strategy in STRATEGIES:
         row = Row(
@@ -116,7 +116,7 @@ def _heap(page: Any, session: Any) -> float:
 
 
 def upload_padded_video(environment: BenchmarkEnvironment) -> str:
-    """The long film's name; it is uploaded once."""
+    """Returns the padded video's ``mxc://`` URI, and uploads it on first use."""
     kept = environment.synapse.directory / "film.mxc"
     if not kept.exists():
         headers = {"Authorization": f"Bearer {environment.session['token']}", "Content-Type": "video/mp4"}

@@ -1,7 +1,7 @@
-"""The sample film, made as large as one likes: a film to seek in, with no encoder needed.
+"""Pads an MP4 to any size without an encoder, for a large video to seek in.
 
-An MP4 says in its index where in the file each chunk of samples stands; what stands between chunks is nobody's. So each
-sample becomes a chunk of its own, and they are moved apart (ISO/IEC 14496-12).
+An MP4's index holds the offset of each chunk of samples, and bytes between chunks are ignored (ISO/IEC 14496-12). So
+each sample becomes its own chunk, and padding is inserted between them.
 """
 
 import struct
@@ -12,9 +12,9 @@ _HEADER = 8
 
 
 def pad_mp4(film: bytes, size: int) -> bytes:
-    """The same film, of about so many bytes.
+    """Returns the video padded to about ``size`` bytes.
 
-    :param film: an MP4 of one track with its index in front, as ``-movflags +faststart`` makes it.
+    :param film: an MP4 with one track and its index in front, as written by ``-movflags +faststart``.
     """
     tables = dict(_tables(film, 0, len(film)))
     samples = _samples(film, tables)
@@ -30,7 +30,7 @@ def pad_mp4(film: bytes, size: int) -> bytes:
 
 
 def _boxes(film: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
-    """Kind, start and end of each box; none of the sample film needs more than 32 bits."""
+    """Yields type, start and end of each box; boxes with 64-bit sizes are not supported."""
     while start < end:
         length, kind = struct.unpack_from(">I4s", film, start)
         assert _HEADER <= length <= end - start, kind
@@ -39,7 +39,7 @@ def _boxes(film: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int]
 
 
 def _tables(film: bytes, start: int, end: int) -> Iterator[tuple[bytes, tuple[int, ...]]]:
-    """The numbers in the boxes that say where samples stand, behind version and flags."""
+    """Yields the entries of the sample tables (``stco``, ``stsc``, ``stsz``), without version and flags."""
     for kind, at, after in _boxes(film, start, end):
         if kind in _CONTAINERS:
             yield from _tables(film, at + _HEADER, after)
@@ -49,7 +49,7 @@ def _tables(film: bytes, start: int, end: int) -> Iterator[tuple[bytes, tuple[in
 
 
 def _samples(film: bytes, tables: dict[bytes, tuple[int, ...]]) -> list[tuple[int, int]]:
-    """Where each sample stands, and its length."""
+    """Returns offset and length of each sample."""
     sizes, chunks = list(tables[b"stsz"][2:]), tables[b"stco"][1:]
     runs = [tables[b"stsc"][1 + 3 * number : 4 + 3 * number] for number in range(tables[b"stsc"][0])]
     samples = []
@@ -62,7 +62,7 @@ def _samples(film: bytes, tables: dict[bytes, tuple[int, ...]]) -> list[tuple[in
 
 
 def _index(front: bytes, offsets: list[int]) -> bytes:
-    """All that stands before the samples, telling of chunks of one sample each."""
+    """Rebuilds the boxes before the samples for chunks of one sample each."""
     return b"".join(_rebuilt(front, kind, start, end, offsets) for kind, start, end in _boxes(front, 0, len(front)))
 
 

@@ -1,10 +1,10 @@
-"""A long way between browser and homeserver: a relay that adds round-trip time and limits bandwidth, as TCP sees both.
+"""Emulates a network: a TCP relay that adds round-trip time and limits bandwidth.
 
-It runs in a process of its own, so that nothing of what is measured waits for it::
+It runs in its own process, so that it does not compete with the measured code::
 
     python -m tests.evidence.bench.network_emulation 8008 --round-trip-ms 100 --bits-per-s 20000000
 
-It prints its port, and then, for each line that it reads, how many bytes went to the browser since the last one.
+It prints its port, and then, for each line on its input, the number of bytes sent to the browser since the last one.
 """
 
 import argparse
@@ -14,21 +14,21 @@ import sys
 from pathlib import Path
 
 _CHUNK = 16 * 1024
-# How many chunks are under way in one direction of one connection: more than the fastest way that is measured has room
-# for, and few enough that whoever hangs up has not left much behind.
+# Chunks in flight per direction of a connection: more than the bandwidth-delay product of all networks emulated, and
+# few enough that a client that disconnects leaves little behind.
 _MAX_CHUNKS_IN_FLIGHT = 64
 _ROOT = Path(__file__).resolve().parents[3]
 
 
 class EmulatedNetwork:
-    """The relay, as whoever measures sees it.
+    """A running relay process.
 
     >>> with Distance(8008, round_trip_ms=100) as far:
     ...     httpx.get(f"http://127.0.0.1:{far.port}/_matrix/client/versions")
 
-    :param port: where connections are passed on to.
-    :param round_trip_ms: added to every exchange, and to the making of every connection.
-    :param bits_per_s: what all connections together may bring to the browser; 0 for no limit.
+    :param port: the target port.
+    :param round_trip_ms: delay added to every round trip, that of connecting included.
+    :param bits_per_s: bandwidth of all connections together towards the browser; 0 for no limit.
     """
 
     def __init__(self, port: int, *, round_trip_ms: float = 0, bits_per_s: float = 0) -> None:
@@ -47,7 +47,7 @@ class EmulatedNetwork:
         self._process.communicate()
 
     def take_byte_count(self) -> int:
-        """How many bytes went to the browser since the last time."""
+        """Returns the number of bytes sent to the browser since the last call."""
         assert self._process.stdin
         self._process.stdin.write("\n")
         self._process.stdin.flush()
@@ -59,7 +59,7 @@ class EmulatedNetwork:
 
 
 class _Direction:
-    """One direction, which all connections share."""
+    """One direction, shared by all connections."""
 
     def __init__(self, one_way_s: float, bytes_per_s: float) -> None:
         self.one_way_s = one_way_s
@@ -68,7 +68,7 @@ class _Direction:
         self._free_at = 0.0
 
     async def wait(self, size: int) -> None:
-        """Waits until so many bytes have gone through."""
+        """Waits until the emulated bandwidth has transferred so many bytes."""
         self.byte_count += size
         if self._bytes_per_s:
             now = asyncio.get_running_loop().time()
@@ -84,12 +84,12 @@ class _Relay:
         self.down = _Direction(round_trip_s / 2, bits_per_s / 8)
 
     async def connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asyncio.sleep(self._round_trip_s)  # as long as it takes to make a connection
+        await asyncio.sleep(self._round_trip_s)  # the TCP handshake
         there_reader, there_writer = await asyncio.open_connection("127.0.0.1", self._port)
         try:
             await asyncio.gather(_carry(reader, there_writer, self._up), _carry(there_reader, writer, self.down))
         except ConnectionError:
-            pass  # one side hung up; so does the other
+            pass  # one side closed its connection, so close the other
         finally:
             for end in (writer, there_writer):
                 end.transport.abort()
@@ -105,7 +105,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, lan
             try:
                 chunk = await reader.read(_CHUNK)
             except ConnectionError:
-                chunk = b""  # whoever waits for it hears that there is no more
+                chunk = b""  # the end, for the task that writes
             await queue.put((loop.time() + lane.one_way_s, chunk))
 
     taking = asyncio.create_task(take())

@@ -1,4 +1,4 @@
-"""A real nginx in front of a homeserver, with the configuration that the project recommends, over TLS and HTTP/2."""
+"""Runs nginx in front of a homeserver with the recommended configuration, over TLS and HTTP/2."""
 
 import base64
 import hashlib
@@ -16,7 +16,7 @@ from tests.homeserver.support import wait_for
 from tests.relay import free_port, is_open
 
 RECOMMENDED = Path(__file__).resolve().parents[3] / "homeserver" / "nginx" / "matrix.conf"
-# What stands around the recommended part on any machine, without touching the machine's own nginx.
+# The rest of the configuration, independent of the machine's own nginx.
 _AROUND = """
 worker_processes 1;
 daemon off;
@@ -35,7 +35,7 @@ http {{
 
 
 def find_nginx() -> str:
-    """The path of nginx, installed where that is possible; empty where there is none."""
+    """Returns the path of nginx, and installs it if possible; empty if there is none."""
     for _ in range(2):
         found = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
         if found:
@@ -45,11 +45,11 @@ def find_nginx() -> str:
 
 
 class NginxProxy:
-    """nginx, for as long as a ``with`` lasts.
+    """An nginx process.
 
-    :param nginx: its path.
-    :param folder: where its files go.
-    :param port: the homeserver's, which must believe ``X-Forwarded-For`` there.
+    :param nginx: path of nginx.
+    :param folder: the folder for its files.
+    :param port: the homeserver's port, whose listener must trust ``X-Forwarded-For``.
     """
 
     def __init__(self, nginx: str, folder: Path, port: int) -> None:
@@ -58,7 +58,7 @@ class NginxProxy:
         certificate = trustme.CA().issue_cert("127.0.0.1", "localhost")
         certificate.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
         certificate.private_key_pem.write_to_path(folder / "private.key")
-        #: By this a Chromium can be told to believe the certificate (``--ignore-certificate-errors-spki-list``).
+        #: Makes Chromium trust the certificate (``--ignore-certificate-errors-spki-list``).
         self.spki = _spki(certificate.cert_chain_pems[0].bytes())
         (folder / "matrix.conf").write_text(self._configured(folder, port), encoding="utf-8")
         (folder / "nginx.conf").write_text(_AROUND.format(folder=folder), encoding="utf-8")
@@ -76,7 +76,7 @@ class NginxProxy:
         self._process.wait()
 
     def _configured(self, folder: Path, port: int) -> str:
-        """The recommended configuration, with this machine's ports and files."""
+        """Returns the recommended configuration with the ports and files of this process."""
         text = RECOMMENDED.read_text(encoding="utf-8")
         for recommended, own in (
             ("127.0.0.1:8008", f"127.0.0.1:{port}"),

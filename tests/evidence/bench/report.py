@@ -1,10 +1,9 @@
-"""The form of ``benchmark.json``, and the table in the README that is made of it.
+"""The format of ``bench.json``, and the README's tables made from it.
 
-``about``: ``machine``, ``versions``, ``date``, ``runs``, ``costs`` (milliseconds of the homeserver's processor for a
-request of each kind). ``rows``: a list of ``{what, against, goal, ratios, unit,
-engine, pairs, note}``: what of ours was measured, and against what; ``goal``, what the ratio is to be at most, ``null``
-where there is none; ``ratios``, one for each pair of measurements, which were taken in turn; ``pairs``, the
-measurements themselves.
+``about``: ``machine``, ``versions``, ``date``, ``runs``, ``costs`` (CPU milliseconds of the homeserver per request of
+each kind). ``rows``: a list of ``{what, against, goal, ratios, unit, engine, pairs, note}``: the measurement and its
+peer; ``goal``, the upper limit of the ratio or ``null``; ``ratios``, one for each pair of alternate measurements;
+``pairs``, the measurements themselves.
 """
 
 from pathlib import Path
@@ -20,7 +19,7 @@ COST_MODEL_PART = "paper"
 
 
 def table(benchmark: dict[str, Any]) -> str:
-    """The table for the README: measured beside the goal, a column for each browser, misses marked."""
+    """Returns the README's table: goals and ratios, a column per browser, missed goals marked."""
     engines = list(dict.fromkeys(row["engine"] for row in benchmark["rows"]))
     lines = [f"| what | against | goal | {' | '.join(engines)} |", "|---" * (3 + len(engines)) + "|"]
     rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
@@ -34,14 +33,14 @@ def table(benchmark: dict[str, Any]) -> str:
 
 
 def verdict(row: dict[str, Any]) -> str:
-    """Whether the goal is reached: ``reached``, ``missed``, or nothing where there is none."""
+    """Returns ``reached``, ``**missed**``, or an empty text if there is no goal or no measurement."""
     if row["goal"] is None or not row["ratios"]:
         return ""
     return "reached" if median(row["ratios"]) <= row["goal"] else "**missed**"
 
 
 def write_readme(benchmark: dict[str, Any]) -> None:
-    """Puts the tables into the two READMEs."""
+    """Writes the tables into the two READMEs."""
     readme.write_between(PART, table(benchmark))
     readme.write_between(COST_MODEL_PART, cost_model.table(benchmark["about"]["costs"]), readme.OF_THE_HOMESERVER)
 

@@ -1,4 +1,4 @@
-"""How cost grows with the work, and what is fetched again."""
+"""Rows about scaling: time per media as their number grows, and bytes fetched again after a reload."""
 
 import statistics
 from collections.abc import Callable, Iterator
@@ -10,12 +10,12 @@ from tests.evidence.bench.environment import AVATAR, LOAD
 from tests.evidence.compare.counting_proxy import CountingProxy
 
 SIZES = (50, 500, 5000)
-# A short load is at the mercy of what the machine does just then, so that of fewer media several are taken together.
+# Short loads vary more, so several loads of few media count as one measurement.
 _LOADS_OF_FEWER = 3
 
 
 def growth(benchmark: Benchmark) -> Iterator[Row]:
-    """Milliseconds a media, as there are ten times as many."""
+    """Milliseconds per media, with ten times as many media."""
     steps = list(pairwise(size for size in SIZES if size <= len(benchmark.environment.media)))
     for strategy in ("link", "bundle", "blob"):
         for fewer, more in steps:
@@ -27,8 +27,8 @@ def growth(benchmark: Benchmark) -> Iterator[Row]:
                 fewer,
                 more,
             )
-    # What the browser itself takes longer for, as there are more of them. Not by `blob`: Chromium fails some of so many
-    # fetches at once as plain JavaScript of that strategy makes.
+    # The growth of the browser's own time. Not for `blob`: Chromium fails some of that many concurrent fetches, which
+    # the plain JavaScript of that strategy makes.
     for strategy in ("link", "bundle"):
         by = f"`{strategy}` in plain JavaScript"
         yield _grown(
@@ -53,7 +53,7 @@ def _each(peer: Callable[..., Measurement], count: int, loads: int) -> float:
 
 
 def reload(benchmark: Benchmark) -> Iterator[Row]:
-    """Bytes of media that are fetched again when the page is loaded again."""
+    """Bytes of media that are fetched again after a reload of the page."""
     media = benchmark.environment.media[: benchmark.count]
     with CountingProxy(benchmark.environment.synapse.base_url) as proxy:
         for strategy in ("opfs", "link"):
@@ -73,7 +73,7 @@ def reload(benchmark: Benchmark) -> Iterator[Row]:
                     proxy.take_traffic()
                     tab.page.evaluate(LOAD, [media, AVATAR])
                     taken.append(float(proxy.take_traffic().bytes))
-                    tab.page.wait_for_timeout(1500)  # links are remembered once a second
+                    tab.page.wait_for_timeout(1500)  # links are stored once a second
                     tab.reload()
                 tab.close()
                 row.pairs.append((taken[1], taken[0]))

@@ -1,5 +1,4 @@
-"""What requests cost the homeserver's processor: a media behind a link and behind Synapse's own download, and all that
-strategies ask for besides."""
+"""Measures the CPU time that requests cost the homeserver: links against Synapse's own download, and all others."""
 
 import base64
 import hashlib
@@ -24,9 +23,9 @@ _ROUNDS = 5
 
 
 def server(benchmark: Benchmark) -> Iterator[Row]:
-    """Seconds of Synapse's processor, a request."""
+    """CPU time of Synapse per request, behind a link and by its own download."""
     if not Path("/proc").exists():
-        return  # only Linux tells
+        return  # needs Linux's /proc
     with CpuMeter(benchmark.environment) as cost:
         film = upload_padded_video(benchmark.environment)
         for name, mxc, times, goal in (
@@ -44,9 +43,9 @@ def server(benchmark: Benchmark) -> Iterator[Row]:
 
 
 def costs(environment: BenchmarkEnvironment) -> dict[str, float]:
-    """Milliseconds of Synapse's processor for one of each of what strategies ask for; empty where nobody tells.
+    """Returns CPU milliseconds per request of each kind that strategies use; empty without Linux's /proc.
 
-    Medians of several rounds, in each of which all are asked for: the machine's speed changes meanwhile.
+    These are medians of several rounds of all kinds, because the machine's speed changes over time.
     """
     if not Path("/proc").exists():
         return {}
@@ -69,7 +68,7 @@ def costs(environment: BenchmarkEnvironment) -> dict[str, float]:
 
 
 class CpuMeter:
-    """Asks one thing many times, and reads what that took of the processor."""
+    """Repeats a request and measures the homeserver's CPU time."""
 
     def __init__(self, environment: BenchmarkEnvironment) -> None:
         self._stage = environment
@@ -83,7 +82,7 @@ class CpuMeter:
         self._client.close()
 
     def of(self, request: dict[str, Any], times: int) -> float:
-        """Milliseconds of processor time, a request; the first one is left out, since it fills caches."""
+        """Returns CPU milliseconds per request; the first request, which fills caches, does not count."""
         before = 0.0
         for number in range(times + 1):
             if number == 1:
@@ -95,29 +94,29 @@ class CpuMeter:
         return (_processor_s(self._stage.synapse.process_id) - before) / times * 1000
 
     def download(self, mxc: str) -> dict[str, Any]:
-        """Synapse's own, with the header."""
+        """Synapse's own download with the Authorization header."""
         url = f"/_matrix/client/v1/media/download/{mxc.removeprefix('mxc://')}"
         return {"method": "GET", "url": url, "headers": self._headers}
 
     def preflight(self, mxc: str) -> dict[str, Any]:
-        """What comes before it from another origin."""
+        """The CORS preflight of a download."""
         asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "authorization"}
         return {**self.download(mxc), "method": "OPTIONS", "headers": {"Origin": "http://localhost", **asked}}
 
     def link(self, mxc: str) -> dict[str, Any]:
-        """A link that was made before."""
+        """A download by a link minted before."""
         answer = self._client.post(OURS + "/links", json={"media": [{"mxc": mxc}]}, headers=self._headers)
         return {"method": "GET", "url": str(answer.raise_for_status().json()["links"][0]["url"])}
 
     def batch(self, path: str, count: int) -> dict[str, Any]:
-        """Many links, or many thumbnails in a bundle."""
+        """A batch of links, or a bundle of thumbnails."""
         thumbnail = {"width": 32, "height": 32, "method": "crop"}
         media = [self._stage.media[number % len(self._stage.media)] for number in range(count)]
         body = {"media": [{"mxc": mxc, "thumbnail": thumbnail} for mxc in media]}
         return {"method": "POST", "url": OURS + path, "json": body, "headers": self._headers}
 
     def by_cookie(self, mxc: str) -> dict[str, Any]:
-        """The baseline `cookie`."""
+        """A download of the baseline `cookie`."""
         answer = self._client.post(OURS + "/cookie", json={}, headers=self._headers).raise_for_status()
         cookie = answer.headers["Set-Cookie"].partition(";")[0]
         self._client.cookies.clear()
@@ -125,7 +124,7 @@ class CpuMeter:
         return {"method": "GET", "url": url, "headers": {"Cookie": cookie}}
 
     def by_query(self, mxc: str) -> dict[str, Any]:
-        """The baseline `signed_query`."""
+        """A download of the baseline `signed_query`."""
         offer = self._client.get(OURS + "/config", headers=self._headers).raise_for_status().json()["signed_query"]
         moment = str(offer["now_ms"])
         digest = hmac.digest(self._stage.session["token"].encode(), moment.encode(), hashlib.sha256)
@@ -135,6 +134,6 @@ class CpuMeter:
 
 
 def _processor_s(process_id: int | None) -> float:
-    """Seconds of processor time that a process, all threads of it, has used."""
+    """Returns the CPU seconds used by all threads of a process."""
     fields = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -1,4 +1,4 @@
-"""From navigation to the first media on show, and what comes over the network until then."""
+"""Rows about start-up: time and bytes from navigation to the first media shown."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -7,7 +7,7 @@ from tests.browser.site_tab import SiteTab
 from tests.evidence.bench.benchmark import Benchmark, Row
 
 MOST_BYTES = 350_000
-# Notes when the first image is on show, and what the page had taken from the network by then, other images left out.
+# Records when the first image is shown, and the bytes transferred by then, images excluded.
 _NOTE = """
 new MutationObserver(() => {
   if (window.firstMs || !document.querySelector("img[data-state=shown]")) return;
@@ -22,7 +22,7 @@ STRATEGIES = ("link", "blob", "bundle", "auto")
 
 
 def starting(benchmark: Benchmark) -> Iterator[Row]:
-    """A room's page against a bare page of PyScript and MicroPython that does one fetch."""
+    """A room page against a minimal page of PyScript and MicroPython with one fetch."""
     for warm in (False, True):
         how = "warm" if warm else "cold"
         for strategy in STRATEGIES:
@@ -55,7 +55,7 @@ def _first(benchmark: Benchmark, page: str, warm: bool, seen: list[float]) -> fl
 
 
 def _visit(tab: SiteTab, page: str) -> None:
-    """Opens a page, and waits until it has nothing more to do that the next one would wait for."""
+    """Opens a page and waits until it is idle, so that it does not slow the next visit."""
     tab.page.goto(f"{tab.origin}/{page}.html")
     tab.page.wait_for_function("window.firstMs")
     tab.page.wait_for_function("!['booting', 'running'].includes(document.documentElement.dataset.state)")

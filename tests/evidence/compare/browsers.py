@@ -1,4 +1,4 @@
-"""The browsers and modes of a comparison, whoever drives them."""
+"""The browsers and modes of the comparison, driven by Playwright or Selenium."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -16,7 +16,7 @@ WEBKIT = "webkit"
 
 @dataclass
 class Started:
-    """A browser that runs, with a profile that nobody has used before."""
+    """A running browser with a new profile."""
 
     version: str
     new_tab: Callable[[], AbstractContextManager[Tab]]
@@ -24,7 +24,7 @@ class Started:
 
 @dataclass
 class Browser:
-    """A browser in some mode: what it is, and how it is started."""
+    """A browser in a mode: its names, and how to start it."""
 
     engine: str
     mode: str
@@ -32,22 +32,22 @@ class Browser:
 
 
 def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[str, str]]:
-    """All browsers and modes that this machine has, and why it has not the others.
+    """Returns the browsers and modes that this machine has, and the reasons for missing ones.
 
-    :param stack: ends what is started for them.
+    :param stack: closes what they need, such as a virtual screen.
     """
     browsers = [by_playwright(mode, playwright) for mode in ALL_MODES]
     path = webkit.browser_path()
     if not path:
         return browsers, {WEBKIT: f"there is no WebKitGTK here: install {' and '.join(webkit.PACKAGES)} on Debian"}
     display = stack.enter_context(webkit.virtual_screen())
-    # It is always an ephemeral session, so there is one mode of it alone.
+    # WebDriver sessions of WebKitGTK are always ephemeral, so it has this mode only.
     browsers.append(Browser(WEBKIT, "webkit-ephemeral", partial(_by_selenium, path, display)))
     return browsers, {}
 
 
 def by_playwright(mode: Mode, playwright: Playwright) -> Browser:
-    """A browser that Playwright drives."""
+    """Returns a browser that Playwright drives."""
     return Browser(mode.browser, mode.name, partial(_start, mode, playwright))
 
 

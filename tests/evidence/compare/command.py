@@ -1,4 +1,4 @@
-"""What ``python3 build.py compare`` does: runs the comparison, writes ``results.json`` and a page."""
+"""The command ``python3 build.py compare``: runs the comparison, writes ``results.json`` and a report page."""
 
 from contextlib import ExitStack
 from functools import partial
@@ -17,12 +17,13 @@ FIGURES = "results.json"
 
 
 def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None, resume: bool) -> int:
-    """Compares in all browsers and modes found, or in those named; gives the exit status.
+    """Compares the strategies in browsers and modes; returns the exit status.
 
-    :param out: where ``results.json`` and the report go; both are written again after each browser and distance.
-    :param runs: how often each quantity is measured.
-    :param seed: of the order in which strategies take their turns; drawn where none is given.
-    :param resume: go on with what stands in ``results.json``, with its runs and its seed.
+    :param out: the folder for ``results.json`` and the report, which are rewritten after each browser and place.
+    :param runs: number of measurements of each quantity.
+    :param modes: names of modes; all if empty.
+    :param seed: seed of the order of strategies; random if None.
+    :param resume: whether to continue the run in ``results.json``, with its number of runs and its seed.
     """
     console = Console()
     set_up_browsers()

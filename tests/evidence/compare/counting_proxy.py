@@ -1,6 +1,6 @@
-"""Stands in front of the homeserver: passes every request on, and counts what no page is told.
+"""A reverse proxy that counts requests, preflights and bytes, which pages cannot see completely.
 
-With the site behind the same address it makes the homeserver the page's own origin.
+If it serves the site as well, the homeserver is on the page's own origin.
 """
 
 import asyncio
@@ -17,21 +17,21 @@ Receive = Callable[[], Coroutine[Any, Any, dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 MATRIX = "/_matrix/"
-# What belongs to a connection rather than to a message (https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
+# Connection-specific headers (https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1).
 _OF_THE_CONNECTION = {b"connection", b"keep-alive", b"transfer-encoding", b"upgrade"}
 _MEDIA = ("/media/download/", "/media/thumbnail/", "/media/signed/", "/media/cookie/", "/media/query/", "/media/bundle")
 _HELPERS = ("/media/links", "/media/link/", "/media/config", "/media/cookie")
-# By which a page learns whether its cookie comes along.
+# The probe of whether the browser sends the cookie, which is no media.
 _NO_MEDIA = "/media/cookie/picture"
 _LONGEST_S = 60.0
 
 
 @dataclass
 class Traffic:
-    """What came by since it was last asked for.
+    """The traffic counted since the last call of `take_traffic`.
 
-    :param media: requests for media; ``helpers``: what a strategy asks besides, such as links or a cookie.
-    :param bytes: of bodies of media, as far as they were taken.
+    :param media: requests for media; ``helpers``: a strategy's other requests, such as those for links or a cookie.
+    :param bytes: bytes of media bodies that the client received.
     """
 
     media: int = 0
@@ -41,16 +41,16 @@ class Traffic:
 
 
 class CountingProxy:
-    """Passes requests on to a homeserver.
+    """Forwards requests to a homeserver.
 
-    :param homeserver: its address.
-    :param site: the built site, where it is to stand behind the same address.
-    :param demo: what the site's pages are told.
+    :param homeserver: its URL.
+    :param site: the built site, to serve it on the same origin.
+    :param demo: content of the site's ``demo.json``.
     """
 
     def __init__(self, homeserver: str, site: Path | None = None, demo: Mapping[str, str] | None = None) -> None:
         self.traffic = Traffic()
-        #: Bodies that nobody waited for to the end.
+        #: Number of responses that the client aborted.
         self.aborted = 0
         self._cuts = 0
         self._homeserver = homeserver
@@ -67,26 +67,26 @@ class CountingProxy:
         self._server.stop()
 
     def address(self, host: str = "localhost") -> str:
-        """Its address by the name of one of this machine's loopback addresses."""
+        """Returns the proxy's URL with a loopback host name or address."""
         return f"http://{host}:{self.port}"
 
     def take_traffic(self) -> Traffic:
-        """What came by since the last time."""
+        """Returns the traffic since the last call."""
         taken, self.traffic = self.traffic, Traffic()
         return taken
 
     def cut(self) -> None:
-        """Ends every answer that is on its way, in the middle of its body."""
+        """Truncates every response in progress."""
         self._cuts += 1
 
     async def before_request(self, path: str, gone: "asyncio.Task[Any]") -> None:
-        """What is waited for before a request is passed on.
+        """Hook for subclasses: awaited before a request is forwarded.
 
-        :param gone: is done when nobody waits for the answer any more.
+        :param gone: completes when the client disconnects.
         """
 
     async def before_chunk(self, path: str, size: int) -> None:
-        """What is waited for before so many bytes of an answer's body are passed on."""
+        """Hook for subclasses: awaited before a chunk of a response's body is forwarded."""
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if self._site and not scope["path"].startswith(MATRIX):
@@ -95,7 +95,7 @@ class CountingProxy:
         await self._pass_on(scope, receive, send)
 
     async def _pass_on(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        # Made here, since it belongs to the event loop of the server's thread.
+        # Created here, because it belongs to the event loop of the server's thread.
         self._client = self._client or httpx.AsyncClient(timeout=_LONGEST_S, limits=httpx.Limits(max_connections=None))
         is_media = self._count(scope["method"], scope["path"])
         query = scope["query_string"].decode("ascii")
@@ -105,7 +105,7 @@ class CountingProxy:
             headers=[header for header in scope["headers"] if header[0] not in _OF_THE_CONNECTION],
             content=await _body(receive),
         )
-        gone = asyncio.create_task(receive())  # the next message of a request that is read is that nobody waits for it
+        gone = asyncio.create_task(receive())  # after the request, the next ASGI message is http.disconnect
         if scope["method"] != "OPTIONS":
             await self.before_request(scope["path"], gone)
         if gone.done():
@@ -122,7 +122,7 @@ class CountingProxy:
                     self.aborted += 1
                     break
                 if cuts != self._cuts:
-                    return  # without its end, so that the connection is closed
+                    return  # without the end of the body, so that the server closes the connection
                 await self.before_chunk(scope["path"], len(chunk))
                 if is_media:
                     self.traffic.bytes += len(chunk)
@@ -133,7 +133,7 @@ class CountingProxy:
             await answer.aclose()
 
     def _count(self, method: str, path: str) -> bool:
-        """Notes a request; gives whether its body is a media's."""
+        """Counts a request; returns whether its response is media."""
         if any(mark in path for mark in (*_MEDIA, *_HELPERS)):
             is_media = any(mark in path for mark in _MEDIA) and not path.endswith(_NO_MEDIA)
             if method == "OPTIONS":

@@ -1,4 +1,4 @@
-"""Tells people what a comparison found: a page that stands by itself, and the table in the README."""
+"""Renders the results of a comparison: a self-contained page, and the README's table."""
 
 from pathlib import Path
 from statistics import median
@@ -13,11 +13,11 @@ HERE = Path(__file__).parent
 LATEST = HERE / "latest.json"
 PART = "comparison"
 
-# The one distance that is always there in the wild: a client on one site, the homeserver on another.
+# The typical deployment: the client on one site, the homeserver on another.
 TYPICAL_PLACE = "cross-site"
 COSTS = ("time to the first media", "time to the last media", "requests", "preflights", "bytes")
 VISITS = ("first visit", "after a reload")
-# What the figures of other strategies are measured by: it works everywhere, and everybody has something like it.
+# The strategy to which times are relative: it works everywhere and resembles what clients do today.
 REFERENCE_STRATEGY = "blob"
 _PLOTS = (
     ("first", "First media on show", "{:.2f}"),
@@ -29,7 +29,7 @@ _SIGNS = {WORKS: "✓", FAILS: "✗", NOT_RUN: "-"}
 
 
 def page(results: Results) -> str:
-    """The report as HTML, with nothing outside of it."""
+    """Returns the report as HTML without external resources."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
@@ -55,7 +55,7 @@ def page(results: Results) -> str:
 
 
 def summary_sentences(results: Results) -> list[str]:
-    """Which strategy works where, and what it costs, in a sentence for each strategy."""
+    """Returns a sentence per strategy: where it works and what it costs."""
     sentences = []
     for strategy in STRATEGIES:
         good: list[str] = []
@@ -75,7 +75,7 @@ def summary_sentences(results: Results) -> list[str]:
 
 
 def readme_table(results: Results) -> str:
-    """The table that stands in the README: from another site, by mode, and what a visit costs."""
+    """Returns the README's table: verdicts by mode with a cross-site homeserver, and costs of a visit."""
     shown = modes(results)
     lines = [
         f"| {' | '.join(['', *shown, 'first visit', 'after a reload'])} |",
@@ -89,17 +89,17 @@ def readme_table(results: Results) -> str:
 
 
 def write_readme(results: Results) -> None:
-    """Puts the table into the README."""
+    """Writes the table into the README."""
     readme.write_between(PART, readme_table(results))
 
 
 def modes(results: Results) -> list[str]:
-    """The modes in the order in which they were run."""
+    """Returns the modes in the order in which they were run."""
     return list(dict.fromkeys(cell.setting.mode for cell in results.cells))
 
 
 def _shown(results: Results, mode: str, place: str, strategy: str) -> tuple[str, str, str]:
-    """Verdict, sign and words for a strategy, by the interpreter that does best: `blocking` has no choice of one."""
+    """Returns verdict, sign and words of a strategy, by the first interpreter that ran it (`blocking` has one)."""
     best = (NOT_RUN, _SIGNS[NOT_RUN], "")
     for interpreter in ("micropython", "pyodide"):
         cells = _cells(results, mode, place, strategy, interpreter)
@@ -128,7 +128,7 @@ def _measures(results: Results, place: str, strategy: str, name: str) -> list[Me
 
 
 def _typical(results: Results, strategy: str, when: str) -> str:
-    """Requests, preflights and bytes from another site, the median of all browsers."""
+    """Returns requests, preflights and bytes with a cross-site homeserver, as medians of all browsers."""
     counts = []
     for name in ("requests", "preflights", "bytes"):
         values = [measure.median for measure in _measures(results, TYPICAL_PLACE, strategy, f"{when}: {name}")]
@@ -139,9 +139,9 @@ def _typical(results: Results, strategy: str, when: str) -> str:
 
 
 def _figures(results: Results, strategy: str) -> dict[str, float | None]:
-    """What the plots show of a strategy from another site, each the median of all browsers; nothing where it failed.
+    """Returns a strategy's figures with a cross-site homeserver, as medians of all browsers; None where it failed.
 
-    Times are shares of the yardstick's in the same browser, since browsers and machines differ more than strategies do.
+    Times are relative to the reference strategy's in the same browser, because browsers differ more than strategies.
     """
     return {
         "first": _share(results, strategy, "first visit: time to the first media"),
@@ -168,7 +168,7 @@ def _sum(results: Results, strategy: str, when: str, names: tuple[str, ...], uni
 
 
 def _cost(results: Results, mode: str, place: str, strategy: str, name: str) -> str:
-    """A median with its spread."""
+    """Returns a median with its range."""
     for measure in _measures(results, place, strategy, name):
         if measure.setting.mode == mode:
             low, high = min(measure.values), max(measure.values)
@@ -183,7 +183,7 @@ def _megabytes(size: float) -> str:
 
 
 def _words(results: Results) -> list[dict[str, Any]]:
-    """What browsers and homeserver said, each with where it was said."""
+    """Returns the messages of browsers and homeserver, each with the settings in which it occurred."""
     said: dict[tuple[str, str], list[str]] = {}
     for cell in results.cells:
         if cell.words:

@@ -1,4 +1,4 @@
-"""The form of ``results.json``, and what can be asked of it.
+"""The format of ``results.json``, and classes to read and write it.
 
 ``about``: ``machine`` (system, processor, cores), ``versions``, ``date`` (ISO 8601), ``seed`` of the order, ``runs``.
 ``cells``: a list of ``{engine, version, mode, homeserver, interpreter, strategy, media, verdict, words}``, where
@@ -23,7 +23,7 @@ WORKS, FAILS, NOT_RUN = "works", "fails", "not run"
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how something was run."""
+    """The circumstances of a cell or a measure."""
 
     engine: str
     version: str
@@ -45,7 +45,7 @@ class Cell:
 
 @dataclass
 class Measure:
-    """One quantity, as often as it was measured."""
+    """The measurements of one quantity."""
 
     setting: Setting
     media: str
@@ -55,7 +55,7 @@ class Measure:
 
     @property
     def median(self) -> float:
-        """The middle one of the values."""
+        """Median of the values."""
         return median(self.values)
 
 
@@ -76,13 +76,13 @@ class Results:
         self.measures.append(Measure(setting, media, name, unit, [value]))
 
     def add(self, other: "Results") -> None:
-        """Adds what was found elsewhere, in another browser or at another distance."""
+        """Adds the results of another browser or place."""
         self.cells += other.cells
         self.measures += other.measures
         self.about["versions"].update({cell.setting.engine: cell.setting.version for cell in other.cells})
 
     def write(self, path: Path) -> None:
-        """Writes the file that is described above."""
+        """Writes ``results.json``."""
         whole = {
             "about": self.about,
             "cells": [_flat(cell) for cell in self.cells],
@@ -93,7 +93,7 @@ class Results:
 
     @classmethod
     def read(cls, path: Path) -> "Results":
-        """Reads such a file."""
+        """Reads ``results.json``."""
         whole = json.loads(path.read_text(encoding="utf-8"))
         return cls(
             whole["about"],
@@ -103,7 +103,7 @@ class Results:
 
 
 def verdict(cells: Iterable[Cell]) -> tuple[str, str]:
-    """What to say of all kinds of media together: a verdict, or the kinds that fail, and the words of the first."""
+    """Returns a verdict for all kinds of media, or the kinds that fail, and the words of the first failure."""
     tried = list(cells)
     bad = [cell for cell in tried if cell.verdict != WORKS]
     if not bad:

@@ -1,4 +1,4 @@
-"""Runs every strategy in every browser and mode that this machine has, against a homeserver at three distances."""
+"""Runs every strategy in every browser and mode, with the homeserver on the same origin, same site and cross-site."""
 
 import json
 import os
@@ -32,11 +32,11 @@ Progress = Callable[[str], None]
 
 
 class ComparisonSites:
-    """The sites and homeservers of a comparison.
+    """The sites and proxies of a comparison.
 
-    Each strategy has a site of its own, so that none finds what another has kept: all on ``localhost``, on ports of
-    their own. Behind each, on the same origin, stands the homeserver; beside each a gateway to the same homeserver that
-    is the same site under the name ``localhost`` and another site under 127.0.0.1.
+    Each strategy has its own origin, so strategies share no storage: ``localhost`` with its own port, where a proxy
+    serves both the site and the homeserver (same-origin). A second proxy per strategy to the same homeserver is
+    same-site under the name ``localhost`` and cross-site under 127.0.0.1.
     """
 
     def __init__(self, demonstration: Demonstration, state: Path, stack: ExitStack) -> None:
@@ -49,16 +49,16 @@ class ComparisonSites:
         self._own: dict[str, CountingProxy] = {}
         for strategy in STRATEGIES:
             self._beside[strategy] = stack.enter_context(CountingProxy(homeserver))
-            # The address that the page is told is replaced by its parameter; this one lets it know the account.
+            # The page's parameter overrides this homeserver; only for it does the page use the demonstration's account.
             told = {**account, "homeserver": self._beside[strategy].address()}
             self._own[strategy] = stack.enter_context(CountingProxy(homeserver, state / "site", told))
 
     def proxy(self, place: str, strategy: str) -> CountingProxy:
-        """Where the requests of a strategy come by."""
+        """Returns the proxy that receives a strategy's requests to the homeserver."""
         return (self._own if place == "same-origin" else self._beside)[strategy]
 
     def page(self, setting: Setting, **parameters: str) -> str:
-        """The address of a strategy's page, which speaks to the homeserver at some distance."""
+        """Returns the URL of a strategy's page with the homeserver in the setting's place."""
         host = "127.0.0.1" if setting.homeserver == "cross-site" else "localhost"
         homeserver = self.proxy(setting.homeserver, setting.strategy).address(host)
         given = {"homeserver": homeserver, "interpreter": setting.interpreter, "alone": "1", **parameters}
@@ -68,7 +68,7 @@ class ComparisonSites:
 
 @contextmanager
 def comparison_sites(state: Path, homeserver_port: int, progress: Progress) -> Iterator[ComparisonSites]:
-    """Starts a homeserver with the sample room, the sites and the gateways; stops them afterwards."""
+    """Starts a homeserver with the sample room, the sites and the proxies; stops them afterwards."""
     demonstration = Demonstration(state, 0, homeserver_port)
     with ExitStack() as stack:
         stack.callback(demonstration.stop)
@@ -77,10 +77,10 @@ def comparison_sites(state: Path, homeserver_port: int, progress: Progress) -> I
 
 
 def new_results(seed: int | None = None, runs: int = RUNS) -> Results:
-    """Results of nothing yet, on this machine.
+    """Returns empty results of this machine.
 
-    :param seed: of the order in which strategies take their turns; drawn where none is given.
-    :param runs: how often each quantity is to be measured.
+    :param seed: seed of the order of strategies; random if None.
+    :param runs: number of measurements of each quantity.
     """
     return Results(about(random.randrange(10**6) if seed is None else seed, runs))
 
@@ -94,11 +94,11 @@ def compare(
     strategies: tuple[str, ...] = STRATEGIES,
     progress: Progress,
 ) -> Iterator[None]:
-    """Runs it all into the results, and gives after each browser and distance, so that they can be kept.
+    """Adds to the results, and yields after each browser and place, so that the caller can save them.
 
-    Browsers and distances that the results have already are left out.
+    Browsers and places that the results already have are skipped.
 
-    :param progress: told what is being done.
+    :param progress: called with a description of each step.
     """
     known = {(cell.setting.mode, cell.setting.homeserver) for cell in results.cells}
     for browser in browsers:
@@ -119,7 +119,7 @@ def _compare_at(
     strategies: tuple[str, ...],
     progress: Progress,
 ) -> None:
-    """All rounds of one browser at one distance."""
+    """Runs all rounds of one browser with the homeserver in one place."""
     runs = results.about["runs"]
     order = random.Random(f"{results.about['seed']} {browser.mode} {homeserver}")
     for run in range(runs):
@@ -133,14 +133,14 @@ def _compare_at(
 
 
 def _interpreters(strategy: str, run: int) -> tuple[str, ...]:
-    """In the first round both, to see what works; then the one to be measured, of which `blocking` has no choice."""
+    """Returns both interpreters in the first round, then the one to measure (`blocking` has only one)."""
     if run == 0:
         return MEASURED_INTERPRETER, OTHER_INTERPRETER
     return (OTHER_INTERPRETER,) if strategy == "blocking" else (MEASURED_INTERPRETER,)
 
 
 def _try(sites: ComparisonSites, started: Started, results: Results, setting: Setting, *, verify: bool) -> None:
-    """A visit in a new tab; what breaks in it is said in the cells of this one setting."""
+    """Visits in a new tab; an error makes the cells of this setting fail."""
     try:
         with started.new_tab() as tab:
             visit(sites, tab, results, setting, verify=verify)
@@ -151,7 +151,7 @@ def _try(sites: ComparisonSites, started: Started, results: Results, setting: Se
 
 
 def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, *, verify: bool) -> None:
-    """One visit of one strategy's page, and one reload; notes what was shown and what it cost.
+    """Visits one strategy's page and loads it again; records what was shown and what it cost.
 
     :raises PlaywrightError, WebDriverException, Unsettled: if the page does not come to an end.
     """
@@ -192,9 +192,9 @@ def _note(results: Results, setting: Setting, when: str, seen: dict[str, Any], s
 
 
 def about(seed: int | None, runs: int) -> dict[str, Any]:
-    """This machine, the versions of everything, and how it is measured.
+    """Returns a description of the machine, the versions and the run.
 
-    :param seed: of the order in which things take their turns, if they are shuffled.
+    :param seed: seed of the order, if it is shuffled.
     """
     return {
         "machine": {

@@ -1,4 +1,4 @@
-"""One tab of any browser, in the few words that a comparison needs, whoever drives the browser."""
+"""A browser tab with the operations that the comparison needs, for Playwright and Selenium alike."""
 
 import json
 import time
@@ -14,25 +14,25 @@ from tests.browser import pixels
 _SETTLED_S = 90.0
 _STATE = "() => document.documentElement.dataset.state"
 _REPORT = "() => document.getElementById('report').textContent"
-# One column, in which nothing covers what is to be looked at.
+# Narrow enough for a one-column layout, in which nothing covers the media.
 SIZE = (480, 900)
 
 
 class Unsettled(Exception):
-    """A page that neither finished nor said why."""
+    """The page was neither done nor failed in time."""
 
 
 class Tab(Protocol):
     """A tab."""
 
     def open(self, url: str) -> None:
-        """Opens an address and waits until it has loaded."""
+        """Opens a URL and waits until it has loaded."""
 
     def evaluate(self, function: str, *arguments: Any) -> Any:
-        """Calls a JavaScript function in the page; a promise is waited for."""
+        """Calls a JavaScript function in the page and awaits its result."""
 
     def screenshot(self) -> Image.Image:
-        """What stands in the window."""
+        """Returns a screenshot of the viewport."""
 
 
 class PlaywrightTab:
@@ -54,7 +54,7 @@ class PlaywrightTab:
 
 @contextmanager
 def playwright_tab(context: BrowserContext) -> Iterator[PlaywrightTab]:
-    """A new tab, closed afterwards."""
+    """Opens a tab and closes it afterwards."""
     page = context.new_page()
     try:
         yield PlaywrightTab(page)
@@ -63,9 +63,9 @@ def playwright_tab(context: BrowserContext) -> Iterator[PlaywrightTab]:
 
 
 def wait_until_settled(tab: Tab) -> str:
-    """Waits until a page of the site is ``done`` or has ``failed``.
+    """Waits until a page of the site is ``done`` or ``failed``, and returns its state.
 
-    :raises Unsettled: if it does neither in a minute and a half.
+    :raises Unsettled: if it is neither within 90 seconds.
     """
     deadline = time.monotonic() + _SETTLED_S
     while time.monotonic() < deadline:
@@ -77,5 +77,5 @@ def wait_until_settled(tab: Tab) -> str:
 
 
 def report(tab: Tab) -> dict[str, Any]:
-    """What a page reports."""
+    """Returns a page's report."""
     return dict(json.loads(tab.evaluate(_REPORT)))

@@ -1,4 +1,4 @@
-"""Whether media are shown: by their pixels, their position and their length, not by the absence of an error."""
+"""Verifies that media are shown by their pixels, their position and their duration, not by the absence of errors."""
 
 import time
 from typing import Any
@@ -14,16 +14,16 @@ from tests.browser.site_tab import SEEK
 from tests.evidence.compare.results import FAILS, MEDIA, NOT_RUN, WORKS, Cell, Setting
 from tests.evidence.compare.tabs import Tab
 
-# Of each kind so many are looked at; the state of all is asked for.
+# Number of media compared by pixels per kind; the state of all is checked.
 _LOOKED_AT = 3
 _PAINTED_S = 3.0
-# What answers no ranges can be sought once the browser has all of it, which takes some browsers longer.
+# Without range requests a video is seekable once it is loaded completely, which takes some browsers longer.
 _ARRIVED_S = 20.0
 _NEAR_S = 0.1
 _ELEMENTS = """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => ({
   tag: element.localName, duration: element.duration, encrypted: element.closest(".encrypted") !== null,
   ...element.dataset }))"""
-# Brings an element into the middle of the window; gives where it stands, once it is painted there.
+# Scrolls an element into the middle of the viewport; resolves to its box, once it is painted.
 _INTO_VIEW = """(selector) => new Promise((resolve) => {
   const element = document.querySelector(selector);
   element.scrollIntoView({ block: "center" });
@@ -42,7 +42,7 @@ _SELECTORS = {
 
 
 def verify_media(tab: Tab, setting: Setting, report: dict[str, Any], samples: dict[str, Sample]) -> list[Cell]:
-    """A cell for each kind of media on a page that has settled."""
+    """Returns a cell for each kind of media on a page that is done or failed."""
     refusal = _refusal(setting, report)
     if refusal:
         return [Cell(setting, media, *refusal) for media in MEDIA]
@@ -55,12 +55,12 @@ def verify_media(tab: Tab, setting: Setting, report: dict[str, Any], samples: di
 
 
 def not_run_cells(setting: Setting, words: str) -> list[Cell]:
-    """The cells of what could not be tried."""
+    """Returns the cells of a setting that could not be run."""
     return [Cell(setting, media, NOT_RUN, words) for media in MEDIA]
 
 
 def failed_cells(setting: Setting, words: str) -> list[Cell]:
-    """The cells of a page that did not come to an end."""
+    """Returns the cells of a page that did not settle."""
     return [Cell(setting, media, FAILS, words) for media in MEDIA]
 
 
@@ -87,7 +87,7 @@ def _kind(key: str, kind: str) -> str:
 
 
 def _looked_at(tab: Tab, media: str, selector: str, elements: list[dict[str, Any]], samples: dict[str, Sample]) -> str:
-    """What is wrong with media of a kind; a script that fails on one of them says nothing of the other kinds."""
+    """Returns what is wrong with media of a kind; an error of a script counts for this kind alone."""
     try:
         return _first_difference(tab, media, selector, elements, samples)
     except (PlaywrightError, WebDriverException) as error:

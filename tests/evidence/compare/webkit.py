@@ -1,6 +1,6 @@
-"""WebKit as Debian has it: WebKitGTK's MiniBrowser on a virtual screen, driven over WebDriver by Selenium.
+"""Debian's WebKitGTK MiniBrowser on a virtual screen, driven by Selenium over WebDriver.
 
-Its sessions are always ephemeral, as a private window's are, and a new one is started for every tab.
+WebDriver sessions are always ephemeral, like private windows; a new one is started for every tab.
 """
 
 import os
@@ -35,11 +35,11 @@ called.then((value) => done({ value }), (error) => done({ error: String(error) }
 
 
 class ScriptFailed(WebDriverException):
-    """What a script in the page threw."""
+    """A script in the page threw an error."""
 
 
 def browser_path() -> str:
-    """Where the browser is, installed if need be and possible; empty where there is none."""
+    """Returns the browser's path, and installs it if possible; empty if there is none."""
     found = _find()
     if not found:
         for package in PACKAGES:
@@ -54,7 +54,7 @@ def _find() -> str:
 
 @contextmanager
 def virtual_screen() -> Iterator[str]:
-    """A screen that nobody sees; gives its name, for ``DISPLAY``."""
+    """Starts a virtual screen (Xvfb); yields its name for ``DISPLAY``."""
     reading, writing = os.pipe()
     command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]
     with subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL) as screen:
@@ -76,7 +76,7 @@ class WebKitTab:
 
     @property
     def version(self) -> str:
-        """The browser's own."""
+        """The browser's version."""
         return str(self._driver.capabilities.get("browserVersion", ""))
 
     def open(self, url: str) -> None:
@@ -93,7 +93,7 @@ class WebKitTab:
 
 
 def _started(path: str, display: str) -> webdriver.WebKitGTK:
-    """Starts the browser; one that does not come up in time is given up, and another one started."""
+    """Starts the browser; if it does not start in time, kills it and tries again."""
     options = Options()
     options.binary_location = path
     options.add_argument("--automation")
@@ -112,7 +112,7 @@ def _started(path: str, display: str) -> webdriver.WebKitGTK:
 
 @contextmanager
 def webkit_tab(path: str, display: str) -> Iterator[WebKitTab]:
-    """A browser with one tab, ended afterwards."""
+    """Starts a browser with one tab and quits it afterwards."""
     driver = _started(path, display)
     try:
         yield WebKitTab(driver)

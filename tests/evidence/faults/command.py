@@ -1,5 +1,4 @@
-"""What ``python3 build.py compare --faults`` does: a thousand loads under each fault, in Chromium, in Firefox, and in
-Firefox's private windows."""
+"""The command ``python3 build.py compare --faults``: a thousand loads under each fault in Chromium and Firefox."""
 
 import tempfile
 from collections.abc import Iterator
@@ -34,11 +33,11 @@ _ENGINES = {mode.name: mode for mode in (CHROMIUM, FIREFOX, FIREFOX_PRIVATE)}
 
 
 def run(out: Path, *, modes: list[str], rows: list[str], loads: int = LOADS) -> int:
-    """Runs all of it; gives the exit status, which is 1 where something was wrong.
+    """Runs the scenarios; returns the exit status, which is 1 if any has flaws.
 
-    :param out: where ``faults.json`` goes, written again after each fault.
-    :param modes: the browsers; all, if none is named.
-    :param rows: words of the faults' names; all faults, if there are none.
+    :param out: the folder for ``faults.json``, which is rewritten after each fault.
+    :param modes: names of browsers; all if empty.
+    :param rows: parts of faults' names; all faults if empty.
     """
     console = Console()
     unknown = sorted(set(modes) - set(_ENGINES))
@@ -72,7 +71,7 @@ def run(out: Path, *, modes: list[str], rows: list[str], loads: int = LOADS) -> 
 
 @contextmanager
 def browser_for(scenario: Scenario, mode: Mode, playwright: Playwright) -> Iterator[BrowserContext]:
-    """A browser as a scenario needs it."""
+    """Launches the browser that a scenario needs."""
     with launch_browser(
         with_storage_limit(mode, SMALL_DISK_KB) if scenario.small_disk else mode, playwright
     ) as context:

@@ -1,4 +1,4 @@
-"""Where faults are tried: a homeserver with many pictures, a page that binds what it is given, and what it shows."""
+"""The environment of fault injection: a homeserver with images, a faulty proxy and a page to load them."""
 
 import hashlib
 import io
@@ -26,7 +26,7 @@ from web.site import build
 _SIZE = (96, 64)
 # Half of it: small enough for a bundle.
 _THUMBNAIL = {"data_width": "48", "data_height": "32", "data_method": "crop"}
-# How long all of a page's media may take to be shown or to fail; a load without an end is one that takes longer.
+# Time limit for all of a page's media to be shown or to fail; a load that takes longer counts as hung.
 _LONGEST_MS = 240_000
 # Seconds after which the page gives up on a silent server (by default it takes a minute), and the rate at which a
 # body of unknown size must arrive at the least, which limits how long an image may take.
@@ -36,7 +36,7 @@ _SETTLED = """() => {
   const all = [...document.querySelectorAll("#elements img")];
   return all.every((element) => ["shown", "failed"].includes(element.dataset.state));
 }"""
-# What each element shows: its pixels' hash, or the words in its place.
+# Reads what each element shows: the hash of its pixels, or the message in its place.
 _SEEN = """() => Promise.all([...document.querySelectorAll("#elements img")].map(async (image) => {
   const { mxc, state, source } = image.dataset;
   if (state !== "shown") return { mxc, state, words: image.nextElementSibling?.firstChild.textContent ?? "" };
@@ -60,11 +60,11 @@ _EMPTY = """() => document.getElementById("elements").replaceChildren()"""
 
 @dataclass
 class LoadOutcomes:
-    """What became of the loads of a page.
+    """Outcomes of a page's loads.
 
-    :param shown: as many as show the right picture; ``wrong``: those that show another, or a part of it, by strategy.
-    :param failed: by the words in their place; ``hung``: those that came to no end.
-    :param from_disk: as many of those shown as were not fetched.
+    :param shown: number of elements with the right image; ``wrong``: those with another or a partial one, by strategy.
+    :param failed: number of failures by message; ``hung``: number of loads that did not end.
+    :param from_disk: number of those shown that were read from disk.
     """
 
     shown: int = 0
@@ -75,11 +75,11 @@ class LoadOutcomes:
 
     @property
     def loads(self) -> int:
-        """How many there were."""
+        """Number of loads."""
         return self.shown + sum(self.wrong.values()) + sum(self.failed.values()) + self.hung
 
     def add(self, other: "LoadOutcomes") -> None:
-        """Adds what became of other loads."""
+        """Adds the outcomes of other loads."""
         self.shown += other.shown
         self.hung += other.hung
         self.from_disk += other.from_disk
@@ -89,24 +89,24 @@ class LoadOutcomes:
 
 
 class LoadingTab:
-    """A window with a page that shows whatever it is given."""
+    """A tab with the page ``binding``."""
 
     def __init__(self, site_tab: SiteTab, strategy: str, pixels: dict[str, str], min_rate: int) -> None:
         self.site_tab = site_tab
         self._strategy = strategy
         self._pixels = pixels
-        # Thumbnails are what bundles are for.
+        # Bundles contain thumbnails only.
         self._form = _THUMBNAIL if strategy == "bundle" else {}
         site_tab.page.add_init_script(_CLOCK)
         site_tab.open("binding", strategy=strategy, patience=_PATIENCE_S, min_rate=str(min_rate))
         assert site_tab.state == "done", site_tab.page.locator("#problem").inner_text()
 
     def add(self, mxcs: list[str]) -> None:
-        """Puts an element for each media into the page."""
+        """Adds an element for each media to the page."""
         add_elements(self.site_tab, mxcs, "img", 0, **self._form)
 
     def wait_for(self, shown: int) -> None:
-        """Waits until so many are shown."""
+        """Waits until at least so many are shown."""
         self.site_tab.page.wait_for_function(
             "(shown) => document.querySelectorAll('#elements img[data-state=shown]').length >= shown",
             arg=shown,
@@ -114,7 +114,7 @@ class LoadingTab:
         )
 
     def settle(self) -> LoadOutcomes:
-        """Waits until each is shown or has failed; gives what became of them."""
+        """Waits until each is shown or failed; returns the outcomes."""
         with suppress(PlaywrightTimeout):  # those that hang are counted
             self.site_tab.page.wait_for_function(_SETTLED, timeout=_LONGEST_MS)
         seen = LoadOutcomes()
@@ -123,16 +123,16 @@ class LoadingTab:
         return seen
 
     def retry(self) -> LoadOutcomes:
-        """Presses all buttons that offer it, as a person would; gives what became of all media then."""
+        """Clicks all buttons to try again; returns the outcomes of all media then."""
         self.site_tab.page.evaluate(_RETRY)
         return self.settle()
 
     def empty(self) -> None:
-        """Takes all elements out."""
+        """Removes all elements."""
         self.site_tab.page.evaluate(_EMPTY)
 
     def console_lines(self, words: str) -> list[str]:
-        """What the console has, of lines with these words in them."""
+        """Returns the console's lines that contain these words."""
         return [line for line in self.site_tab.console_messages if words in line]
 
     def _judge(self, element: dict[str, Any], seen: LoadOutcomes) -> None:
@@ -172,26 +172,26 @@ class FaultEnvironment:
 
     @property
     def pictures(self) -> list[str]:
-        """Their addresses."""
+        """``mxc://`` URIs of the images."""
         return list(self._pixels)
 
     def tab(self, context: BrowserContext, strategy: str, beside: LoadingTab | None = None) -> LoadingTab:
-        """A new tab.
+        """Opens a new tab.
 
-        :param beside: a tab on whose origin it is to be.
+        :param beside: a tab whose origin to share.
         """
         site_tab = SiteTab(context, self.server.url, beside.site_tab.origin if beside else "")
         pixels = self._thumbnails if strategy == "bundle" else self._pixels
         return LoadingTab(site_tab, strategy, pixels, self._min_rate)
 
     def close(self) -> None:
-        """Ends what it has started itself."""
+        """Stops the site's server and closes the client of the room."""
         self.server.stop()
         self._room.close()
 
 
 def _digest(image: Image.Image) -> str:
-    """The hash of what a canvas has of a picture."""
+    """Returns the hash of an image's pixels as a canvas has them."""
     return hashlib.sha256(image.convert("RGBA").tobytes()).hexdigest()
 
 

@@ -1,6 +1,6 @@
-"""A relay in front of the homeserver that does to answers what networks, proxies and homeservers do when they fail.
+"""A reverse proxy that injects the faults of networks, proxies and homeservers into responses.
 
-It writes to the browser's connection byte by byte, since no server of the usual kind can be made to answer wrongly.
+It writes raw bytes to the client's connection, because HTTP server libraries do not send malformed responses.
 """
 
 import asyncio
@@ -19,18 +19,18 @@ from tests.relay import InThread
 
 _LONGEST_S = 60.0
 _OF_THE_CONNECTION = {b"connection", b"keep-alive", b"transfer-encoding", b"content-length"}
-# What a fault is about; the rest, as signing in, is left alone.
+# Faults apply to requests of media only, not to those for signing in and the like.
 _MEDIA = "/media/"
-# On these many media depend: every second one is hit.
+# Many media depend on each of these requests, so every second one is hit.
 _SELDOM_ASKED = ("/links", "/bundle")
 Headers = list[tuple[bytes, bytes]]
 
 
 @dataclass
 class Exchange:
-    """A request, the homeserver's answer to it, and the way to the browser.
+    """A request, the homeserver's response, and the connection to the browser.
 
-    :param nth: how often this was asked before.
+    :param nth: number of equal requests before it.
     :param rng: which is the same in each run with the same seed.
     """
 
@@ -44,25 +44,25 @@ class Exchange:
     writer: asyncio.StreamWriter
 
     async def answer(self) -> None:
-        """Gives the browser the homeserver's answer, or what a fault has made of it."""
+        """Sends the response, as a fault may have changed it."""
         await self.send(self.head(len(self.body)) + self.body)
 
     def head(self, length: int | None) -> bytes:
-        """The head of the answer, on a connection that ends with it.
+        """Returns the response's head, with ``Connection: close``.
 
-        :param length: what it announces; nothing if it does not.
+        :param length: the Content-Length; None for no such header.
         """
         announced = [] if length is None else [(b"content-length", str(length).encode())]
         lines = [name + b": " + value for name, value in (*self.headers, *announced, (b"connection", b"close"))]
         return b"\r\n".join([f"HTTP/1.1 {self.status} -".encode(), *lines, b"", b""])
 
     async def send(self, content: bytes) -> None:
-        """Sends the browser these bytes."""
+        """Sends bytes to the browser."""
         self.writer.write(content)
         await self.writer.drain()
 
     def reset(self) -> None:
-        """Ends the connection at once, and tells the browser that it was not meant to end."""
+        """Resets the connection (TCP RST)."""
         connection: socket.socket = self.writer.get_extra_info("socket")
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
@@ -70,10 +70,11 @@ class Exchange:
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done in the place of an answer.
+    """A fault of a response.
 
-    :param probability: of the answers to which it is done, as chance has it.
-    :param needs_body: whether it takes a body to do it to.
+    :param apply: sends something instead of the response.
+    :param probability: share of the responses to which it is applied.
+    :param needs_body: whether it applies to responses with a body only.
     """
 
     apply: Callable[[Exchange], Awaitable[None]]
@@ -81,7 +82,7 @@ class Fault:
     needs_body: bool = False
 
     def hits(self, exchange: Exchange) -> bool:
-        """Whether this is one of those that it is done to."""
+        """Whether the fault applies to this exchange."""
         if exchange.method == "OPTIONS" or _MEDIA not in exchange.path or (self.needs_body and len(exchange.body) < 2):
             return False
         if self.probability < 1 and exchange.path.endswith(_SELDOM_ASKED):
@@ -90,19 +91,19 @@ class Fault:
 
 
 class FaultyProxy(InThread):
-    """Passes requests on to a homeserver, and its answers back through a fault.
+    """Forwards requests to a homeserver and applies a fault to its responses.
 
     >>> with FaultyProxy(8008, seed=1) as proxy:
     ...     with proxy.applying(reset_at_the_start):
     ...         httpx.get(proxy.url)
 
     :param port: the homeserver's.
-    :param seed: of what chance decides.
+    :param seed: seed of the random choices.
     """
 
     def __init__(self, port: int, seed: int = 0) -> None:
         super().__init__()
-        #: How many answers a fault was done to.
+        #: Number of responses to which a fault was applied.
         self.done = 0
         self._fault: Fault | None = None
         self._seed = seed
@@ -113,7 +114,7 @@ class FaultyProxy(InThread):
 
     @contextmanager
     def applying(self, fault: "Fault") -> Iterator[None]:
-        """Does a fault to answers meanwhile."""
+        """Applies a fault to responses inside the ``with`` block."""
         self._fault = fault
         try:
             yield
@@ -140,7 +141,7 @@ class FaultyProxy(InThread):
         try:
             await self._serve(reader, writer)
         except (ConnectionError, httpx.HTTPError, h11.RemoteProtocolError, asyncio.CancelledError):
-            writer.transport.abort()  # one side is gone, or all of it ends
+            writer.transport.abort()  # a side has disconnected, or the proxy is closing
         finally:
             self._serving.discard(task)
             writer.close()
@@ -175,7 +176,7 @@ class FaultyProxy(InThread):
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[h11.Request, bytes] | None:
-    """A request and its body; nothing where the browser made a connection for later and then did without it."""
+    """Reads a request and its body; returns None for a preconnection that the browser closes unused."""
     parser = h11.Connection(h11.SERVER)
     request, body = None, b""
     while True:

@@ -1,4 +1,4 @@
-"""The form of ``faults.json``, and the table in the README that is made of it.
+"""The format of ``faults.json``, and the README's table made from it.
 
 ``about``: ``machine``, ``versions``, ``date``, ``loads``. ``rows``: a list of ``{fault, engine, at_first, in_the_end,
 done}``: what became of the loads by themselves, and once the fault had passed and *Try again* was pressed; each is
@@ -16,7 +16,7 @@ PART = "faults"
 
 
 def flaws(row: dict[str, Any]) -> list[str]:
-    """What is not as it has to be, in words."""
+    """Returns a description of each flaw: wrong images, hung loads, unfitting messages, failed recovery."""
     scenario = SCENARIOS[row["fault"]]
     found = []
     for when in ("at_first", "in_the_end"):
@@ -33,12 +33,12 @@ def flaws(row: dict[str, Any]) -> list[str]:
 
 
 def holds(row: dict[str, Any]) -> bool:
-    """Whether all is as it has to be."""
+    """Whether a row has no flaws."""
     return not flaws(row)
 
 
 def summary(row: dict[str, Any]) -> str:
-    """What became of the loads, in a few words."""
+    """Returns the outcomes of a row in one line."""
     seen, wrong = row["at_first"], flaws(row)
     words = [f"{seen['shown']} shown", *[f"{count} failed: {words}" for words, count in seen["failed"].items()]]
     words.append(f"in the end {row['in_the_end']['shown']} shown")
@@ -46,7 +46,7 @@ def summary(row: dict[str, Any]) -> str:
 
 
 def table(faults: dict[str, Any]) -> str:
-    """The table for the README."""
+    """Returns the README's table."""
     lines = [
         "| fault | in | loads | shown by themselves | failed, and said so | shown in the end "
         "| wrong, without end, or in words that do not fit |",
@@ -62,7 +62,7 @@ def table(faults: dict[str, Any]) -> str:
 
 
 def _bad(row: dict[str, Any]) -> str:
-    """What is shown though it is not whole, what came to no end, and what said something else than what happened."""
+    """Returns wrong images, hung loads and unfitting messages as a cell of the table."""
     hung = max(row[when]["hung"] for when in ("at_first", "in_the_end"))
     by_strategy = [f"{count} by `{name}`" for name, count in row["at_first"]["wrong"].items()]
     unfit = [f"{count} said “{words}”" for words, count in _unfit(row, "at_first").items()]
@@ -70,6 +70,6 @@ def _bad(row: dict[str, Any]) -> str:
 
 
 def _unfit(row: dict[str, Any], when: str) -> dict[str, int]:
-    """Words that no media may say under this fault, and how many did."""
+    """Returns the messages that do not fit the fault, with their numbers."""
     fit = SCENARIOS[row["fault"]].words
     return {words: count for words, count in row[when]["failed"].items() if words not in fit}

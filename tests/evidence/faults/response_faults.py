@@ -1,7 +1,7 @@
-"""What is done to answers, by name.
+"""Faults of responses, by name.
 
-Each is done to a part of the answers, as chance has it: often enough that no load of many escapes, and seldom enough
-that what is tried again comes through.
+Each is applied to responses with a probability: high enough to hit every run with many loads, low enough for retries
+to succeed.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ import json
 
 from tests.evidence.faults.faulty_proxy import Exchange, Fault
 
-# A part of the answers, so that four tries of one media fail together once in a few hundred.
+# With the higher one, four attempts of one load fail together once in about a hundred loads.
 _OFTEN, _SELDOM = 0.3, 0.05
 _STALLED_S = 120.0
 _LONGEST_DELAY_S = 0.6
@@ -31,7 +31,7 @@ async def _rate_limited(exchange: Exchange) -> None:
 
 
 async def _failing(exchange: Exchange) -> None:
-    """500 as the homeserver says it, or 502 and 503 as a proxy does: in HTML, and without the headers of CORS."""
+    """500 as sent by the homeserver, or 502 and 503 as sent by a proxy: in HTML and without CORS headers."""
     exchange.status = exchange.rng.choice([500, 502, 503])
     if exchange.status == 500:
         exchange.headers = [*_CORS, (b"content-type", b"application/json")]
@@ -50,46 +50,46 @@ async def _reset_at_the_start(exchange: Exchange) -> None:
 async def _reset_in_the_middle(exchange: Exchange) -> None:
     """The connection is reset in the middle of the body."""
     await _cut_short(exchange)
-    await asyncio.sleep(0.01)  # else the reset throws away what was sent
+    await asyncio.sleep(0.01)  # else the reset discards the data in the send buffer
     exchange.reset()
 
 
 async def _cut_short(exchange: Exchange) -> None:
-    """The body ends before the length that was announced."""
+    """The body ends before its Content-Length."""
     await exchange.send(exchange.head(len(exchange.body)) + _half(exchange))
 
 
 async def _promised(exchange: Exchange) -> None:
-    """A length of 100 GB is announced, and the media comes."""
+    """Content-Length is 100 GB, and the body is the media."""
     await exchange.send(exchange.head(100_000_000_000) + exchange.body)
 
 
 async def _promised_in_vain(exchange: Exchange) -> None:
-    """A length of 100 GB is announced, and the body stands still in its middle."""
+    """Content-Length is 100 GB, and the body stalls in its middle."""
     await exchange.send(exchange.head(100_000_000_000) + _half(exchange))
     await asyncio.sleep(_STALLED_S)
 
 
 async def _cut_in_chunks(exchange: Exchange) -> None:
-    """The body comes in chunks, without a length, and the last of them does not come."""
+    """The body has chunked transfer coding, without the last chunk."""
     half = _half(exchange)
     exchange.headers.append((b"transfer-encoding", b"chunked"))
     await exchange.send(exchange.head(None) + f"{len(half):x}\r\n".encode() + half + b"\r\n")
 
 
 async def _cut_without_length(exchange: Exchange) -> None:
-    """The body has no length and ends with the connection, too early."""
+    """The body has no Content-Length, and the connection closes too early."""
     await exchange.send(exchange.head(None) + _half(exchange))
 
 
 async def _stalled(exchange: Exchange) -> None:
-    """The body stands still in its middle, and the connection stays."""
+    """The body stalls in its middle, and the connection stays open."""
     await _cut_short(exchange)
     await asyncio.sleep(_STALLED_S)
 
 
 async def _out_of_order(exchange: Exchange) -> None:
-    """Answers come in another order than they were asked for."""
+    """Responses arrive in another order than their requests."""
     await asyncio.sleep(exchange.rng.random() * _LONGEST_DELAY_S)
     await exchange.answer()
 

@@ -1,4 +1,4 @@
-"""What happens while media are loaded, by name, and what may become of them then."""
+"""Scenarios of fault injection by name, and their permitted outcomes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -52,11 +52,11 @@ _ALTER = """async () => {
 
 @dataclass
 class Outcome:
-    """What became of the loads under a fault.
+    """Outcomes of the loads under a fault.
 
-    :param at_first: by themselves.
-    :param in_the_end: after the fault had passed and *Try again* was pressed wherever it was offered.
-    :param done: how often the fault was done, where that is counted.
+    :param at_first: outcomes without user action.
+    :param in_the_end: outcomes after the fault has ended and every button *Try again* was clicked.
+    :param done: number of times that the fault was applied, where it is counted.
     """
 
     at_first: LoadOutcomes = field(default_factory=LoadOutcomes)
@@ -66,12 +66,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A fault.
+    """A scenario.
 
-    :param run: loads media under it, in a tab of its own.
-    :param words: that may stand in a media's place meanwhile.
-    :param heals: whether all media are to be shown in the end, without a reload.
-    :param small_disk: whether the browser is to have next to no storage.
+    :param run: loads media under the fault in a new tab.
+    :param words: messages that may be shown instead of media.
+    :param heals: whether all media must be shown in the end, without a reload.
+    :param small_disk: whether the browser must have a small storage quota.
     """
 
     run: Callable[[FaultEnvironment, BrowserContext, str, list[str]], Outcome]
@@ -81,14 +81,14 @@ class Scenario:
     small_disk: bool = False
 
     def strategies_in(self, mode: Mode) -> tuple[str, ...]:
-        """The strategies that it is played with; in private windows there is no disk."""
+        """Returns the strategies to run; private windows have no disk."""
         return tuple(name for name in self.strategies if not (mode.private and name in ON_DISK))
 
 
 def _answers(
     fault: Fault, environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]
 ) -> Outcome:
-    """Loads while answers go wrong, and again those that failed once they do not."""
+    """Loads while responses are faulty, and retries failed loads afterwards."""
     tab = environment.tab(context, strategy)
     before = environment.proxy.done
     with environment.proxy.applying(fault):
@@ -98,7 +98,7 @@ def _answers(
 
 
 def _restart(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
-    """The homeserver ends in the middle of it, and comes back."""
+    """The homeserver restarts during the loads."""
     tab = environment.tab(context, strategy)
     with environment.proxy.applying(response_faults.out_of_order):  # so that it does take a while
         tab.add(mxcs)
@@ -110,7 +110,7 @@ def _restart(environment: FaultEnvironment, context: BrowserContext, strategy: s
 
 
 def _log_out(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
-    """The session ends on the homeserver in the middle of it."""
+    """The session is logged out on the homeserver during the loads."""
     tab = environment.tab(context, strategy)
     half = len(mxcs) // 2
     tab.add(mxcs[:half])
@@ -121,7 +121,7 @@ def _log_out(environment: FaultEnvironment, context: BrowserContext, strategy: s
 
 
 def _jump(days: int, environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
-    """The device's clock is set to another day in the middle of it."""
+    """The device's clock jumps by days during the loads."""
     tab = environment.tab(context, strategy)
     half = len(mxcs) // 2
     tab.add(mxcs[:half])
@@ -132,7 +132,7 @@ def _jump(days: int, environment: FaultEnvironment, context: BrowserContext, str
 
 
 def _fill(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
-    """There is less room on the device than all of it needs."""
+    """The storage quota is smaller than the media."""
     tab = environment.tab(context, strategy)
     tab.site_tab.limit_storage(SMALL_DISK_KB)
     tab.add(mxcs)
@@ -141,7 +141,7 @@ def _fill(environment: FaultEnvironment, context: BrowserContext, strategy: str,
 
 
 def _alter(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
-    """Somebody alters the files by hand; then they are loaded again."""
+    """Stored files are altered or removed; then the media are loaded again."""
     first = environment.tab(context, strategy)
     first.add(mxcs)
     assert first.settle().shown == len(mxcs)
@@ -157,7 +157,7 @@ def _alter(environment: FaultEnvironment, context: BrowserContext, strategy: str
 
 
 def _close(environment: FaultEnvironment, context: BrowserContext, strategy: str, mxcs: list[str]) -> Outcome:
-    """The tab ends while it writes; then they are loaded in another."""
+    """The tab is closed while it writes; then another tab loads the media."""
     keeper = environment.tab(context, strategy)
     tab = environment.tab(context, strategy, beside=keeper)
     with environment.proxy.applying(response_faults.out_of_order):

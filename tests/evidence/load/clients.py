@@ -1,4 +1,4 @@
-"""Many clients of one homeserver at once: they ask for links, fetch what these lead to, and hang up halfway."""
+"""Simulated concurrent clients of one homeserver: they request links, download by them, and disconnect early."""
 
 import asyncio
 import json
@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
-# How long a client looks at what it got before it asks again, in seconds, on average.
+# Mean pause of a client between two actions, in seconds.
 THINKS_S = 2.0
 _LONGEST_S = 30.0
 _BATCH = 20
-# Somebody's script that asks without end: so many requests at a time, so soon after each other, in seconds.
+# A script that exceeds the rate limit: number of its clients, and seconds between two requests of each.
 _GREEDY, _GREEDY_S = 3, 0.05
 
 
 @dataclass
 class Tally:
-    """What came of all requests.
+    """Outcomes of all requests.
 
-    :param statuses: how often each action was answered with each status, ``0`` for no answer at all.
-    :param wrong: answers that were not what was asked for, in words.
+    :param statuses: number of responses by action and status; ``0`` for no response.
+    :param wrong: descriptions of responses with wrong content.
     """
 
     statuses: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -29,12 +29,12 @@ class Tally:
 
     @property
     def requests(self) -> int:
-        """How many there were."""
+        """Number of requests."""
         return self.statuses.total()
 
     @property
     def bad(self) -> dict[str, int]:
-        """Answers that nobody should get; to be told to wait is none of them."""
+        """Number of error responses by action and status; 429 is no error."""
         return {f"{action}: {status}": count for (action, status), count in self.statuses.items() if status not in GOOD}
 
 
@@ -42,11 +42,11 @@ GOOD = (200, 206, 429)
 
 
 class Client:
-    """One of them.
+    """A simulated client.
 
-    :param port: the homeserver's.
-    :param token: whose session it is.
-    :param media: sizes of what it can ask for, by ``mxc://``.
+    :param port: the homeserver's port.
+    :param token: an access token.
+    :param media: sizes of the media that it can request, by ``mxc://`` URI.
     """
 
     def __init__(self, port: int, token: str, media: dict[str, int], tally: Tally, seed: int) -> None:
@@ -58,9 +58,9 @@ class Client:
         self._links: list[tuple[str, int]] = []
 
     async def run(self, seconds: float) -> None:
-        """Asks, looks, and asks again, for so many seconds."""
+        """Performs random actions with pauses, for so many seconds."""
         end = asyncio.get_running_loop().time() + seconds
-        await asyncio.sleep(self._rng.uniform(0, min(THINKS_S, seconds)))  # not all at the same moment
+        await asyncio.sleep(self._rng.uniform(0, min(THINKS_S, seconds)))  # spreads the clients' starts
         while asyncio.get_running_loop().time() < end:
             actions, weights = (self.mint, self.part, self.whole, self.hang_up), (2, 4, 3, 1)
             action = self._rng.choices(actions, weights)[0] if self._links else self.mint
@@ -71,7 +71,7 @@ class Client:
             await asyncio.sleep(self._rng.expovariate(1 / THINKS_S))
 
     async def mint(self) -> None:
-        """Asks for links to some of the media."""
+        """Requests links to some of the media."""
         wanted = self._rng.sample(list(self._media), min(_BATCH, len(self._media)))
         status, answer = await self._ask_for_links("mint", wanted)
         if status == 200:
@@ -79,7 +79,7 @@ class Client:
             self._links = [(self._path(link["url"]), self._media[mxc]) for mxc, link in zip(wanted, links, strict=True)]
 
     async def part(self) -> None:
-        """Fetches a range, as a video does that is sought in."""
+        """Requests a byte range, as a seek in a video does."""
         path, size = self._rng.choice(self._links)
         start = self._rng.randrange(size)
         length = min(self._rng.randrange(1, 100_000), size - start)
@@ -87,12 +87,12 @@ class Client:
         self._look("part", *await self._ask("part", head), length)
 
     async def whole(self) -> None:
-        """Fetches all of a media."""
+        """Downloads media completely."""
         path, size = self._rng.choice(self._links)
         self._look("whole", *await self._ask("whole", f"GET {path} HTTP/1.1\r\n"), size)
 
     async def hang_up(self) -> None:
-        """Begins to fetch a media, and goes away."""
+        """Starts a download and disconnects."""
         path, _ = max(self._links, key=lambda link: link[1])
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
@@ -102,7 +102,7 @@ class Client:
 
     async def _ask_for_links(self, action: str, wanted: list[str]) -> tuple[int, bytes]:
         body = json.dumps({"media": [{"mxc": mxc} for mxc in wanted]}).encode()
-        # HTTP/1.0, in which nothing comes in chunks.
+        # HTTP/1.0, so that the response is not chunked.
         head = f"POST {PREFIX}/links HTTP/1.0\r\nAuthorization: Bearer {self._token}\r\nContent-Length: {len(body)}\r\n"
         return await self._ask(action, head, body)
 
@@ -128,20 +128,22 @@ class Client:
 
 
 class GreedyClient(Client):
-    """One that asks for links without end, faster than it may."""
+    """A client that requests links faster than the rate limit."""
 
     async def run(self, seconds: float) -> None:
-        """Asks for so many seconds."""
+        """Requests links for so many seconds."""
         end = asyncio.get_running_loop().time() + seconds
         while asyncio.get_running_loop().time() < end:
             await self._ask_for_links("grab", [next(iter(self._media))])
             await asyncio.sleep(_GREEDY_S)
 
 
-async def crowd(port: int, tokens: list[str], greedy: str, media: dict[str, int], count: int, seconds: float) -> Tally:
-    """So many clients for so many seconds, each with the next of the sessions.
+async def run_clients(
+    port: int, tokens: list[str], greedy: str, media: dict[str, int], count: int, seconds: float
+) -> Tally:
+    """Runs ``count`` clients for so many seconds, which share the sessions evenly.
 
-    :param greedy: a session of its own, whose clients ask without end.
+    :param greedy: access token of the clients that exceed the rate limit.
     """
     tally = Tally()
     clients = [Client(port, tokens[number % len(tokens)], media, tally, number) for number in range(count)]

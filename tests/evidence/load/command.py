@@ -1,4 +1,4 @@
-"""What ``python3 build.py compare --load`` does: two hundred clients for five minutes, on this machine alone."""
+"""The command ``python3 build.py compare --load``: two hundred clients for five minutes."""
 
 import asyncio
 import shutil
@@ -13,7 +13,7 @@ from rich.console import Console
 
 from development.synapse import Synapse
 from tests.evidence.compare.runner import about
-from tests.evidence.load.clients import Tally, crowd
+from tests.evidence.load.clients import Tally, run_clients
 from tests.evidence.load.process_stats import memory_bytes, open_files
 from tests.evidence.readme import write_figures
 from tests.homeserver.support import Account, noise, wait_for
@@ -24,21 +24,21 @@ SIZES = (*[20_000] * 40, *[400_000] * 10, 30_000_000)
 FIGURES = "load.json"
 LATEST = Path(__file__).with_name("latest.json")
 PART = "load"
-# What is to hold.
+# Upper limits: growth of memory, and delay of other endpoints, each relative.
 MOST_MEMORY, MOST_DELAY = 1.10, 1.2
 _SETTLED_S = 60.0
 
-# The module's own limits; the demonstration's homeserver knows none.
+# The module's default rate limits, which the development homeserver disables.
 LIMITED: dict[str, Any] = {"rc_links": {}}
 
 
 @dataclass
-class Watched:
-    """What was seen of the homeserver.
+class ServerStats:
+    """Statistics of the homeserver's process.
 
-    :param memory: bytes, once a second while it was asked.
-    :param files: open files before and after.
-    :param idle_ms: how long ``whoami`` took while nobody else asked, and ``busy_ms`` meanwhile.
+    :param memory: resident bytes, sampled once a second during the load.
+    :param files: number of open files before and after.
+    :param idle_ms: response times of ``whoami`` without load, and ``busy_ms`` under load.
     """
 
     memory: list[int]
@@ -48,24 +48,24 @@ class Watched:
 
     @property
     def growth(self) -> float:
-        """The last fifth's memory as a part of the second fifth's; the first is when caches fill."""
+        """Memory in the last fifth relative to the second fifth; caches fill in the first."""
         fifth = max(1, len(self.memory) // 5)
         return statistics.median(self.memory[-fifth:]) / statistics.median(self.memory[fifth : 2 * fifth])
 
     @property
     def delay(self) -> float:
-        """How much longer other endpoints took meanwhile, by their medians."""
+        """Median response time of another endpoint under load, relative to that without load."""
         return statistics.median(self.busy_ms) / statistics.median(self.idle_ms)
 
 
 def run(state: Path, out: Path, *, clients: int = CLIENTS, seconds: float = SECONDS) -> int:
-    """Runs it; gives the exit status, which is 1 where something did not hold."""
+    """Runs the load test; returns the exit status, which is 1 if a condition failed."""
     console = Console()
-    shutil.rmtree(state, ignore_errors=True)  # its accounts have the same names each time
+    shutil.rmtree(state, ignore_errors=True)  # account names are the same in each run
     with Synapse(state, free_port(), module_config=LIMITED) as synapse, console.status("Asking"):
-        tally, watched = measure(synapse, clients, seconds)
-    held = holds(tally, watched)
-    figures = as_json(tally, watched, held, clients, seconds)
+        tally, stats = measure(synapse, clients, seconds)
+    held = holds(tally, stats)
+    figures = as_json(tally, stats, held, clients, seconds)
     out.mkdir(parents=True, exist_ok=True)
     write_figures(out / FIGURES, figures)
     for what, it_holds in held.items():
@@ -73,8 +73,8 @@ def run(state: Path, out: Path, *, clients: int = CLIENTS, seconds: float = SECO
     return 0 if all(held.values()) else 1
 
 
-def measure(synapse: Synapse, clients: int, seconds: float) -> tuple[Tally, Watched]:
-    """Has a homeserver asked by so many clients for so long, and watches it."""
+def measure(synapse: Synapse, clients: int, seconds: float) -> tuple[Tally, ServerStats]:
+    """Loads a homeserver with clients and samples its process."""
     accounts = [Account.new(synapse) for _ in range(min(USERS, clients))]
     greedy = Account.new(synapse)
     media = {accounts[0].upload(noise(size, str(number))).uri: size for number, size in enumerate(SIZES)}
@@ -82,27 +82,27 @@ def measure(synapse: Synapse, clients: int, seconds: float) -> tuple[Tally, Watc
     assert process_id
     files = open_files(process_id)
     idle = asyncio.run(_whoami(synapse, accounts[0].token, seconds / 10))
-    watched = Watched([], (files, files), idle, [])
+    stats = ServerStats([], (files, files), idle, [])
     tokens = [account.token for account in accounts]
 
     async def all_at_once() -> Tally:
-        watching = asyncio.create_task(_watch(process_id, watched))
+        watching = asyncio.create_task(_watch(process_id, stats))
         probing = asyncio.create_task(_whoami(synapse, tokens[0], seconds))
-        tally = await crowd(synapse.port, tokens, greedy.token, media, clients, seconds)
+        tally = await run_clients(synapse.port, tokens, greedy.token, media, clients, seconds)
         watching.cancel()
-        watched.busy_ms = await probing
+        stats.busy_ms = await probing
         return tally
 
     tally = asyncio.run(all_at_once())
     for account in (*accounts, greedy):
         account.http.close()
     wait_for(lambda: open_files(process_id) <= files, _SETTLED_S, "as many open files as before")
-    watched.files = files, open_files(process_id)
-    return tally, watched
+    stats.files = files, open_files(process_id)
+    return tally, stats
 
 
-def holds(tally: Tally, watched: Watched) -> dict[str, bool]:
-    """What is to hold, in words, and whether it does."""
+def holds(tally: Tally, stats: ServerStats) -> dict[str, bool]:
+    """Returns each condition in words, and whether it is met."""
     limited, others = tally.statuses["grab", 429], tally.statuses["mint", 429]
     return {
         f"{tally.requests} requests, no error but the rate limit's own {tally.bad or ''}".strip(): not tally.bad,
@@ -110,26 +110,26 @@ def holds(tally: Tally, watched: Watched) -> dict[str, bool]:
             limited > 0 and not others
         ),
         f"every answer is what was asked for {tally.wrong[:3] or ''}".strip(): not tally.wrong,
-        f"memory grows to {watched.growth:.2f}, at most {MOST_MEMORY}": watched.growth <= MOST_MEMORY,
-        f"{watched.files[0]} open files before and {watched.files[1]} after": watched.files[1] <= watched.files[0],
-        f"other endpoints take {watched.delay:.2f} times as long, at most {MOST_DELAY}": watched.delay <= MOST_DELAY,
+        f"memory grows to {stats.growth:.2f}, at most {MOST_MEMORY}": stats.growth <= MOST_MEMORY,
+        f"{stats.files[0]} open files before and {stats.files[1]} after": stats.files[1] <= stats.files[0],
+        f"other endpoints take {stats.delay:.2f} times as long, at most {MOST_DELAY}": stats.delay <= MOST_DELAY,
     }
 
 
-def as_json(tally: Tally, watched: Watched, held: dict[str, bool], clients: int, seconds: float) -> dict[str, Any]:
-    """``load.json``."""
+def as_json(tally: Tally, stats: ServerStats, held: dict[str, bool], clients: int, seconds: float) -> dict[str, Any]:
+    """Returns the content of ``load.json``."""
     return {
         "about": {**about(None, 1), "clients": clients, "seconds": seconds},
         "statuses": {f"{action} {status}": count for (action, status), count in sorted(tally.statuses.items())},
         "holds": held,
-        "memory": watched.memory,
-        "idle_ms": statistics.median(watched.idle_ms),
-        "busy_ms": statistics.median(watched.busy_ms),
+        "memory": stats.memory,
+        "idle_ms": statistics.median(stats.idle_ms),
+        "busy_ms": statistics.median(stats.busy_ms),
     }
 
 
 def table(figures: dict[str, Any]) -> str:
-    """The table for the README."""
+    """Returns the README's table."""
     about = figures["about"]
     what = f"{about['clients']} clients for {about['seconds'] / 60:.0f} minutes"
     lines = [f"| {what} | |", "|---|---|"]
@@ -138,7 +138,7 @@ def table(figures: dict[str, Any]) -> str:
 
 
 async def _whoami(synapse: Synapse, token: str, seconds: float) -> list[float]:
-    """Milliseconds that another endpoint takes, twice a second."""
+    """Returns the response times of another endpoint in milliseconds, sampled twice a second."""
     found = []
     headers = {"Authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(base_url=synapse.base_url, headers=headers, timeout=60) as client:
@@ -151,7 +151,7 @@ async def _whoami(synapse: Synapse, token: str, seconds: float) -> list[float]:
     return found
 
 
-async def _watch(process_id: int, watched: Watched) -> None:
+async def _watch(process_id: int, stats: ServerStats) -> None:
     while True:
-        watched.memory.append(memory_bytes(process_id))
+        stats.memory.append(memory_bytes(process_id))
         await asyncio.sleep(1)

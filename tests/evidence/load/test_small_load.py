@@ -8,7 +8,7 @@ import pytest
 
 from development.synapse import Synapse
 from tests.evidence.load.clients import Tally
-from tests.evidence.load.command import Watched, holds, measure
+from tests.evidence.load.command import ServerStats, holds, measure
 from tests.homeserver.support import on_linux
 from tests.relay import free_port
 
@@ -25,29 +25,29 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 def test_short_load_run(synapse: Synapse) -> None:
     # In a thread of its own, since Playwright, in the same run of pytest, keeps an event loop in this one.
     with ThreadPoolExecutor(1) as thread:
-        tally, watched = thread.submit(measure, synapse, clients=12, seconds=5).result()
+        tally, stats = thread.submit(measure, synapse, clients=12, seconds=5).result()
     assert tally.bad == {}
     assert tally.wrong == []
     assert {action for action, _ in tally.statuses} >= {"mint", "part", "whole"}
     assert tally.statuses["grab", 200] > 0
     assert tally.statuses["grab", 429] > 0, "who asks without end is told to wait"
     assert tally.statuses["mint", 429] == 0, "and nobody else is"
-    assert watched.files[1] <= watched.files[0]
-    assert len(watched.memory) >= 5
-    assert len(watched.busy_ms) >= 5
+    assert stats.files[1] <= stats.files[0]
+    assert len(stats.memory) >= 5
+    assert len(stats.busy_ms) >= 5
 
 
 @pytest.mark.parametrize(
-    ("tally", "watched", "missed"),
+    ("tally", "stats", "missed"),
     [
-        (Tally(Counter({("mint", 200): 1, ("grab", 429): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 0),
-        (Tally(Counter({("mint", 200): 1, ("grab", 200): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("mint", 429): 1, ("grab", 429): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("mint", 500): 1, ("grab", 429): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("part", 0): 1, ("grab", 429): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("grab", 429): 1}), ["part: 1 bytes, not 2"]), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("grab", 429): 1})), Watched([10] * 8 + [12] * 2, (5, 6), [1.0], [1.3]), 3),
+        (Tally(Counter({("mint", 200): 1, ("grab", 429): 9})), ServerStats([10] * 10, (5, 5), [1.0], [1.1]), 0),
+        (Tally(Counter({("mint", 200): 1, ("grab", 200): 9})), ServerStats([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("mint", 429): 1, ("grab", 429): 9})), ServerStats([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("mint", 500): 1, ("grab", 429): 9})), ServerStats([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("part", 0): 1, ("grab", 429): 9})), ServerStats([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("grab", 429): 1}), ["part: 1 bytes, not 2"]), ServerStats([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("grab", 429): 1})), ServerStats([10] * 8 + [12] * 2, (5, 6), [1.0], [1.3]), 3),
     ],
 )
-def test_failed_conditions_are_reported(tally: Tally, watched: Watched, missed: int) -> None:
-    assert list(holds(tally, watched).values()).count(False) == missed
+def test_failed_conditions_are_reported(tally: Tally, stats: ServerStats, missed: int) -> None:
+    assert list(holds(tally, stats).values()).count(False) == missed

@@ -1,7 +1,4 @@
-"""The page of the benchmark that loads by this library: whatever image is put into ``#bench`` is bound.
-
-``?strategy=`` names the strategy.
-"""
+"""The benchmark's page ``library``: binds the images in ``#bench`` by the strategy of the parameter ``strategy``."""
 
 import gc
 
@@ -11,8 +8,8 @@ from authmedia.loader import open_loader
 from demo.page import Page
 
 
-class OursPage(Page):
-    """Binds one element of the document, and waits."""
+class LibraryPage(Page):
+    """Binds the element ``#bench``."""
 
     def __init__(self):
         super().__init__("library")
@@ -20,12 +17,12 @@ class OursPage(Page):
         self.binder = None
 
     async def work(self, session):
-        """Binds; the benchmark does the rest."""
+        """Opens the loader and binds; the benchmark adds the images."""
         self.root.find(".columns").remove()
         place = browser.create("div", id="bench")
         self.root.find("#main").append(place)
         self.loader = open_loader(browser.query("strategy"), session.homeserver)
-        # Once, as every page does; what it costs is measured by the rows about starting.
+        # Once, as on every page; the rows about start-up measure its cost.
         await self.loader.support()
         self.binder = bind(place, self.loader, near_px=None)
         button = browser.create("button", id="heap", type="button")
@@ -33,9 +30,9 @@ class OursPage(Page):
         self.root.find("body").append(button)
 
     def tell_heap(self):
-        """Writes how many bytes Python's objects take."""
+        """Writes the size of Python's heap in bytes."""
         gc.collect()
         self.root.set("data-heap", str(gc.mem_alloc() if hasattr(gc, "mem_alloc") else 0))
 
 
-OursPage().open()
+LibraryPage().open()
