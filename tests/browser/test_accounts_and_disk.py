@@ -1,4 +1,4 @@
-"""Two accounts on one page, what is kept on disk, and what can be seen before all of it is there."""
+"""Two accounts on one page, the cache on disk, and progressive rendering."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,15 +21,15 @@ from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
 
-# As in Safari before 26, where only workers can write.
+# As in Safari before 26, which lacks createWritable and has createSyncAccessHandle in workers only.
 NO_WRITABLE = "delete FileSystemFileHandle.prototype.createWritable;"
-# As in Safari before 26, where no body is read into a buffer of the page's.
+# As in Safari before 26, which has no BYOB readers.
 NO_BUFFERS = """const get = ReadableStream.prototype.getReader;
 ReadableStream.prototype.getReader = function (options) {
   if (options?.mode === "byob") { window.refused = true; throw new TypeError("not a byte stream"); }
   return get.call(this, options);
 };"""
-# As another tab does that needs the room, or whose account signs out.
+# Removes all files, as another tab does to free space or when its account logs out.
 REMOVE = """async () => {
   const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
   for (const name of await Array.fromAsync(directory.keys())) await directory.removeEntry(name);
@@ -50,14 +50,14 @@ def media_set(demonstration: Demonstration) -> MediaSet:
 
 
 @pytest.fixture(scope="session")
-def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+def second_homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     with Synapse(tmp_path_factory.mktemp("elsewhere"), free_port()) as synapse:
         yield synapse
 
 
 @pytest.fixture(scope="session")
-def other(elsewhere: Synapse) -> MediaSet:
-    return MediaSet(elsewhere, "ben", 4)
+def second_media_set(second_homeserver: Synapse) -> MediaSet:
+    return MediaSet(second_homeserver, "ben", 4)
 
 
 STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox": ("opfs", "blob")}
@@ -78,29 +78,31 @@ def test_two_accounts_of_two_homeservers_on_one_page(
     browser: BrowserContext,
     demonstration: Demonstration,
     media_set: MediaSet,
-    other: MediaSet,
+    second_media_set: MediaSet,
     interpreter: str,
     strategy: str,
 ) -> None:
-    told = {**media_set.room.account, "second": to_json(other.room.account)}
+    told = {**media_set.room.account, "second": to_json(second_media_set.room.account)}
     with binding_harness(binding_site, browser, demonstration.synapse, told) as opened:
         tab = opened.open(strategy, interpreter=interpreter)
-        for each in (media_set, other):
+        for each in (media_set, second_media_set):
             add_elements(tab, each.pictures[:3], data_user_id=each.room.account["user"])
         wait_for_state(tab, "img[data-mxc]")
-        for number, mxc in enumerate(media_set.pictures[:3] + other.pictures[:3]):
-            assert tab.sha256(f"img[data-mxc] >> nth={number}") == {**media_set.sha256, **other.sha256}[mxc]
-        assert not [path for path in opened.proxy.requested_paths if other.pictures[0].rpartition("/")[2] in path]
+        for number, mxc in enumerate(media_set.pictures[:3] + second_media_set.pictures[:3]):
+            assert tab.sha256(f"img[data-mxc] >> nth={number}") == {**media_set.sha256, **second_media_set.sha256}[mxc]
+        assert not [
+            path for path in opened.proxy.requested_paths if second_media_set.pictures[0].rpartition("/")[2] in path
+        ]
         tab.page.click("#leave")
         tab.page.wait_for_selector("html[data-left]", state="attached")
         gone = tab.page.locator(f'img[data-user-id="{media_set.room.account["user"]}"]')
         assert [image.get_attribute("src") for image in gone.all()] == [None] * 3
         if strategy != "link":
             assert tab.report["urls"] == 3, "what is in memory is that of the account that stays"
-        stays = f'img[data-user-id="{other.room.account["user"]}"]'
-        for number, mxc in enumerate(other.pictures[:3]):
-            assert tab.sha256(f"{stays} >> nth={number}") == other.sha256[mxc]
-        add_elements(tab, other.pictures[3:4], data_user_id=other.room.account["user"])
+        stays = f'img[data-user-id="{second_media_set.room.account["user"]}"]'
+        for number, mxc in enumerate(second_media_set.pictures[:3]):
+            assert tab.sha256(f"{stays} >> nth={number}") == second_media_set.sha256[mxc]
+        add_elements(tab, second_media_set.pictures[3:4], data_user_id=second_media_set.room.account["user"])
         wait_for_state(tab, stays)
         if strategy == "opfs":
             assert len(tab.page.evaluate(LIST_OPFS_FILES)) == 4, "the other account's alone"

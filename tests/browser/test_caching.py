@@ -1,4 +1,4 @@
-"""What is kept, in memory and on disk: how much, of which type, for whom, and where the tab may keep nothing."""
+"""Caching in memory and on disk: eviction, content types, separation of accounts, and no session storage."""
 
 import hashlib
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from tests.browser.throttling_proxy import ThrottlingProxy
 from web.demonstration import Demonstration
 
 SIZE = (MEDIA / "screenshot.png").stat().st_size
-# What each strategy asks the homeserver for three thumbnails.
+# The requests of each strategy for three thumbnails.
 ASKED = {"opfs": ("/thumbnail/", 3), "blob": ("/thumbnail/", 3), "link": ("/media/links", 1), "bundle": ("/bundle", 1)}
 SIDE = 96
 REFUSED = """Object.defineProperty(window, "sessionStorage", {
@@ -43,15 +43,15 @@ def media_set(demonstration: Demonstration) -> MediaSet:
 
 
 @pytest.fixture(scope="session")
-def large(media_set: MediaSet) -> list[str]:
-    """Four pictures of next to the same size, of which a file's first line and the index are nothing."""
+def large_images(media_set: MediaSet) -> list[str]:
+    """Four images of nearly the same size, much larger than a file's header and the index."""
     content = (MEDIA / "screenshot.png").read_bytes()
     return [media_set.upload(content + b"." * number, "image/png") for number in range(4)]
 
 
 @pytest.fixture(scope="session")
-def another(demonstration: Demonstration) -> Iterator[Room]:
-    """Somebody else on the same homeserver."""
+def second_account_room(demonstration: Demonstration) -> Iterator[Room]:
+    """A room of another account on the same homeserver."""
     room = Room(demonstration.synapse, "another")
     yield room
     room.close()
@@ -66,7 +66,7 @@ def harness(
 
 
 def show_in_turn(tab: SiteTab, mxcs: list[str]) -> None:
-    """Shows one after the other, so that it is known which was used last, and takes each away again."""
+    """Shows and removes media one after another, so that their order of use is known."""
     for mxc in mxcs:
         add_elements(tab, [mxc])
         wait_for_state(tab, "img[data-mxc]")
@@ -76,10 +76,10 @@ def show_in_turn(tab: SiteTab, mxcs: list[str]) -> None:
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["blob", "opfs"])
 def test_least_recently_used_media_is_evicted(
-    harness: BindingHarness, large: list[str], interpreter: str, strategy: str
+    harness: BindingHarness, large_images: list[str], interpreter: str, strategy: str
 ) -> None:
     tab = harness.open(strategy, budget=str(SIZE * 7 // 2), interpreter=interpreter)
-    first, second, third, fourth = large
+    first, second, third, fourth = large_images
     show_in_turn(tab, [first, second, third, first, fourth])
     assert harness.proxy.request_count("/download/") == 4
     show_in_turn(tab, [first, third, fourth])
@@ -114,7 +114,7 @@ def test_what_is_kept_for_one_account_is_never_given_to_another(
     browser: BrowserContext,
     demonstration: Demonstration,
     media_set: MediaSet,
-    another: Room,
+    second_account_room: Room,
     interpreter: str,
     strategy: str,
 ) -> None:
@@ -123,7 +123,7 @@ def test_what_is_kept_for_one_account_is_never_given_to_another(
     path, times = ASKED[strategy]
     sized = {"data_width": str(SIDE), "data_height": str(SIDE), "data_method": "crop"}
     with ThrottlingProxy(demonstration.synapse.base_url) as proxy:
-        other = {**another.account, "homeserver": proxy.address()}
+        other = {**second_account_room.account, "homeserver": proxy.address()}
         told = {**media_set.room.account, "second": to_json(other)}
         with binding_harness(binding_site, browser, demonstration.synapse, told) as opened:
             tab = opened.open(strategy, interpreter=interpreter)
@@ -137,7 +137,7 @@ def test_what_is_kept_for_one_account_is_never_given_to_another(
             tab.page.wait_for_selector("html[data-left]", state="attached")
             for number, mxc in enumerate(pictures):
                 still = f'img[data-user-id="{other["user"]}"] >> nth={number}'
-                thumbnail = another.thumbnail(mxc, SIDE, SIDE, "crop")
+                thumbnail = second_account_room.thumbnail(mxc, SIDE, SIDE, "crop")
                 assert tab.sha256(still) == hashlib.sha256(thumbnail).hexdigest()
             if strategy == "opfs":
                 assert len(tab.page.evaluate(LIST_OPFS_FILES)) == len(pictures), "the other account's"

@@ -1,4 +1,4 @@
-"""The comparison in the browser: it comes to an end in every mode, and says what is so."""
+"""The page `compare.html`: it completes in every mode and reports right figures."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,9 @@ from tests.browser.test_pages import AXE
 from tests.conftest import OpenTab, only_chromium
 
 STRATEGIES = ["link", "opfs", "blob", "bundle", "auto", "service_worker", "cookie", "signed_query", "blocking"]
-# Everywhere but in Chromium, where it is all of them: what differs from browser to browser.
+# The strategies that differ between browsers; Chromium runs all of them.
 SOME = ["link", "opfs", "blob", "auto"]
-# These depend on what the homeserver has switched on, and on which sites the browser takes for one.
+# These depend on the homeserver's configuration and on the browser's notion of a site.
 BY_THE_HOMESERVER = ("cookie", "signed_query")
 RUN_S = 150
 REFUSED = "() => { navigator.clipboard.writeText = async () => { throw new DOMException('no', 'NotAllowedError'); }; }"
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.timeout(240)
 
 
 def compared(tab: SiteTab, **query: str) -> dict[str, Any]:
-    """What the page reports after a run of all strategies."""
+    """Returns the page's report after a run of all strategies."""
     parameters = "".join(f"&{name}={value}" for name, value in query.items())
     tab.page.goto(f"{tab.origin}/compare.html?run=1{parameters}")
     tab.wait_until_settled(RUN_S)

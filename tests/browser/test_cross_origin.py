@@ -1,11 +1,11 @@
-"""A page of somebody else's in the same browser: what it can make of media that it has no session for."""
+"""What a page of another origin in the same browser can do with URLs of media."""
 
 import pytest
 
 from tests.browser.site_tab import SiteTab
 from tests.conftest import OpenTab
 
-# Whatever a page can try with an address: to read it with and without cookies, and to show it and look at its pixels.
+# All attempts of a page with a URL: to read it with and without cookies, to show it and to read its pixels.
 ATTEMPTS = """async (address) => {
   const read = (credentials) =>
     fetch(address, { credentials }).then((response) => `HTTP ${response.status}`, (error) => error.name);
@@ -35,7 +35,7 @@ MINT = """(address) => fetch(address, { method: "POST", credentials: "include", 
 
 
 def elsewhere(tab: SiteTab) -> SiteTab:
-    """The window, on an origin of its own, with what has no policy that would forbid anything."""
+    """Opens a document without a content security policy in the tab, on its own origin."""
     tab.page.goto(f"{tab.origin}/file-writer.js")
     return tab
 

@@ -1,4 +1,4 @@
-"""What a page asks for while its Python still starts."""
+"""Requests that a page sends while Python starts (``boot.js``)."""
 
 import json
 
@@ -10,7 +10,7 @@ from web.demonstration import Demonstration
 
 ROOMS = "/_matrix/client/v3/rooms/"
 BEGINNING = "authmedia.beginning"
-# When Python says that the page runs, which is the first thing that it does.
+# Records when Python sets the state to running, which is its first action.
 NOTE = """new MutationObserver(() => {
   if (document.documentElement.dataset.state === "running") window.running ??= performance.now();
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state"] })"""
@@ -66,7 +66,7 @@ def test_early_response_for_another_token_is_ignored(
 
 
 def _begin(tab: SiteTab, url: str, token: str) -> None:
-    """Has each page of the window begin with a request that is answered with the end of the session."""
+    """Makes each page of the tab start with an early request that is answered with ``M_UNKNOWN_TOKEN``."""
     tab.page.add_init_script(
         f"""window.authmediaBegun = {{{json.dumps(url)}: {{
           answer: Promise.resolve(new Response('{{"errcode": "M_UNKNOWN_TOKEN"}}', {{ status: 401 }})),

@@ -1,4 +1,4 @@
-"""What goes wrong in real life: each has its own words in the media's place, and leaves every other media alone."""
+"""Failures: each shows its own message instead of the media, and affects no other media."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -22,7 +22,7 @@ UNREACHABLE = "The server cannot be reached."
 
 @pytest.fixture(scope="session")
 def room(demonstration: Demonstration) -> Iterator[Room]:
-    """A room with two good pictures and everything that can be wrong with a media."""
+    """A room with two valid images and one of each kind of bad media."""
     room = Room(demonstration.synapse, "faults")
     room.send_media("good", room.upload(picture(200), "image/png"))
     room.send_media("malformed", "mxc://not a server/../x")
@@ -36,14 +36,14 @@ def room(demonstration: Demonstration) -> Iterator[Room]:
 
 
 def outcomes(tab: SiteTab) -> dict[str, str]:
-    """By a media's label: ``shown``, or the words in its place."""
+    """Returns ``shown`` or the message in its place, by the media's label."""
     return {
         element["label"]: element["words"] or element["state"] for element in tab.media_elements() if "label" in element
     }
 
 
 def names(tab: SiteTab) -> dict[str, Any]:
-    """By a media's label: the error class in the report."""
+    """Returns the error class in the report, by the media's label."""
     return {media["name"]: media["error"] for media in tab.media}
 
 
@@ -131,8 +131,8 @@ def test_unreachable_homeserver_is_reported_at_startup(
 
 
 @pytest.fixture(scope="session")
-def plain_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
-    """A room on a homeserver that has never heard of links."""
+def room_without_links(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """A room on a homeserver without the module."""
     directory = tmp_path_factory.mktemp("plain")
     with Synapse(directory, free_port(), extra_config={"modules": []}) as synapse:
         room = Room(synapse, "plain")
@@ -142,9 +142,9 @@ def plain_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 
 def test_missing_links_endpoint_is_reported_and_fallback_offered(
-    open_tab: OpenTab, site_for: Callable[[Account], str], plain_room: Room, mode: Mode
+    open_tab: OpenTab, site_for: Callable[[Account], str], room_without_links: Room, mode: Mode
 ) -> None:
-    tab = open_tab(site_for(plain_room.account))
+    tab = open_tab(site_for(room_without_links.account))
     tab.open("link")
     assert tab.state == "failed"
     assert "M_UNRECOGNIZED" in tab.report["support"]["link"]["words"]

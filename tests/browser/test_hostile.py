@@ -1,4 +1,4 @@
-"""Media that are not what they say: whatever they are and however they are opened, nothing in them runs."""
+"""Hostile media: pages, scripts and polyglots, of which nothing runs however they are opened."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from web.demonstration import Demonstration
 MARK = "document.title = 'hacked'; try { localStorage.hacked = 'yes'; opener.hacked = 'yes'; } catch {}"
 HTML = f'<!doctype html><title>quiet</title><script>{MARK}</script><img src=x onerror="{MARK}">'
 SVG = f'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="{MARK}"><script>{MARK}</script></svg>'
-# Each with the type that it was uploaded with.
+# Contents and their declared types.
 HOSTILE = {
     "page": (HTML.encode(), "text/html"),
     "page-as-png": (HTML.encode(), "image/png"),
@@ -26,7 +26,7 @@ HOSTILE = {
     "svg": (SVG.encode(), "image/svg+xml"),
     "svg-as-png": (SVG.encode(), "image/png"),
     "script": (MARK.encode(), "text/javascript"),
-    # Pictures that are pages, too, to a browser that looks for itself.
+    # Polyglots: images that a browser may sniff as HTML.
     "gif-and-script": (b"GIF89a/*" + b"\0" * 8 + f"*/=1;{MARK}".encode(), "image/gif"),
     "png-and-page": (picture(60) + HTML.encode(), "text/html"),
     "png-and-page-as-png": (picture(61) + HTML.encode(), "image/png"),
@@ -36,15 +36,14 @@ LOADED_S = 5
 _POLL_MS = 100
 STRATEGIES = ("link", "opfs", "blob", "bundle", "service_worker", "cookie", "signed_query")
 STRATEGIES_IN = {"chromium": ("link",)}
-# Remembers every object URL, and keeps it alive.
+# Records every object URL and prevents its revocation.
 KEEP = """
   window.kept = [];
   const make = URL.createObjectURL.bind(URL);
   URL.createObjectURL = (object) => { const url = make(object); kept.push(url); return url; };
   URL.revokeObjectURL = () => {};
 """
-# What the browser would take each of them for, if a page did not already forbid it; but for the one that pages make
-# themselves, to try whether object URLs are shown.
+# Returns the types of all blobs, except of the probe with which pages test whether object URLs can be shown.
 TYPES = """async () => {
   const probe = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>';
   const blobs = await Promise.all(kept.map(async (url) => (await fetch(url)).blob()));
@@ -103,7 +102,7 @@ def wait_until_loaded_or_closed(page: Page) -> None:
 
 
 def addresses(tab: SiteTab) -> list[str]:
-    """Wherever media were shown from: object URLs, and addresses that open them without a header."""
+    """Returns the URLs that media were shown from: object URLs, and those that need no Authorization header."""
     of_the_network = [url for url in tab.requests if any(way in url for way in WITHOUT_HEADER)]
     found = [*tab.page.evaluate("() => window.kept"), *dict.fromkeys(of_the_network)]
     return [str(url) for url in found]

@@ -1,4 +1,4 @@
-"""One source, two interpreters: every module of the library and of the demo is imported by both."""
+"""Both interpreters import every module of the library and of the demo."""
 
 import hmac
 import json
@@ -15,8 +15,7 @@ from tests.browser.site_tab import SiteTab
 from web.server import SiteServer
 from web.site import PYAPP, build
 
-# Imports them all, computes what WebCrypto is for, looks for the ends of some bodies, and says so on the page, which is
-# all that this page does.
+# Imports all modules, computes HMACs with WebCrypto, checks bodies for completeness, and writes the results.
 EVERY = """
 import asyncio
 import json
@@ -46,10 +45,10 @@ async def main():
 asyncio.create_task(main())
 """
 PAIRS = (("chromium", "micropython"), ("chromium", "pyodide"))
-# Enough that some have a byte of every value in them, zero included.
+# Enough for digests with every byte value, zero included.
 DIGESTS = 100
 _DRAWN = [draw() for draw in WHOLE.values()]
-# Bodies, and whether they have their end: pictures and films, halves of them, and with something behind them.
+# Bodies, and whether they are complete: images and videos, halves of them, and with trailing bytes.
 BODIES = [
     *((body, True) for body in _DRAWN),
     *((body[: len(body) // 2], False) for body in _DRAWN),
@@ -60,14 +59,14 @@ BODIES = [
 
 @pytest.fixture(scope="session")
 def names() -> list[str]:
-    """All modules but the pages, which start working when they are imported, as every page's own test sees."""
+    """Names of all modules but the pages, which start when imported and have tests of their own."""
     paths = [path.relative_to(PYAPP).with_suffix("") for path in sorted(PYAPP.rglob("*.py"))]
     return [".".join(path.parts) for path in paths if path.parts[0] != "pages" and path.name != "__init__"]
 
 
 @pytest.fixture(scope="module")
 def site(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The site with a page more, which has all of the Python."""
+    """The site with an additional page that contains all modules."""
     folder = tmp_path_factory.mktemp("every")
     build(folder / "built")
     source = EVERY.format(names=names, count=DIGESTS, bodies=len(BODIES), last=len(BODIES) - 1)

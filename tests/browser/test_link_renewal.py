@@ -1,4 +1,4 @@
-"""Links in real browsers: kept over reloads, renewed before and after they end, under a playing video too."""
+"""Links in real browsers: cached across reloads, renewed before and after they expire, also during playback."""
 
 import time
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from web.demonstration import Demonstration
 
 LINKS = "/media/links"
 LIFETIME_S, BUCKET_S = 3, 1
-# The page's clock runs so many milliseconds ahead of the homeserver's.
+# Sets the page's clock ahead of the homeserver's by so many milliseconds.
 AHEAD = """(() => {
   const ahead = %d;
   const now = Date.now;
@@ -35,7 +35,7 @@ AHEAD = """(() => {
   };
 })()"""
 TEN_MINUTES_MS = 600_000
-# More than links live: whoever goes by the homeserver's clock takes each for one that has ended.
+# More than the lifetime of links: by the homeserver's clock, each would seem expired.
 A_DAY_MS = 86_400_000
 
 PAIRS = (("chromium", "micropython"), ("firefox-private", "micropython"))
@@ -44,37 +44,37 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="session")
-def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """A homeserver whose links live for a few seconds."""
+def expiring_homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """A homeserver whose links expire after a few seconds."""
     module = {"lifetime": f"{LIFETIME_S}s", "bucket": f"{BUCKET_S}s"}
     with Synapse(tmp_path_factory.mktemp("brief"), free_port(), module_config=module) as synapse:
         yield synapse
 
 
 @pytest.fixture(scope="session")
-def media_set(brief: Synapse) -> MediaSet:
-    return MediaSet(brief, "links", 6)
+def media_set(expiring_homeserver: Synapse) -> MediaSet:
+    return MediaSet(expiring_homeserver, "links", 6)
 
 
 @pytest.fixture(scope="session")
-def lasting(demonstration: Demonstration) -> MediaSet:
-    """Media of a homeserver whose links live for hours."""
+def lasting_media_set(demonstration: Demonstration) -> MediaSet:
+    """Media of a homeserver whose links last for hours."""
     return MediaSet(demonstration.synapse, "lasting", 6)
 
 
 @pytest.fixture
 def harness(
-    binding_site: Path, browser: BrowserContext, brief: Synapse, media_set: MediaSet
+    binding_site: Path, browser: BrowserContext, expiring_homeserver: Synapse, media_set: MediaSet
 ) -> Iterator[BindingHarness]:
-    with binding_harness(binding_site, browser, brief, media_set.room.account) as opened:
+    with binding_harness(binding_site, browser, expiring_homeserver, media_set.room.account) as opened:
         yield opened
 
 
 @pytest.fixture
-def steady(
-    binding_site: Path, browser: BrowserContext, demonstration: Demonstration, lasting: MediaSet
+def lasting_harness(
+    binding_site: Path, browser: BrowserContext, demonstration: Demonstration, lasting_media_set: MediaSet
 ) -> Iterator[BindingHarness]:
-    with binding_harness(binding_site, browser, demonstration.synapse, lasting.room.account) as opened:
+    with binding_harness(binding_site, browser, demonstration.synapse, lasting_media_set.room.account) as opened:
         yield opened
 
 
@@ -141,29 +141,31 @@ def test_mount_after_link_expiry_requests_a_new_link_first(
 @pytest.mark.by_default("chromium")
 @pytest.mark.parametrize("ahead_ms", [A_DAY_MS, TEN_MINUTES_MS, -TEN_MINUTES_MS])
 def test_links_survive_reload_despite_clock_skew(
-    steady: BindingHarness, lasting: MediaSet, interpreter: str, ahead_ms: int
+    lasting_harness: BindingHarness, lasting_media_set: MediaSet, interpreter: str, ahead_ms: int
 ) -> None:
-    tab = steady.open("link", script=AHEAD % ahead_ms, interpreter=interpreter)
-    add_elements(tab, lasting.pictures)
+    tab = lasting_harness.open("link", script=AHEAD % ahead_ms, interpreter=interpreter)
+    add_elements(tab, lasting_media_set.pictures)
     wait_for_state(tab, "img[data-mxc]")
-    assert steady.proxy.request_count(LINKS) == 1, "all that is asked for in one turn goes together"
+    assert lasting_harness.proxy.request_count(LINKS) == 1, "all that is asked for in one turn goes together"
     links = tab.page.eval_on_selector_all("img[data-mxc]", "(images) => images.map((image) => image.src)")
-    before = len(steady.proxy.requested_paths)
+    before = len(lasting_harness.proxy.requested_paths)
     tab.reload()
-    add_elements(tab, lasting.pictures)
+    add_elements(tab, lasting_media_set.pictures)
     wait_for_state(tab, "img[data-mxc]")
     assert tab.page.eval_on_selector_all("img[data-mxc]", "(images) => images.map((image) => image.src)") == links, (
         "stable, so that the browser's own cache answers"
     )
-    later = [path for path in steady.proxy.requested_paths[before:] if "/media/" in path and "config" not in path]
+    later = [
+        path for path in lasting_harness.proxy.requested_paths[before:] if "/media/" in path and "config" not in path
+    ]
     assert later == [], "neither links nor media are asked for again"
 
 
 @pytest.mark.by_default("chromium")
 def test_leaving_ends_links_and_empties_what_was_kept(
-    steady: BindingHarness, demonstration: Demonstration, interpreter: str
+    lasting_harness: BindingHarness, demonstration: Demonstration, interpreter: str
 ) -> None:
-    tab = steady.open("link", interpreter=interpreter)
+    tab = lasting_harness.open("link", interpreter=interpreter)
     mxc = MediaSet(demonstration.synapse, f"leaving-{time.monotonic_ns()}", 1).pictures[0]
     add_elements(tab, [mxc])
     wait_for_state(tab, "img[data-mxc]")

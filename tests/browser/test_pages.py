@@ -1,4 +1,4 @@
-"""The pages themselves: what a reload costs, who can use them, what they say when they cannot start."""
+"""The pages: costs of a reload, accessibility, downloads, sign-in, hosting under a path and start-up failures."""
 
 import functools
 import http.server
@@ -23,7 +23,7 @@ from web.site import PAGES, WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 STRATEGIES = ("link", "opfs", "blob", "bundle")
-# What gets into a page whose code is careless: a handler, a script, a script of another site. Tells what did not run.
+# Injects an event handler, an inline script and an external script; resolves to what did not run.
 INJECTED = """async (elsewhere) => {
   const settled = (element) => new Promise((resolve) => {
     const timer = setTimeout(() => resolve("nothing happened"), 3000);
@@ -51,12 +51,12 @@ INJECTED = """async (elsewhere) => {
     became === "load" ? "a script of others" : "no script of others",
   ];
 }"""
-# One of each kind; the others differ from these in their words.
+# One page of each kind; the others differ only in their text.
 KINDS = ("index", "link", "cookie", "timeline", "compare")
 NAMES = [page.name if page.name in KINDS else pytest.param(page.name, marks=pytest.mark.full_matrix) for page in PAGES]
 
 
-# --- what a reload costs
+# --- costs of a reload
 
 
 @pytest.mark.on_disk
@@ -82,7 +82,7 @@ def test_reload_with_links_is_served_from_http_cache(open_tab: OpenTab) -> None:
 
 
 def bytes_of_pictures(tab: SiteTab) -> int:
-    """Of a video or audio, browsers take as much as they like, and keep it once they have all of it."""
+    """Sums up images alone: of video and audio, browsers fetch varying parts."""
     return sum(media["bytes"] for media in tab.media if media["kind"] == "image")
 
 
@@ -129,7 +129,7 @@ def test_switching_the_interpreter_keeps_the_page(open_tab: OpenTab) -> None:
     assert "interpreter=pyodide" in (tab.page.locator("nav a:has-text('blob')").get_attribute("href") or "")
 
 
-# --- what strangers may do on them
+# --- injected markup
 
 
 def test_injected_markup_does_not_run(open_tab: OpenTab, demonstration: Demonstration) -> None:
@@ -141,7 +141,7 @@ def test_injected_markup_does_not_run(open_tab: OpenTab, demonstration: Demonstr
         tab.page.evaluate("() => { document.body.innerHTML = '<b>markup out of a string</b>'; }")
 
 
-# --- who can use them
+# --- accessibility
 
 
 @only_chromium
@@ -159,7 +159,7 @@ def test_page_is_accessible(open_tab: OpenTab, name: str) -> None:
 
 
 def serious_violations(tab: SiteTab) -> list[Any]:
-    """What axe finds that keeps people out."""
+    """Returns axe's violations of serious or critical impact."""
     tab.page.evaluate(AXE.read_text(encoding="utf-8"))
     found = tab.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
     return [
@@ -219,9 +219,9 @@ def test_a_file_is_saved_under_its_name(
 
 
 def saved(tab: SiteTab, button: Locator, mode: Mode, path: Path) -> bytes:
-    """What a browser saves when a button is pressed, under the name that it should have.
+    """Returns the file that the browser saves after a click on a button.
 
-    A stock Firefox tells nobody of a download over WebDriver BiDi, so there we look where it goes.
+    A stock Firefox sends no download event over WebDriver BiDi, so its download folder is watched instead.
     """
     if mode.browser == "chromium":
         with tab.page.expect_download() as caught:
@@ -242,8 +242,8 @@ def saved(tab: SiteTab, button: Locator, mode: Mode, path: Path) -> bytes:
 
 
 @pytest.fixture
-def strange_site(demonstration: Demonstration, state: Path) -> Iterator[str]:
-    """The built site on a host that knows of no account."""
+def site_without_account(demonstration: Demonstration, state: Path) -> Iterator[str]:
+    """The built site on a host without the demonstration's account."""
     server = SiteServer(state / "site", 0)
     server.start()
     yield server.url
@@ -258,9 +258,9 @@ def sign_in(page: Page, user: str, password: str) -> None:
 
 @pytest.mark.by_default("chromium")
 def test_unconfigured_host_shows_sign_in_form(
-    open_tab: OpenTab, demonstration: Demonstration, strange_site: str
+    open_tab: OpenTab, demonstration: Demonstration, site_without_account: str
 ) -> None:
-    tab = open_tab(strange_site)
+    tab = open_tab(site_without_account)
     page, demo = tab.page, demonstration.demo
     page.goto(f"{tab.origin}/blob.html?homeserver={demonstration.synapse.base_url}")
     page.wait_for_selector("#sign-in:not([hidden])")
@@ -286,9 +286,9 @@ def test_unconfigured_host_shows_sign_in_form(
 
 @pytest.mark.by_default("chromium")
 def test_sign_out_during_room_load_stops_all_loads(
-    open_tab: OpenTab, demonstration: Demonstration, strange_site: str
+    open_tab: OpenTab, demonstration: Demonstration, site_without_account: str
 ) -> None:
-    tab = open_tab(strange_site)
+    tab = open_tab(site_without_account)
     page, demo = tab.page, demonstration.demo
     assert demo
     with ThrottlingProxy(demonstration.synapse.base_url) as proxy:
@@ -306,12 +306,12 @@ def test_sign_out_during_room_load_stops_all_loads(
         page.wait_for_selector("#sign-in:not([hidden])")
 
 
-# --- where it stands and how it starts
+# --- hosting and start-up
 
 
 @pytest.fixture(scope="session")
-def under_a_path(demonstration: Demonstration, state: Path) -> Iterator[str]:
-    """The built site on a plain static host, some folders down."""
+def site_under_path(demonstration: Demonstration, state: Path) -> Iterator[str]:
+    """The built site on a plain static host, in a nested folder."""
     (state / "host" / "some").mkdir(parents=True)
     (state / "host" / "some" / "path").symlink_to(state / "site")
     handler = functools.partial(_Quiet, directory=str(state / "host"))
@@ -330,9 +330,9 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 
 def test_static_host_serves_site_under_a_path(
-    open_tab: OpenTab, under_a_path: str, demonstration: Demonstration
+    open_tab: OpenTab, site_under_path: str, demonstration: Demonstration
 ) -> None:
-    tab = open_tab(under_a_path)
+    tab = open_tab(site_under_path)
     page = tab.page
     page.goto(f"{tab.origin}/link.html?homeserver={demonstration.synapse.base_url}")
     page.wait_for_selector("#sign-in:not([hidden])")

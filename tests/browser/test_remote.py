@@ -25,7 +25,7 @@ STRATEGIES_IN = {"chromium": ("bundle",)}
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Synapse, Synapse]]:
-    """One here and one there."""
+    """A local and a remote homeserver."""
     directory = tmp_path_factory.mktemp("federation")
     files = certificate_files(directory)
     baselines = {"cookie": True, "signed_query": True}
@@ -39,7 +39,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Synapse,
 
 @pytest.fixture(scope="session")
 def room(servers: tuple[Synapse, Synapse]) -> Iterator[Room]:
-    """A room here with a picture that was uploaded there."""
+    """A room on the local homeserver with an image uploaded to the remote one."""
     here, there = servers
     mine, theirs = Room(here, "ana"), Room(there, "eve")
     mine.send_media("from there", theirs.upload(picture(RED), "image/png"), w=64, h=48)
@@ -49,8 +49,8 @@ def room(servers: tuple[Synapse, Synapse]) -> Iterator[Room]:
 
 
 @pytest.fixture
-def silent() -> Iterator[str]:
-    """Media of a server that takes connections and says nothing, ever."""
+def unresponsive_mxc() -> Iterator[str]:
+    """Media of a server that accepts connections and never responds."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         yield f"mxc://127.0.0.1:{listener.getsockname()[1]}/never"
 
@@ -76,20 +76,22 @@ def test_unresponsive_server_blocks_no_other_load(
     binding_site: Path,
     browser: BrowserContext,
     servers: tuple[Synapse, Synapse],
-    silent: str,
+    unresponsive_mxc: str,
     mode: Mode,
     strategy: str,
 ) -> None:
     media_set = MediaSet(servers[0], f"patient-{strategy}-{mode.name}", 8)
     with binding_harness(binding_site, browser, servers[0], media_set.room.account) as opened:
         tab = opened.open(strategy, patience="2")
-        add_elements(tab, [silent, *media_set.pictures], data_width="96", data_height="96", data_method="crop")
+        add_elements(
+            tab, [unresponsive_mxc, *media_set.pictures], data_width="96", data_height="96", data_method="crop"
+        )
         for mxc in media_set.pictures:
             wait_for_state(tab, f'img[data-mxc="{mxc}"]')
-        stuck = tab.page.locator(f'img[data-mxc="{silent}"]')
+        stuck = tab.page.locator(f'img[data-mxc="{unresponsive_mxc}"]')
         if strategy == "link":  # of an `<img>` nobody knows how long it may take, so it is waited for ten times longer
             assert stuck.get_attribute("data-state") == "loading"
             stuck.evaluate("(image) => image.remove()")
         else:
-            wait_for_state(tab, f'img[data-mxc="{silent}"]', "failed")
+            wait_for_state(tab, f'img[data-mxc="{unresponsive_mxc}"]', "failed")
             assert tab.page.locator(".media-failed").inner_text().startswith("The server cannot be reached.")

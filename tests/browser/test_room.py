@@ -1,4 +1,4 @@
-"""The room on every page, in every browser and mode, on both interpreters: all of it is there, and it is right."""
+"""The room on every strategy's page, in every browser and mode, on both interpreters: all media are shown and right."""
 
 import time
 from collections.abc import Iterator

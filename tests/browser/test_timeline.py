@@ -1,4 +1,4 @@
-"""The page that scrolls through a long room: smooth, with the right pictures, and nothing kept that nobody needs."""
+"""The page `timeline.html`: smooth scrolling, the right images, and no loads of media scrolled past."""
 
 import hashlib
 
@@ -11,11 +11,11 @@ from tests.browser.tracing import longest_task_ms
 from tests.conftest import OpenTab
 from web.demonstration import Demonstration
 
-# A small room, since it has to be filled first; `--full-matrix` has the whole one, as `python3 build.py serve` does.
+# A small room, because it has to be filled first; `--full-matrix` uses the size of `python3 build.py serve`.
 FEW_EVENTS, FEW_PICTURES = 240, 60
 LONGEST_TASK_MS = 100
 STEP_PX = 700
-# Scrolls through all of it, and waits at each stop until nothing that is visible is missing.
+# Scrolls through the whole timeline; if patient, waits at each step until all visible media are loaded.
 SCROLL = """async ([step, patient]) => {
   const frame = () => new Promise(requestAnimationFrame);
   const box = document.scrollingElement;
@@ -109,7 +109,7 @@ def test_media_scrolled_past_quickly_are_not_loaded(tab: SiteTab, archive: Archi
 
 
 def settled_counters(tab: SiteTab) -> dict[str, int]:
-    """The counters once they say the same twice."""
+    """Returns the counters once they have stopped changing."""
     handle = tab.page.wait_for_function(
         """() => {
           const told = document.getElementById("report").textContent;
