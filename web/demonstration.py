@@ -1,4 +1,4 @@
-"""The demonstration: a real homeserver with a sample room, and the site beside it."""
+"""The demonstration, ``build.py serve``: a real homeserver with a sample room, and the site."""
 
 import errno
 import fcntl
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from development import archive
+from development import archive_room
 from development.private_files import make_private_folder
 from development.seed import Demo, SeedError, seed
 from development.synapse import HomeserverError, Synapse
@@ -22,15 +22,15 @@ from web.server import SiteServer
 Step = Callable[[str, int, int], None]
 
 
-# What binding to a port may end in: it is taken, not for everybody, or none of this machine.
+# Errors of binding to a port: it is in use, privileged, or not of this machine.
 _OF_A_PORT = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
 
 
 class Demonstration:
-    """Homeserver, room and site, started and stopped together.
+    """Homeserver, sample room and site, started and stopped together.
 
-    :param state: the folder in which the homeserver keeps its data from one time to the next.
-    :param port: the site's port; 0 takes a free one.
+    :param state: the folder that keeps the homeserver's data between runs.
+    :param port: the site's port; 0 for a free one.
     :param homeserver_port: the homeserver's port.
     """
 
@@ -43,10 +43,10 @@ class Demonstration:
         self.demo: Demo | None = None
 
     def start(self, step: Step) -> str:
-        """Starts everything; gives the site's address.
+        """Builds the site, starts and seeds the homeserver, and serves the site; returns its URL.
 
-        :param step: told what is being done: words, how much of it is done, and out of how much.
-        :raises HomeserverError, SeedError, OSError: with words that say what to do.
+        :param step: called before each step with its description, the number of its parts done, and their total.
+        :raises HomeserverError, SeedError, OSError: with a message that says what to do.
         """
         make_private_folder(self._state)
         step("Building the site", 0, 1)
@@ -64,22 +64,24 @@ class Demonstration:
         self.site.start()
         return self.site.url
 
-    def fill_archive(self, events: int = archive.EVENTS, pictures: int = archive.PICTURES) -> archive.Archive:
-        """Makes the long room, or what is missing of it, which takes a minute the first time.
+    def fill_archive(
+        self, events: int = archive_room.EVENTS, pictures: int = archive_room.PICTURES
+    ) -> archive_room.ArchiveRoom:
+        """Creates the long room, or what is missing of it; the first time takes a minute.
 
-        :raises SeedError: with words that say what to do; the demonstration goes on without that room.
+        :raises SeedError: with a message that says what to do; the demonstration works without that room.
         """
-        return archive.fill(self.synapse.base_url, self._state / "seed", events=events, pictures=pictures)
+        return archive_room.fill(self.synapse.base_url, self._state / "seed", events=events, pictures=pictures)
 
     def stop(self) -> None:
-        """Stops what was started, in whatever state it is."""
+        """Stops site and homeserver, also after a failed start."""
         if self.site:
             self.site.stop()
         self.synapse.stop()
 
 
 def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> int:
-    """Serves the demonstration until Ctrl-C or SIGTERM; gives the exit status."""
+    """Serves the demonstration until Ctrl-C or SIGTERM; returns the exit status."""
     console = Console()
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -92,7 +94,7 @@ def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> 
             return 1
         url = _start(demonstration, console)
         print(f"authmedia: {url}", flush=True)
-        # While people look at the other pages; where it is interrupted, it goes on the next time.
+        # In the background: only `timeline.html` needs it. If interrupted, the next run continues.
         threading.Thread(target=_fill_archive, args=[demonstration, console, ended], daemon=True).start()
         if open_browser:
             webbrowser.open(url)
@@ -115,7 +117,7 @@ def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> 
 
 
 def _is_alone(state: Path) -> bool:
-    """Takes the folder for this process, until it ends, unless another one has it."""
+    """Locks the folder for the lifetime of this process; returns whether no other process holds it."""
     make_private_folder(state)
     held = os.open(state / "serving", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -130,7 +132,7 @@ def _fill_archive(demonstration: Demonstration, console: Console, ended: threadi
     try:
         demonstration.fill_archive()
     except SeedError as error:
-        if ended.is_set():  # the homeserver is on its way down, and this one with it
+        if ended.is_set():  # the homeserver is being stopped
             return
         console.print(f"authmedia: timeline.html will have less to show. {error}", style="yellow", soft_wrap=True)
 

@@ -20,15 +20,15 @@ Application = Callable[..., Awaitable[None]]
 # that name is open, which then reads the site as its own origin: https://en.wikipedia.org/wiki/DNS_rebinding
 # Names below `localhost` are never looked up in the DNS: https://www.rfc-editor.org/rfc/rfc6761#section-6.3
 _HOSTS = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
-# A name with a hash in it never changes its content.
+# URLs with a content hash are immutable.
 _IMMUTABLE = re.compile(r"^/assets/[\w.-]+\.[0-9a-f]{12}[./]").match
 
 
 class Server:
-    """An ASGI application on this machine's loopback addresses, in a thread of its own.
+    """Serves an ASGI application on this machine's loopback addresses, in its own thread.
 
-    :param port: where to listen; 0 takes a free one.
-    :raises OSError: if the port is taken.
+    :param port: the port; 0 for a free one.
+    :raises OSError: if the port is in use.
     """
 
     def __init__(self, application: Application, port: int) -> None:
@@ -45,12 +45,12 @@ class Server:
         return f"http://localhost:{self.port}/"
 
     def start(self) -> None:
-        """Serves until `stop`; connections are taken, if not answered, as soon as the object is made."""
+        """Serves until `stop`; the sockets accept connections from construction on."""
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the server and waits for it."""
+        """Stops the server and waits for its thread."""
         self._server.should_exit = True
         self._server.force_exit = True
         if self._thread:
@@ -63,12 +63,12 @@ class Server:
 
 
 class SiteServer(Server):
-    """The site, with the demonstration's account beside it.
+    """Serves the built site and the demonstration's account.
 
-    :param site: the folder that `site.build` made.
-    :param port: where to listen; 0 takes a free one.
-    :param demo: what the pages are told in ``demo.json``: homeserver, account and room.
-    :raises OSError: if the port is taken.
+    :param site: the folder that `site.build` wrote.
+    :param port: the port; 0 for a free one.
+    :param demo: content of ``demo.json``: homeserver, account and room.
+    :raises OSError: if the port is in use.
     """
 
     def __init__(self, site: Path, port: int, demo: Mapping[str, str] | None = None) -> None:
@@ -76,7 +76,7 @@ class SiteServer(Server):
 
 
 def site_application(site: Path, demo: Mapping[str, str]) -> Application:
-    """The site's files and ``demo.json``, for requests whose ``Host`` is one of this machine's names, on any port.
+    """Returns the ASGI application of the site's files and ``demo.json``, for requests to this machine's own names.
 
     All others get 400, whatever the path: no spelling of ``demo.json`` gets past the check, and no page of ours signs
     in under a name that is not this machine's.
@@ -94,7 +94,7 @@ def site_application(site: Path, demo: Mapping[str, str]) -> Application:
 
 
 def _loopback_sockets(port: int) -> list[socket.socket]:
-    """Listening sockets on 127.0.0.1 and, where the machine has it, ::1: browsers try both for ``localhost``."""
+    """Returns listening sockets on 127.0.0.1 and, if available, ::1: browsers try both for ``localhost``."""
     listener = socket.create_server(("127.0.0.1", port))
     try:
         second = socket.create_server(("::1", listener.getsockname()[1]), family=socket.AF_INET6)
@@ -103,13 +103,13 @@ def _loopback_sockets(port: int) -> list[socket.socket]:
             return [listener]
         listener.close()
         if port:
-            raise  # some browsers would show what listens there
+            raise  # browsers that prefer ::1 would reach the other program
         return _loopback_sockets(port)
     return [listener, second]
 
 
 def _with_demo(files: Application, demo: Mapping[str, str]) -> Application:
-    """The files, and the demonstration's account, which is never written into the site's folder."""
+    """Adds ``demo.json`` to the files; the account is never written into the site's folder."""
     body = json.dumps(dict(demo)).encode()
 
     async def application(scope: dict[str, Any], receive: object, send: Callable[..., Awaitable[None]]) -> None:

@@ -1,7 +1,7 @@
-"""Builds the static site: pages from templates, Python as one archive a page and interpreter, compressed twins.
+"""Builds the static site: pages from templates, one Python archive per page and interpreter, precompressed files.
 
-Every URL in it is relative and every asset's name carries the hash of its content, so any static host can serve it
-under any path and let browsers keep it for ever.
+All URLs are relative, and every asset's name contains the hash of its content, so any static host can serve the site
+under any path with immutable caching.
 """
 
 import gzip
@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import brotli
 import jinja2
@@ -23,10 +24,10 @@ WEB = Path(__file__).parent
 PYAPP = WEB.parent / "pyapp"
 NODE_MODULES = WEB / "node_modules"
 
-# Where a build says what it has made.
-_BUILT = "authmedia-build.txt"
+# Lists the files that a build has written.
+_FILE_LIST = "authmedia-build.txt"
 _COMPRESSIBLE = {".html", ".css", ".js", ".mjs", ".json", ".svg", ".wasm"}
-# Brotli at its best takes half a minute for Pyodide's 10 MB; at this level it is a few per cent larger and quick.
+# Quality 11 takes half a minute for Pyodide's 10 MB; 6 is quick and a few per cent larger.
 _BROTLI_QUALITY, _BROTLI_QUALITY_LARGE, _LARGE = 11, 6, 1_000_000
 
 Progress = Callable[[str], None]
@@ -36,8 +37,8 @@ Progress = Callable[[str], None]
 class DemoPage:
     """One page of the site: its file name, its title, and the line about it in lists of pages.
 
-    :param kind: ``strategy`` or ``baseline`` where it shows the room by the strategy that it is named after.
-    :param packages: what its Python needs beside our own, by the name of an installed distribution's package.
+    :param kind: ``strategy`` or ``baseline`` if it shows the room by the strategy that it is named after, else empty.
+    :param packages: installed packages that its Python imports besides the project's own.
     """
 
     name: str
@@ -48,7 +49,7 @@ class DemoPage:
 
     @property
     def module(self) -> str:
-        """The page's name as Python writes it, and its strategy's."""
+        """Name of the page's Python module, and of its strategy."""
         return self.name.replace("-", "_")
 
 
@@ -92,7 +93,7 @@ PAGES = (
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A Python for the browser: the npm package it comes from and the files of it that a page needs."""
+    """A Python interpreter for the browser: its npm package and the files of it that a page loads."""
 
     package: str
     main: str
@@ -117,10 +118,10 @@ INTERPRETERS = {
 
 
 def build(out: Path, progress: Progress = lambda step: None) -> None:
-    """Builds the whole site into a folder; what an earlier build has left there is removed first.
+    """Builds the whole site into a folder, after removing the files of an earlier build from it.
 
-    :param progress: told what is being done, a few words at a time.
-    :raises FileExistsError: if something else is there.
+    :param progress: called with a short description of each step.
+    :raises FileExistsError: if the folder holds something else.
     """
     _clear(out)
     others = _files_in(out)
@@ -135,9 +136,24 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     }
     progress("pages")
     static = {source.name: _copy_hashed(source, assets) for source in sorted((WEB / "static").iterdir())}
-    # A service worker serves what stands beside it and below, so it stands at the top, under a name that never changes.
+    # A service worker's scope is its own folder, so it is at the top, under a name without a hash.
     for worker in sorted((WEB / "worker").iterdir()):
         shutil.copyfile(worker, out / worker.name)
+    _render_pages(out, assets, runtime, static, core)
+    # `build.py serve` answers this URL with the demonstration's account; on other hosts users sign in by the form.
+    (out / "demo.json").write_text("{}\n", encoding="utf-8")
+    progress("compressed twins")
+    _compress_all(out)
+    _write_file_list(out, others)
+
+
+def _render_pages(out: Path, assets: Path, runtime: dict[str, Any], static: dict[str, str], core: str) -> None:
+    """Writes every page's HTML and the archives of its Python.
+
+    :param runtime: URLs of PyScript and the interpreters, for ``boot.js``.
+    :param static: URLs of the static files by name.
+    :param core: URL of the folder with PyScript's modules.
+    """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(WEB / "templates"),
         autoescape=True,
@@ -153,34 +169,32 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
             page=page, pages=PAGES, static=static, scripts=scripts, boot=boot
         )
         (out / f"{page.name}.html").write_text(html, encoding="utf-8")
-    # `serve` answers this with the demonstration's account; on any other host people sign in by themselves.
-    (out / "demo.json").write_text("{}\n", encoding="utf-8")
-    progress("compressed twins")
-    _compress_all(out)
-    _take_note(out, others)
 
 
 def _clear(out: Path) -> None:
-    """Nobody's files are thrown away because they stand where somebody builds."""
+    """Removes the files of an earlier build from a folder, and no others.
+
+    :raises FileExistsError: if the folder is not empty and holds no earlier build.
+    """
     if not out.exists():
         return
-    built = out / _BUILT
+    built = out / _FILE_LIST
     if not out.is_dir() or (any(out.iterdir()) and not built.exists()):
         raise FileExistsError(f"{out} is there, and is no earlier build; name a folder that is empty or new")
     names = built.read_text(encoding="utf-8").splitlines() if built.exists() else []
     for path in [out / name for name in names if out in (out / name).parents and ".." not in Path(name).parts]:
         path.unlink(missing_ok=True)
-        with suppress(OSError):  # something else stands beside it
+        with suppress(OSError):  # the folder holds other files
             path.parent.rmdir()
 
 
-def _take_note(out: Path, others: set[Path]) -> None:
-    """Lists what the next build has to remove, which is nothing but what this one has made.
+def _write_file_list(out: Path, others: set[Path]) -> None:
+    """Writes the list of files that the next build removes: those that this build has written.
 
-    :param others: what stood there before.
+    :param others: files that were there before.
     """
     made = sorted(path.relative_to(out).as_posix() for path in _files_in(out) - others)
-    (out / _BUILT).write_text("".join(f"{name}\n" for name in [*made, _BUILT]), encoding="utf-8")
+    (out / _FILE_LIST).write_text("".join(f"{name}\n" for name in [*made, _FILE_LIST]), encoding="utf-8")
 
 
 def _files_in(folder: Path) -> set[Path]:
@@ -188,7 +202,7 @@ def _files_in(folder: Path) -> set[Path]:
 
 
 def _copy_pyscript(assets: Path) -> str:
-    """Copies what PyScript's core imports at start, and neither its editor nor its terminal; gives where to."""
+    """Copies the modules that PyScript's core imports statically, without editor and terminal; returns their folder."""
     dist = NODE_MODULES / "@pyscript/core/dist"
     wanted, found = ["core.js", _only(dist, "error-*.js")], set[str]()
     while wanted:
@@ -206,10 +220,10 @@ def _copy_interpreter(interpreter: Interpreter, assets: Path) -> dict[str, str]:
 
 
 def _copy_python(page: DemoPage, assets: Path) -> dict[str, str]:
-    """Writes a page's modules into an archive for each interpreter; gives their addresses."""
+    """Writes an archive of a page's modules for each interpreter; returns their URLs."""
     files = {path.relative_to(PYAPP).as_posix(): path for path in modules_of(PYAPP, f"pages.{page.module}")}
     installed = {name: path for package in page.packages for name, path in installed_files(package).items()}
-    # What is installed is made for CPython.
+    # Installed packages run on CPython alone.
     archives = {"micropython": pack(bytecode(files)), "pyodide": pack(sources(files | installed))}
     addresses = {}
     for interpreter, archive in archives.items():
@@ -227,9 +241,9 @@ def _copy_hashed(source: Path, assets: Path) -> str:
 
 
 def _copy_folder(source: Path, names: tuple[str, ...] | list[str], assets: Path, folder: str) -> str:
-    """Copies files that name each other, under a folder whose name carries the hash of them all."""
+    """Copies files that refer to each other into a folder whose name contains the hash of them all."""
     contents = {name: (source / name).read_bytes() for name in names}
-    # The map of the source is not shipped, so nothing is to ask for it.
+    # Source maps are not shipped, so no file may refer to one.
     contents = {name: re.sub(rb"\n//# sourceMappingURL=\S+\s*$", b"\n", content) for name, content in contents.items()}
     target = assets / f"{folder}.{_hash(b''.join(contents.values()))}"
     target.mkdir()
@@ -254,7 +268,7 @@ def _compress_all(out: Path) -> None:
 
 
 def _compress(path: Path) -> None:
-    """Writes ``.gz`` and ``.br`` beside a file; what was compressed once is taken from the cache."""
+    """Writes ``.gz`` and ``.br`` twins of a file, from the cache if its content was compressed before."""
     content = path.read_bytes()
     cache = WEB / ".cache"
     cache.mkdir(exist_ok=True)

@@ -1,1 +1,1 @@
-"""The development homeserver: a real Synapse, started, filled and stopped."""
+"""The development homeserver: runs a real Synapse and seeds it with a sample room."""

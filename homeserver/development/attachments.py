@@ -1,4 +1,4 @@
-"""Encrypts media as a Matrix client does before it uploads them.
+"""Encrypts attachments as a Matrix client does before uploading them.
 
 https://spec.matrix.org/latest/client-server-api/#sending-encrypted-attachments
 """
@@ -17,12 +17,12 @@ _HALF_BLOCK_BYTES = 8
 
 
 def encrypt(content: bytes) -> tuple[bytes, dict[str, Any]]:
-    """Encrypts a media with a key of its own.
+    """Encrypts media with a new key (AES-256 in counter mode).
 
-    :return: the ciphertext, and the ``EncryptedFile`` of the event, which lacks only its ``url``.
+    :returns: the ciphertext, and the event's ``EncryptedFile`` without its ``url``.
     """
     key = secrets.token_bytes(_KEY_BYTES)
-    # The lower half counts from zero, so that it does not overflow.
+    # The lower half of the counter block starts at zero, so that it does not overflow.
     counter = secrets.token_bytes(_HALF_BLOCK_BYTES) + bytes(_HALF_BLOCK_BYTES)
     ciphertext = Cipher(AES(key), CTR(counter)).encryptor().update(content)
     jwk = {

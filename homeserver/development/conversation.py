@@ -1,4 +1,4 @@
-"""The sample room's words: who is in it, and what they say to each other."""
+"""The sample room's members and messages."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ ROOM_TOPIC = "Saturday's walk over the ridge to the Skarvholt observatory: route
 DEMO = "demo"
 ORGANISER = "marit"
 
-# The names of accounts, and those that people read.
+# Display names by account name.
 PEOPLE = {
     "marit": "Marit Solheim",
     "demo": "Robin Vale",
@@ -41,7 +41,7 @@ PEOPLE = {
 
 @dataclass(frozen=True)
 class Line:
-    """One message: who says what, or who shows which sample, with ``words`` as its caption.
+    """One message of the conversation: a text, or a sample with ``words`` as its caption.
 
     :param encrypted: whether the sample is sent as an encrypted attachment.
     """

@@ -1,4 +1,4 @@
-"""A few calls of Matrix's client-server API, with failures in words that say what to do."""
+"""A client of the parts of the Matrix client-server API that seeding needs."""
 
 import time
 from types import TracebackType
@@ -8,18 +8,18 @@ from urllib.parse import quote
 import httpx
 
 _TIMEOUT_S = 60.0
-# A homeserver that limits its clients is asked again, so often and after so long at most.
-_PATIENCE = 10
-_LONGEST_WAIT_S = 5.0
+# Attempts of a rate-limited request, and the longest pause between two.
+_MAX_ATTEMPTS = 10
+_MAX_PAUSE_S = 5.0
 _PAGE = 500
 _CLIENT = "/_matrix/client/v3"
 
 
 class SeedError(Exception):
-    """The sample room could not be made: one sentence on what is wrong, and one on what to do."""
+    """Seeding failed: one sentence says what happened, one what to do."""
 
 
-class Refusal(SeedError):
+class MatrixError(SeedError):
     """The homeserver answered with a Matrix error."""
 
     def __init__(self, words: str, errcode: str) -> None:
@@ -28,11 +28,11 @@ class Refusal(SeedError):
 
 
 class Matrix:
-    """One homeserver, spoken to as whoever's access token comes with a call."""
+    """A homeserver; each call names the access token to use."""
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url
-        # Proxies from the environment are not asked: the homeserver is on this machine.
+        # The homeserver is on this machine, so proxies of the environment are ignored.
         self._http = httpx.Client(base_url=base_url, timeout=_TIMEOUT_S, trust_env=False)
 
     def __enter__(self) -> Self:
@@ -44,31 +44,31 @@ class Matrix:
         self._http.close()
 
     def call(self, method: str, path: str, token: str = "", body: dict[str, Any] | None = None) -> Any:
-        """A call under ``/_matrix/client/v3``; gives the answer's JSON.
+        """Sends a request below ``/_matrix/client/v3`` and returns the response's JSON.
 
-        :raises Refusal: if the homeserver answers with a Matrix error.
+        :raises MatrixError: if the homeserver answers with a Matrix error.
         :raises SeedError: if it does not answer.
         """
         return self._send(method, _CLIENT + path, token, json=body).json()
 
     def check(self) -> None:
-        """Returns if a homeserver is there.
+        """Checks that a homeserver answers.
 
         :raises SeedError: if not.
         """
         self._send("GET", "/_matrix/client/versions", "")
 
     def find(self, path: str, token: str = "") -> dict[str, Any] | None:
-        """What stands at a path, or None if nothing does."""
+        """Returns the JSON at a path, or None for ``M_NOT_FOUND``."""
         try:
             return dict(self.call("GET", path, token))
-        except Refusal as refusal:
+        except MatrixError as refusal:
             if refusal.errcode == "M_NOT_FOUND":
                 return None
             raise
 
     def messages(self, room_id: str, token: str) -> list[dict[str, Any]]:
-        """All events of a room, the newest first."""
+        """Returns all events of a room's history, newest first."""
         path = f"/rooms/{segment(room_id)}/messages?dir=b&limit={_PAGE}"
         events: list[dict[str, Any]] = []
         start: str | None = ""
@@ -79,16 +79,16 @@ class Matrix:
         return events
 
     def reserve(self, token: str) -> str:
-        """The address, ``mxc://…``, of a media that is yet to be uploaded."""
+        """Creates an ``mxc://`` URI for a later upload."""
         return str(self._send("POST", "/_matrix/media/v1/create", token).json()["content_uri"])
 
     def upload(self, token: str, mxc: str, name: str, mimetype: str, content: bytes) -> None:
-        """Uploads a reserved media."""
+        """Uploads media to a created URI."""
         path = f"/_matrix/media/v3/upload/{mxc.removeprefix('mxc://')}?filename={segment(name)}"
         self._send("PUT", path, token, content=content, headers={"Content-Type": mimetype})
 
     def download(self, token: str, mxc: str) -> bytes:
-        """All of a media."""
+        """Downloads media."""
         return self._send("GET", f"/_matrix/client/v1/media/download/{mxc.removeprefix('mxc://')}", token).content
 
     def _send(
@@ -105,7 +105,7 @@ class Matrix:
         request = self._http.build_request(
             method, path, json=json, content=content, headers=authorization | (headers or {})
         )
-        for _ in range(_PATIENCE):
+        for _ in range(_MAX_ATTEMPTS):
             try:
                 answer = self._http.send(request)
             except httpx.TransportError as error:
@@ -114,32 +114,32 @@ class Matrix:
                 ) from error
             if answer.status_code != httpx.codes.TOO_MANY_REQUESTS:
                 break
-            time.sleep(_wait_s(answer))
+            time.sleep(_pause_s(answer))
         if answer.is_error:
-            raise _refusal(method, path, answer)
+            raise _error_from_response(method, path, answer)
         return answer
 
 
 def segment(text: str) -> str:
-    """Text as one segment of a path."""
+    """Percent-encodes text as one path segment."""
     return quote(text, safe="")
 
 
-def _wait_s(answer: httpx.Response) -> float:
-    """How long a homeserver asks to be left alone."""
+def _pause_s(answer: httpx.Response) -> float:
+    """Returns the seconds to wait after a 429 response."""
     try:
-        return min(float(answer.json()["retry_after_ms"]) / 1000, _LONGEST_WAIT_S)
+        return min(float(answer.json()["retry_after_ms"]) / 1000, _MAX_PAUSE_S)
     except (ValueError, TypeError, KeyError):
         return 1.0
 
 
-def _refusal(method: str, path: str, answer: httpx.Response) -> Refusal:
+def _error_from_response(method: str, path: str, answer: httpx.Response) -> MatrixError:
     try:
         told = answer.json()
         errcode, words = str(told["errcode"]), str(told["error"])
     except (ValueError, TypeError, KeyError):
         errcode, words = "", f"HTTP status {answer.status_code}"
-    return Refusal(
+    return MatrixError(
         f"The homeserver refused {method} {path.partition('?')[0]}: {words} ({errcode or 'no errcode'}). "
         "Its log says more; once that is mended, seed it again.",
         errcode,

@@ -1,4 +1,4 @@
-"""What seeding remembers from one time to the next, in files that only their owner can read."""
+"""The persistent state of seeding, in files that only their owner can read."""
 
 import json
 import secrets
@@ -15,14 +15,15 @@ _PASSWORDS = "passwords.json"
 
 @dataclass
 class Record:
-    """How far seeding has come. All of it can be found out again from the homeserver, only slower.
+    """The progress of seeding. If it is lost, seeding recovers it from the homeserver, more slowly.
 
-    :param user_id: the demonstration's account, once it is made.
-    :param tokens: the access tokens of the accounts made so far, by name.
-    :param reserved: ``mxc://…`` by a media's SHA-256, from just before its upload starts.
-    :param lines: how many lines of the conversation are said: fewer than there are, where it has grown since.
-    :param media: the same, once it is uploaded.
-    :param encrypted: the ``EncryptedFile`` of what was uploaded encrypted, by the SHA-256 of what is in it.
+    :param user_id: the demonstration's account, once registered.
+    :param complete: whether seeding has completed.
+    :param lines: number of lines of the conversation sent; less than all if the conversation has grown since.
+    :param tokens: access tokens of the registered accounts, by name.
+    :param reserved: ``mxc://`` URIs created for uploads, by SHA-256 of the content.
+    :param media: ``mxc://`` URIs of completed uploads, by SHA-256 of the content.
+    :param encrypted: ``EncryptedFile`` of encrypted uploads, by SHA-256 of the plaintext.
     """
 
     user_id: str = ""
@@ -36,19 +37,19 @@ class Record:
 
     @classmethod
     def read(cls, directory: Path) -> "Record":
-        """The record kept in a folder; a new one where there is none, or none that can be read."""
+        """Reads the record from a folder; returns a new one if there is none or it is unreadable."""
         try:
             return cls(**json.loads((directory / _RECORD).read_text(encoding="utf-8")))
         except (OSError, ValueError, TypeError):
             return cls()
 
     def write(self, directory: Path) -> None:
-        """Keeps the record in a folder."""
+        """Writes the record into a folder."""
         write_private(directory / _RECORD, json.dumps(asdict(self), indent=1))
 
 
 def passwords(directory: Path, names: Iterable[str]) -> dict[str, str]:
-    """The accounts' passwords by name: random, made the first time."""
+    """Returns the accounts' passwords by name, generated on first use."""
     path = directory / _PASSWORDS
     if not path.exists():
         write_private(path, json.dumps({name: secrets.token_urlsafe(18) for name in names}, indent=1))

@@ -1,7 +1,7 @@
-"""Fills a homeserver with the sample room, over the client-server API as any client would.
+"""Seeds a homeserver with the sample room over the client-server API.
 
-What is there already stays as it is. Every step first looks whether it is done, so that seeding again, after an
-interruption or without its record, ends in the same room and doubles nothing.
+Seeding is idempotent: every step first checks whether it is done, so that seeding again, after an interruption or
+without its record, ends in the same room without duplicates.
 """
 
 import hashlib
@@ -14,12 +14,12 @@ from typing import Any
 from PIL import Image
 
 from development.attachments import encrypt
-from development.blurhashes import BLURHASH, blurhash_of
+from development.blurhash_encoding import BLURHASH, blurhash_of
 from development.conversation import ALIAS, CONVERSATION, DEMO, ORGANISER, PEOPLE, ROOM_NAME, ROOM_TOPIC, Line
-from development.matrix import Matrix, Refusal, SeedError, segment
+from development.matrix import Matrix, MatrixError, SeedError, segment
 from development.private_files import make_private_folder
 from development.record import Record, passwords
-from development.samples import PAINTERS, POSTER, ROOM_AVATAR, Sample, avatar_of, prepare, samples
+from development.sample_media.catalogue import DRAWING_THREADS, POSTER, ROOM_AVATAR, Sample, avatar_of, prepare, samples
 from development.synapse import HomeserverError
 
 __all__ = ["Demo", "SeedError", "media_of", "seed"]
@@ -28,20 +28,20 @@ Progress = Callable[[str, int, int], None]
 
 _BLURHASH_COMPONENTS = (4, 3)
 _BLURHASH_PIXELS = (32, 24)
-# Tells, in a message's content, which line of the conversation it is.
+# Key of a line's number in its message's content.
 _STEP = "dev.authmedia.line"
 
 
 @dataclass(frozen=True)
 class Demo:
-    """What one needs to sign in and see the sample room."""
+    """The account and the room of the demonstration."""
 
     user_id: str
     password: str
     room_id: str
 
 
-def _in_silence(words: str, done: int, total: int) -> None:
+def _no_progress(words: str, done: int, total: int) -> None:
     """Tells nobody."""
 
 
@@ -50,14 +50,14 @@ def seed(
     register: Callable[[str, str], dict[str, Any]],
     *,
     directory: Path,
-    progress: Progress = _in_silence,
+    progress: Progress = _no_progress,
 ) -> Demo:
-    """Makes the sample room, or what is missing of it.
+    """Creates the sample room, or what is missing of it.
 
-    :param register: makes an account of a name and a password; gives what a login gives.
-    :param directory: where passwords, pictures and the record of what is done are kept.
-    :param progress: told before every step: words, how many of its kind are done, and out of how many.
-    :raises SeedError: with words that say what to do.
+    :param register: registers an account by name and password; returns the fields of a login.
+    :param directory: the folder for passwords, sample media and the record.
+    :param progress: called before every step with its description, the number of its kind done, and their total.
+    :raises SeedError: with a message that says what to do.
     """
     make_private_folder(directory)  # the record in it has access tokens
     with Matrix(base_url) as matrix:
@@ -65,7 +65,7 @@ def seed(
 
 
 def media_of(directory: Path) -> dict[str, Sample]:
-    """The samples by the ``mxc://…`` that a seeded homeserver knows them by, or their ciphertext."""
+    """Returns the samples by their ``mxc://`` URI on a seeded homeserver (of the ciphertext if encrypted)."""
     record = Record.read(directory)
     known = record.media | {sha256: file["url"] for sha256, file in record.encrypted.items()}
     return {known[sample.sha256]: sample for sample in samples(directory) if sample.sha256 in known}
@@ -80,14 +80,14 @@ class _Seeding:
         self._directory = directory
         self._progress = progress
         self._record = Record.read(directory)
-        self._returning = (directory / "passwords.json").exists()
+        self._has_passwords = (directory / "passwords.json").exists()
         self._passwords = passwords(directory, PEOPLE)
         self._samples: dict[str, Future[Sample]] = {}
 
     def run(self) -> Demo:
         self._matrix.check()
         if not self._is_complete():
-            with ThreadPoolExecutor(PAINTERS) as pool:
+            with ThreadPoolExecutor(DRAWING_THREADS) as pool:
                 try:
                     self._samples = prepare(self._directory, pool)
                     self._make_everything()
@@ -102,7 +102,7 @@ class _Seeding:
         return record.complete and said and record.room_id == self._room_at_alias(record.user_id)
 
     def _make_everything(self) -> None:
-        if not self._record_fits():
+        if not self._record_is_valid():
             self._record = Record()
         for done, person in enumerate(PEOPLE):
             self._progress("Making accounts", done, len(PEOPLE))
@@ -111,7 +111,7 @@ class _Seeding:
         members, said = self._read_room(room_id) if room_id else (set(), set())
         for done, person in enumerate(PEOPLE):
             self._progress("Drawing avatars", done, len(PEOPLE))
-            self._introduce(person)
+            self._set_profile(person)
         room_id = room_id or self._make_room()
         for done, person in enumerate(PEOPLE):
             self._progress("Filling the room", done, len(PEOPLE))
@@ -120,37 +120,37 @@ class _Seeding:
         for done, line in enumerate(CONVERSATION):
             self._progress("Writing messages", done, len(CONVERSATION))
             if done not in said:
-                self._say(room_id, done, line)
+                self._send_line(room_id, done, line)
         self._record.room_id = room_id
         self._record.complete = True
         self._record.lines = len(CONVERSATION)
-        self._keep()
+        self._save_record()
 
     # --- accounts ----------------------------------------------------------------------------------------------------
 
-    def _record_fits(self) -> bool:
-        """Whether the record is about this homeserver and its tokens still count."""
+    def _record_is_valid(self) -> bool:
+        """Whether the record belongs to this homeserver and its tokens are valid."""
         token = self._record.tokens.get(ORGANISER)
         if not token:
             return False
         try:
             self._matrix.call("GET", "/account/whoami", token)
-        except Refusal:
+        except MatrixError:
             return False
         return True
 
     def _sign_in(self, person: str) -> None:
         if person in self._record.tokens:
             return
-        session = self._known(person) if self._returning else None
-        session = session or self._new(person)
+        session = self._log_in(person) if self._has_passwords else None
+        session = session or self._register_account(person)
         self._record.tokens[person] = session["access_token"]
         if person == DEMO:
             self._record.user_id = session["user_id"]
-        self._keep()
+        self._save_record()
 
-    def _known(self, person: str) -> dict[str, Any] | None:
-        """A session of an account that an earlier time may have made, if it did."""
+    def _log_in(self, person: str) -> dict[str, Any] | None:
+        """Logs in to an account that an earlier run may have registered; returns None if it did not."""
         body = {
             "type": "m.login.password",
             "identifier": {"type": "m.id.user", "user": person},
@@ -159,12 +159,12 @@ class _Seeding:
         }
         try:
             return dict(self._matrix.call("POST", "/login", "", body))
-        except Refusal as refusal:
+        except MatrixError as refusal:
             if refusal.errcode == "M_FORBIDDEN":
                 return None
             raise
 
-    def _new(self, person: str) -> dict[str, Any]:
+    def _register_account(self, person: str) -> dict[str, Any]:
         try:
             return self._register(person, self._passwords[person])
         except HomeserverError as error:
@@ -173,8 +173,8 @@ class _Seeding:
                 "Remove both that folder and the homeserver's data, and start afresh."
             ) from error
 
-    def _introduce(self, person: str) -> None:
-        """Gives an account its name and its avatar."""
+    def _set_profile(self, person: str) -> None:
+        """Sets an account's display name and avatar."""
         path = f"/profile/{segment(self._user_id(person))}"
         profile = self._matrix.find(path) or {}
         if profile.get("displayname") != PEOPLE[person]:
@@ -182,7 +182,7 @@ class _Seeding:
         if not profile.get("avatar_url"):
             avatar = {"avatar_url": self._uploaded(avatar_of(person), person)}
             self._call("PUT", f"{path}/avatar_url", person, avatar)
-        self._recognise(profile)
+        self._identify_media(profile)
 
     # --- the room ----------------------------------------------------------------------------------------------------
 
@@ -191,12 +191,12 @@ class _Seeding:
         return room["room_id"] if room else ""
 
     def _read_room(self, room_id: str) -> tuple[set[str], set[int]]:
-        """Who is in the room, and which lines of the conversation are said."""
+        """Returns the room's joined members and the numbers of the lines sent."""
         path = f"/rooms/{segment(room_id)}"
         state = self._call("GET", f"{path}/state", ORGANISER)
         messages = self._matrix.messages(room_id, self._record.tokens[ORGANISER])
         for event in state + messages:
-            self._recognise(event["content"])
+            self._identify_media(event["content"])
         members = {
             event["state_key"]
             for event in state
@@ -217,9 +217,9 @@ class _Seeding:
         }
         return str(self._call("POST", "/createRoom", ORGANISER, body)["room_id"])
 
-    def _say(self, room_id: str, number: int, line: Line) -> None:
+    def _send_line(self, room_id: str, number: int, line: Line) -> None:
         content = self._media_content(line) if line.sample else {"msgtype": "m.text", "body": line.words}
-        # The same transaction sent twice is one message, should the answer to the first get lost.
+        # A transaction id makes the request idempotent, should the response get lost.
         path = f"/rooms/{segment(room_id)}/send/m.room.message/authmedia-{number}"
         self._call("PUT", path, line.sender, content | {_STEP: number})
 
@@ -237,43 +237,43 @@ class _Seeding:
         return content | {"url": self._uploaded(sample.name, line.sender), "info": info}
 
     def _encrypted(self, sample: Sample, person: str) -> dict[str, Any]:
-        """The ``EncryptedFile`` of a sample, after uploading its ciphertext if it is not there yet."""
+        """Returns the ``EncryptedFile`` of a sample, and uploads its ciphertext first if needed."""
         known = self._record.encrypted
         if sample.sha256 not in known:
             ciphertext, file = encrypt(sample.path.read_bytes())
             mxc = self._matrix.reserve(self._record.tokens[person])
-            # Without its name and its type, which the server is not to know either.
+            # Without name and type, which must not be revealed to the server.
             self._matrix.upload(self._record.tokens[person], mxc, "", "application/octet-stream", ciphertext)
             known[sample.sha256] = {"url": mxc, **file}
-            self._keep()
+            self._save_record()
         return known[sample.sha256]
 
     def _uploaded(self, name: str, person: str) -> str:
-        """The address of a sample on the homeserver, after uploading it if it is not there yet."""
+        """Returns the ``mxc://`` URI of a sample, and uploads it first if needed."""
         sample = self._sample(name)
         media, token = self._record.media, self._record.tokens[person]
         while sample.sha256 not in media:
             mxc = self._reserved(sample, token)
             try:
                 self._matrix.upload(token, mxc, name, sample.mimetype, sample.path.read_bytes())
-            except Refusal as refusal:
-                if refusal.errcode == "M_NOT_FOUND":  # kept free for a day, not for ever
+            except MatrixError as refusal:
+                if refusal.errcode == "M_NOT_FOUND":  # a created URI expires after a day
                     del self._record.reserved[sample.sha256]
                     continue
-                if refusal.errcode != "M_CANNOT_OVERWRITE_MEDIA":  # uploaded, but interrupted before it was noted
+                if refusal.errcode != "M_CANNOT_OVERWRITE_MEDIA":  # uploaded, but interrupted before it was recorded
                     raise
             media[sample.sha256] = mxc
-            self._keep()
+            self._save_record()
         return media[sample.sha256]
 
     def _reserved(self, sample: Sample, token: str) -> str:
         if sample.sha256 not in self._record.reserved:
             self._record.reserved[sample.sha256] = self._matrix.reserve(token)
-            self._keep()
+            self._save_record()
         return self._record.reserved[sample.sha256]
 
-    def _recognise(self, content: dict[str, Any]) -> None:
-        """Notes which samples the media in an event's content are, by what is really in them."""
+    def _identify_media(self, content: dict[str, Any]) -> None:
+        """Records which samples the media of an event's content are, by their hashes."""
         if "file" in content:
             self._record.encrypted[self._sample(content["filename"]).sha256] = content["file"]
         info = content.get("info") or {}
@@ -293,7 +293,7 @@ class _Seeding:
     def _sample(self, name: str) -> Sample:
         return self._samples[name].result()
 
-    def _keep(self) -> None:
+    def _save_record(self) -> None:
         self._record.write(self._directory)
 
 

@@ -1,4 +1,4 @@
-"""A real Synapse for development and tests: one process, SQLite, reachable from this machine alone."""
+"""Runs a real Synapse for development and tests: one process, SQLite, on loopback addresses only."""
 
 import atexit
 import hashlib
@@ -33,16 +33,16 @@ logger = logging.getLogger(__name__)
 
 
 class HomeserverError(Exception):
-    """Something about the homeserver did not work: one sentence on what, and one on what to do."""
+    """The homeserver failed: one sentence says what happened, one what to do."""
 
 
 @dataclass(frozen=True)
 class Federation:
-    """A second port, with TLS, over which other homeservers on this machine can be spoken to.
+    """A second listener with TLS, for federation between homeservers on this machine.
 
-    :param port: belongs to the server's name then, which becomes ``localhost:<port>``.
-    :param certificate: for ``localhost``, in PEM form, and its ``private_key``.
-    :param authority: the certificate of who signed it; what it signed is trusted.
+    :param port: its port; the server's name becomes ``localhost:<port>``.
+    :param certificate: a certificate for ``localhost`` in PEM form, with its ``private_key``.
+    :param authority: the certificate of the CA that signed it, which is trusted.
     """
 
     port: int
@@ -52,16 +52,16 @@ class Federation:
 
 
 class Synapse:
-    """One homeserver, with the ``media_links`` module beside this package loaded into it.
+    """One homeserver with the ``media_links`` module loaded.
 
-    Its data, secrets included, stay in ``directory``: started there again, on whatever port, it is the same homeserver.
+    Its data and secrets persist in ``directory``: restarted there, on any port, it is the same homeserver.
 
     >>> with Synapse(Path("data"), 8008) as synapse:
     ...     synapse.register("alice", "a password")
 
-    :param server_name: the part of a user id behind the colon; cannot change once there are data.
-    :param module_config: the module's configuration, on top of secrets of its own.
-    :param extra_config: anything else for ``homeserver.yaml``; replaces what is there by the same name.
+    :param server_name: the domain of user ids; it cannot change once there are data.
+    :param module_config: configuration of the module, merged over generated secrets.
+    :param extra_config: further options of ``homeserver.yaml``, which override those set here.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Synapse:
 
     @property
     def process_id(self) -> int | None:
-        """The homeserver's process, while it runs."""
+        """Process id of the homeserver while it runs."""
         return self._process.pid if self._process else None
 
     def __enter__(self) -> "Synapse":
@@ -121,7 +121,7 @@ class Synapse:
             raise
 
     def stop(self) -> None:
-        """Ends the homeserver and returns once its process is gone; does nothing if there is none."""
+        """Stops the homeserver and waits for its process to exit; does nothing if it is not running."""
         process, self._process = self._process, None
         atexit.unregister(self.stop)
         if process is None or process.poll() is not None:
@@ -135,11 +135,11 @@ class Synapse:
             process.wait()
 
     def register(self, user: str, password: str, admin: bool = False) -> dict[str, Any]:
-        """Makes an account, as an administrator can who knows the shared secret.
+        """Registers an account with the registration shared secret.
 
         See https://element-hq.github.io/synapse/latest/admin_api/register_api.html
 
-        :returns: what a login gives: ``user_id``, ``device_id``, ``access_token``.
+        :returns: the fields of a login: ``user_id``, ``device_id``, ``access_token``.
         :raises HomeserverError: if the homeserver refuses, for example because the name is taken.
         """
         nonce = self._ask("/_synapse/admin/v1/register")["nonce"]
@@ -153,7 +153,7 @@ class Synapse:
     def _launch(self) -> None:
         search_path = os.pathsep.join(filter(None, [str(_PACKAGES), os.environ.get("PYTHONPATH")]))
         with open_private(self._output_path, text=False) as output:
-            # In a session of its own: Ctrl-C in the terminal reaches us alone, and we stop it in order.
+            # In its own session, so that Ctrl-C in the terminal reaches this process alone, which stops it.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "synapse.app.homeserver", "--config-path", str(self._config_path)],
                 cwd=self.directory,
@@ -180,7 +180,7 @@ class Synapse:
         raise HomeserverError(f"Synapse did not answer within {_START_S:.0f} s. Look into {self.log_path}.")
 
     def _complaint(self) -> str:
-        """What Synapse said last, and where to read the rest."""
+        """Returns the last lines of Synapse's output and the paths of its logs."""
         lines = self._output_path.read_text(encoding="utf-8", errors="replace").splitlines()
         told = [line.strip() for line in lines if line.strip() and not line.lstrip().startswith(("*", "This server"))]
         return f"{' '.join(told[-4:]) or 'it said nothing'}. Look into {self._output_path} and {self.log_path}."
@@ -241,8 +241,8 @@ class Synapse:
             "url_preview_enabled": False,
             "max_upload_size": "200M",
             "dynamic_thumbnails": True,
-            "thumbnail_sizes": [],  # made on demand, of whatever size is asked for
-            # The passwords are long, random and of use on this machine alone: nobody has to be slowed down guessing.
+            "thumbnail_sizes": [],  # thumbnails are made on demand, in the requested size
+            # Passwords are long, random and valid on this machine alone, so hashes need not slow down guessing.
             "bcrypt_rounds": 4,
             "trusted_key_servers": [],
             "suppress_key_server_warning": True,
@@ -261,13 +261,13 @@ class Synapse:
             "tls_certificate_path": str(federation.certificate),
             "tls_private_key_path": str(federation.private_key),
             "federation_custom_ca_list": [str(federation.authority)],
-            # By default no homeserver speaks to this machine's own addresses, where all the others are here.
+            # By default Synapse blocks federation over loopback addresses, where the other homeservers are.
             "ip_range_blacklist": [],
             "federation_ip_range_blacklist": [],
         }
 
     def _secrets(self) -> dict[str, str]:
-        """Random, made once for this directory."""
+        """Returns the directory's random secrets, generated on first use."""
         path = self.directory / "secrets.json"
         if not path.exists():
             purposes = ("macaroon", "form", "registration", "media_links")
@@ -277,7 +277,7 @@ class Synapse:
 
 
 def _loopback_addresses() -> list[str]:
-    """Both loopback addresses, or the one that this machine has."""
+    """Returns the loopback addresses that this machine has."""
     try:
         with socket.socket(socket.AF_INET6) as probe:
             probe.bind(("::1", 0))
@@ -311,7 +311,7 @@ def _listener(port: int, addresses: list[str], names: list[str], *, tls: bool = 
 
 
 def _no_rate_limits() -> dict[str, Any]:
-    """Limits that a demonstration, which does in a second what people do in a day, does not run into."""
+    """Returns rate limits high enough for seeding, which does a day's requests of many users in seconds."""
     return {
         "rc_message": _NO_LIMIT,
         "rc_registration": _NO_LIMIT,

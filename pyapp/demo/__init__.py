@@ -1,1 +1,1 @@
-"""What the demo pages share: signing in, reading a room, drawing it, and the measures beside it."""
+"""Shared code of the demo pages: sign-in, reading and rendering a room, measurements and the comparison."""

@@ -1,10 +1,10 @@
-"""Draws the comparison's pictures as SVG, element by element, into what the page's template has ready for them.
+"""Renders the comparison's charts as SVG elements into containers of the page's template.
 
-Whatever stands in a picture stands in the table, too, which is there for whoever cannot see it.
+Each figure of a chart is in the page's table as well, for readers of assistive technology.
 """
 
 from authmedia.browser import Element, clone_template, create_svg_element
-from demo.comparison import cost, readable_ms
+from demo.comparison import cost, format_ms
 from demo.geometry import WIDEST_BAR, WIDEST_LINE, Line, Scale, longest_line_ms, longest_visit_ms, waterfall
 
 TYPE_CHECKING = False
@@ -22,7 +22,7 @@ _LINE_PIXELS, _LINE_STEP = 4, 6
 
 
 def draw_bars(outcomes: "Outcomes", picture: Element) -> None:
-    """Draws for each strategy how long a first visit and a reload took, one bar below the other.
+    """Renders two bars per strategy: the duration of the first visit and of the reload.
 
     :param picture: the ``<svg>``.
     """
@@ -41,7 +41,7 @@ def draw_bars(outcomes: "Outcomes", picture: Element) -> None:
 
 
 def draw_waterfalls(outcomes: "Outcomes", into: Element) -> None:
-    """Draws for each strategy one thin bar per media, all on the same axis."""
+    """Renders a waterfall per strategy with one bar per media, all on the same axis."""
     into.remove_children()
     scale = Scale(longest_line_ms(outcomes), WIDEST_LINE)
     for name, found in outcomes.items():
@@ -53,7 +53,7 @@ def _waterfall(name: str, found: "dict[str, Any]", scale: Scale) -> Element:
     figure = clone_template("waterfall")
     lines = waterfall(found["media"])
     figure.query(".name").text = name
-    figure.query(".length").text = f"{len(lines)} media in {readable_ms(lines[-1].end_ms)}"
+    figure.query(".length").text = f"{len(lines)} media in {format_ms(lines[-1].end_ms)}"
     picture = figure.query("svg")
     _prepare(picture, scale, len(lines) * _LINE_STEP, f"{name}: when each media was on show")
     picture.query("desc").text = cost(name, found)
@@ -64,7 +64,7 @@ def _waterfall(name: str, found: "dict[str, Any]", scale: Scale) -> Element:
 
 
 def _prepare(picture: Element, scale: Scale, height: int, title: str) -> None:
-    """Empties a picture and draws its axis below where the bars will stand."""
+    """Clears a chart and renders its axis below the area of the bars."""
     picture.set_attribute("height", str(height + _AXIS_PIXELS))
     picture.query("title").text = title
     picture.query(".rows").remove_children()
@@ -85,7 +85,7 @@ def _bar(visit: "dict[str, Any]", kind: str, scale: Scale, top: int) -> "list[El
     mark = create_svg_element("line", class_="mark", x1=_percent(first), x2=_percent(first))
     mark.set_attribute("y1", str(top - 2))
     mark.set_attribute("y2", str(top + _BAR_PIXELS + 2))
-    words = _text(readable_ms(visit["last_ms"]), last, top + _BAR_PIXELS - 3, class_="figure", dx="6")
+    words = _text(format_ms(visit["last_ms"]), last, top + _BAR_PIXELS - 3, class_="figure", dx="6")
     return [bar, mark, words]
 
 
@@ -96,7 +96,7 @@ def _line(line: Line, scale: Scale, top: int) -> Element:
     rectangle.set_attribute("x", _percent(scale.at(line.start_ms)))
     rectangle.set_attribute("width", _percent(scale.at(line.duration_ms)))
     hint = create_svg_element("title")
-    hint.text = f"{line.name}: asked for at {readable_ms(line.start_ms)}, {line.state} at {readable_ms(line.end_ms)}"
+    hint.text = f"{line.name}: asked for at {format_ms(line.start_ms)}, {line.state} at {format_ms(line.end_ms)}"
     rectangle.append(hint)
     return rectangle
 

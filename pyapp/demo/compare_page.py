@@ -1,4 +1,4 @@
-"""The page that runs every strategy over the same room in this browser and sets side by side what each costs."""
+"""The page `compare.html`: runs every strategy over the same room in this browser and compares their costs."""
 
 import asyncio
 import json
@@ -24,8 +24,8 @@ from demo.comparison import (
 )
 from demo.page import Page
 from demo.room import read_room
-from demo.session import Session, bring_back, set_aside
-from demo.trial import Trial
+from demo.session import Session, detach_session, restore_session
+from demo.strategy_run import StrategyRun
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,50 +37,50 @@ _WORKS = {WORKS: "yes", FAILS: "no", NOT_RUN: "unknown"}
 
 
 def chosen() -> "tuple[str, ...]":
-    """The strategies that the page's address names in ``only``, or all of them."""
+    """Returns the strategies that the parameter ``only`` names, or all of them."""
     named = browser.query_parameter("only").split(",")
     return tuple([name for name in STRATEGIES if name in named]) or STRATEGIES
 
 
 class ComparePage(Page):
-    """Runs the strategies one after another, in random order, and shows the outcomes as they come."""
+    """Runs the strategies one after another in random order and shows each outcome when it is complete."""
 
     def __init__(self) -> None:
         super().__init__("compare")
         self._strategies = chosen()
         self._outcomes: OrderedDict[str, dict[str, Any]] = OrderedDict()
         self._cacheable: list[str] = []
-        self._trial: Trial | None = None
+        self._run_under_way: StrategyRun | None = None
         self._stopped = False
         self._started_ms = 0.0
 
     async def work(self, session: Session) -> None:
-        """Runs at once where the address asks for it, else when somebody presses the button."""
-        await self.try_all(session)
-        self._mind_buttons(session)
+        """Starts at once if the parameter ``run`` is set, else at the press of the button."""
+        await self.probe_all(session)
+        self._bind_buttons(session)
         self.root.query("#reused-session").hidden = session.renewable
         if browser.query_parameter("run"):
             await self._compare(session)
 
     async def _on_start(self, session: Session) -> None:
-        self.begin_anew()
+        self.reset()
         await self._compare(session)
-        self.enter("done")
+        self.set_state("done")
 
     async def _compare(self, session: Session) -> None:
-        """Runs all strategies; where each can have a session of its own, the tab's is set aside meanwhile."""
+        """Runs all strategies; if each can have its own session, the tab's session is detached meanwhile."""
         order = self._begin()
         kept = ""
         try:
             room = await read_room(session.homeserver, session.room)
             self._cacheable = http_cache.addresses(room, session.homeserver)
-            kept = await set_aside() if session.renewable else ""
+            kept = await detach_session() if session.renewable else ""
             for number, name in enumerate(order):
                 if not self._stopped:
                     await self._run_one(number, name, session)
         finally:
             if kept:
-                await bring_back(kept)
+                await restore_session(kept)
             self._end()
 
     def _begin(self) -> "list[str]":
@@ -91,36 +91,36 @@ class ComparePage(Page):
         self._stopped = False
         self._started_ms = browser.now_ms()
         for name, value in (("seed", seed), ("order", order), ("date", browser.iso_timestamp(browser.epoch_ms()))):
-            self.report.tell(name, value)
-        self.report.tell("strategies", self._outcomes)
+            self.report.set_field(name, value)
+        self.report.set_field("strategies", self._outcomes)
         self.root.query("#done").set_attribute("max", str(len(self._strategies)))
         self._show_controls(running=True)
         browser.create_task(self._tick())
         return order
 
     async def _run_one(self, number: int, name: str, session: Session) -> None:
-        def tell(step: str) -> None:
+        def show_step(step: str) -> None:
             self.root.query("#step").text = f"{number + 1} of {len(self._strategies)}: {name}, {step}"
 
         self.root.query("#done").set_attribute("value", str(number))
-        self._trial = Trial(name, session, self._cacheable, tell)
-        self._outcomes[name] = await self._trial.run(self.root.query("#stage"))
-        self._trial = None
+        self._run_under_way = StrategyRun(name, session, self._cacheable, show_step)
+        self._outcomes[name] = await self._run_under_way.run(self.root.query("#stage"))
+        self._run_under_way = None
         self._show_outcomes(
             OrderedDict([(ran, found) for ran, found in self._outcomes.items() if verdict(found) != NOT_RUN])
         )
 
     def _stop(self) -> None:
         self._stopped = True
-        if self._trial:
-            self._trial.stop()
+        if self._run_under_way:
+            self._run_under_way.stop()
 
     def _end(self) -> None:
         self._show_controls(running=False)
         self._show_outcomes(self._outcomes)
 
     async def _tick(self) -> None:
-        """Says how long it has been running, while it is."""
+        """Updates the elapsed time while the comparison runs."""
         elapsed = self.root.query("#elapsed")
         while not self.root.query("#progress-panel").hidden:
             elapsed.text = f"{(browser.now_ms() - self._started_ms) / 1000:.0f} s"
@@ -133,14 +133,14 @@ class ComparePage(Page):
         begun, stopped = running and start.has_focus, not running and stop.has_focus
         start.hidden = running
         self.root.query("#progress-panel").hidden = not running
-        # What had been pressed is gone, and with it the keyboard's place.
+        # The focused button is hidden now, so focus moves to the other one.
         if begun:
             stop.focus()
         elif stopped:
             start.focus()
 
     def _show_outcomes(self, outcomes: "OrderedDict[str, dict[str, Any]]") -> None:
-        self.report.tell("strategies", self._outcomes)
+        self.report.set_field("strategies", self._outcomes)
         self.root.query("#done").set_attribute("max", str(len(self._strategies)))
         self.root.query("#results").hidden = False
         self.root.query("#headline").text = headline(outcomes)
@@ -169,14 +169,14 @@ class ComparePage(Page):
                 row.append(_cell(column.text(found), name in names))
             table.append(row)
 
-    def _mind_buttons(self, session: Session) -> None:
+    def _bind_buttons(self, session: Session) -> None:
         self.root.query("#start").listen("click", lambda: self.start(self._on_start(session)))
         self.root.query("#stop").listen("click", self._stop)
         self.root.query("#copy").listen("click", lambda: self.start(self._copy()))
         self.root.query("#download").listen("click", self._download)
 
     async def _copy(self) -> None:
-        """Copies the table as Markdown; where the browser does not let it, the text is there to be copied by hand."""
+        """Copies the table as Markdown; if the clipboard is refused, shows it in a text field instead."""
         text = markdown(self.report.content())
         field = self.root.query("#markdown")
         said = self.root.query("#copied")

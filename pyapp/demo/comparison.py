@@ -1,12 +1,12 @@
-"""What the comparison of all strategies says: one outcome per strategy, their figures, and the same in words.
+"""Outcomes of the comparison: built from page reports, as columns of figures, as sentences and as Markdown.
 
-An outcome is a dictionary, as it stands in the page's report: ``support`` (``works``: true, false, or null where it was
-not run; ``words``), ``note``, ``first`` and ``reload`` (a visit each, or null), ``video`` and ``media`` of the first
-visit. Outcomes come by the names of their strategies, in an ``OrderedDict``, since MicroPython's own keep no order.
+An outcome is a dictionary, as in the page's report: ``support`` (``works``: true, false, or null if not run;
+``words``), ``note``, ``first`` and ``reload`` (a visit each, or null), ``video`` and ``media`` of the first visit.
+Outcomes are keyed by strategy in an ``OrderedDict``, because MicroPython's ``dict`` keeps no insertion order.
 """
 
+from demo.formatting import format_bytes, pluralize
 from demo.timeline import AVATAR_LABEL
-from demo.words import counted, readable_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ _PYTHONS = {"micropython": "MicroPython", "cpython": "Pyodide"}
 _TIMES = ("start", "milliseconds")
 _COSTS = ("requests", "preflights", "bytes")
 _MEDIA_FIELDS = ("name", "state", "words", "strategy", "source") + _TIMES + _COSTS
-# A seek counts as right when the picture is at most this far from where it was to be.
+# A seek is right if the position reached is at most this far from the target.
 _RIGHT_WITHIN_S = 0.5
 
 
 def shuffled(names: "tuple[str, ...]", seed: int) -> "list[str]":
-    """The names in an order that the seed alone determines, on every interpreter (MicroPython has no ``shuffle``)."""
+    """Shuffles names in an order determined by the seed alone on every interpreter (MicroPython has no ``shuffle``)."""
     order = list(names)
     for last in range(len(order) - 1, 0, -1):
         seed = (seed * 1103515245 + 12345) % 2**31
@@ -38,17 +38,20 @@ def shuffled(names: "tuple[str, ...]", seed: int) -> "list[str]":
 
 
 def not_run(words: str) -> "Outcome":
-    """The outcome of a strategy that was not run, and why."""
+    """Returns the outcome of a strategy that was not run.
+
+    :param words: why it was not run.
+    """
     support = {"works": None, "words": words}
     return {"support": support, "note": "", "first": None, "reload": None, "video": None, "media": []}
 
 
 def outcome(name: str, state: str, report: "dict[str, Any]") -> "Outcome":
-    """The outcome of a first visit.
+    """Returns the outcome of a first visit.
 
     :param name: the strategy.
-    :param state: how its page ended: ``done``, ``failed``, or empty where it did not end in time.
-    :param report: what its page reported.
+    :param state: final state of its page: ``done``, ``failed``, or empty if it timed out.
+    :param report: the page's report.
     """
     found = not_run("")
     support = report.get("support", {}).get(name)
@@ -66,7 +69,7 @@ def outcome(name: str, state: str, report: "dict[str, Any]") -> "Outcome":
 
 
 def problem(report: "dict[str, Any]") -> str:
-    """What a page that failed, or did not end, says of that."""
+    """Returns the error of a page that failed or timed out."""
     return str(report.get("problem") or "its page did not come to an end in time")
 
 
@@ -76,8 +79,7 @@ def _first_words(media: "list[dict[str, Any]]") -> str:
 
 
 def visit(report: "dict[str, Any]") -> "dict[str, Any]":
-    """The figures of one visit: media on show, milliseconds from the beginning of loading to the first and last of
-    them, and what all of them cost."""
+    """Returns the figures of one visit: number of media shown, milliseconds to the first and the last, and costs."""
     media = report["media"]
     shown = sorted(each["start"] + each["milliseconds"] for each in media if each["state"] == "shown")
     figures: dict[str, Any] = {"media": len(media), "shown": len(shown)}
@@ -92,7 +94,7 @@ def visit(report: "dict[str, Any]") -> "dict[str, Any]":
 
 
 def _bytes_known(media: "list[dict[str, Any]]") -> str:
-    """``all``, ``part`` or ``none``: browsers hide the sizes of some transfers, and of those still on their way."""
+    """Returns how complete byte counts are (``all``, ``part`` or ``none``): browsers hide some transfers' sizes."""
     shown = [each for each in media if each["state"] == "shown"]
     hidden = [each for each in shown if each["source"] == "network" and each["requests"] and not each["bytes"]]
     return "all" if not hidden else "none" if len(hidden) == len(shown) else "part"
@@ -118,28 +120,28 @@ def _media(media: "dict[str, Any]") -> "dict[str, Any]":
 
 
 def _chosen(media: "list[dict[str, Any]]") -> "dict[str, int]":
-    """How many media each strategy served: more than one only where `auto` chose."""
-    counted: dict[str, int] = {}
+    """Returns the number of media by the strategy that served them: several strategies only for `auto`."""
+    counts: dict[str, int] = {}
     for each in media:
-        counted[each["strategy"]] = counted.get(each["strategy"], 0) + 1
-    return counted
+        counts[each["strategy"]] = counts.get(each["strategy"], 0) + 1
+    return counts
 
 
 # --- figures, as columns of a table
 
 
-def readable_ms(milliseconds: float) -> str:
-    """A duration as the table writes it."""
+def format_ms(milliseconds: float) -> str:
+    """Returns a duration in milliseconds or seconds, as in the table."""
     return f"{milliseconds:.0f} ms" if milliseconds < 1000 else f"{milliseconds / 1000:.2f} s"
 
 
 class Column:
-    """One figure of every strategy; less is better.
+    """A column of the table: one figure of every strategy; less is better.
 
-    :param group: what it belongs to, for a heading above it.
-    :param title: what it is called below that.
-    :param value: reads it from an outcome; `None` where there is none.
-    :param readable: writes it for people.
+    :param group: heading of a group of columns.
+    :param title: heading of the column.
+    :param value: reads the figure from an outcome; `None` if there is none.
+    :param readable: formats the figure.
     """
 
     __slots__ = ("_readable", "group", "title", "value")
@@ -153,12 +155,12 @@ class Column:
         self._readable = readable
 
     def text(self, found: "Outcome") -> str:
-        """The figure for people, or a dash."""
+        """Returns the formatted figure, or a dash."""
         value = self.value(found)
         return "-" if value is None else self._readable(value)
 
     def best(self, outcomes: "dict[str, Outcome]") -> "list[str]":
-        """The strategies with the least of it, as people read it; none where all have the same."""
+        """Returns the strategies with the least figure as formatted; none if all are equal."""
         values = {name: self.value(found) for name, found in outcomes.items()}
         known = {name: value for name, value in values.items() if value is not None}
         if not known:
@@ -187,14 +189,14 @@ class _BytesColumn(Column):
     __slots__ = ("_visit",)
 
     def __init__(self, group: str, visit: str) -> None:
-        super().__init__(group, "bytes", self._whole, readable_bytes)
+        super().__init__(group, "bytes", self._whole, format_bytes)
         self._visit = visit
 
     def text(self, found: "Outcome") -> str:
         figures = found[self._visit]
         if not figures or figures["bytes_known"] == "all":
             return super().text(found)
-        return "not told" if figures["bytes_known"] == "none" else "≥ " + readable_bytes(figures["bytes"])
+        return "not told" if figures["bytes_known"] == "none" else "≥ " + format_bytes(figures["bytes"])
 
     def _whole(self, found: "Outcome") -> float | None:
         figures = found[self._visit]
@@ -215,16 +217,16 @@ class _SeekColumn(Column):
 
 FIRST, RELOAD, VIDEO = "First visit", "After a reload", "Film"
 COLUMNS = (
-    Column(FIRST, "first media", _figure("first", "first_ms"), readable_ms),
-    Column(FIRST, "last media", _figure("first", "last_ms"), readable_ms),
+    Column(FIRST, "first media", _figure("first", "first_ms"), format_ms),
+    Column(FIRST, "last media", _figure("first", "last_ms"), format_ms),
     Column(FIRST, "requests", _figure("first", "requests"), str),
     Column(FIRST, "preflights", _figure("first", "preflights"), str),
     _BytesColumn(FIRST, "first"),
-    Column(RELOAD, "last media", _figure("reload", "last_ms"), readable_ms),
+    Column(RELOAD, "last media", _figure("reload", "last_ms"), format_ms),
     Column(RELOAD, "requests", _figure("reload", "requests"), str),
     _BytesColumn(RELOAD, "reload"),
-    Column(VIDEO, "first frame", _first_frame, readable_ms),
-    _SeekColumn(VIDEO, "seek", _right_seek, readable_ms),
+    Column(VIDEO, "first frame", _first_frame, format_ms),
+    _SeekColumn(VIDEO, "seek", _right_seek, format_ms),
 )
 
 
@@ -238,7 +240,7 @@ def verdict(found: "Outcome") -> str:
 
 
 def verdict_words(found: "Outcome") -> str:
-    """What is to be added to the verdict: whose words, and what did not load; often nothing."""
+    """Returns the words that explain a verdict: the browser's own, media not shown, the note; often empty."""
     first = found["first"]
     missing = first["media"] - first["shown"] if first else 0
     told = str(found["support"]["words"])
@@ -248,7 +250,7 @@ def verdict_words(found: "Outcome") -> str:
 
 
 def headline(outcomes: "dict[str, Outcome]") -> str:
-    """Which strategies work here, in one sentence."""
+    """Returns a sentence that says which strategies work here."""
     working = _named(outcomes, WORKS)
     run = working + _named(outcomes, FAILS)
     if not run:
@@ -261,7 +263,7 @@ def headline(outcomes: "dict[str, Outcome]") -> str:
 
 
 def cost(name: str, found: "Outcome") -> str:
-    """One strategy in a sentence: what it costs here, or why it was no use."""
+    """Returns a sentence that says what one strategy costs here, or why it did not work."""
     state = verdict(found)
     if state == FAILS:
         return f"{name} does not work here: {found['support']['words']}"
@@ -272,26 +274,26 @@ def cost(name: str, found: "Outcome") -> str:
     choice = f", having chosen {_listed(chosen)}" if chosen else ""
     everything = "all" if first["shown"] == first["media"] else f"{first['shown']} of"
     sentence = (
-        f"{name} works{choice}: {everything} {first['media']} media on show after {readable_ms(first['last_ms'])}, "
-        f"for {counted(first['requests'], 'request')}, {counted(first['preflights'], 'preflight')} "
+        f"{name} works{choice}: {everything} {first['media']} media on show after {format_ms(first['last_ms'])}, "
+        f"for {pluralize(first['requests'], 'request')}, {pluralize(first['preflights'], 'preflight')} "
         f"and {_bytes(first)}"
     )
     if not again or again["last_ms"] is None:
         return sentence + (f"; {found['note']}." if found["note"] else ".")
     return (
-        f"{sentence}; after a reload {readable_ms(again['last_ms'])}, "
-        f"{counted(again['requests'], 'request')} and {_bytes(again)}."
+        f"{sentence}; after a reload {format_ms(again['last_ms'])}, "
+        f"{pluralize(again['requests'], 'request')} and {_bytes(again)}."
     )
 
 
 def _bytes(figures: "dict[str, Any]") -> str:
     if figures["bytes_known"] == "none":
         return "bytes that pages are not told"
-    return ("at least " if figures["bytes_known"] == "part" else "") + readable_bytes(figures["bytes"])
+    return ("at least " if figures["bytes_known"] == "part" else "") + format_bytes(figures["bytes"])
 
 
 def markdown(report: "dict[str, Any]") -> str:
-    """The table as Markdown, with where and when it was measured, to be pasted and cited.
+    """Returns the table and the circumstances of the measurement as Markdown.
 
     :param report: the page's report, with ``strategies``.
     """
@@ -310,7 +312,7 @@ def markdown(report: "dict[str, Any]") -> str:
 
 
 def circumstances(report: "dict[str, Any]") -> str:
-    """Where, when and in which order it was measured."""
+    """Returns a sentence that says where, when and in which order the comparison ran."""
     about = report["browser"]
     python = _PYTHONS.get(report["interpreter"], report["interpreter"])
     window = "a private window" if report["mode"]["guess"] == "private" else "a window that may be private or not"

@@ -1,19 +1,19 @@
-"""Where the bars of the comparison's pictures stand: across in per cent of the picture, down in its pixels."""
+"""Computes the layout of the comparison's charts: x in per cent of the chart's width, y in pixels."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# What the longest bar takes of the width; the rest is for the words behind it, or for the axis' last number.
+# Width of the longest bar in per cent; the rest holds the label behind it, or the axis' last number.
 WIDEST_BAR = 72.0
 WIDEST_LINE = 94.0
-# Steps that are easy to count in, between one power of ten and the next.
+# Round steps between one power of ten and the next.
 _STEPS = (1, 2, 2.5, 5, 10)
 _MOST_TICKS = 5
 
 
 def ticks(longest_ms: float) -> "list[float]":
-    """The numbers of an axis, from 0 to the first round one that nothing exceeds, in milliseconds."""
+    """Returns the tick values of an axis in milliseconds, from 0 to the first round number at or above the longest."""
     step = 1.0
     while step * 10 * _MOST_TICKS < longest_ms:
         step *= 10
@@ -28,10 +28,10 @@ def ticks(longest_ms: float) -> "list[float]":
 
 
 class Scale:
-    """An axis from 0 to the last of its ticks.
+    """A linear axis from 0 to its last tick.
 
-    :param longest_ms: the longest time that is to fit.
-    :param widest: what the whole axis takes of the picture's width, in per cent.
+    :param longest_ms: the longest time that must fit.
+    :param widest: the axis' share of the chart's width, in per cent.
     """
 
     __slots__ = ("ticks", "widest")
@@ -41,12 +41,12 @@ class Scale:
         self.widest = widest
 
     def at(self, milliseconds: float) -> float:
-        """How far from the left a time is, in per cent of the picture's width."""
+        """Returns the x position of a time, in per cent of the chart's width."""
         return self.widest * milliseconds / self.ticks[-1]
 
 
 class Line:
-    """One media in a waterfall: when it was asked for and how long it took, in milliseconds."""
+    """One media in a waterfall: when it was requested and how long it took, in milliseconds."""
 
     __slots__ = ("duration_ms", "kind", "name", "start_ms", "state")
 
@@ -59,21 +59,21 @@ class Line:
 
     @property
     def end_ms(self) -> float:
-        """When it was on show, or had failed."""
+        """When it was shown or failed, in milliseconds."""
         return self.start_ms + self.duration_ms
 
 
 def waterfall(media: "list[dict[str, Any]]") -> "list[Line]":
-    """The lines of a waterfall, in the order in which media came on show."""
+    """Returns the lines of a waterfall, sorted by when media were shown or failed."""
     return sorted([Line(each) for each in media], key=lambda line: line.end_ms)
 
 
 def longest_visit_ms(outcomes: "dict[str, dict[str, Any]]") -> float:
-    """The longest time to a last media among all visits; 0 where there was none."""
+    """Returns the longest time to the last media of any visit in milliseconds; 0 if there was none."""
     visits = [found[visit] for found in outcomes.values() for visit in ("first", "reload")]
     return max([0.0] + [float(visit["last_ms"]) for visit in visits if visit and visit["last_ms"] is not None])
 
 
 def longest_line_ms(outcomes: "dict[str, dict[str, Any]]") -> float:
-    """The end of the last line among all waterfalls; 0 where there is none."""
+    """Returns the end of the last line of any waterfall in milliseconds; 0 if there is none."""
     return max([0.0] + [line.end_ms for found in outcomes.values() for line in waterfall(found["media"])])

@@ -1,4 +1,4 @@
-"""Empties the browser's HTTP cache of a room's media, as far as a page can, so that a first visit is one."""
+"""Evicts a room's media from the browser's HTTP cache, as far as a page can, so that a first visit is measured cold."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from demo.room import Room
 
 
 def addresses(room: Room, homeserver: Homeserver) -> "list[str]":
-    """The addresses of a room's media that are the same in every session: the specification's, and those by cookie."""
+    """Returns the URLs of a room's media that are equal in every session: the specification's and the cookie's."""
     paths: list[str] = []
     for request in timeline.requests(room):
         paths += [media_path(request), _by_cookie(request)]
@@ -20,7 +20,7 @@ def addresses(room: Room, homeserver: Homeserver) -> "list[str]":
 
 
 async def empty(urls: "list[str]") -> None:
-    """Has the cache let go of those addresses."""
+    """Evicts URLs from the HTTP cache."""
     await asyncio.gather(*[browser.evict_from_http_cache(url) for url in urls])
 
 

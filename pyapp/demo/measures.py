@@ -1,23 +1,23 @@
-"""What a strategy's page measures of each media: a live table for people, and its part of the report."""
+"""Measurements of each media on a strategy's page: a live table and its part of the report."""
 
 import asyncio
 
 from authmedia import browser
 from authmedia.elements.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.traffic import Traffic
+from demo.formatting import format_bytes, pluralize
 from demo.report import Report
-from demo.words import counted, readable_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# So often the page is written while media come: what people watch, and no more of the time that media need.
+# Seconds between updates of the table while media load: often enough to watch, seldom enough not to slow loads.
 _WRITE_EVERY_S = 0.1
 
 
 class Row:
-    """One media: everything all its elements had to do with it."""
+    """One media with all elements bound to it."""
 
     __slots__ = ("_cells", "bindings", "key", "line")
 
@@ -29,18 +29,18 @@ class Row:
 
     @property
     def first(self) -> Binding:
-        """The element that asked first: the others were served by its load."""
+        """The binding that requested the media first; its load served the others."""
         return self.bindings[0]
 
     @property
     def traffic(self) -> Traffic:
-        """What all elements of this media cost together; those that shared a load share its count."""
+        """Traffic of all elements of this media; a load that several elements shared is counted once."""
         total = Traffic()
-        counted: list[Traffic] = []
+        seen: list[Traffic] = []
         for binding in self.bindings:
             traffic = binding.traffic
-            if traffic and not any(traffic is other for other in counted):
-                counted.append(traffic)
+            if traffic and not any(traffic is other for other in seen):
+                seen.append(traffic)
                 total.requests += traffic.requests
                 total.preflights += traffic.preflights
                 total.bytes += traffic.bytes
@@ -56,7 +56,7 @@ class Row:
         return SHOWN
 
     def update(self) -> None:
-        """Writes the row anew."""
+        """Updates the table row."""
         binding = self.first
         state = self.state
         self.line.set_attribute("data-state", state)
@@ -68,7 +68,7 @@ class Row:
         traffic = self.traffic
         cells["ms"].text = f"{binding.milliseconds:.0f}"
         cells["requests"].text = str(traffic.requests) + (f" + {traffic.preflights}" if traffic.preflights else "")
-        cells["bytes"].text = readable_bytes(traffic.bytes)
+        cells["bytes"].text = format_bytes(traffic.bytes)
         cells["source"].text = binding.media.source if binding.media else ""
         if binding.failure:
             self.line.set_attribute("title", str(binding.failure))
@@ -78,9 +78,9 @@ class Row:
             self.line.remove_attribute("title")
 
     def as_json(self, start_ms: float) -> "dict[str, Any]":
-        """This row of the report.
+        """Returns the media's entry in the report.
 
-        :param start_ms: when the page began to load, on the clock of `browser.now_ms`.
+        :param start_ms: when loading began, on the clock of `browser.now_ms`.
         """
         binding = self.first
         traffic = self.traffic
@@ -105,7 +105,7 @@ class Row:
 
 
 class Measures:
-    """The table of a room's media, the summary above it and their part of the report."""
+    """The table of a room's media, the summary above it and the media's entries in the report."""
 
     __slots__ = ("_changed", "_progress", "_report", "_rows", "_start_ms", "_summary", "_table", "_writing")
 
@@ -121,30 +121,30 @@ class Measures:
         self._start_ms = browser.now_ms()
 
     def restart(self) -> None:
-        """Empties the table for another run."""
+        """Clears the table before another run."""
         self._rows = {}
         self._changed = []
         self._table.remove_children()
         self._start_ms = browser.now_ms()
 
     def changed(self, binding: Binding) -> None:
-        """Takes note of an element's new state, to be written soon with all others of that time."""
+        """Queues an element's new state for the next batched update."""
         self._changed.append(binding)
         if not self._writing or self._writing.done():
             self._writing = browser.create_task(self._write_soon())
 
     @property
     def reasons(self) -> "dict[str, int]":
-        """Why media were loaded as they were, where there was a choice, and how many each reason holds for."""
-        counted: dict[str, int] = {}
+        """Number of media by the reason for which `auto` chose their strategy."""
+        counts: dict[str, int] = {}
         for row in self._rows.values():
             reason = row.first.media.reason if row.first.media else ""
             if reason:
-                counted[reason] = counted.get(reason, 0) + 1
-        return counted
+                counts[reason] = counts.get(reason, 0) + 1
+        return counts
 
     def write(self) -> None:
-        """Writes table, summary and JSON now."""
+        """Writes table, summary and report."""
         self._report.write()
         if self._rows:
             self._summarise(list(self._rows.values()))
@@ -153,11 +153,11 @@ class Measures:
             self._summary.query(".shown").text = "no media here; encrypted messages are not read"
 
     def _media(self) -> "list[dict[str, Any]]":
-        self._take_in()
+        self._apply_changes()
         return [row.as_json(self._start_ms) for row in self._rows.values()]
 
-    def _take_in(self) -> None:
-        """Writes the rows of what has changed."""
+    def _apply_changes(self) -> None:
+        """Updates the rows of changed bindings."""
         changed, self._changed = self._changed, []
         rows: list[Row] = []
         for binding in changed:
@@ -188,7 +188,7 @@ class Measures:
         preflights = sum(row.traffic.preflights for row in rows)
         size = sum(row.traffic.bytes for row in rows)
         failed = f", {states.count(FAILED)} failed" if FAILED in states else ""
-        # Read out once all are there: until then it changes too often to listen to.
+        # Announced to screen readers when all media are settled; until then it changes too often.
         self._summary.set_attribute("aria-busy", "true" if settled < len(rows) else "false")
         self._progress.set_attribute("max", str(len(rows)))
         self._progress.set_attribute("value", str(settled))
@@ -196,6 +196,6 @@ class Measures:
         if settled == len(rows):
             last_ms = max([row.first.started_ms + row.first.milliseconds for row in rows])
             self._summary.query(".time").text = f"{(last_ms - self._start_ms) / 1000:.2f} s"
-        self._summary.query(".requests").text = counted(requests, "request")
-        self._summary.query(".preflights").text = counted(preflights, "preflight")
-        self._summary.query(".bytes").text = readable_bytes(size)
+        self._summary.query(".requests").text = pluralize(requests, "request")
+        self._summary.query(".preflights").text = pluralize(preflights, "preflight")
+        self._summary.query(".bytes").text = format_bytes(size)

@@ -1,4 +1,4 @@
-"""The life of a demo page: sign in, try every strategy, do the page's work, and say on the page what goes wrong."""
+"""Base class of the demo pages: signs in, probes the strategies, runs the page's work and shows errors."""
 
 import asyncio
 
@@ -7,9 +7,9 @@ from authmedia.browser import BrowserError
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, SessionExpired
 from authmedia.loader import forget_account, open_loader
 from authmedia.media import Support
-from demo import surroundings
+from demo import environment
 from demo.report import Report
-from demo.session import Session, assumed_session, open_session, sign_out
+from demo.session import Session, open_session, remembered_session_unchecked, sign_out
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,27 +20,27 @@ _KEPT_PARAMETERS = ("interpreter", "homeserver")
 
 
 class Page:
-    """What every page has: its state, its report, a place for problems, and what works here.
+    """A page with its state, report, error panel and strategy support.
 
-    Where it is ``hasty``, its work begins with a session that the tab remembers, before anybody has said that it is
-    good; it must then begin by asking the homeserver for something, and change nothing on the page before that came.
+    An ``optimistic`` page starts its work with the session stored in the tab before the homeserver confirms it; its
+    `work` must begin with a request to the homeserver and must not change the page before the response.
 
     :param name: the page's name.
-    :param strategy: the strategy that it shows a room by; the one of its own name where none is given.
+    :param strategy: the strategy that shows the room; by default the one with the page's name.
     """
 
-    hasty = False
+    optimistic = False
 
     def __init__(self, name: str, strategy: str = "") -> None:
         self.name = name
         self.strategy = strategy or name
         self.root = browser.document_element()
-        about = surroundings.describe()
+        about = environment.describe()
         about.update({"page": name, "strategy": self.strategy, "support": {}})
         self.report = Report(self.root, about)
         self.support: dict[str, Support] = {}
-        self._leaving: browser.EventListener | None = None
-        self._under_way: list[asyncio.Task[None]] = []
+        self._sign_out_listener: browser.EventListener | None = None
+        self._running_tasks: list[asyncio.Task[None]] = []
 
     def open(self) -> None:
         """Starts the page."""
@@ -49,74 +49,74 @@ class Page:
         self.start(self._run())
 
     async def work(self, session: Session) -> None:
-        """What this page does once somebody is signed in."""
-        await self.try_all(session)
+        """Does the page's work after sign-in."""
+        await self.probe_all(session)
 
-    async def try_all(self, session: Session) -> None:
-        """Tries the strategies, and this page's own, and writes on the page what each had to say."""
-        await self.try_own(session)
-        await self.try_others(session)
+    async def probe_all(self, session: Session) -> None:
+        """Probes the page's own strategy and the main ones, and shows the result of each."""
+        await self.probe_own(session)
+        await self.probe_others(session)
 
-    async def try_own(self, session: Session) -> None:
-        """Tries the strategy of this page, where it has one."""
+    async def probe_own(self, session: Session) -> None:
+        """Probes the page's own strategy, if it has one."""
         if self.strategy in strategies.NAMES + strategies.BASELINES + (strategies.AUTO,):
-            await self._try(self.strategy, session)
+            await self._probe(self.strategy, session)
 
-    async def try_others(self, session: Session) -> None:
-        """Tries those of the main strategies that were not tried yet."""
+    async def probe_others(self, session: Session) -> None:
+        """Probes the main strategies that were not probed yet."""
         for name in strategies.NAMES:
             if name not in self.support:
-                await self._try(name, session)
-        self.report.tell("mode", surroundings.mode(self.support["opfs"]))
+                await self._probe(name, session)
+        self.report.set_field("mode", environment.guess_mode(self.support["opfs"]))
 
-    async def _try(self, name: str, session: Session) -> None:
+    async def _probe(self, name: str, session: Session) -> None:
         loader = open_loader(name, session.homeserver)
         try:
             support = await loader.support()
         finally:
             loader.close()
         self.support[name] = support
-        self.report.tell_support(name, support)
+        self.report.set_support(name, support)
         self._show_support(name, support)
 
-    def enter(self, state: str) -> None:
-        """Says on ``<html data-state>`` how far the page is."""
+    def set_state(self, state: str) -> None:
+        """Sets ``<html data-state>``."""
         self.root.set_attribute("data-state", state)
 
-    def begin_anew(self) -> None:
-        """Says that something else is done now: what went wrong before is over."""
+    def reset(self) -> None:
+        """Hides the error panel and sets the state to ``running`` before new work."""
         self.root.query("#problem").hidden = True
-        self.enter("running")
+        self.set_state("running")
 
     def start(self, work: "Coroutine[Any, Any, None]") -> None:
-        """Does something as a task of its own; whatever goes wrong in it is said on the page."""
-        self._under_way = [task for task in self._under_way if not task.done()]
-        self._under_way.append(browser.create_task(self._guarded(work)))
+        """Runs a coroutine as a task whose errors are shown on the page."""
+        self._running_tasks = [task for task in self._running_tasks if not task.done()]
+        self._running_tasks.append(browser.create_task(self._guarded(work)))
 
     def fail(self, error: BaseException) -> None:
-        """Says on the page what went wrong: for people in front, for developers behind."""
+        """Shows an error: its sentence for people, its type and text for developers; sets the state to ``failed``."""
         problem = self.root.query("#problem")
         problem.query(".people").text = getattr(error, "user_message", "Something went wrong on this page.")
         problem.query(".developers").text = f"{type(error).__name__}: {error}"
         problem.hidden = False
-        self.report.tell("problem", f"{type(error).__name__}: {error}")
-        self.enter("failed")
+        self.report.set_field("problem", f"{type(error).__name__}: {error}")
+        self.set_state("failed")
 
     async def _run(self) -> None:
-        self.enter("running")
-        assumed = await assumed_session() if self.hasty else None
+        self.set_state("running")
+        assumed = await remembered_session_unchecked() if self.optimistic else None
         try:
             await self._work(assumed or await open_session())
         except (SessionExpired, HomeserverUnreachable):
             if not assumed:
                 raise
-            # It has ended, or the demonstration's homeserver has another address since.
+            # The session ended, or the demonstration's homeserver has moved to another address.
             await self._work(await open_session())
         self.report.write()
-        self.enter("done")
+        self.set_state("done")
 
     async def _work(self, session: Session) -> None:
-        self.report.tell("homeserver", session.homeserver.base_url)
+        self.report.set_field("homeserver", session.homeserver.base_url)
         self._show_account(session)
         await self.work(session)
 
@@ -136,33 +136,33 @@ class Page:
         account = self.root.query("#account")
         account.query(".user").text = session.homeserver.user_id
         account.hidden = False
-        if self._leaving:
-            self._leaving.close()
-        self._leaving = account.query("button").listen(
-            "click", lambda: browser.create_task(self._guarded(self._leave(session)))
+        if self._sign_out_listener:
+            self._sign_out_listener.close()
+        self._sign_out_listener = account.query("button").listen(
+            "click", lambda: browser.create_task(self._guarded(self._sign_out(session)))
         )
 
-    def let_go(self) -> None:
-        """Ends and releases whatever the page loads: nothing of an account outlives its session."""
+    def release(self) -> None:
+        """Closes loaders and binders, so that nothing of an account outlives its session."""
 
-    async def _leave(self, session: Session) -> None:
-        for task in self._under_way:
+    async def _sign_out(self, session: Session) -> None:
+        for task in self._running_tasks:
             task.cancel()
-        for task in self._under_way:
+        for task in self._running_tasks:
             try:
                 await task
             except (asyncio.CancelledError, Exception):
-                continue  # nothing of it loads, or stores, any more; what else it ended in has been told
-        self.let_go()
+                continue  # the task no longer loads or stores anything; `_guarded` has shown its error
+        self.release()
         await forget_account(session.homeserver)
         await sign_out(session.homeserver)
         browser.reload_page()
 
     def _keep_parameters(self) -> None:
-        """Has the links to other pages keep the interpreter and the homeserver that this one was opened with."""
+        """Copies the page's interpreter and homeserver parameters into the links to other pages."""
         for link in self.root.query_all("a[data-keep]"):
             target = link.get_attribute("href").split("?")[0]
-            # One page shows its room by any strategy; to all others, that is none of theirs.
+            # Only a link to the same page keeps the parameter `strategy`: other pages have a strategy of their own.
             names = _KEPT_PARAMETERS + (("strategy",) if target == self.name + ".html" else ())
             chosen = {
                 "interpreter": link.get_attribute("data-interpreter"),

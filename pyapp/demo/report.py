@@ -1,4 +1,4 @@
-"""What a page reports to scripts, as JSON."""
+"""The page's machine-readable report, in ``<script type="application/json" id="report">``."""
 
 import json
 
@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 class Report:
-    """The JSON of one page.
+    """The report of one page.
 
-    :param about: what it says beside the list of media.
+    :param about: its fields besides the list of media.
     """
 
     __slots__ = ("_about", "_json", "media")
@@ -22,23 +22,23 @@ class Report:
     def __init__(self, page: browser.Element, about: "dict[str, Any]") -> None:
         self._about = about
         self._json = page.query("#report")
-        #: Gives the list of media; a page that shows some puts its own in here.
+        #: Returns the list of media; a page that shows media replaces it.
         self.media: Callable[[], list[dict[str, Any]]] = list
 
-    def tell(self, name: str, value: object) -> None:
-        """Adds a field to the JSON, outside the list of media."""
+    def set_field(self, name: str, value: object) -> None:
+        """Sets a field besides the list of media and writes the report."""
         self._about[name] = value
         self.write()
 
-    def tell_support(self, name: str, support: Support) -> None:
-        """Adds what a strategy's trial gave."""
+    def set_support(self, name: str, support: Support) -> None:
+        """Sets a strategy's support and writes the report."""
         self._about["support"][name] = {"works": support.works, "words": support.words}
         self.write()
 
     def write(self) -> None:
-        """Writes the JSON now."""
+        """Writes the report into the document."""
         self._json.text = json.dumps(self.content())
 
     def content(self) -> "dict[str, Any]":
-        """All that the JSON says."""
+        """Returns the whole report."""
         return dict(self._about, media=self.media())

@@ -1,4 +1,4 @@
-"""A room's latest messages and the people in it, read over the client-server API."""
+"""Reads a room's state and messages over the client-server API."""
 
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.matrix.homeserver import Homeserver
@@ -26,12 +26,13 @@ class Person:
 
 
 class Message:
-    """One message as the timeline shows it. An event is a stranger's word: what does not fit is left out."""
+    """One message as the timeline shows it. Events are untrusted input: fields of a wrong type are left empty."""
 
     __slots__ = (
         "blurhash",
         "body",
         "caption",
+        "duration_ms",
         "encrypted",
         "high",
         "kind",
@@ -40,7 +41,6 @@ class Message:
         "sender",
         "sent_ms",
         "size",
-        "spoken_ms",
         "wide",
     )
 
@@ -52,7 +52,7 @@ class Message:
         self.sent_ms = _number(event.get("origin_server_ts"))
         self.kind = kind[2:] if kind in _MEDIA_TYPES else "text"
         file = content.get("file") if self.kind != "text" else None
-        #: The handle of its key, empty where it is not encrypted.
+        #: Handle of its key in the keyring, empty if it is not encrypted.
         self.encrypted = keyring.add(file) if file else ""
         self.mxc = _text(json_object(file or content).get("url"))
         name = _text(content.get("filename"))
@@ -63,11 +63,11 @@ class Message:
         self.blurhash = _text(info.get("xyz.amorgan.blurhash"))
         self.wide = _number(info.get("w"))
         self.high = _number(info.get("h"))
-        self.spoken_ms = _number(info.get("duration"))
+        self.duration_ms = _number(info.get("duration"))
 
 
 class Room:
-    """A room: its name, its people, the messages read so far, oldest first, and the keys to what is encrypted."""
+    """A room: its name, members, the messages read so far (oldest first), and the keys of its encrypted files."""
 
     __slots__ = (
         "_start",
@@ -91,26 +91,28 @@ class Room:
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
         members = [event for event in state if event.get("type") == "m.room.member"]
-        #: Whoever is or was in it, by user id, and how many are.
+        #: Members, past ones included, by user id; `joined` counts the present ones.
         self.people = {event["state_key"]: _person(event) for event in members}
         self.joined = len([event for event in members if json_object(event.get("content")).get("membership") == "join"])
         self.keyring = Keyring()
         self.messages: list[Message] = []
-        #: Whether there is nothing older to be read.
+        #: Whether the oldest message has been read.
         self.complete = False
         self._start = ""
 
     async def read_older(self, limit: int) -> "list[Message]":
-        """Reads messages before those that are known, at most so many events; gives them, oldest first.
+        """Reads the page of history before the messages read so far.
 
         https://spec.matrix.org/latest/client-server-api/#get_matrixclientv3roomsroomidmessages
 
+        :param limit: the most events to read.
+        :returns: its messages, oldest first.
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return self.take_older(await _read_page(self.homeserver, self.room_id, limit, self._start))
+        return self.add_older(await _read_page(self.homeserver, self.room_id, limit, self._start))
 
-    def take_older(self, page: "dict[str, Any]") -> "list[Message]":
-        """Takes in a page of history; gives its messages, oldest first."""
+    def add_older(self, page: "dict[str, Any]") -> "list[Message]":
+        """Adds a page of history before the messages read so far; returns its messages, oldest first."""
         self._start = _text(page.get("end"))
         self.complete = not self._start
         events = page.get("chunk")
@@ -124,7 +126,7 @@ class Room:
 
 
 async def open_room(homeserver: Homeserver, room_id: str) -> Room:
-    """A room that this account is in, none of its messages read yet.
+    """Opens a room that the account is in, without reading messages.
 
     :raises AuthMediaError: of the class that fits what happened.
     """
@@ -132,19 +134,19 @@ async def open_room(homeserver: Homeserver, room_id: str) -> Room:
 
 
 async def read_room(homeserver: Homeserver, room_id: str) -> Room:
-    """A room that this account is in, with its latest messages.
+    """Opens a room that the account is in and reads its latest messages.
 
     :raises AuthMediaError: of the class that fits what happened.
     """
-    # Both at once: neither needs the other to be asked for.
+    # Concurrently: the two requests are independent.
     state, page = await gather_all(_read_state(homeserver, room_id), _read_page(homeserver, room_id, _MESSAGES))
     room = Room(homeserver, room_id, state)
-    room.take_older(page)
+    room.add_older(page)
     return room
 
 
-def paths_read(room_id: str) -> "list[str]":
-    """What `read_room` asks the homeserver for."""
+def request_paths(room_id: str) -> "list[str]":
+    """Returns the paths that `read_room` requests."""
     return [_state_path(room_id), _history_path(room_id, _MESSAGES)]
 
 

@@ -1,4 +1,4 @@
-"""A page that shows the room through one strategy, with its measures beside it."""
+"""The page of one strategy: shows the room through it and measures each media."""
 
 import asyncio
 
@@ -11,8 +11,8 @@ from authmedia.media import MediaRequest
 from demo import timeline
 from demo.measures import Measures
 from demo.page import Page
-from demo.room import Room, paths_read, read_room
-from demo.session import Session, begin_with
+from demo.room import Room, read_room, request_paths
+from demo.session import Session, prefetch_on_next_page
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-_SEEK_PATIENCE_S = 10.0
-_LISTED_AFTER_S = 0.5
-# So many messages fill a window before anybody scrolls.
-_SEEN_FIRST = 8
-_FIRST_PATIENCE_S = 0.3
+_SEEK_TIMEOUT_S = 10.0
+_TIMING_DELAY_S = 0.5
+# How many messages fill the viewport before scrolling.
+_FIRST_MESSAGES = 8
+_FIRST_MEDIA_TIMEOUT_S = 0.3
 
 
 class RoomPage(Page):
-    """The timeline, its media loaded by the strategy that the page is named after.
+    """Shows the timeline with its media loaded by the strategy that the page is named after.
 
     :param name: the strategy's name.
     """
 
-    hasty = True
+    optimistic = True
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -43,109 +43,109 @@ class RoomPage(Page):
         self._keyring = Keyring()
         self._loader: MediaLoader | None = None
         self._binder: Binder | None = None
-        self._viewed: Binder | None = None
+        self._viewer_binder: Binder | None = None
 
     async def work(self, session: Session) -> None:
-        """Tries the strategies, draws the room and shows its media, or says why not and offers what works."""
+        """Probes the strategy, renders the room and loads its media; if unsupported, offers strategies that work."""
         if browser.query_parameter("fresh"):
             await self._forget_all(session)
-        # What comes first is what the first media waits for; the other strategies are tried behind it.
-        trying = asyncio.create_task(self.try_own(session))
+        # The first media waits for the page's own strategy alone; the others are probed after it.
+        trying = asyncio.create_task(self.probe_own(session))
         try:
             room = await read_room(session.homeserver, session.room)
             self._draw_first(room)
         finally:
-            await trying  # what it found out of a session that has ended is not to come later than what is true
+            await trying  # a probe of an expired session must not finish after that of its successor
         works = self.support[self.name].works
         if works:
-            self._begin_to_load(self.name, session)
-        await begin_with(session, paths_read(session.room))
-        await self._first_settled()
+            self._start_loading(self.name, session)
+        await prefetch_on_next_page(session, request_paths(session.room))
+        await self._wait_for_first_media()
         await self._draw_rest(room)
-        self._mind_buttons(session)
+        self._bind_buttons(session)
         if not works:
-            await self.try_others(session)
+            await self.probe_others(session)
             self._offer_others(session)
             words = self.support[self.name].words
             raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
-        await self._all_shown()
-        if not browser.query_parameter("alone"):  # where what it costs is counted, nothing else is asked for
-            await self.try_others(session)
+        await self._wait_for_all_media()
+        if not browser.query_parameter("alone"):  # a comparison counts requests, so it asks for no others
+            await self.probe_others(session)
         if browser.query_parameter("measure") == "video":
             await self._measure_video()
 
     def _draw_first(self, room: Room) -> None:
-        """Draws of the room what people see first, so that its media load while the rest is drawn."""
+        """Renders the messages of the first viewport, so that their media load while the rest is rendered."""
         timeline.draw_heading(room, self.root.query("#room"))
         self.root.query(".waiting").hidden = True
         self._keyring = room.keyring
         self._chat.remove_children()
-        timeline.draw(room.messages[:_SEEN_FIRST], self._chat)
+        timeline.draw(room.messages[:_FIRST_MESSAGES], self._chat)
 
-    async def _first_settled(self) -> None:
-        """Waits for the media that people see first: drawing what they do not see yet would only hold them up."""
+    async def _wait_for_first_media(self) -> None:
+        """Waits a moment for the media of the first viewport, which rendering the rest would delay."""
         if self._binder:
             try:
-                await asyncio.wait_for(self._binder.settled(), _FIRST_PATIENCE_S)
+                await asyncio.wait_for(self._binder.settled(), _FIRST_MEDIA_TIMEOUT_S)
             except asyncio.TimeoutError:  # noqa: UP041  (MicroPython's own)
-                return  # far away as they are, there is time enough to draw in
+                return  # the homeserver is slow, so rendering delays nothing
 
     async def _draw_rest(self, room: Room) -> None:
-        """Draws all other messages, a few at a time."""
-        first, rest = room.messages[:_SEEN_FIRST], room.messages[_SEEN_FIRST:]
-        await timeline.draw_gently(rest, self._chat, behind=first[-1] if first else None)
-        await browser.yield_to_browser()  # by then whoever watches the room knows of the rest
+        """Renders the remaining messages incrementally."""
+        first, rest = room.messages[:_FIRST_MESSAGES], room.messages[_FIRST_MESSAGES:]
+        await timeline.draw_incrementally(rest, self._chat, previous=first[-1] if first else None)
+        await browser.yield_to_browser()  # lets the mutation observer see the remaining messages
 
     async def _forget_all(self, session: Session) -> None:
-        """Drops what an earlier visit kept, as the button does; a reload then finds what this visit keeps."""
+        """Deletes what earlier visits stored, as the button does; a reload then finds what this visit stored."""
         loader = open_loader(self.name, session.homeserver)
         try:
             await loader.forget()
         except AuthMediaError:
-            pass  # whoever refuses will say so again when it is tried
+            pass  # a strategy that is refused says so again when it is probed
         finally:
             loader.close()
         browser.remove_query_parameter("fresh")
 
     async def _measure_video(self) -> None:
-        """Seeks to the middle of the first video on show, and reports how long that took and where it led."""
+        """Seeks to the middle of the first video shown; reports the duration and the position reached."""
         for video in self._chat.query_all("video[data-state=shown]")[:1]:
             target = video.duration / 2
             start = browser.now_ms()
-            done = await video.seek(target, _SEEK_PATIENCE_S)
+            done = await video.seek(target, _SEEK_TIMEOUT_S)
             milliseconds = browser.now_ms() - start
-            # What the seek transferred is listed a moment after it.
-            await asyncio.sleep(_LISTED_AFTER_S)
+            # Resource timing entries of the seek's transfers appear after a delay.
+            await asyncio.sleep(_TIMING_DELAY_S)
             outcome = {"seek_ms": round(milliseconds, 1), "done": done}
             outcome.update({"target": round(target, 2), "position": round(video.current_time, 2)})
-            self.report.tell("video", outcome)
+            self.report.set_field("video", outcome)
 
     async def _load(self, strategy: str, session: Session) -> None:
-        """Shows all media of the room by one strategy."""
-        self._begin_to_load(strategy, session)
-        await self._all_shown()
+        """Loads all media of the room by a strategy and waits for them."""
+        self._start_loading(strategy, session)
+        await self._wait_for_all_media()
 
-    def _begin_to_load(self, strategy: str, session: Session) -> None:
-        """Binds the room's media to a strategy; whatever was shown before is let go first."""
-        self.let_go()
+    def _start_loading(self, strategy: str, session: Session) -> None:
+        """Releases the media shown before and binds the room's media to a strategy."""
+        self.release()
         self._measures.restart()
-        self.report.tell("shown_by", strategy)
+        self.report.set_field("shown_by", strategy)
         self.root.query("#measures-panel").hidden = False
         self._loader = open_loader(strategy, session.homeserver)
-        # All at once, near or far: these pages are there to be measured.
+        # All at once, whatever their distance from the viewport: these pages measure loads.
         self._binder = bind(
             self._chat, self._loader, on_change=self._measures.changed, keyring=self._keyring, near_px=None
         )
 
-    async def _all_shown(self) -> None:
-        """Waits until all media are shown or have failed, and writes what they cost."""
-        if self._binder:  # else somebody has signed out meanwhile
+    async def _wait_for_all_media(self) -> None:
+        """Waits until all media are shown or failed, and writes their measurements."""
+        if self._binder:  # None after a sign-out in the meantime
             await self._binder.settled()
             self._measures.write()
             self._show_choices()
 
     def _show_choices(self) -> None:
-        """Lists what `auto` chose, and why, where the page has a place for it."""
+        """Lists the choices of `auto` with their reasons, on the page that has a list for them."""
         for place in self.root.query_all("#choices"):
             place.remove_children()
             for reason, count in self._measures.reasons.items():
@@ -153,28 +153,31 @@ class RoomPage(Page):
                 item.text = f"{count} media by {reason}"
                 place.append(item)
 
-    async def _again(self, session: Session, *, cleared: bool) -> None:
-        """Loads the room again, as after a reload of the page or as for the first time."""
+    async def _load_again(self, session: Session, *, clear_first: bool) -> None:
+        """Loads the room again.
+
+        :param clear_first: whether to delete what is stored first, as for a first visit.
+        """
         if not self._loader:
             return
-        self.begin_anew()
+        self.reset()
         strategy = self._loader.name
-        self.let_go()
-        if cleared:
+        self.release()
+        if clear_first:
             await self._loader.forget()
         await self._load(strategy, session)
-        self.enter("done")
+        self.set_state("done")
 
-    async def _show_through(self, strategy: str, session: Session) -> None:
-        """Shows the room by another strategy, because somebody asked for it."""
+    async def _show_by(self, strategy: str, session: Session) -> None:
+        """Shows the room by another strategy, at the user's request."""
         self.root.query("#others").hidden = True
-        self.root.query("#main").focus()  # the button that was pressed is gone
-        self.begin_anew()
+        self.root.query("#main").focus()  # the focused button is hidden now
+        self.reset()
         await self._load(strategy, session)
-        self.enter("done")
+        self.set_state("done")
 
-    def let_go(self) -> None:
-        """Empties the room's media elements, and gives back what they showed."""
+    def release(self) -> None:
+        """Unbinds the room's media elements and closes the loader."""
         self._close_viewer()
         if self._binder:
             self._binder.close()
@@ -188,13 +191,13 @@ class RoomPage(Page):
         for name in [name for name in strategies.NAMES if self.support[name].works]:
             button = browser.clone_template("other")
             button.query(".strategy").text = name
-            button.listen("click", self._click(self._show_through, name, session))
+            button.listen("click", self._click(self._show_by, name, session))
             others.append(button)
         others.hidden = False
 
-    def _mind_buttons(self, session: Session) -> None:
-        self.root.query("#reload").listen("click", lambda: self.start(self._again(session, cleared=False)))
-        self.root.query("#clear").listen("click", lambda: self.start(self._again(session, cleared=True)))
+    def _bind_buttons(self, session: Session) -> None:
+        self.root.query("#reload").listen("click", lambda: self.start(self._load_again(session, clear_first=False)))
+        self.root.query("#clear").listen("click", lambda: self.start(self._load_again(session, clear_first=True)))
         for button in self._chat.query_all("button[data-file]"):
             button.listen("click", self._click(self._save, button))
         for button in self._chat.query_all("button.open-picture"):
@@ -202,11 +205,11 @@ class RoomPage(Page):
         self._viewer.listen("close", self._close_viewer)
 
     def _click(self, work: "Callable[..., Coroutine[Any, Any, None]]", *arguments: object) -> "Callable[[], None]":
-        """A handler that does some work with some arguments, as a task."""
+        """Returns an event handler that starts work with these arguments as a task."""
         return lambda: self.start(work(*arguments))
 
     async def _save(self, button: browser.Element) -> None:
-        """Loads a file and hands it to the browser to save."""
+        """Loads a file and starts the browser's download of it."""
         if not self._loader:
             return
         button.set_attribute("data-state", "loading")
@@ -226,16 +229,14 @@ class RoomPage(Page):
         step.text = ""
         save = browser.create_element("a", href=media.src, download=button.get_attribute("data-name"))
         if not media.src.startswith("blob:"):
-            save.set_attribute(
-                "target", "_blank"
-            )  # so that whatever the homeserver answers never takes the place of this page
+            save.set_attribute("target", "_blank")  # an error response must not navigate this page away
             save.set_attribute("rel", "noopener")
         save.click()
         button.set_attribute("data-state", "shown")
         self._loader.release(media)  # it stays within the loader's idle budget while the browser saves it
 
     async def _view(self, button: browser.Element) -> None:
-        """Shows a picture whole, above the page."""
+        """Shows an image at full size in the viewer dialog."""
         shown = button.query("img")
         if not self._loader or shown.get_attribute("data-state") != "shown":
             return
@@ -246,11 +247,11 @@ class RoomPage(Page):
         place.remove_children()
         place.append(image)
         self._viewer.show_dialog()
-        self._viewed = bind(place, self._loader, keyring=self._keyring, near_px=None)
-        await self._viewed.settled()
+        self._viewer_binder = bind(place, self._loader, keyring=self._keyring, near_px=None)
+        await self._viewer_binder.settled()
 
     def _close_viewer(self) -> None:
-        if self._viewed:
-            self._viewed.close()
-            self._viewed = None
+        if self._viewer_binder:
+            self._viewer_binder.close()
+            self._viewer_binder = None
         self._viewer.query(".picture").remove_children()

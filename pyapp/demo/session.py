@@ -1,4 +1,4 @@
-"""Who is signed in on a demo page: a session of this tab, the demonstration's account, or whoever fills the form."""
+"""Session of a demo page: the one stored in the tab, the demonstration's account, or a sign-in by the form."""
 
 import asyncio
 import json
@@ -14,15 +14,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_REMEMBERED = "authmedia.session"
-_BEGINNING = "authmedia.beginning"
+_SESSION_KEY = "authmedia.session"
+_PREFETCH_KEY = "authmedia.beginning"
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Session:
-    """A homeserver to talk to and the room to show.
+    """A homeserver session and the room to show.
 
-    :param renewable: whether it is the demonstration's account, which signs in again without a person.
+    :param renewable: whether it belongs to the demonstration's account, which signs in again without the form.
     """
 
     __slots__ = ("homeserver", "renewable", "room")
@@ -33,56 +33,56 @@ class Session:
         self.renewable = renewable
 
 
-async def assumed_session() -> Session | None:
-    """The session that this tab remembers, taken to be good: whoever asks the homeserver first will hear if it is not.
+async def remembered_session_unchecked() -> Session | None:
+    """Returns the session stored in the tab without asking the homeserver whether it is valid.
 
-    So that a page begins at once; where it hears that, `open_session` is the careful way.
+    It lets a page start one round trip earlier; if its first request raises `SessionExpired`, call `open_session`.
     """
-    kept = await _kept(_asked_for())
+    kept = await _stored_session(_homeserver_parameter())
     return _session(kept) if kept else None
 
 
 async def open_session() -> Session:
-    """The session for this page: remembered by the tab, else signed in anew.
+    """Returns the page's session: the one stored in the tab if still valid, else a new sign-in.
 
-    :raises AuthMediaError: if the homeserver cannot be reached or refuses the demonstration's account, or if what the
-        page's address names is no homeserver's.
+    :raises AuthMediaError: if the homeserver cannot be reached or refuses the demonstration's account, or if the
+        page's URL names a homeserver whose address is malformed.
     """
     demo = await _demo()
-    asked, own = _asked_for(), _base_url(str(demo.get("homeserver") or ""))
-    kept = await _kept(asked)
-    # The demonstration may have another address since; whoever signed in by themselves goes on as they are.
+    asked, own = _homeserver_parameter(), _base_url(str(demo.get("homeserver") or ""))
+    kept = await _stored_session(asked)
+    # The demonstration may have restarted at another address; a session from the form keeps its homeserver.
     outdated = kept.get("renewable") and not asked and own and kept["address"] != own
-    remembered = None if outdated else await _still_good(kept)
+    remembered = None if outdated else await _verified(kept)
     if remembered:
         return remembered
     address = asked or own
-    if demo.get("user") and address and _may_know_the_demo(address, own):
+    if demo.get("user") and address and _may_receive_demo_password(address, own):
         return await _sign_in(address, str(demo["user"]), str(demo["password"]), str(demo["room"]), renewable=True)
-    return await _ask_person(address)
+    return await _sign_in_by_form(address)
 
 
 async def forget_session() -> None:
-    """Signs this tab out of the page; the homeserver is told by `sign_out`."""
-    await browser.remove_session_item(_REMEMBERED)
-    await browser.remove_session_item(_BEGINNING)
+    """Deletes the session stored in the tab; `sign_out` ends it on the homeserver as well."""
+    await browser.remove_session_item(_SESSION_KEY)
+    await browser.remove_session_item(_PREFETCH_KEY)
 
 
-async def begin_with(session: Session, paths: "list[str]") -> None:
-    """Has this tab's next page of a room ask for these as it opens, while its Python still starts (``boot.js``)."""
-    await browser.set_session_item(_BEGINNING, json.dumps([session.homeserver.base_url + path for path in paths]))
+async def prefetch_on_next_page(session: Session, paths: "list[str]") -> None:
+    """Stores paths that the tab's next room page requests while Python starts (``boot.js``)."""
+    await browser.set_session_item(_PREFETCH_KEY, json.dumps([session.homeserver.base_url + path for path in paths]))
 
 
-async def set_aside() -> str:
-    """Takes the tab's session out of its memory, as in a new tab; gives it for `bring_back`."""
-    kept = await browser.get_session_item(_REMEMBERED)
+async def detach_session() -> str:
+    """Removes the session from the tab's storage, as in a new tab; returns it for `restore_session`."""
+    kept = await browser.get_session_item(_SESSION_KEY)
     await forget_session()
     return kept
 
 
-async def bring_back(kept: str) -> None:
-    """Has the tab remember the session again that was set aside."""
-    await browser.set_session_item(_REMEMBERED, kept)
+async def restore_session(kept: str) -> None:
+    """Stores a session again that `detach_session` returned."""
+    await browser.set_session_item(_SESSION_KEY, kept)
 
 
 async def sign_out(homeserver: Homeserver) -> None:
@@ -95,24 +95,24 @@ async def _log_out(homeserver: Homeserver) -> None:
     try:
         await homeserver.request_json("POST", "/_matrix/client/v3/logout", {})
     except SessionExpired:
-        return  # it is over already
+        return  # already ended
 
 
-def _asked_for() -> str:
-    """The homeserver that the page's address names; empty where it names none.
+def _homeserver_parameter() -> str:
+    """Returns the homeserver named in the page's URL, empty if none.
 
-    :raises MalformedAddress: if what it names is no address of a homeserver.
+    :raises MalformedAddress: if it is not the address of a homeserver.
     """
     return _base_url(browser.query_parameter("homeserver"))
 
 
 def _base_url(address: str) -> str:
-    """An address as `Homeserver` keeps it; empty where it is."""
+    """Returns an address as `Homeserver.base_url` spells it, empty if it is empty."""
     return BaseUrl(address).href if address else ""
 
 
 async def _demo() -> "dict[str, Any]":
-    """What `build.py serve` says of the homeserver beside it; an empty one on any other host."""
+    """Returns the demonstration's account from ``demo.json``; empty on hosts other than `build.py serve`."""
     try:
         response = await request_url(browser.page_url().rsplit("/", 1)[0] + "/demo.json")
         return json_object(parse_json(await read_text(response)))
@@ -121,14 +121,14 @@ async def _demo() -> "dict[str, Any]":
 
 
 async def remembered_session() -> Session | None:
-    """The session that this tab remembers, if its homeserver still knows it.
+    """Returns the session stored in the tab, if its homeserver says that it is valid.
 
-    :raises AuthMediaError: if the homeserver does not say whether it knows it.
+    :raises AuthMediaError: if the homeserver gives no answer to that.
     """
-    return await _still_good(await _kept(""))
+    return await _verified(await _stored_session(""))
 
 
-async def _still_good(kept: "dict[str, Any]") -> Session | None:
+async def _verified(kept: "dict[str, Any]") -> Session | None:
     if not kept:
         return None
     session = _session(kept)
@@ -140,9 +140,12 @@ async def _still_good(kept: "dict[str, Any]") -> Session | None:
     return session
 
 
-async def _kept(address: str) -> "dict[str, Any]":
-    """What the tab remembers, if it is of this homeserver; empty for any homeserver's."""
-    text = await browser.get_session_item(_REMEMBERED)
+async def _stored_session(address: str) -> "dict[str, Any]":
+    """Returns the stored session's fields if they are of this homeserver.
+
+    :param address: the homeserver; empty for any.
+    """
+    text = await browser.get_session_item(_SESSION_KEY)
     kept = json.loads(text) if text else {}
     return {} if address and kept and kept["address"] != address else kept
 
@@ -152,8 +155,8 @@ def _session(kept: "dict[str, Any]") -> Session:
     return Session(homeserver, kept["room"], bool(kept.get("renewable")))
 
 
-def _may_know_the_demo(address: str, own: str) -> bool:
-    """The demonstration's password goes to its own homeserver or to this machine, whatever the page's address says."""
+def _may_receive_demo_password(address: str, own: str) -> bool:
+    """Whether the demonstration's password may be sent there: to its own homeserver or to loopback addresses only."""
     return address == own or BaseUrl(address).hostname in _LOOPBACK
 
 
@@ -163,17 +166,17 @@ async def _sign_in(address: str, user: str, password: str, room: str, *, renewab
     try:
         room_id = room if renewable else await _room_id(homeserver, room)
     except AuthMediaError:
-        await _log_out(homeserver)  # else each try would leave a session behind
+        await _log_out(homeserver)  # else each failed attempt would leave a session behind
         raise
     kept = {"address": homeserver.base_url, "user": user_id, "token": token, "room": room_id, "renewable": renewable}
-    await browser.set_session_item(_REMEMBERED, json.dumps(kept))
+    await browser.set_session_item(_SESSION_KEY, json.dumps(kept))
     return Session(homeserver, room_id, renewable)
 
 
 async def _room_id(homeserver: Homeserver, room: str) -> str:
-    """The id of a room given by id or alias; the first joined one where none is given."""
+    """Returns the id of a room given by id or alias; of the first joined room if none is given."""
     if room[:1] in ("!", "#"):
-        return await _named_room(homeserver, room)
+        return await _resolve_room(homeserver, room)
     if room:
         raise AuthMediaError(f"{room} is no room: its id begins with !, and its alias with #")
     joined = (await homeserver.request_json("GET", "/_matrix/client/v3/joined_rooms"))["joined_rooms"]
@@ -182,7 +185,7 @@ async def _room_id(homeserver: Homeserver, room: str) -> str:
     return str(joined[0])
 
 
-async def _named_room(homeserver: Homeserver, room: str) -> str:
+async def _resolve_room(homeserver: Homeserver, room: str) -> str:
     try:
         if room.startswith("#"):
             found = await homeserver.request_json("GET", "/_matrix/client/v3/directory/room/" + percent_encode(room))
@@ -194,8 +197,8 @@ async def _named_room(homeserver: Homeserver, room: str) -> str:
     raise failure
 
 
-async def _ask_person(address: str) -> Session:
-    """Shows the sign-in form until somebody got in with it."""
+async def _sign_in_by_form(address: str) -> Session:
+    """Shows the sign-in form until a sign-in succeeds."""
     form = browser.document_element().query("#sign-in")
     problem = form.query(".problem")
     fields = {name: form.query(f"[name={name}]") for name in ("homeserver", "user", "password", "room")}
@@ -216,7 +219,7 @@ async def _ask_person(address: str) -> Session:
                 continue
             fields["password"].value = ""
             form.hidden = True
-            browser.document_element().query("#main").focus()  # where the form was
+            browser.document_element().query("#main").focus()  # the form's focused field is hidden now
             return session
     finally:
         listener.close()

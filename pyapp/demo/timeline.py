@@ -1,51 +1,51 @@
-"""Draws a room's messages from the page's templates; what is media in them is left to a binding."""
+"""Renders a room's messages from the page's ``<template>`` elements; a binder loads the media in them."""
 
 from authmedia import browser
 from authmedia.errors import MalformedMxc
 from authmedia.media import MediaRequest
+from demo.formatting import format_bytes
 from demo.room import Message, Person, Room
-from demo.words import readable_bytes
 
-#: What the label of a person's picture begins with.
+#: Prefix of an avatar's label.
 AVATAR_LABEL = "Avatar of "
 _AVATAR_PIXELS = 96
 _SHOWN_KINDS = ("image", "video", "audio")
-# A picture larger than this is shown as the homeserver's thumbnail, as chat clients do; a click shows all of it.
+# A larger image is shown as the homeserver's thumbnail, as chat clients do; a click loads the original.
 _WHOLE_PICTURE_BYTES = 1_500_000
 _THUMBNAIL = (800, 600)
-# So many messages are drawn before the browser may do something else again: a few milliseconds' worth.
-_IN_ONE_BREATH = 4
+# Messages rendered before yielding to the browser: a few milliseconds of work.
+_MESSAGES_PER_YIELD = 4
 
 
-def draw(messages: "list[Message]", into: browser.Element, behind: Message | None = None) -> None:
-    """Draws messages, oldest first, at the end of a timeline.
+def draw(messages: "list[Message]", into: browser.Element, previous: Message | None = None) -> None:
+    """Renders messages, oldest first, at the end of a timeline.
 
-    :param behind: the message that stands there now.
+    :param previous: the message before them.
     """
-    into.append(*[item(message, follows) for message, follows in _in_order(messages, behind)])
+    into.append(*[message_item(message, follows) for message, follows in _in_order(messages, previous)])
 
 
-async def draw_gently(messages: "list[Message]", into: browser.Element, behind: Message | None = None) -> None:
-    """Draws messages as `draw` does, with pauses for the browser's own work; they appear all at once."""
+async def draw_incrementally(messages: "list[Message]", into: browser.Element, previous: Message | None = None) -> None:
+    """Renders messages as `draw` does, yielding to the browser in between; they are appended all at once."""
     drawn: list[browser.Element] = []
-    for message, follows in _in_order(messages, behind):
-        if len(drawn) % _IN_ONE_BREATH == 0:
+    for message, follows in _in_order(messages, previous):
+        if len(drawn) % _MESSAGES_PER_YIELD == 0:
             await browser.yield_to_browser()
-        drawn.append(item(message, follows))
+        drawn.append(message_item(message, follows))
     into.append(*drawn)
 
 
-def _in_order(messages: "list[Message]", behind: Message | None) -> "list[tuple[Message, bool]]":
-    """Each message, and whether it follows another one by the same person."""
+def _in_order(messages: "list[Message]", previous: Message | None) -> "list[tuple[Message, bool]]":
+    """Returns each message, and whether it follows one by the same sender."""
     found = []
     for message in messages:
-        found.append((message, behind is not None and behind.sender.user_id == message.sender.user_id))
-        behind = message
+        found.append((message, previous is not None and previous.sender.user_id == message.sender.user_id))
+        previous = message
     return found
 
 
 def requests(room: Room) -> "list[MediaRequest]":
-    """What the media elements of a drawn room ask for, each once; what has no valid address is left out."""
+    """Returns the distinct requests of a rendered room's media elements; invalid ``mxc://`` URIs are left out."""
     found: dict[str, MediaRequest] = {}
     for message in room.messages:
         wanted = [(message.sender.avatar, "image", (_AVATAR_PIXELS, _AVATAR_PIXELS), "crop")]
@@ -61,16 +61,16 @@ def requests(room: Room) -> "list[MediaRequest]":
 
 
 def draw_heading(room: Room, into: browser.Element) -> None:
-    """Names the room in the page's heading."""
+    """Renders the room's name, topic and number of members into the page's heading."""
     into.query(".room-name").text = room.name
     into.query(".room-topic").text = room.topic
     into.query(".room-people").text = f"{room.joined} people" if room.joined != 1 else "1 person"
 
 
-def item(message: Message, follows: bool) -> browser.Element:
-    """One message.
+def message_item(message: Message, follows: bool) -> browser.Element:
+    """Renders one message.
 
-    :param follows: whether it follows another one by the same person, and needs no heading of its own.
+    :param follows: whether it follows one by the same sender, and so needs no heading.
     """
     drawn = browser.clone_template("message")
     if follows:
@@ -114,7 +114,7 @@ def _media(message: Message) -> browser.Element:
     if message.kind != "audio" and message.wide and message.high:
         element.set_attribute("width", str(message.wide))
         element.set_attribute("height", str(message.high))
-        # For the page's styles, which reserve its place before there is anything in it.
+        # For the style sheet, which reserves the element's box before it has content.
         element.set_style("--wide", str(message.wide))
         element.set_style("--high", str(message.high))
     if message.blurhash:
@@ -131,8 +131,9 @@ def _media(message: Message) -> browser.Element:
 
 
 def _thumbnail(message: Message) -> "tuple[int, int]":
-    """The size of the thumbnail that stands for a picture; zeros where it is shown whole."""
-    large = message.size > _WHOLE_PICTURE_BYTES and not message.encrypted  # of which the server can make none
+    """Returns the size of the thumbnail that represents an image; zeros if the original is shown."""
+    # The homeserver cannot make thumbnails of encrypted files.
+    large = message.size > _WHOLE_PICTURE_BYTES and not message.encrypted
     return _THUMBNAIL if message.kind == "image" and large else (0, 0)
 
 
@@ -142,12 +143,12 @@ def _file(button: browser.Element, message: Message, name: str) -> None:
     button.set_attribute("data-name", name)
     button.set_attribute("data-type", message.mimetype)
     button.query(".name").text = name
-    button.query(".size").text = readable_bytes(message.size)
+    button.query(".size").text = format_bytes(message.size)
 
 
 def _caption(message: Message, name: str) -> str:
     if message.caption:
         return message.caption
-    seconds = message.spoken_ms // 1000
+    seconds = message.duration_ms // 1000
     length = f", {seconds // 60}:{seconds % 60:02d}" if seconds else ""
-    return f"{name}{length}, {readable_bytes(message.size)}" if message.size else name
+    return f"{name}{length}, {format_bytes(message.size)}" if message.size else name

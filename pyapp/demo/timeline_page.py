@@ -1,4 +1,4 @@
-"""The page that scrolls through a long room: its messages are in the document only while they are near."""
+"""The page `timeline.html`: a long room in a virtual list, with the loader's counters."""
 
 import asyncio
 
@@ -8,10 +8,10 @@ from authmedia.errors import MediaNotFound, StrategyUnsupported
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.matrix.urls import percent_encode
 from demo import timeline
-from demo.chunks import Chunks
 from demo.page import Page
 from demo.room import open_room
 from demo.session import Session
+from demo.virtual_list import VirtualList
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,25 +22,25 @@ _EVENTS = 2000
 _EVENTS_A_REQUEST = 100
 _COUNTERS = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")
 _WRITE_EVERY_S = 0.25
-_LOOK_S = 0.05
-_PATIENCE_MS = 2000.0
+_POLL_S = 0.05
+_FIRST_VISIBLE_TIMEOUT_MS = 2000.0
 
 
 class TimelinePage(Page):
-    """All of a room, the newest message first, and beside it what the loader has to do for that."""
+    """Shows all messages of a room, newest first, and the loader's counters."""
 
     def __init__(self) -> None:
         super().__init__("timeline", strategy=browser.query_parameter("strategy") or strategies.AUTO)
         self._chat = self.root.query("#timeline")
-        self._tasks = browser.LongTasks()
+        self._long_tasks = browser.LongTasks()
         self._loader: MediaLoader | None = None
         self._binder: Binder | None = None
-        self._chunks: Chunks | None = None
-        self._stale = False
+        self._virtual_list: VirtualList | None = None
+        self._write_pending = False
 
     async def work(self, session: Session) -> None:
-        """Finds the room, reads it, and shows what of it is near."""
-        await self.try_all(session)
+        """Opens the room and reads its whole history into the virtual list."""
+        await self.probe_all(session)
         for link in self.root.query_all(f'a[data-strategy-choice="{self.strategy}"]'):
             link.set_attribute("aria-current", "true")
         support = self.support.get(self.strategy)
@@ -52,65 +52,67 @@ class TimelinePage(Page):
         self._loader = open_loader(self.strategy, session.homeserver)
         self._loader.counters.on_count = lambda _name, _value: self._write_soon()
         self._binder = bind(self._chat, self._loader, keyring=room.keyring)
-        self._chunks = Chunks(self._chat, self._write_soon)
+        self._virtual_list = VirtualList(self._chat, self._write_soon)
         self.root.query(".waiting").hidden = True
-        # The newest first, so that they are there while older ones are on their way.
+        # Newest first, so that they are rendered while older ones are being requested.
         while not room.complete and len(room.messages) < _EVENTS:
             older = await room.read_older(_EVENTS_A_REQUEST)
-            self._chunks.add(list(reversed(older)))
+            self._virtual_list.add(list(reversed(older)))
             self._write_soon()
-        await self._first_seen()
+        await self._wait_for_first_visible()
         await self._binder.settled()
 
-    def let_go(self) -> None:
-        """Empties the room."""
-        for held in (self._chunks, self._binder, self._loader, self._tasks):
+    def release(self) -> None:
+        """Closes the virtual list, the binder, the loader and the observer of long tasks."""
+        for held in (self._virtual_list, self._binder, self._loader, self._long_tasks):
             if held:
                 held.close()
 
     async def _room_id(self, session: Session) -> str:
-        """The long room that the demonstration has; another homeserver's own."""
+        """Returns the demonstration's long room; on other homeservers the session's room."""
         if not session.renewable:
-            return session.room  # nobody joins a room unasked
+            return session.room  # a user's own account joins no room unasked
         server = session.homeserver.user_id.partition(":")[2]
         alias = percent_encode(f"#{_ALIAS}:{server}")
         try:
             found = await session.homeserver.request_json("GET", f"/_matrix/client/v3/directory/room/{alias}")
             await session.homeserver.request_json("POST", f"/_matrix/client/v3/join/{alias}", {})
             return str(found["room_id"])
-        except MediaNotFound:  # what a homeserver says of any name that it does not know
+        except MediaNotFound:  # M_NOT_FOUND, which is also the error for an unknown alias
             return session.room
 
-    async def _first_seen(self) -> None:
-        """Waits until the browser has told what is near; one whose window nobody sees tells nothing."""
-        deadline = browser.now_ms() + _PATIENCE_MS
+    async def _wait_for_first_visible(self) -> None:
+        """Waits until the observer has reported visible elements, or a timeout: in hidden windows it reports none."""
+        deadline = browser.now_ms() + _FIRST_VISIBLE_TIMEOUT_MS
         while self._binder and browser.now_ms() < deadline:
             if [binding for binding in self._binder.bindings if binding.started]:
                 return
-            await asyncio.sleep(_LOOK_S)
+            await asyncio.sleep(_POLL_S)
 
     def _write_soon(self) -> None:
-        if not self._stale:
-            self._stale = True
+        if not self._write_pending:
+            self._write_pending = True
             browser.create_task(self._write())
 
     async def _write(self) -> None:
         await asyncio.sleep(_WRITE_EVERY_S)
-        self._stale = False
+        self._write_pending = False
         numbers = self._numbers()
         for name, value in numbers.items():
             self.root.query(f'[data-counter="{name}"]').text = value if isinstance(value, str) else str(value)
-        self.report.tell("counters", numbers)
+        self.report.set_field("counters", numbers)
 
     def _numbers(self) -> "dict[str, Any]":
         assert self._loader
         assert self._binder
-        assert self._chunks
-        numbers: dict[str, Any] = {"events": self._chunks.messages, "drawn": self._chunks.drawn}
+        assert self._virtual_list
+        numbers: dict[str, Any] = {"events": self._virtual_list.messages, "drawn": self._virtual_list.drawn}
         numbers["bound"] = len(self._binder.bindings)
         numbers["showing"] = len([binding for binding in self._binder.bindings if binding.media])
         for name in _COUNTERS:
             numbers[name] = getattr(self._loader.counters, name)
         numbers["urls"] = browser.OBJECT_URLS.created - browser.OBJECT_URLS.revoked
-        numbers["longest_task"] = round(self._tasks.longest_ms) if self._tasks.supported else "not told by this browser"
+        numbers["longest_task"] = (
+            round(self._long_tasks.longest_ms) if self._long_tasks.supported else "not told by this browser"
+        )
         return numbers

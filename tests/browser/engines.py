@@ -1,7 +1,7 @@
-"""The browsers that the tests run in: found or installed once, then started in the modes that people use.
+"""Finds or installs the browsers of the tests and launches them in their modes.
 
-Playwright's own builds are taken where ``playwright install`` can get them, Debian's packages elsewhere. What was found
-is remembered in ``.state``, so that only the first run looks for it.
+Playwright's own builds are preferred where ``playwright install`` can get them, else Debian's packages. The result is
+stored in ``.state``, so that only the first run searches.
 """
 
 import json
@@ -42,7 +42,7 @@ _NO_EMULATION = {"color_scheme": "null", "reduced_motion": "null", "forced_color
 
 @dataclass(frozen=True)
 class Mode:
-    """A browser in one of the ways people open it."""
+    """A browser with a way of opening it: normal or private windows, certain preferences."""
 
     name: str
     browser: str
@@ -70,8 +70,8 @@ FIREFOX_PRIVATE_NO_WORKER = Mode(
 ALL_MODES = (CHROMIUM, CHROMIUM_OFF_THE_RECORD, FIREFOX, FIREFOX_PRIVATE, FIREFOX_PRIVATE_NO_WORKER)
 
 
-def with_little_storage(mode: Mode, kilobytes: int) -> Mode:
-    """The same, with room for so much on its disk; Chromium is told in each window (`Window.limit_storage`)."""
+def with_storage_limit(mode: Mode, kilobytes: int) -> Mode:
+    """Returns the mode with a storage limit; in Chromium, set it per tab (`SiteTab.limit_storage`)."""
     if mode.browser != "firefox":
         return mode
     limit = {"dom.quotaManager.temporaryStorage.fixedLimit": kilobytes}
@@ -81,7 +81,7 @@ def with_little_storage(mode: Mode, kilobytes: int) -> Mode:
 def set_up_browsers() -> None:
     """Finds or installs Chromium and Firefox.
 
-    :raises RuntimeError: with a sentence that says what to do, where one cannot be had.
+    :raises RuntimeError: with a sentence that says what to do, if that fails.
     """
     known = _read_found()
     if known and all(not path or Path(path).exists() for path in known.values()):
@@ -92,17 +92,17 @@ def set_up_browsers() -> None:
 
 
 @contextmanager
-def opened(
-    mode: Mode, playwright: Playwright, downloads: Path | None = None, believed: str = ""
+def launch_browser(
+    mode: Mode, playwright: Playwright, downloads: Path | None = None, trusted_spki: str = ""
 ) -> Iterator[BrowserContext]:
-    """A browser in some mode, with a profile of its own that is removed afterwards.
+    """Launches a browser with a temporary profile.
 
-    :param downloads: where it saves files.
-    :param believed: the SHA-256 of the public key of a certificate that it is to believe, in base64; a Firefox believes
-        all then.
+    :param downloads: the download folder.
+    :param trusted_spki: SHA-256 of the public key of a certificate to trust, in base64; Firefox then trusts every
+        certificate.
     """
     with tempfile.TemporaryDirectory(prefix="authmedia-profile-", ignore_cleanup_errors=True) as profile:
-        context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""), downloads, believed)
+        context = _launch(mode, playwright, profile, _read_found().get(mode.browser, ""), downloads, trusted_spki)
         try:
             yield context
         finally:
@@ -112,26 +112,29 @@ def opened(
 
 
 def _launch(
-    mode: Mode, playwright: Playwright, profile: str, path: str, downloads: Path | None = None, believed: str = ""
+    mode: Mode, playwright: Playwright, profile: str, path: str, downloads: Path | None = None, trusted_spki: str = ""
 ) -> BrowserContext:
     if mode.browser == "chromium":
-        arguments = [*_CHROMIUM_ARGUMENTS, *([f"--ignore-certificate-errors-spki-list={believed}"] if believed else [])]
+        arguments = [
+            *_CHROMIUM_ARGUMENTS,
+            *([f"--ignore-certificate-errors-spki-list={trusted_spki}"] if trusted_spki else []),
+        ]
         own: dict[str, Any] = {"executable_path": path} if path else {}
         if mode.off_the_record:  # what Playwright calls a context is, in Chromium, an incognito window's profile
             return playwright.chromium.launch(args=arguments, **own).new_context()
         return playwright.chromium.launch_persistent_context(profile, args=arguments, downloads_path=downloads, **own)
-    stock: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
+    media_set: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
     return playwright.firefox.launch_persistent_context(
         profile,
         firefox_user_prefs=mode.preferences,
         downloads_path=downloads,
-        ignore_https_errors=bool(believed),
-        **stock,
+        ignore_https_errors=bool(trusted_spki),
+        **media_set,
     )
 
 
 def _read_found() -> dict[str, str]:
-    """Browsers and their paths, empty for Playwright's own; nothing where Playwright has changed since."""
+    """Returns the paths of known browsers (empty for Playwright's own); none if Playwright's version has changed."""
     try:
         kept = json.loads(_FOUND.read_text(encoding="ascii"))
     except (OSError, ValueError):
@@ -140,7 +143,7 @@ def _read_found() -> dict[str, str]:
 
 
 def _set_up(name: str) -> str:
-    """The path of a browser that starts; empty for Playwright's own."""
+    """Returns the path of a browser that starts; empty for Playwright's own build."""
     package, path = _DEBIAN[name]
     print(f"Looking for {name}", flush=True)
     if _quietly([sys.executable, "-m", "playwright", "install", name]) and _starts(name, ""):
@@ -156,7 +159,7 @@ def _set_up(name: str) -> str:
 
 
 def install_package(package: str) -> None:
-    """Installs a package of Debian's, where that is possible."""
+    """Installs a Debian package, if apt is available and this process may use it."""
     apt = shutil.which("apt-get")
     if not apt or os.geteuid() != 0:
         return
@@ -173,14 +176,14 @@ def _starts(name: str, path: str) -> bool:
             context = _launch(mode, playwright, profile, path)
             context.pages[0].goto("data:text/html,<h1>here</h1>")
             context.close()
-        except Exception as error:  # whatever keeps it from starting, the next place is tried
+        except Exception as error:  # of any kind: the caller tries the next candidate
             print(f"{path or 'The ' + name + ' of Playwright'} does not start: {error}", flush=True)
             return False
     return True
 
 
 def _quietly(command: list[str], environment: dict[str, str] | None = None) -> bool:
-    """Runs a command whose failure has another way out; gives whether it succeeded."""
+    """Runs a command without output; returns whether it succeeded."""
     try:
         done = subprocess.run(command, env=environment, capture_output=True, timeout=_INSTALL_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

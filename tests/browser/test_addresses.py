@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.conftest import OpenWindow
+from tests.conftest import OpenTab
 
 # It asks who you are, or has come to an end without that.
 SETTLED = """() => !document.getElementById("sign-in").hidden
@@ -53,18 +53,18 @@ def other_host() -> Iterator[tuple[str, list[str]]]:
 
 @pytest.mark.by_default("chromium", "firefox-private")
 def test_the_demonstrations_password_goes_to_no_other_host(
-    open_window: OpenWindow, other_host: tuple[str, list[str]]
+    open_tab: OpenTab, other_host: tuple[str, list[str]]
 ) -> None:
-    window = open_window()
+    tab = open_tab()
     host, bodies = other_host
     for address in (f"http:\\\\{host}\\x://localhost", "https:evil.example:9443/x://localhost"):
-        window.page.goto(f"{window.origin}/blob.html?homeserver={quote(address, safe='')}")
-        window.page.wait_for_function(SETTLED)
+        tab.page.goto(f"{tab.origin}/blob.html?homeserver={quote(address, safe='')}")
+        tab.page.wait_for_function(SETTLED)
         assert bodies == []
-        assert window.page.locator("#sign-in").is_visible()
-    window.page.goto(f"{window.origin}/blob.html?homeserver=http://localhost:8008@{host}")
-    window.settled()
-    assert window.state == "failed"
-    assert "is not the address of a homeserver" in window.page.locator("#problem").inner_text()
-    assert [url for url in window.requests if url.startswith((f"http://{host}", "https://evil"))] == []
+        assert tab.page.locator("#sign-in").is_visible()
+    tab.page.goto(f"{tab.origin}/blob.html?homeserver=http://localhost:8008@{host}")
+    tab.wait_until_settled()
+    assert tab.state == "failed"
+    assert "is not the address of a homeserver" in tab.page.locator("#problem").inner_text()
+    assert [url for url in tab.requests if url.startswith((f"http://{host}", "https://evil"))] == []
     assert bodies == []

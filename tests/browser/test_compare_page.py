@@ -1,4 +1,4 @@
-"""The comparison in the browser: it comes to an end in every mode, and says what is so."""
+"""The page `compare.html`: it completes in every mode and reports right figures."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from tests.browser.engines import Mode
+from tests.browser.site_tab import SiteTab
 from tests.browser.test_pages import AXE
-from tests.browser.window import Window
-from tests.conftest import OpenWindow, only_chromium
+from tests.conftest import OpenTab, only_chromium
 
 STRATEGIES = ["link", "opfs", "blob", "bundle", "auto", "service_worker", "cookie", "signed_query", "blocking"]
-# Everywhere but in Chromium, where it is all of them: what differs from browser to browser.
+# The strategies that differ between browsers; Chromium runs all of them.
 SOME = ["link", "opfs", "blob", "auto"]
-# These depend on what the homeserver has switched on, and on which sites the browser takes for one.
+# These depend on the homeserver's configuration and on the browser's notion of a site.
 BY_THE_HOMESERVER = ("cookie", "signed_query")
 RUN_S = 150
 REFUSED = "() => { navigator.clipboard.writeText = async () => { throw new DOMException('no', 'NotAllowedError'); }; }"
@@ -22,20 +22,20 @@ REFUSED = "() => { navigator.clipboard.writeText = async () => { throw new DOMEx
 pytestmark = pytest.mark.timeout(240)
 
 
-def compared(window: Window, **query: str) -> dict[str, Any]:
-    """What the page reports after a run of all strategies."""
+def compared(tab: SiteTab, **query: str) -> dict[str, Any]:
+    """Returns the page's report after a run of all strategies."""
     parameters = "".join(f"&{name}={value}" for name, value in query.items())
-    window.page.goto(f"{window.origin}/compare.html?run=1{parameters}")
-    window.settled(RUN_S)
-    assert window.state == "done", window.report.get("problem")
-    return window.report
+    tab.page.goto(f"{tab.origin}/compare.html?run=1{parameters}")
+    tab.wait_until_settled(RUN_S)
+    assert tab.state == "done", tab.report.get("problem")
+    return tab.report
 
 
 @pytest.mark.by_default("firefox-private")
-def test_every_strategy_has_a_verdict_and_its_cost(open_window: OpenWindow, mode: Mode) -> None:
-    window = open_window()
+def test_every_strategy_has_verdict_and_cost(open_tab: OpenTab, mode: Mode) -> None:
+    tab = open_tab()
     every = mode.browser == "chromium"
-    report = compared(window, seed="7") if every else compared(window, seed="7", only=",".join(SOME))
+    report = compared(tab, seed="7") if every else compared(tab, seed="7", only=",".join(SOME))
     outcomes = report["strategies"]
     assert sorted(outcomes) == sorted(STRATEGIES if every else SOME) == sorted(report["order"])
     assert report["media"] == []
@@ -48,8 +48,8 @@ def test_every_strategy_has_a_verdict_and_its_cost(open_window: OpenWindow, mode
         if found["support"]["works"]:
             check_figures(found)
     check_costs(outcomes, mode)
-    check_page(window, outcomes)
-    check_nothing_is_left(window)
+    check_page(tab, outcomes)
+    check_nothing_is_left(tab)
 
 
 def check_figures(found: dict[str, Any]) -> None:
@@ -85,8 +85,8 @@ def check_costs(outcomes: dict[str, dict[str, Any]], mode: Mode) -> None:
         assert (outcomes["opfs"]["reload"]["requests"], outcomes["opfs"]["reload"]["bytes"]) == (0, 0)
 
 
-def check_page(window: Window, outcomes: dict[str, dict[str, Any]]) -> None:
-    page = window.page
+def check_page(tab: SiteTab, outcomes: dict[str, dict[str, Any]]) -> None:
+    page = tab.page
     names = [name for name in STRATEGIES if name in outcomes]
     working = [name for name in names if outcomes[name]["support"]["works"]]
     assert page.locator("#outcomes tr .name").all_inner_texts() == names
@@ -100,29 +100,29 @@ def check_page(window: Window, outcomes: dict[str, dict[str, Any]]) -> None:
     assert page.locator("iframe").count() == 0
 
 
-def check_nothing_is_left(window: Window) -> None:
+def check_nothing_is_left(tab: SiteTab) -> None:
     registrations = "async () => (await navigator.serviceWorker.getRegistrations()).length"
-    assert window.page.evaluate(registrations) == 0
-    window.open("link")
-    assert window.state == "done", "the tab has its own session again"
+    assert tab.page.evaluate(registrations) == 0
+    tab.open("link")
+    assert tab.state == "done", "the tab has its own session again"
 
 
 @pytest.mark.full_matrix
 @only_chromium
-def test_no_strategy_profits_from_what_another_has_loaded(open_window: OpenWindow) -> None:
+def test_strategies_do_not_share_cached_media(open_tab: OpenTab) -> None:
     """Both ask for the same addresses, and Synapse, which knows no ranges, lets browsers keep what they get.
 
     In Chromium a film from the network then cannot be sought, and one from the browser's cache can.
     """
-    report = compared(open_window(), seed="0", only="service_worker,blocking")
+    report = compared(open_tab(), seed="0", only="service_worker,blocking")
     assert report["order"] == ["blocking", "service_worker"]
     assert report["strategies"]["service_worker"]["video"]["right"] is False
 
 
 @pytest.mark.full_matrix
 @only_chromium
-def test_on_pyodide_too(open_window: OpenWindow) -> None:
-    report = compared(open_window(), interpreter="pyodide", only="blocking")
+def test_comparison_runs_on_pyodide(open_tab: OpenTab) -> None:
+    report = compared(open_tab(), interpreter="pyodide", only="blocking")
     assert report["interpreter"] == "cpython"
     assert report["strategies"]["blocking"]["first"]["shown"] > 30
     assert report["strategies"]["blocking"]["note"] == ""
@@ -130,38 +130,38 @@ def test_on_pyodide_too(open_window: OpenWindow) -> None:
 
 @pytest.mark.full_matrix
 @only_chromium
-def test_it_starts_by_a_button_and_stops_by_another(open_window: OpenWindow) -> None:
-    window = open_window()
-    window.open("compare")
-    assert window.state == "done"
-    assert "strategies" not in window.report
-    window.page.click("#start")
-    window.page.wait_for_selector("#outcomes tr", timeout=60_000)
-    window.page.click("#stop")
-    window.settled()
-    outcomes = window.report["strategies"]
+def test_run_starts_and_stops_by_buttons(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("compare")
+    assert tab.state == "done"
+    assert "strategies" not in tab.report
+    tab.page.click("#start")
+    tab.page.wait_for_selector("#outcomes tr", timeout=60_000)
+    tab.page.click("#stop")
+    tab.wait_until_settled()
+    outcomes = tab.report["strategies"]
     states = [found["support"]["works"] for found in outcomes.values()]
     assert sum(state is not None for state in states) in (1, 2), "what is there is kept"
     assert (
         "stopped" in next(found for found in outcomes.values() if found["support"]["works"] is None)["support"]["words"]
     )
-    assert window.page.locator("#start").is_visible()
-    assert window.page.locator("iframe").count() == 0
-    downloaded(window)
-    copied_by_hand(window)
+    assert tab.page.locator("#start").is_visible()
+    assert tab.page.locator("iframe").count() == 0
+    downloaded(tab)
+    copied_by_hand(tab)
 
 
-def downloaded(window: Window) -> None:
+def downloaded(tab: SiteTab) -> None:
     """The file says what the page does."""
-    with window.page.expect_download() as caught:
-        window.page.click("#download")
+    with tab.page.expect_download() as caught:
+        tab.page.click("#download")
     assert caught.value.suggested_filename == "authmedia-comparison.json"
-    assert json.loads(caught.value.path().read_bytes()) == window.report
+    assert json.loads(caught.value.path().read_bytes()) == tab.report
 
 
-def copied_by_hand(window: Window) -> None:
+def copied_by_hand(tab: SiteTab) -> None:
     """Where the clipboard is refused, the Markdown is there to be copied, with a row for each strategy."""
-    page = window.page
+    page = tab.page
     page.evaluate(REFUSED)
     page.click("#copy")
     page.wait_for_selector("#markdown:visible")
@@ -171,16 +171,16 @@ def copied_by_hand(window: Window) -> None:
 
 
 @only_chromium
-def test_after_a_run_everybody_can_use_it(open_window: OpenWindow) -> None:
-    window = open_window()
-    window.page.emulate_media(reduced_motion="reduce")
-    compared(window, only="link")
+def test_compare_page_is_accessible_after_run(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.page.emulate_media(reduced_motion="reduce")
+    compared(tab, only="link")
     for scheme in ("light", "dark"):
-        window.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         for width in (360, 1280):
-            window.page.set_viewport_size({"width": width, "height": 900})
-            assert window.page.evaluate("() => document.documentElement.scrollWidth") <= width
-            window.page.evaluate(AXE.read_text(encoding="utf-8"))
-            found = window.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+            tab.page.set_viewport_size({"width": width, "height": 900})
+            assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
+            tab.page.evaluate(AXE.read_text(encoding="utf-8"))
+            found = tab.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
             bad = [(violation["id"], node["html"]) for violation in found["violations"] for node in violation["nodes"]]
             assert bad == []

@@ -1,20 +1,21 @@
-"""Media that are not what they say: whatever they are and however they are opened, nothing in them runs."""
+"""Hostile media: pages, scripts and polyglots, of which nothing runs however they are opened."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 import pytest
-from playwright.sync_api import Error
+from playwright.sync_api import Error, Page
 
-from tests.browser.rooms import Account, Room, picture
-from tests.browser.window import Window
-from tests.conftest import OpenWindow
+from tests.browser.matrix_room import Account, Room, picture
+from tests.browser.site_tab import SiteTab
+from tests.conftest import OpenTab
 from web.demonstration import Demonstration
 
 MARK = "document.title = 'hacked'; try { localStorage.hacked = 'yes'; opener.hacked = 'yes'; } catch {}"
 HTML = f'<!doctype html><title>quiet</title><script>{MARK}</script><img src=x onerror="{MARK}">'
 SVG = f'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9" onload="{MARK}"><script>{MARK}</script></svg>'
-# Each with the type that it was uploaded with.
+# Contents and their declared types.
 HOSTILE = {
     "page": (HTML.encode(), "text/html"),
     "page-as-png": (HTML.encode(), "image/png"),
@@ -25,24 +26,24 @@ HOSTILE = {
     "svg": (SVG.encode(), "image/svg+xml"),
     "svg-as-png": (SVG.encode(), "image/png"),
     "script": (MARK.encode(), "text/javascript"),
-    # Pictures that are pages, too, to a browser that looks for itself.
+    # Polyglots: images that a browser may sniff as HTML.
     "gif-and-script": (b"GIF89a/*" + b"\0" * 8 + f"*/=1;{MARK}".encode(), "image/gif"),
     "png-and-page": (picture(60) + HTML.encode(), "text/html"),
     "png-and-page-as-png": (picture(61) + HTML.encode(), "image/png"),
     "no-type-at-all": (HTML.encode(), "x"),
 }
-LOADED_MS = 5000
+LOADED_S = 5
+_POLL_MS = 100
 STRATEGIES = ("link", "opfs", "blob", "bundle", "service_worker", "cookie", "signed_query")
 STRATEGIES_IN = {"chromium": ("link",)}
-# Remembers every object URL, and keeps it alive.
+# Records every object URL and prevents its revocation.
 KEEP = """
   window.kept = [];
   const make = URL.createObjectURL.bind(URL);
   URL.createObjectURL = (object) => { const url = make(object); kept.push(url); return url; };
   URL.revokeObjectURL = () => {};
 """
-# What the browser would take each of them for, if a page did not already forbid it; but for the one that pages make
-# themselves, to try whether object URLs are shown.
+# Returns the types of all blobs, except of the probe with which pages test whether object URLs can be shown.
 TYPES = """async () => {
   const probe = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>';
   const blobs = await Promise.all(kept.map(async (url) => (await fetch(url)).blob()));
@@ -56,9 +57,9 @@ WITHOUT_HEADER = ("/media/signed/", "/media/cookie/", "/media/query/")
 def hostile_room(demonstration: Demonstration) -> Iterator[Room]:
     room = Room(demonstration.synapse, "hostile")
     for name, (content, content_type) in HOSTILE.items():
-        room.say(name, room.upload(content, content_type), mimetype="image/png")
-        room.say(f"{name}-video", room.upload(content + b" ", content_type), "m.video", mimetype="video/mp4")
-    room.say("a-picture", room.upload(picture(62), "image/png"))
+        room.send_media(name, room.upload(content, content_type), mimetype="image/png")
+        room.send_media(f"{name}-video", room.upload(content + b" ", content_type), "m.video", mimetype="video/mp4")
+    room.send_media("a-picture", room.upload(picture(62), "image/png"))
     yield room
     room.close()
 
@@ -66,35 +67,42 @@ def hostile_room(demonstration: Demonstration) -> Iterator[Room]:
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_nothing_in_media_runs_however_they_are_opened(
-    open_window: OpenWindow, site_for: Callable[[Account], str], hostile_room: Room, strategy: str
+    open_tab: OpenTab, site_for: Callable[[Account], str], hostile_room: Room, strategy: str
 ) -> None:
-    window = open_window(site_for(hostile_room.account))
-    window.page.add_init_script(KEEP)
-    window.open(strategy.replace("_", "-"))
-    assert window.state == "done", window.page.locator("#problem").inner_text()
-    states = {media["name"]: media["state"] for media in window.media}
+    tab = open_tab(site_for(hostile_room.account))
+    tab.page.add_init_script(KEEP)
+    tab.open(strategy.replace("_", "-"))
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
+    states = {media["name"]: media["state"] for media in tab.media}
     assert len([name for name in states if not name.startswith("Avatar")]) == 2 * len(HOSTILE) + 1
     assert states["a-picture"] == "shown"
     assert states["page"] == states["page-as-png"] == states["script"] == "failed"
-    opened_by_themselves = addresses(window)
+    opened_by_themselves = addresses(tab)
     assert opened_by_themselves or strategy == "service_worker", "whose addresses open nothing without their worker"
-    assert set(window.page.evaluate(TYPES)) <= {"image/png", "image/gif", "application/octet-stream"}
+    assert set(tab.page.evaluate(TYPES)) <= {"image/png", "image/gif", "application/octet-stream"}
     for address in opened_by_themselves:
-        with window.page.context.expect_page() as opened:
-            window.page.evaluate("(address) => { window.open(address); }", address)
-        # What becomes a download closes its tab, sometimes before anybody can wait for it.
-        with suppress(Error):
-            opened.value.wait_for_load_state(timeout=LOADED_MS)
+        with tab.page.context.expect_page() as opened:
+            tab.page.evaluate("(address) => { window.open(address); }", address)
+        wait_until_loaded_or_closed(opened.value)
         with suppress(Error):
             assert opened.value.title() != "hacked", address
             opened.value.close()
-    told = window.page.evaluate("() => [localStorage.hacked, window.hacked, document.title]")
+    told = tab.page.evaluate("() => [localStorage.hacked, window.hacked, document.title]")
     assert told[:2] == [None, None]
     assert told[2] != "hacked"
 
 
-def addresses(window: Window) -> list[str]:
-    """Wherever media were shown from: object URLs, and addresses that open them without a header."""
-    of_the_network = [url for url in window.requests if any(way in url for way in WITHOUT_HEADER)]
-    found = [*window.page.evaluate("() => window.kept"), *dict.fromkeys(of_the_network)]
+def wait_until_loaded_or_closed(page: Page) -> None:
+    """Waits for a page's load event. A download closes its page instead, which Playwright's own wait may miss."""
+    deadline = time.monotonic() + LOADED_S
+    while not page.is_closed() and time.monotonic() < deadline:
+        with suppress(Error):
+            page.wait_for_load_state(timeout=_POLL_MS)
+            return
+
+
+def addresses(tab: SiteTab) -> list[str]:
+    """Returns the URLs that media were shown from: object URLs, and those that need no Authorization header."""
+    of_the_network = [url for url in tab.requests if any(way in url for way in WITHOUT_HEADER)]
+    found = [*tab.page.evaluate("() => window.kept"), *dict.fromkeys(of_the_network)]
     return [str(url) for url in found]

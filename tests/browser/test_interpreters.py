@@ -1,4 +1,4 @@
-"""One source, two interpreters: every module of the library and of the demo is imported by both."""
+"""Both interpreters import every module of the library and of the demo."""
 
 import hmac
 import json
@@ -10,13 +10,12 @@ from playwright.sync_api import BrowserContext
 
 from tests.bodies import WHOLE
 from tests.browser.engines import CHROMIUM
-from tests.browser.window import Window
-from tests.browser.workshop import with_page
+from tests.browser.page_builder import build_site_with_page
+from tests.browser.site_tab import SiteTab
 from web.server import SiteServer
 from web.site import PYAPP, build
 
-# Imports them all, computes what WebCrypto is for, looks for the ends of some bodies, and says so on the page, which is
-# all that this page does.
+# Imports all modules, computes HMACs with WebCrypto, checks bodies for completeness, and writes the results.
 EVERY = """
 import asyncio
 import json
@@ -66,10 +65,10 @@ async def main():
 asyncio.create_task(main())
 """
 PAIRS = (("chromium", "micropython"), ("chromium", "pyodide"))
-# Enough that some have a byte of every value in them, zero included.
+# Enough for digests with every byte value, zero included.
 DIGESTS = 100
 _DRAWN = [draw() for draw in WHOLE.values()]
-# Bodies, and whether they have their end: pictures and films, halves of them, and with something behind them.
+# Bodies, and whether they are complete: images and videos, halves of them, and with trailing bytes.
 BODIES = [
     *((body, True) for body in _DRAWN),
     *((body[: len(body) // 2], False) for body in _DRAWN),
@@ -80,19 +79,19 @@ BODIES = [
 
 @pytest.fixture(scope="session")
 def names() -> list[str]:
-    """All modules but the pages, which start working when they are imported, as every page's own test sees."""
+    """Names of all modules but the pages, which start when imported and have tests of their own."""
     paths = [path.relative_to(PYAPP).with_suffix("") for path in sorted(PYAPP.rglob("*.py"))]
     return [".".join(path.parts) for path in paths if path.parts[0] != "pages" and path.name != "__init__"]
 
 
 @pytest.fixture(scope="module")
 def site(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The site with two pages more, which have all of the Python."""
+    """The site with two additional pages that contain all modules."""
     folder = tmp_path_factory.mktemp("every")
     build(folder / "built")
     source = EVERY.format(names=names, count=DIGESTS, bodies=len(BODIES), last=len(BODIES) - 1)
-    every = with_page(folder / "built", folder / "every", "every", source)
-    out = with_page(every, folder / "site", "public", PUBLIC)
+    every = build_site_with_page(folder / "built", folder / "every", "every", source)
+    out = build_site_with_page(every, folder / "site", "public", PUBLIC)
     (out / "bodies").mkdir()
     for number, (body, _) in enumerate(BODIES):
         (out / "bodies" / str(number)).write_bytes(body)
@@ -104,29 +103,29 @@ def site(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
 def test_every_module_is_imported(browser: BrowserContext, site: str, names: list[str], interpreter: str) -> None:
-    window = Window(browser, site)
-    window.open("every", interpreter=interpreter)
-    assert window.state == "done", window.page.locator("#problem").inner_text()
-    assert window.page.locator("html").get_attribute("data-imported") == str(len(names))
+    tab = SiteTab(browser, site)
+    tab.open("every", interpreter=interpreter)
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
+    assert tab.page.locator("html").get_attribute("data-imported") == str(len(names))
     assert "authmedia.strategies.opfs" in names
-    digests, ends = json.loads(window.page.locator("#report").text_content() or "[]")
+    digests, ends = json.loads(tab.page.locator("#report").text_content() or "[]")
     assert ends == [whole for _, whole in BODIES]
-    assert int(window.page.locator("html").get_attribute("data-emptied") or 0) > 0, "of ten loads at a time"
-    assert window.page.locator("html").get_attribute("data-listed") == "1"
+    assert int(tab.page.locator("html").get_attribute("data-emptied") or 0) > 0, "of ten loads at a time"
+    assert tab.page.locator("html").get_attribute("data-listed") == "1"
     assert digests == [hmac_sha256("a key", str(number)) for number in range(DIGESTS)]
-    window.close()
+    tab.close()
 
 
 @pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
 def test_the_public_names_are_imported_with_nothing_more(browser: BrowserContext, site: str, interpreter: str) -> None:
-    window = Window(browser, site)
-    window.open("public", interpreter=interpreter)
-    assert window.state == "done", window.page.locator("#problem").inner_text()
-    works, bound, key, loaded = json.loads(window.page.locator("#report").text_content() or "[]")
+    tab = SiteTab(browser, site)
+    tab.open("public", interpreter=interpreter)
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
+    works, bound, key, loaded = json.loads(tab.page.locator("#report").text_content() or "[]")
     assert (works, bound, key) == (True, 0, "mxc://example.org/abc")
     assert {"authmedia.loader", "authmedia.elements.binder", "authmedia.strategies.blob"} <= set(loaded)
     assert not {"authmedia.strategies.opfs", "authmedia.transport.link_client"} & set(loaded)
-    window.close()
+    tab.close()
 
 
 def hmac_sha256(key: str, text: str) -> str:

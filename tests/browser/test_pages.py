@@ -1,4 +1,4 @@
-"""The pages themselves: what a reload costs, who can use them, what they say when they cannot start."""
+"""The pages: costs of a reload, accessibility, downloads, sign-in, hosting under a path and start-up failures."""
 
 import functools
 import http.server
@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Error, Locator, Page
 
-from development.samples import Sample
-from tests.browser.brake import Brake
+from development.sample_media.catalogue import Sample
 from tests.browser.engines import Mode
-from tests.browser.window import Window
-from tests.conftest import OpenWindow, only_chromium, only_firefox_private
+from tests.browser.site_tab import SiteTab
+from tests.browser.throttling_proxy import ThrottlingProxy
+from tests.conftest import OpenTab, only_chromium, only_firefox_private
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
 from web.server import SiteServer
@@ -23,7 +23,7 @@ from web.site import PAGES, WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
 STRATEGIES = ("link", "opfs", "blob", "bundle")
-# What gets into a page whose code is careless: a handler, a script, a script of another site. Tells what did not run.
+# Injects an event handler, an inline script and an external script; resolves to what did not run.
 INJECTED = """async (elsewhere) => {
   const settled = (element) => new Promise((resolve) => {
     const timer = setTimeout(() => resolve("nothing happened"), 3000);
@@ -51,117 +51,117 @@ INJECTED = """async (elsewhere) => {
     became === "load" ? "a script of others" : "no script of others",
   ];
 }"""
-# One of each kind; the others differ from these in their words.
+# One page of each kind; the others differ only in their text.
 KINDS = ("index", "link", "cookie", "timeline", "compare")
 NAMES = [page.name if page.name in KINDS else pytest.param(page.name, marks=pytest.mark.full_matrix) for page in PAGES]
 
 
-# --- what a reload costs
+# --- costs of a reload
 
 
 @pytest.mark.on_disk
 @pytest.mark.by_default("chromium")
-def test_after_a_reload_opfs_asks_for_nothing(open_window: OpenWindow, interpreter: str) -> None:
-    window = open_window()
-    window.open("opfs", interpreter=interpreter)
-    assert {media["source"] for media in window.media} == {"network"}
-    before = len(window.requests)
-    window.reload()
-    assert {media["source"] for media in window.media} == {"disk"}
-    assert sum(media["requests"] + media["bytes"] for media in window.media) == 0
-    assert not [url for url in window.requests[before:] if "/media/download/" in url or "/media/thumbnail/" in url]
-    assert {element["source"] for element in window.media_elements()} <= {"disk", "memory"}
+def test_opfs_sends_no_requests_after_reload(open_tab: OpenTab, interpreter: str) -> None:
+    tab = open_tab()
+    tab.open("opfs", interpreter=interpreter)
+    assert {media["source"] for media in tab.media} == {"network"}
+    before = len(tab.requests)
+    tab.reload()
+    assert {media["source"] for media in tab.media} == {"disk"}
+    assert sum(media["requests"] + media["bytes"] for media in tab.media) == 0
+    assert not [url for url in tab.requests[before:] if "/media/download/" in url or "/media/thumbnail/" in url]
+    assert {element["source"] for element in tab.media_elements()} <= {"disk", "memory"}
 
 
-def test_loading_again_with_links_is_answered_by_the_browsers_cache(open_window: OpenWindow) -> None:
-    window = open_window()
-    window.open("link")
-    first = bytes_of_pictures(window)
-    window.reload()
-    assert bytes_of_pictures(window) < first / 10
+def test_reload_with_links_is_served_from_http_cache(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("link")
+    first = bytes_of_pictures(tab)
+    tab.reload()
+    assert bytes_of_pictures(tab) < first / 10
 
 
-def bytes_of_pictures(window: Window) -> int:
-    """Of a video or audio, browsers take as much as they like, and keep it once they have all of it."""
-    return sum(media["bytes"] for media in window.media if media["kind"] == "image")
+def bytes_of_pictures(tab: SiteTab) -> int:
+    """Sums up images alone: of video and audio, browsers fetch varying parts."""
+    return sum(media["bytes"] for media in tab.media if media["kind"] == "image")
 
 
 @pytest.mark.by_default("chromium")
-def test_blob_fetches_everything_anew(open_window: OpenWindow) -> None:
-    window = open_window()
-    window.open("blob")
-    first = [media["bytes"] for media in window.media]
-    window.reload()
-    assert [media["bytes"] for media in window.media] == first
-    assert {media["source"] for media in window.media} == {"network"}
+def test_blob_fetches_everything_anew(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("blob")
+    first = [media["bytes"] for media in tab.media]
+    tab.reload()
+    assert [media["bytes"] for media in tab.media] == first
+    assert {media["source"] for media in tab.media} == {"network"}
 
 
 @pytest.mark.on_disk
-def test_load_again_and_clear(open_window: OpenWindow) -> None:
-    window = open_window()
-    window.open("opfs")
-    window.press("#reload")
-    assert {media["source"] for media in window.media} == {"disk"}
-    window.press("#clear")
-    assert {media["source"] for media in window.media} == {"network"}
+def test_reload_and_clear_buttons(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("opfs")
+    tab.click_and_settle("#reload")
+    assert {media["source"] for media in tab.media} == {"disk"}
+    tab.click_and_settle("#clear")
+    assert {media["source"] for media in tab.media} == {"network"}
 
 
 @pytest.mark.by_default("firefox-private")
-def test_a_service_worker_that_was_taken_away_works_again(open_window: OpenWindow) -> None:
-    window = open_window()
-    window.open("service-worker")
-    window.reload()
-    window.open("service-worker", fresh="1")  # this page is controlled by the one that it takes away
-    assert window.state == "done", window.report
-    assert {entry["strategy"] for entry in window.media} == {"service_worker"}
+def test_unregistered_service_worker_is_registered_again(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("service-worker")
+    tab.reload()
+    tab.open("service-worker", fresh="1")  # this page is controlled by the one that it takes away
+    assert tab.state == "done", tab.report
+    assert {entry["strategy"] for entry in tab.media} == {"service_worker"}
 
 
 @pytest.mark.full_matrix
 @only_chromium
-def test_switching_the_interpreter_keeps_the_page(open_window: OpenWindow) -> None:
-    window = open_window()
-    window.open("link")
-    window.page.click(".choice a:has-text('Pyodide')")
-    window.page.wait_for_url("**/link.html?interpreter=pyodide")
-    window.settled()
-    assert window.report["interpreter"] == "cpython"
-    assert window.page.locator(".choice a[aria-current]").inner_text() == "Pyodide"
-    assert "interpreter=pyodide" in (window.page.locator("nav a:has-text('blob')").get_attribute("href") or "")
+def test_switching_the_interpreter_keeps_the_page(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("link")
+    tab.page.click(".choice a:has-text('Pyodide')")
+    tab.page.wait_for_url("**/link.html?interpreter=pyodide")
+    tab.wait_until_settled()
+    assert tab.report["interpreter"] == "cpython"
+    assert tab.page.locator(".choice a[aria-current]").inner_text() == "Pyodide"
+    assert "interpreter=pyodide" in (tab.page.locator("nav a:has-text('blob')").get_attribute("href") or "")
 
 
-# --- what strangers may do on them
+# --- injected markup
 
 
-def test_nothing_that_strangers_write_runs(open_window: OpenWindow, demonstration: Demonstration) -> None:
-    window = open_window()
-    window.open("link")
+def test_injected_markup_does_not_run(open_tab: OpenTab, demonstration: Demonstration) -> None:
+    tab = open_tab()
+    tab.open("link")
     elsewhere = demonstration.synapse.base_url + "/_matrix/client/versions"
-    assert window.page.evaluate(INJECTED, elsewhere) == ["no handler", "no script", "no script of others"]
+    assert tab.page.evaluate(INJECTED, elsewhere) == ["no handler", "no script", "no script of others"]
     with pytest.raises(Error, match=r"TrustedHTML|blocked by CSP"):
-        window.page.evaluate("() => { document.body.innerHTML = '<b>markup out of a string</b>'; }")
+        tab.page.evaluate("() => { document.body.innerHTML = '<b>markup out of a string</b>'; }")
 
 
-# --- who can use them
+# --- accessibility
 
 
 @only_chromium
 @pytest.mark.parametrize("name", NAMES)
-def test_everybody_can_use_a_page(open_window: OpenWindow, name: str) -> None:
-    window = open_window()
-    window.page.emulate_media(reduced_motion="reduce")
-    window.open(name)
+def test_page_is_accessible(open_tab: OpenTab, name: str) -> None:
+    tab = open_tab()
+    tab.page.emulate_media(reduced_motion="reduce")
+    tab.open(name)
     for width in (360, 1280):
-        window.page.set_viewport_size({"width": width, "height": 900})
-        assert window.page.evaluate("() => document.documentElement.scrollWidth") <= width
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
         for scheme in ("light", "dark"):
-            window.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            assert serious_violations(window) == []
+            tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            assert serious_violations(tab) == []
 
 
-def serious_violations(window: Window) -> list[Any]:
-    """What axe finds that keeps people out."""
-    window.page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = window.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
+def serious_violations(tab: SiteTab) -> list[Any]:
+    """Returns axe's violations of serious or critical impact."""
+    tab.page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = tab.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
     return [
         (violation["id"], node["html"], node["failureSummary"])
         for violation in found["violations"]
@@ -172,59 +172,59 @@ def serious_violations(window: Window) -> list[Any]:
 
 @only_firefox_private
 @pytest.mark.parametrize("name", NAMES)
-def test_a_page_fits_a_phone(open_window: OpenWindow, name: str) -> None:
-    window = open_window()
-    window.page.set_viewport_size({"width": 360, "height": 740})
-    window.open(name)
-    assert window.page.evaluate("() => document.documentElement.scrollWidth") <= 360
+def test_page_fits_phone_viewport(open_tab: OpenTab, name: str) -> None:
+    tab = open_tab()
+    tab.page.set_viewport_size({"width": 360, "height": 740})
+    tab.open(name)
+    assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= 360
 
 
 @pytest.mark.by_default("firefox-private")
-def test_a_picture_opens_and_closes_by_keyboard(open_window: OpenWindow) -> None:
-    window = open_window()
-    window.open("link")
-    opener = window.page.locator("button.open-picture").first
+def test_viewer_opens_and_closes_by_keyboard(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("link")
+    opener = tab.page.locator("button.open-picture").first
     opener.focus()
-    window.page.keyboard.press("Enter")
-    window.page.wait_for_selector("#viewer[open] img[data-state=shown]")
-    window.page.keyboard.press("Escape")
-    window.page.wait_for_selector("#viewer:not([open])", state="attached")
+    tab.page.keyboard.press("Enter")
+    tab.page.wait_for_selector("#viewer[open] img[data-state=shown]")
+    tab.page.keyboard.press("Escape")
+    tab.page.wait_for_selector("#viewer:not([open])", state="attached")
     assert opener.evaluate("(button) => button === document.activeElement")
-    window.page.wait_for_selector("#viewer img", state="detached")  # the dialog's event comes after its attribute
-    assert window.page.locator("#viewer img").count() == 0
+    tab.page.wait_for_selector("#viewer img", state="detached")  # the dialog's event comes after its attribute
+    assert tab.page.locator("#viewer img").count() == 0
 
 
 @only_chromium
-def test_the_first_stop_of_the_keyboard_leads_past_the_navigation(open_window: OpenWindow) -> None:
-    window = open_window()
-    window.open("link")
-    window.page.keyboard.press("Tab")
-    assert window.page.evaluate("() => document.activeElement.textContent") == "Skip to the content"
-    window.page.keyboard.press("Enter")
-    assert window.page.evaluate("() => location.hash") == "#main"
+def test_first_tab_stop_skips_navigation(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.open("link")
+    tab.page.keyboard.press("Tab")
+    assert tab.page.evaluate("() => document.activeElement.textContent") == "Skip to the content"
+    tab.page.keyboard.press("Enter")
+    assert tab.page.evaluate("() => location.hash") == "#main"
 
 
 @pytest.mark.on_disk
 @pytest.mark.by_default("chromium", "firefox-private")
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_file_is_saved_under_its_name(
-    open_window: OpenWindow, mode: Mode, samples: dict[str, Sample], downloads: Path, strategy: str
+    open_tab: OpenTab, mode: Mode, samples: dict[str, Sample], downloads: Path, strategy: str
 ) -> None:
-    window = open_window()
-    window.open(strategy)
-    button = window.page.locator("button.file").first
+    tab = open_tab()
+    tab.open(strategy)
+    button = tab.page.locator("button.file").first
     sample = samples[button.get_attribute("data-file") or ""]
-    assert saved(window, button, mode, downloads / sample.name) == sample.path.read_bytes()
-    assert window.page.url.endswith(f"/{strategy}.html"), "the page stays where it is"
+    assert saved(tab, button, mode, downloads / sample.name) == sample.path.read_bytes()
+    assert tab.page.url.endswith(f"/{strategy}.html"), "the page stays where it is"
 
 
-def saved(window: Window, button: Locator, mode: Mode, path: Path) -> bytes:
-    """What a browser saves when a button is pressed, under the name that it should have.
+def saved(tab: SiteTab, button: Locator, mode: Mode, path: Path) -> bytes:
+    """Returns the file that the browser saves after a click on a button.
 
-    A stock Firefox tells nobody of a download over WebDriver BiDi, so there we look where it goes.
+    A stock Firefox sends no download event over WebDriver BiDi, so its download folder is watched instead.
     """
     if mode.browser == "chromium":
-        with window.page.expect_download() as caught:
+        with tab.page.expect_download() as caught:
             button.click()
         assert caught.value.suggested_filename == path.name
         return caught.value.path().read_bytes()
@@ -232,7 +232,7 @@ def saved(window: Window, button: Locator, mode: Mode, path: Path) -> bytes:
     deadline = time.monotonic() + 20
     while not path.exists() or not path.stat().st_size:
         assert time.monotonic() < deadline, f"{path.name} was not saved"
-        window.page.wait_for_timeout(50)
+        tab.page.wait_for_timeout(50)
     content = path.read_bytes()
     path.unlink()
     return content
@@ -242,8 +242,8 @@ def saved(window: Window, button: Locator, mode: Mode, path: Path) -> bytes:
 
 
 @pytest.fixture
-def strange_site(demonstration: Demonstration, state: Path) -> Iterator[str]:
-    """The built site on a host that knows of no account."""
+def site_without_account(demonstration: Demonstration, state: Path) -> Iterator[str]:
+    """The built site on a host without the demonstration's account."""
     server = SiteServer(state / "site", 0)
     server.start()
     yield server.url
@@ -257,12 +257,12 @@ def sign_in(page: Page, user: str, password: str) -> None:
 
 
 @pytest.mark.by_default("chromium")
-def test_on_a_host_of_its_own_the_page_asks_who_you_are(
-    open_window: OpenWindow, demonstration: Demonstration, strange_site: str
+def test_unconfigured_host_shows_sign_in_form(
+    open_tab: OpenTab, demonstration: Demonstration, site_without_account: str
 ) -> None:
-    window = open_window(strange_site)
-    page, demo = window.page, demonstration.demo
-    page.goto(f"{window.origin}/blob.html?homeserver={demonstration.synapse.base_url}")
+    tab = open_tab(site_without_account)
+    page, demo = tab.page, demonstration.demo
+    page.goto(f"{tab.origin}/blob.html?homeserver={demonstration.synapse.base_url}")
     page.wait_for_selector("#sign-in:not([hidden])")
     assert demo
     sign_in(page, demo.user_id, "wrong")
@@ -274,9 +274,9 @@ def test_on_a_host_of_its_own_the_page_asks_who_you_are(
     assert page.evaluate("() => sessionStorage.length") == 0
     page.fill("[name=room]", demo.room_id)
     sign_in(page, demo.user_id, demo.password)
-    window.settled()
-    assert window.state == "done"
-    assert {media["state"] for media in window.media} == {"shown"}
+    tab.wait_until_settled()
+    assert tab.state == "done"
+    assert {media["state"] for media in tab.media} == {"shown"}
     assert page.locator("[name=password]").input_value() == ""
     assert demo.password not in page.content()
     page.click("#account button")
@@ -285,33 +285,33 @@ def test_on_a_host_of_its_own_the_page_asks_who_you_are(
 
 
 @pytest.mark.by_default("chromium")
-def test_who_signs_out_while_the_room_is_on_its_way_leaves_nothing_loading(
-    open_window: OpenWindow, demonstration: Demonstration, strange_site: str
+def test_sign_out_during_room_load_stops_all_loads(
+    open_tab: OpenTab, demonstration: Demonstration, site_without_account: str
 ) -> None:
-    window = open_window(strange_site)
-    page, demo = window.page, demonstration.demo
+    tab = open_tab(site_without_account)
+    page, demo = tab.page, demonstration.demo
     assert demo
-    with Brake(demonstration.synapse.base_url) as brake:
-        brake.hold("/messages")
-        brake.hold("/logout")
-        page.goto(f"{window.origin}/opfs.html?homeserver={brake.address()}")
+    with ThrottlingProxy(demonstration.synapse.base_url) as proxy:
+        proxy.hold("/messages")
+        proxy.hold("/logout")
+        page.goto(f"{tab.origin}/opfs.html?homeserver={proxy.address()}")
         sign_in(page, demo.user_id, demo.password)
-        wait_for(lambda: brake.asked_for("/messages"), what="the question for the room")
+        wait_for(lambda: proxy.request_count("/messages"), what="the question for the room")
         page.click("#account button")
-        wait_for(lambda: brake.asked_for("/logout"), what="the end of the session")
-        brake.pass_on("/messages")
+        wait_for(lambda: proxy.request_count("/logout"), what="the end of the session")
+        proxy.release("/messages")
         with pytest.raises(AssertionError, match="did not come"):
-            wait_for(lambda: brake.asked_for("/v1/media/"), 2)
-        brake.let_go()
+            wait_for(lambda: proxy.request_count("/v1/media/"), 2)
+        proxy.release_all()
         page.wait_for_selector("#sign-in:not([hidden])")
 
 
-# --- where it stands and how it starts
+# --- hosting and start-up
 
 
 @pytest.fixture(scope="session")
-def under_a_path(demonstration: Demonstration, state: Path) -> Iterator[str]:
-    """The built site on a plain static host, some folders down."""
+def site_under_path(demonstration: Demonstration, state: Path) -> Iterator[str]:
+    """The built site on a plain static host, in a nested folder."""
     (state / "host" / "some").mkdir(parents=True)
     (state / "host" / "some" / "path").symlink_to(state / "site")
     handler = functools.partial(_Quiet, directory=str(state / "host"))
@@ -329,19 +329,19 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         """Says nothing."""
 
 
-def test_any_static_host_can_serve_it_under_any_path(
-    open_window: OpenWindow, under_a_path: str, demonstration: Demonstration
+def test_static_host_serves_site_under_a_path(
+    open_tab: OpenTab, site_under_path: str, demonstration: Demonstration
 ) -> None:
-    window = open_window(under_a_path)
-    page = window.page
-    page.goto(f"{window.origin}/link.html?homeserver={demonstration.synapse.base_url}")
+    tab = open_tab(site_under_path)
+    page = tab.page
+    page.goto(f"{tab.origin}/link.html?homeserver={demonstration.synapse.base_url}")
     page.wait_for_selector("#sign-in:not([hidden])")
-    assert not [text for text in window.said if "404" in text]
+    assert not [text for text in tab.console_messages if "404" in text]
 
 
-def test_a_page_that_cannot_start_says_so(open_window: OpenWindow, interpreter: str) -> None:
-    window = open_window()
-    window.page.route("**/assets/blob-*.tar.gz", lambda route: route.fulfill(status=404, body="gone"))
-    window.open("blob", interpreter=interpreter)
-    assert window.state == "failed"
-    assert "This page could not start." in window.page.locator("#problem").inner_text()
+def test_startup_failure_is_reported(open_tab: OpenTab, interpreter: str) -> None:
+    tab = open_tab()
+    tab.page.route("**/assets/blob-*.tar.gz", lambda route: route.fulfill(status=404, body="gone"))
+    tab.open("blob", interpreter=interpreter)
+    assert tab.state == "failed"
+    assert "This page could not start." in tab.page.locator("#problem").inner_text()

@@ -6,25 +6,25 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.bound import add
-from tests.browser.rooms import Room, picture
-from tests.conftest import OpenWindow
-from tests.faults.relay import Exchange, Fault, FaultyRelay
+from tests.browser.binding_harness import add_elements
+from tests.browser.matrix_room import Room, picture
+from tests.conftest import OpenTab
+from tests.evidence.faults.faulty_proxy import Exchange, Fault, FaultyProxy
 from tests.relay import InThread
 from web.demonstration import Demonstration
 
 STRATEGIES_IN = {"chromium": ("link",), "firefox-private": ("blob",)}
 THUMBNAIL = {"data_width": "32", "data_height": "32", "data_method": "crop"}
-SETTLED = "() => ['shown', 'failed'].includes(document.querySelector('#bound img')?.dataset.state)"
+SETTLED = "() => ['shown', 'failed'].includes(document.querySelector('#elements img')?.dataset.state)"
 
 
-class Elsewhere(InThread):
+class RedirectTarget(InThread):
     """Another origin, which has a picture for everybody, and remembers what they told it."""
 
     def __init__(self) -> None:
         super().__init__()
         #: The heads of all requests.
-        self.asked: list[str] = []
+        self.requested_paths: list[str] = []
         self._picture = picture(120)
 
     async def _open(self) -> None:
@@ -36,7 +36,7 @@ class Elsewhere(InThread):
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            self.asked.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
+            self.requested_paths.append((await reader.readuntil(b"\r\n\r\n")).decode("latin-1"))
         except asyncio.IncompleteReadError:
             writer.close()
             return
@@ -55,16 +55,16 @@ class Elsewhere(InThread):
 
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["link", "blob", "opfs", "bundle"])
-def test_a_redirect_takes_no_secret_along(
-    open_window: OpenWindow,
+def test_redirect_leaks_no_credentials(
+    open_tab: OpenTab,
     site_for: Callable[..., str],
-    bound_site: Path,
+    binding_site: Path,
     demonstration: Demonstration,
     strategy: str,
 ) -> None:
     room = Room(demonstration.synapse, f"redirected-{strategy}")
     mxc = room.upload(picture(121), "image/png")
-    with Elsewhere() as elsewhere, FaultyRelay(demonstration.synapse.port) as relay:
+    with RedirectTarget() as elsewhere, FaultyProxy(demonstration.synapse.port) as proxy:
 
         async def redirect(exchange: Exchange) -> None:
             if exchange.path.endswith("/links"):
@@ -77,17 +77,17 @@ def test_a_redirect_takes_no_secret_along(
             ]
             await exchange.answer()
 
-        window = open_window(site_for({**room.account, "homeserver": relay.url}, bound_site))
-        window.open("bound", strategy=strategy)
-        with relay.doing(Fault(redirect, 1)):
-            add(window, [mxc], "img", 0, **THUMBNAIL)
-            window.page.wait_for_function(SETTLED)
+        tab = open_tab(site_for({**room.account, "homeserver": proxy.url}, binding_site))
+        tab.open("binding", strategy=strategy)
+        with proxy.applying(Fault(redirect, 1)):
+            add_elements(tab, [mxc], "img", 0, **THUMBNAIL)
+            tab.page.wait_for_function(SETTLED)
         # Where the picture is, the homeserver may say; what is no bundle shows nothing.
-        state = window.page.locator("#bound img").get_attribute("data-state")
+        state = tab.page.locator("#elements img").get_attribute("data-state")
         assert state == ("failed" if strategy == "bundle" else "shown")
-        assert relay.done
+        assert proxy.done
     room.close()
-    told = "\n".join(elsewhere.asked).lower()
+    told = "\n".join(elsewhere.requested_paths).lower()
     assert "get /" in told or "post /" in told
     for secret in ("authorization:", "bearer", "sig=", "referer:", "cookie:"):
         assert secret not in told

@@ -1,4 +1,4 @@
-"""The room on every page, in every browser and mode, on both interpreters: all of it is there, and it is right."""
+"""The room on every strategy's page, in every browser and mode, on both interpreters: all media are shown and right."""
 
 import time
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext
 
-from development import film
-from development.samples import Sample
-from tests.browser import looks
+from development.sample_media import video
+from development.sample_media.catalogue import Sample
+from tests.browser import pixels
 from tests.browser.engines import Mode
-from tests.browser.window import SEEK, Window
-from tests.conftest import OpenWindow
+from tests.browser.site_tab import SEEK, SiteTab
+from tests.conftest import OpenTab
 from web.demonstration import Demonstration
 
 STRATEGIES = ("link", "opfs", "blob", "bundle")
@@ -70,18 +70,18 @@ def strategy(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def room(
     browser: BrowserContext, mode: Mode, demonstration: Demonstration, strategy: str, interpreter: str
-) -> Iterator[Window]:
+) -> Iterator[SiteTab]:
     """The page of a strategy with everything on it shown, by another strategy where this one cannot work."""
     assert demonstration.site
-    window = Window(browser, demonstration.site.url)
-    window.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-    window.open(strategy, interpreter=interpreter)
+    tab = SiteTab(browser, demonstration.site.url)
+    tab.page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    tab.open(strategy, interpreter=interpreter)
     if refused(mode, strategy):
-        assert window.state == "failed"
-        window.press("#others button:has-text('blob')")
-    assert window.state == "done", window.page.locator("#problem").inner_text()
-    yield window
-    window.close()
+        assert tab.state == "failed"
+        tab.click_and_settle("#others button:has-text('blob')")
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
+    yield tab
+    tab.close()
 
 
 def refused(mode: Mode, strategy: str) -> bool:
@@ -89,7 +89,7 @@ def refused(mode: Mode, strategy: str) -> bool:
     return mode.private and strategy == "opfs"
 
 
-def test_everything_is_shown(room: Window, mode: Mode, strategy: str) -> None:
+def test_all_media_are_shown(room: SiteTab, mode: Mode, strategy: str) -> None:
     served_by = "blob" if refused(mode, strategy) else strategy
     elements = room.media_elements()
     assert {element["tag"] for element in elements} == {"img", "video", "audio"}
@@ -101,29 +101,31 @@ def test_everything_is_shown(room: Window, mode: Mode, strategy: str) -> None:
     assert {media["source"] for media in room.media} == {"network"}, "nothing is known yet on this origin"
 
 
-def test_every_picture_is_the_right_one(room: Window, samples: dict[str, Sample]) -> None:
+def test_every_image_matches_its_original(room: SiteTab, samples: dict[str, Sample]) -> None:
     room.page.evaluate("() => Promise.all([...document.images].map((image) => image.decode().catch(() => 0)))")
     pictures = [element for element in room.media_elements() if element["tag"] == "img"]
     page = painted(room, pictures, samples)
     for element in pictures:
-        fit = looks.fit_of(element)
-        shown = looks.cut(page, element["box"])
-        right = looks.nearest(page, element["box"], looks.frames(samples[element["mxc"]].path, fit))
-        assert right < looks.CLOSE, element
-        nearest = min(images(samples), key=lambda sample: looks.difference(shown, looks.frames(sample.path, fit)))
+        fit = pixels.requested_thumbnail(element)
+        shown = pixels.cut(page, element["box"])
+        right = pixels.nearest(page, element["box"], pixels.frames(samples[element["mxc"]].path, fit))
+        assert right < pixels.MAX_DIFFERENCE, element
+        nearest = min(images(samples), key=lambda sample: pixels.difference(shown, pixels.frames(sample.path, fit)))
         assert nearest == samples[element["mxc"]]
 
 
-def painted(room: Window, pictures: list[dict[str, Any]], samples: dict[str, Sample]) -> Image.Image:
+def painted(room: SiteTab, pictures: list[dict[str, Any]], samples: dict[str, Sample]) -> Image.Image:
     """The whole page once all pictures are painted; a browser may still be about it when they are decoded."""
     deadline = time.monotonic() + PAINTED_S
     while True:
-        page = looks.full_page(room.page.screenshot(full_page=True))
+        page = pixels.decode_screenshot(room.page.screenshot(full_page=True))
         distances = [
-            looks.nearest(page, element["box"], looks.frames(samples[element["mxc"]].path, looks.fit_of(element)))
+            pixels.nearest(
+                page, element["box"], pixels.frames(samples[element["mxc"]].path, pixels.requested_thumbnail(element))
+            )
             for element in pictures
         ]
-        if max(distances) < looks.CLOSE or time.monotonic() > deadline:
+        if max(distances) < pixels.MAX_DIFFERENCE or time.monotonic() > deadline:
             return page
 
 
@@ -132,33 +134,33 @@ def images(samples: dict[str, Sample]) -> list[Sample]:
 
 
 @pytest.mark.parametrize("tag", ["video", "audio", ".open-picture img:not([data-width])"])
-def test_every_whole_media_arrives_byte_for_byte(room: Window, samples: dict[str, Sample], tag: str) -> None:
+def test_full_media_arrive_byte_for_byte(room: SiteTab, samples: dict[str, Sample], tag: str) -> None:
     for element in room.page.locator(f"#timeline {tag}").all():
         mxc = element.get_attribute("data-mxc") or ""
         assert room.sha256(f'#timeline {tag}[data-mxc="{mxc}"]') == samples[mxc].sha256
 
 
-def test_the_audio_has_its_length(room: Window, samples: dict[str, Sample]) -> None:
+def test_audio_duration(room: SiteTab, samples: dict[str, Sample]) -> None:
     mxc, seconds = room.page.eval_on_selector("#timeline audio", "(audio) => [audio.dataset.mxc, audio.duration]")
     assert seconds == pytest.approx(samples[mxc].duration_ms / 1000, abs=0.2)
 
 
-def test_the_video_seeks_to_its_middle(room: Window) -> None:
-    middle = film.SECONDS / 2
+def test_video_seeks_to_its_middle(room: SiteTab) -> None:
+    middle = video.SECONDS / 2
     position = room.page.evaluate(SEEK, ["#timeline video", middle])
     assert position == pytest.approx(middle, abs=0.05)
-    shown = looks.full_page(room.page.locator("#timeline video").screenshot())
-    right, wrong = (looks.difference(*compared(shown, second)) for second in (middle, middle - 6))
-    assert right < looks.CLOSE
+    shown = pixels.decode_screenshot(room.page.locator("#timeline video").screenshot())
+    right, wrong = (pixels.difference(*compared(shown, second)) for second in (middle, middle - 6))
+    assert right < pixels.MAX_DIFFERENCE
     assert wrong > right
 
 
 def compared(shown: Image.Image, second: float) -> tuple[Image.Image, list[Image.Image]]:
     """The middle of what is shown, and of the film as it is at a second."""
-    return looks.cut(shown, [0, 0, *shown.size]), [looks.as_shown(film.draw_frame(second))]
+    return pixels.cut(shown, [0, 0, *shown.size]), [pixels.downsample(video.draw_frame(second))]
 
 
-def test_the_report_says_what_the_page_shows(room: Window, mode: Mode, interpreter: str) -> None:
+def test_report_matches_page(room: SiteTab, mode: Mode, interpreter: str) -> None:
     report = room.report
     assert report["interpreter"] == {"micropython": "micropython", "pyodide": "cpython"}[interpreter]
     assert report["browser"]["name"].lower() == mode.browser
@@ -176,7 +178,7 @@ def test_the_report_says_what_the_page_shows(room: Window, mode: Mode, interpret
         assert media["milliseconds"] > 0
 
 
-def test_what_it_cost_adds_up(room: Window, samples: dict[str, Sample], mode: Mode, strategy: str) -> None:
+def test_reported_costs_add_up(room: SiteTab, samples: dict[str, Sample], mode: Mode, strategy: str) -> None:
     media = room.media
     requests = sum(entry["requests"] for entry in media)
     preflights = sum(entry["preflights"] for entry in media)
@@ -194,29 +196,29 @@ def test_what_it_cost_adds_up(room: Window, samples: dict[str, Sample], mode: Mo
             assert entry["bytes"] == sample.size
 
 
-def test_nobody_else_is_asked_for_anything(room: Window, demonstration: Demonstration) -> None:
-    assert room.origins_asked() <= {room.origin, demonstration.synapse.base_url}
+def test_no_third_party_requests(room: SiteTab, demonstration: Demonstration) -> None:
+    assert room.requested_origins() <= {room.origin, demonstration.synapse.base_url}
 
 
-def test_the_access_token_stays_where_it_belongs(room: Window, demonstration: Demonstration) -> None:
-    token = room.token()
+def test_the_access_token_stays_where_it_belongs(room: SiteTab, demonstration: Demonstration) -> None:
+    token = room.access_token()
     kept: list[str] = room.page.evaluate(EVERYTHING_KEPT)
     assert any("pyscript" in text for text in kept), "PyScript keeps something in IndexedDB, so it was read"
-    assert not [text for text in [*kept, *room.requests, *room.said] if token in text]
+    assert not [text for text in [*kept, *room.requests, *room.console_messages] if token in text]
     assert token not in demonstration.synapse.log_path.read_text(encoding="utf-8")
 
 
-def test_a_private_window_is_told_plainly_what_fails(open_window: OpenWindow, mode: Mode) -> None:
+def test_private_window_reports_unsupported_strategy(open_tab: OpenTab, mode: Mode) -> None:
     if not mode.private:
         pytest.skip("only private windows refuse a strategy")
-    window = open_window()
-    window.open("opfs")
-    problem = window.page.locator("#problem")
+    tab = open_tab()
+    tab.open("opfs")
+    problem = tab.page.locator("#problem")
     assert "does not work in this browser" in problem.inner_text()
     assert "Security error when calling GetDirectory" in problem.inner_text()
-    assert window.page.locator("#others button").all_inner_texts() == [
+    assert tab.page.locator("#others button").all_inner_texts() == [
         "Show the room with link",
         "Show the room with blob",
         "Show the room with bundle",
     ]
-    assert window.report["mode"]["guess"] == "private"
+    assert tab.report["mode"]["guess"] == "private"

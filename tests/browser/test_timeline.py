@@ -1,21 +1,21 @@
-"""The page that scrolls through a long room: smooth, with the right pictures, and nothing kept that nobody needs."""
+"""The page `timeline.html`: smooth scrolling, the right images, and no loads of media scrolled past."""
 
 import hashlib
 
 import pytest
 
-from development.archive import EVENTS, PICTURES, Archive, picture
+from development.archive_room import EVENTS, PICTURES, ArchiveRoom, picture
 from tests.browser.engines import Mode
+from tests.browser.site_tab import SiteTab
 from tests.browser.tracing import longest_task_ms
-from tests.browser.window import Window
-from tests.conftest import OpenWindow
+from tests.conftest import OpenTab
 from web.demonstration import Demonstration
 
-# A small room, since it has to be filled first; `--full-matrix` has the whole one, as `python3 build.py serve` does.
+# A small room, because it has to be filled first; `--full-matrix` uses the size of `python3 build.py serve`.
 FEW_EVENTS, FEW_PICTURES = 240, 60
 LONGEST_TASK_MS = 100
 STEP_PX = 700
-# Scrolls through all of it, and waits at each stop until nothing that is visible is missing.
+# Scrolls through the whole timeline; if patient, waits at each step until all visible media are loaded.
 SCROLL = """async ([step, patient]) => {
   const frame = () => new Promise(requestAnimationFrame);
   const box = document.scrollingElement;
@@ -49,36 +49,36 @@ def events(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.fixture(scope="session")
-def archive(demonstration: Demonstration, events: int) -> Archive:
+def archive(demonstration: Demonstration, events: int) -> ArchiveRoom:
     return demonstration.fill_archive(events, PICTURES if events == EVENTS else FEW_PICTURES)
 
 
 @pytest.fixture
-def window(open_window: OpenWindow) -> Window:
-    opened = open_window("")
+def tab(open_tab: OpenTab) -> SiteTab:
+    opened = open_tab("")
     opened.page.set_viewport_size({"width": 600, "height": 900})
     return opened
 
 
 @pytest.mark.parametrize("strategy", ["blob", "link", "auto"])
 @pytest.mark.by_default("chromium")
-def test_scrolling_through_all_of_it(
-    window: Window, archive: Archive, events: int, mode: Mode, interpreter: str, strategy: str
+def test_scroll_through_whole_timeline(
+    tab: SiteTab, archive: ArchiveRoom, events: int, mode: Mode, interpreter: str, strategy: str
 ) -> None:
-    window.open("timeline", strategy=strategy, interpreter=interpreter)
-    assert window.state == "done", window.page.locator("#problem").inner_text()
+    tab.open("timeline", strategy=strategy, interpreter=interpreter)
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
     if mode.browser == "chromium":
-        assert longest_task_ms(window.page, lambda: scroll_through(window)) <= LONGEST_TASK_MS
+        assert longest_task_ms(tab.page, lambda: scroll_through(tab)) <= LONGEST_TASK_MS
     else:
-        scroll_through(window)
-    mxcs = window.page.evaluate(SHOWN)
+        scroll_through(tab)
+    mxcs = tab.page.evaluate(SHOWN)
     assert mxcs
     for mxc in mxcs[:3]:
-        assert window.sha256(f'figure img[data-mxc="{mxc}"]') == archive.pictures[mxc]
-    window.page.wait_for_function(
+        assert tab.sha256(f'figure img[data-mxc="{mxc}"]') == archive.pictures[mxc]
+    tab.page.wait_for_function(
         f"() => JSON.parse(document.getElementById('report').textContent).counters?.events === {events}"
     )
-    counted = settled_counters(window)
+    counted = settled_counters(tab)
     assert counted["drawn"] < events / 2, "the rest is gaps"
     assert counted["bound"] < counted["events"]
     assert counted["opened"] >= len(archive.pictures)
@@ -90,27 +90,27 @@ def test_scrolling_through_all_of_it(
     assert isinstance(told, int) if mode.browser == "chromium" else told == "not told by this browser"
 
 
-def scroll_through(window: Window) -> None:
-    outcome = window.page.evaluate(SCROLL, [STEP_PX, True])
+def scroll_through(tab: SiteTab) -> None:
+    outcome = tab.page.evaluate(SCROLL, [STEP_PX, True])
     assert outcome["failed"] == 0
     assert outcome["stops"] > 15
 
 
-def test_what_is_scrolled_past_in_a_hurry_is_not_loaded(window: Window, archive: Archive) -> None:
-    window.open("timeline", strategy="blob")
-    before = settled_counters(window)["opened"]
-    window.page.evaluate(SCROLL, [9000, False])
-    window.page.wait_for_function(
+def test_media_scrolled_past_quickly_are_not_loaded(tab: SiteTab, archive: ArchiveRoom) -> None:
+    tab.open("timeline", strategy="blob")
+    before = settled_counters(tab)["opened"]
+    tab.page.evaluate(SCROLL, [9000, False])
+    tab.page.wait_for_function(
         "() => [...document.querySelectorAll('figure img')].some((i) => i.dataset.state === 'shown')"
     )
-    counted = settled_counters(window)
+    counted = settled_counters(tab)
     assert counted["opened"] - before < len(archive.pictures) / 2
     assert counted["failed"] == 0
 
 
-def settled_counters(window: Window) -> dict[str, int]:
-    """The counters once they say the same twice."""
-    handle = window.page.wait_for_function(
+def settled_counters(tab: SiteTab) -> dict[str, int]:
+    """Returns the counters once they have stopped changing."""
+    handle = tab.page.wait_for_function(
         """() => {
           const told = document.getElementById("report").textContent;
           const same = told === window.told && performance.now() - window.toldAt > 600;
@@ -121,6 +121,6 @@ def settled_counters(window: Window) -> dict[str, int]:
     return dict(handle.json_value())
 
 
-def test_the_pictures_are_what_was_drawn(archive: Archive) -> None:
+def test_archive_holds_the_generated_images(archive: ArchiveRoom) -> None:
     digests = {hashlib.sha256(picture(number)).hexdigest() for number in range(len(archive.pictures))}
     assert set(archive.pictures.values()) == digests

@@ -1,4 +1,4 @@
-"""How long a page's main thread was at work without a break, by Chromium's own trace."""
+"""Measures the longest task of a page's main thread with Chromium's tracing."""
 
 import json
 from collections.abc import Callable
@@ -12,10 +12,10 @@ _MAIN_THREAD = "CrRendererMain"
 
 
 def longest_task_ms(page: Page, action: Callable[[], None]) -> float:
-    """Does something in a page; gives the milliseconds that its longest task meanwhile kept a processor busy.
+    """Performs an action; returns the CPU time of the longest main-thread task during it, in milliseconds.
 
-    Unlike what the page itself is told (https://www.w3.org/TR/longtasks-1/), that does not grow with whatever else the
-    machine does.
+    Unlike the wall-clock durations of the Long Tasks API (https://www.w3.org/TR/longtasks-1/), CPU time does not grow
+    with the load of the machine.
     """
     session = page.context.new_cdp_session(page)
     done: list[dict[str, Any]] = []

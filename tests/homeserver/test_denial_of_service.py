@@ -9,13 +9,13 @@ from contextlib import ExitStack, closing
 
 import pytest
 from PIL import Image
+from tests.evidence.load.process import memory_bytes
 
 from development.synapse import Synapse
 from tests.homeserver import test_cookie, test_signed_query
 from tests.homeserver.conftest import QUICK, running
 from tests.homeserver.support import PREFIX, Account, Answer, Mxc, noise, on_linux, picture, send, wait_for
 from tests.homeserver.test_bundle import asked, bundle, errors
-from tests.load.process import memory_bytes
 from tests.relay import free_port
 
 # In proportion to the cube of its length this one took ten seconds, during which the homeserver answered nobody.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bench.proxy import Proxy, find_nginx
+from tests.evidence.bench.nginx_proxy import NginxProxy, find_nginx
 from tests.homeserver.support import PREFIX
 from tests.relay import free_port
 
@@ -37,7 +37,7 @@ def test_link_that_finds_no_homeserver_stays_out_of_the_logs(tmp_path: Path, pat
     if not nginx:
         pytest.skip("needs nginx")
     port = free_port()  # where nobody listens
-    proxy = Proxy(nginx, tmp_path, port)
+    proxy = NginxProxy(nginx, tmp_path, port)
     if unix_socket:
         written = tmp_path / "matrix.conf"
         written.write_text(written.read_text().replace(f"127.0.0.1:{port}", f"unix:{tmp_path}/missing.sock"))

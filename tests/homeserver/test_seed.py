@@ -14,12 +14,15 @@ import httpx
 import pytest
 from PIL import Image, ImageStat
 
-from development import film, pictures, samples
 from development.conversation import CONVERSATION, PEOPLE
 from development.matrix import Matrix
+from development.sample_media import catalogue as samples
+from development.sample_media import image_files as pictures
+from development.sample_media import video as film
 from development.seed import Demo, SeedError, media_of, seed
 from development.synapse import Synapse
 from tests.relay import free_port
+from tests.sample_media_cache import copy_sample_media
 
 _CLIENT = "/_matrix/client/v3"
 # Cheap password hashes, no thumbnails before anybody asks for one, and no limit on joins: what takes time in these
@@ -91,7 +94,11 @@ class Room:
 
 @pytest.fixture(scope="module")
 def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
+    """Most of its pictures are drawn already; seeding draws the others."""
     homeserver = Homeserver(tmp_path_factory.mktemp("seeded"))
+    copy_sample_media(homeserver.seed_directory)
+    for name in ("avatar-haneul.png", "saturn.png", "lake.jpg"):
+        (homeserver.seed_directory / "media" / name).unlink()
     with homeserver.synapse:
         yield homeserver
 

@@ -127,7 +127,7 @@ def test_the_least_is_best_as_people_read_it() -> None:
 
 @pytest.mark.parametrize(("milliseconds", "text"), [(0.4, "0 ms"), (999.4, "999 ms"), (1234.0, "1.23 s")])
 def test_durations_are_readable(milliseconds: float, text: str) -> None:
-    assert comparison.readable_ms(milliseconds) == text
+    assert comparison.format_ms(milliseconds) == text
 
 
 # --- words

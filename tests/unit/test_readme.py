@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests import figures, readme
-from tests.bench import report as bench
-from tests.compare import report
-from tests.compare.results import Cell, Results, Setting, verdict
-from tests.faults import inputs
-from tests.faults import report as faults
-from tests.load import command as load
+from tests.evidence import figures, readme
+from tests.evidence.bench import report as bench
+from tests.evidence.compare import report
+from tests.evidence.compare.results import Cell, Results, Setting, verdict
+from tests.evidence.faults import malformed_inputs as inputs
+from tests.evidence.faults import report as faults
+from tests.evidence.load import command as load
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "link")
@@ -24,8 +24,8 @@ def test_the_readmes_table_is_that_of_the_latest_results() -> None:
 def test_the_tables_of_speed_and_cost_are_those_of_the_latest_benchmark() -> None:
     latest = readme.read_figures(bench.LATEST)
     assert readme.read_between(bench.PART) == bench.table(latest)
-    on_paper = readme.read_between(bench.ON_PAPER, readme.OF_THE_HOMESERVER)
-    assert on_paper == bench.paper.table(latest["about"]["costs"])
+    on_paper = readme.read_between(bench.COST_MODEL_PART, readme.OF_THE_HOMESERVER)
+    assert on_paper == bench.cost_model.table(latest["about"]["costs"])
 
 
 def test_the_tables_of_what_goes_wrong_are_those_of_the_latest_runs_and_of_the_tests() -> None:

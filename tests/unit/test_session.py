@@ -28,7 +28,7 @@ def demo_site(browser: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     async def ask_person(address: str) -> session.Session:
         raise FormShown(address)
 
-    monkeypatch.setattr(session, "_ask_person", ask_person)
+    monkeypatch.setattr(session, "_sign_in_by_form", ask_person)
     browser.server = lambda request: answer(DEMO if request.url.endswith("/demo.json") else SIGNED_IN)
     return browser
 

@@ -50,7 +50,7 @@ def test_a_message_with_invalid_numbers_is_shown_without_them(number: str) -> No
     event = f'{{"origin_server_ts": {number}, "content": {{"msgtype": "m.image", "url": "mxc://a/b", "info": {info}}}}}'
     message = Message(parse_json(event), Person("@ana:a", "Ana", ""), Keyring())
     assert (message.mxc, message.size, message.wide, message.high) == ("mxc://a/b", 0, 0, 0)
-    assert (message.sent_ms, message.spoken_ms) == (0, 0)
+    assert (message.sent_ms, message.duration_ms) == (0, 0)
 
 
 @pytest.mark.parametrize("body", [b"[1]", b'"no"', b"\xff\xfe", b"<html>", b"[" * 100_000])

@@ -1,0 +1,140 @@
+"""Harness for tests of bound elements: the page ``binding`` behind a throttling proxy, and media to show on it."""
+
+import hashlib
+import json
+import mimetypes
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext
+
+from development.synapse import Synapse
+from tests.browser.matrix_room import Room, picture
+from tests.browser.site_tab import SiteTab
+from tests.browser.throttling_proxy import ThrottlingProxy
+from web.server import SiteServer
+
+# The demonstration's committed media.
+MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
+# Lists the names of all media files in OPFS.
+LIST_OPFS_FILES = """async () => {
+  const found = [];
+  const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
+  for await (const [name, handle] of directory) if (handle.kind === "file" && name !== "index.json") found.push(name);
+  return found;
+}"""
+# Adds elements to the document: their tag, their attributes, and the gap between them in pixels.
+ADD = """([tag, attributes, gap]) => {
+  for (const given of attributes) {
+    const place = document.createElement("div");
+    place.style.height = `${gap}px`;
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(given)) element.setAttribute(name, value);
+    place.append(element);
+    document.getElementById("elements").append(place);
+  }
+}"""
+
+
+class MediaSet:
+    """A room with uploaded media, and the SHA-256 of each."""
+
+    def __init__(self, synapse: Synapse, user: str, count: int) -> None:
+        self.room = Room(synapse, user)
+        self.sha256: dict[str, str] = {}
+        for number in range(count):
+            self.upload(picture(number * 255 // count), "image/png")
+        self.pictures = list(self.sha256)
+
+    def upload(self, content: bytes, content_type: str) -> str:
+        """Uploads media; returns its ``mxc://`` URI."""
+        mxc = self.room.upload(content, content_type)
+        self.sha256[mxc] = hashlib.sha256(content).hexdigest()
+        return mxc
+
+    def upload_file(self, name: str) -> str:
+        """Uploads a file of `MEDIA`."""
+        return self.upload((MEDIA / name).read_bytes(), mimetypes.guess_type(name)[0] or "")
+
+
+class BindingHarness:
+    """A site with the page ``binding``, and a homeserver behind a throttling proxy."""
+
+    def __init__(self, site: Path, context: BrowserContext, proxy: ThrottlingProxy, told: dict[str, str]) -> None:
+        self.proxy = proxy
+        self._context = context
+        self._server = SiteServer(site, 0, told)
+        self._server.start()
+        self._windows: list[SiteTab] = []
+
+    def open(self, strategy: str, beside: SiteTab | None = None, script: str = "", **query: str) -> SiteTab:
+        """Opens the page in a new tab.
+
+        :param beside: a tab whose origin to share.
+        :param script: an initialization script that runs before the page's own.
+        """
+        tab = SiteTab(self._context, self._server.url, beside.origin if beside else "")
+        self._windows.append(tab)
+        if script:
+            tab.page.add_init_script(script)
+        tab.open("binding", strategy=strategy, **query)
+        assert tab.state == "done", tab.page.locator("#problem").inner_text()
+        return tab
+
+    def close(self) -> None:
+        """Closes the tabs and stops the site's server."""
+        self.proxy.release_all()
+        for tab in self._windows:
+            tab.close()
+        self._server.stop()
+
+
+@contextmanager
+def binding_harness(
+    site: Path, context: BrowserContext, synapse: Synapse, told: dict[str, str]
+) -> Iterator[BindingHarness]:
+    """Starts a harness for one test.
+
+    :param told: content of ``demo.json``: the account, a second one, encrypted files.
+    """
+    with ThrottlingProxy(synapse.base_url) as proxy:
+        opened = BindingHarness(site, context, proxy, {**told, "homeserver": proxy.address()})
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def add_elements(tab: SiteTab, mxcs: list[str], tag: str = "img", gap: int = 0, **attributes: str) -> None:
+    """Adds an element for each ``mxc://`` URI to the document."""
+    given = [{"data-mxc": mxc, **{name.replace("_", "-"): value for name, value in attributes.items()}} for mxc in mxcs]
+    tab.page.evaluate(ADD, [tag, given, gap])
+
+
+def read_counters(tab: SiteTab, which: int = 0) -> dict[str, int]:
+    """Returns a loader's current counters."""
+    tab.page.eval_on_selector("html", "(html) => { delete html.dataset.counted; }")
+    tab.page.click("#count")
+    tab.page.wait_for_selector("html[data-counted]", state="attached")
+    found: dict[str, Any] = tab.report["counters"][which]
+    return {**found, "urls": tab.report["urls"]}
+
+
+def wait_for_state(tab: SiteTab, selector: str, state: str = "shown", count: int | None = None) -> None:
+    """Waits until all elements of a selector, or ``count`` of them, are in a state."""
+    tab.page.wait_for_function(
+        """([selector, state, count]) => {
+          const all = [...document.querySelectorAll(selector)];
+          const good = all.filter((element) => element.dataset.state === state).length;
+          return all.length > 0 && good === (count ?? all.length);
+        }""",
+        arg=[selector, state, count],
+        timeout=20_000,
+    )
+
+
+def to_json(value: object) -> str:
+    """Encodes a value for ``demo.json``."""
+    return json.dumps(value)

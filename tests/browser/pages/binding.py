@@ -1,0 +1,103 @@
+"""The test page ``binding``: binds the elements that tests add to it; its report has the loaders' counters.
+
+Parameters: ``strategy``; ``near``, the margin around the viewport within which media load, in pixels; ``patience``, the
+seconds after which a silent server is given up; ``min_rate``, the bytes a second at which a body must arrive then;
+``budget``, the bytes cached beyond what elements show. If ``demo.json`` names a second account, elements select it by
+``data-user-id``, and it has its own loader.
+"""
+
+import json
+
+from authmedia import browser
+from authmedia.elements.binder import bind
+from authmedia.loader import forget_account, open_loader
+from authmedia.matrix.encrypted_file import Keyring
+from authmedia.matrix.homeserver import Homeserver, log_in
+from authmedia.matrix.http import request_url
+from demo.page import Page
+
+NAMES = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")
+
+
+class BindingPage(Page):
+    """Binds the elements of ``#elements``."""
+
+    def __init__(self):
+        super().__init__("binding")
+        self.loaders = []
+        self.binders = []
+        self.homeservers = []
+
+    async def work(self, session):
+        """Opens a loader and a binder for each account."""
+        demo = json.loads(await (await request_url(browser.page_url().rsplit("/", 1)[0] + "/demo.json")).text())
+        self.homeservers.append(session.homeserver)
+        if demo.get("second"):
+            second = json.loads(demo["second"])
+            user_id, token = await log_in(second["homeserver"], second["user"], second["password"])
+            self.homeservers.append(Homeserver(second["homeserver"], user_id, token))
+        self.root.query(".columns").remove()
+        self.root.query("#main").append(browser.create_element("div", id="elements"))
+        keyring = Keyring()
+        for file in json.loads(demo.get("files") or "[]"):
+            keyring.add(file)  # the first one's handle is "1"
+        if browser.query_parameter("patience"):
+            browser._PATIENCE_S = float(browser.query_parameter("patience"))
+            browser._SLOWEST_BYTES_PER_S = float(browser.query_parameter("min_rate") or 50_000)
+        near = browser.query_parameter("near")
+        for homeserver in self.homeservers:
+            loader = open_loader(browser.query_parameter("strategy"), homeserver)
+            loader.counters.on_count = lambda _name, _value: self.write_counters()
+            if browser.query_parameter("budget"):
+                self.limit(loader, int(browser.query_parameter("budget")))
+            self.loaders.append(loader)
+            near_px = int(near) if near else None
+            place = self.root.query("#elements")
+            self.binders.append(
+                bind(place, loader, keyring=keyring, near_px=near_px, on_change=lambda _binding: self.write_counters())
+            )
+        for name, work in (("count", self.count), ("leave", self.leave), ("close", self.close)):
+            button = browser.create_element("button", id=name, type="button")
+            button.text = name
+            button.listen("click", lambda work=work: self.start(work()))
+            self.root.query("body").append(button)
+        self.write_counters()
+
+    def limit(self, loader, budget):
+        """Limits a loader's cache in bytes: in memory, or on disk for all accounts together."""
+        store = getattr(loader._strategy.inner, "_store", None)
+        if store:
+            store._budget = budget
+        loader._pipeline._idle_budget = 0 if store else budget  # what is kept in memory does not leave the disk
+
+    def write_counters(self):
+        """Writes the counters into the report."""
+        counters = [{name: getattr(loader.counters, name) for name in NAMES} for loader in self.loaders]
+        for counter, binder in zip(counters, self.binders):
+            counter["bound"] = len(binder.bindings)
+        self.report.set_field("counters", counters)
+        self.report.set_field("urls", browser.OBJECT_URLS.made - browser.OBJECT_URLS.revoked)
+
+    async def count(self):
+        """Writes the counters at a test's request."""
+        self.write_counters()
+        self.root.set_attribute("data-counted", str(browser.now_ms()))
+
+    async def leave(self):
+        """Logs the first account out, as an application does."""
+        self.binders[0].close()
+        self.loaders[0].close()
+        await forget_account(self.homeservers[0])
+        await self.homeservers[0].request_json("POST", "/_matrix/client/v3/logout", {})
+        self.write_counters()
+        self.root.set_attribute("data-left", "yes")
+
+    async def close(self):
+        """Closes all binders and loaders."""
+        for held in self.binders + self.loaders:
+            held.close()
+        self.write_counters()
+        self.root.set_attribute("data-closed", "yes")
+
+
+BindingPage().open()

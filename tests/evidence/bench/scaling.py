@@ -1,0 +1,80 @@
+"""Rows about scaling: time per media as their number grows, and bytes fetched again after a reload."""
+
+import statistics
+from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import pairwise
+
+from tests.evidence.bench.benchmark import Benchmark, Measurement, Row
+from tests.evidence.bench.environment import AVATAR, LOAD
+from tests.evidence.compare.counting_proxy import CountingProxy
+
+SIZES = (50, 500, 5000)
+# Short loads vary more, so several loads of few media count as one measurement.
+_LOADS_OF_FEWER = 3
+
+
+def growth(benchmark: Benchmark) -> Iterator[Row]:
+    """Milliseconds per media, with ten times as many media."""
+    steps = list(pairwise(size for size in SIZES if size <= len(benchmark.environment.media)))
+    for strategy in ("link", "bundle", "blob"):
+        for fewer, more in steps:
+            yield _grown(
+                benchmark,
+                f"`{strategy}`",
+                1.1,
+                partial(benchmark.library, benchmark.environment.address(), strategy),
+                fewer,
+                more,
+            )
+    # The growth of the browser's own time. Not for `blob`: Chromium fails some of that many concurrent fetches, which
+    # the plain JavaScript of that strategy makes.
+    for strategy in ("link", "bundle"):
+        by = f"`{strategy}` in plain JavaScript"
+        yield _grown(
+            benchmark, by, None, partial(benchmark.plain, benchmark.environment.address(), strategy), *steps[-1]
+        )
+
+
+def _grown(
+    benchmark: Benchmark, by: str, goal: float | None, peer: Callable[..., Measurement], fewer: int, more: int
+) -> Row:
+    return benchmark.row(
+        f"time a media, {more} thumbnails by {by}",
+        f"{fewer} thumbnails",
+        goal,
+        partial(_each, peer, more, 1),
+        partial(_each, peer, fewer, _LOADS_OF_FEWER),
+    )
+
+
+def _each(peer: Callable[..., Measurement], count: int, loads: int) -> float:
+    return statistics.mean(peer(count=count)() for _ in range(loads)) / count
+
+
+def reload(benchmark: Benchmark) -> Iterator[Row]:
+    """Bytes of media that are fetched again after a reload of the page."""
+    media = benchmark.environment.media[: benchmark.count]
+    with CountingProxy(benchmark.environment.synapse.base_url) as proxy:
+        for strategy in ("opfs", "link"):
+            row = Row(
+                f"bytes of {len(media)} thumbnails by `{strategy}`, after a reload",
+                "the first visit",
+                0.0,
+                "bytes",
+                benchmark.engine,
+            )
+            for _ in range(benchmark.runs):
+                tab = benchmark.environment.open(
+                    benchmark.context, "library", proxy.address("127.0.0.1"), strategy=strategy
+                )
+                taken = []
+                for _ in range(2):
+                    proxy.take_traffic()
+                    tab.page.evaluate(LOAD, [media, AVATAR])
+                    taken.append(float(proxy.take_traffic().bytes))
+                    tab.page.wait_for_timeout(1500)  # links are stored once a second
+                    tab.reload()
+                tab.close()
+                row.pairs.append((taken[1], taken[0]))
+            yield row

@@ -1,0 +1,106 @@
+"""A small benchmark, to see that the large one measures what it says."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Playwright
+
+from tests.browser.engines import CHROMIUM, launch_browser
+from tests.evidence import readme
+from tests.evidence.bench import mp4_padding, report
+from tests.evidence.bench.benchmark import Benchmark, Row, as_json
+from tests.evidence.bench.environment import BenchmarkEnvironment, benchmark_environment
+from tests.evidence.bench.large_video import FILM
+from tests.evidence.bench.network_emulation import EmulatedNetwork
+
+MEDIA = 12
+ABOUT = {"machine": {}, "versions": {}, "date": "", "runs": 2}
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BenchmarkEnvironment]:
+    with benchmark_environment(tmp_path_factory.mktemp("bench"), MEDIA, lambda words: None) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def benchmark(environment: BenchmarkEnvironment, playwright: Playwright) -> Iterator[Benchmark]:
+    trusted_spki = environment.proxy.spki if environment.proxy else ""
+    with launch_browser(CHROMIUM, playwright, trusted_spki=trusted_spki) as context:
+        yield Benchmark(environment, context, "chromium", lambda words: None, runs=2, count=MEDIA)
+
+
+@pytest.mark.parametrize(
+    "strategy", ["bundle", *[pytest.param(name, marks=pytest.mark.full_matrix) for name in ("link", "blob")]]
+)
+def test_library_against_plain_javascript(benchmark: Benchmark, strategy: str) -> None:
+    address = benchmark.environment.address(round_trip_ms=30)
+    row = benchmark.row(
+        "library", "plain", 1000, benchmark.library(address, strategy), benchmark.plain(address, strategy)
+    )
+    assert len(row.ratios) == 2
+    assert all(library > 30 and other > 30 for library, other in row.pairs), "a round trip at the least"
+    assert row.reached
+
+
+def test_requests_through_nginx_use_http2(benchmark: Benchmark) -> None:
+    if not benchmark.environment.proxy:
+        pytest.skip("there is no nginx here, and none could be installed")
+    address = benchmark.environment.address(over="h2")
+    assert address.startswith("https://")
+    tab = benchmark.environment.open(benchmark.context, "plain", address, strategy="worker")
+    protocols = """async (base) => {
+      await fetch(base + "/_matrix/client/versions");
+      return performance.getEntriesByName(base + "/_matrix/client/versions").map((entry) => entry.nextHopProtocol);
+    }"""
+    assert set(tab.page.evaluate(protocols, address)) <= {"h2", ""}
+    tab.close()
+    for strategy in ("link", "bundle"):
+        assert benchmark.library(address, strategy)() > 0
+    assert benchmark.plain(address, "worker")() > 0
+
+
+def test_emulated_network_adds_latency_and_counts_bytes(environment: BenchmarkEnvironment) -> None:
+    url = f"{environment.site}/public/{environment.media[0].rpartition('/')[2]}.png"
+    size = len(httpx.get(url).content)
+    port = int(environment.site.rpartition(":")[2])
+    with EmulatedNetwork(port, round_trip_ms=80, bits_per_s=8 * size * 4) as far, httpx.Client() as client:
+        answers = [client.get(url.replace(str(port), str(far.port))) for _ in range(3)]
+        first, *later = [answer.elapsed.total_seconds() for answer in answers]
+        assert first > 0.16, "the connection, and the request"
+        assert min(later) > 0.08
+        assert far.take_byte_count() >= 3 * size
+        assert far.take_byte_count() == 0
+
+
+def test_padded_mp4_keeps_its_samples() -> None:
+    film = FILM.read_bytes()
+    large = mp4_padding.pad_mp4(film, 10_000_000)
+    assert len(large) == pytest.approx(10_000_000, rel=0.01)
+    before, after = ([content[at : at + length] for at, length in samples(content)] for content in (film, large))
+    assert before == after
+
+
+def samples(film: bytes) -> list[tuple[int, int]]:
+    return mp4_padding._samples(film, dict(mp4_padding._tables(film, 0, len(film))))
+
+
+def test_figures_round_trip_and_table(tmp_path: Path) -> None:
+    row = Row("a", "b", 0.5, "ms", "chromium", [(1.0, 4.0), (3.0, 4.0), (1.0, 2.0)])
+    missed = Row("c", "d", 0.4, "ms", "chromium", [(1.0, 2.0)])
+    elsewhere = Row("a", "b", 0.5, "ms", "firefox", [(3.0, 4.0)])
+    readme.write_figures(
+        tmp_path / "bench.json", {"about": ABOUT, "rows": [as_json(row), as_json(missed), as_json(elsewhere)]}
+    )
+    found = readme.read_figures(tmp_path / "bench.json")
+    assert found == json.loads((tmp_path / "bench.json").read_text())
+    assert found["rows"][0]["ratios"] == [0.25, 0.75, 0.5]
+    assert report.table(found).splitlines() == [
+        "| what | against | goal | chromium | firefox |",
+        "|---|---|---|---|---|",
+        "| a | b | at most 0.5 | 0.50 (0.25 to 0.75) reached | 0.75 (0.75 to 0.75) **missed** |",
+        "| c | d | at most 0.4 | 0.50 (0.50 to 0.50) **missed** | - |",
+    ]

@@ -1,0 +1,65 @@
+"""The browsers and modes of the comparison, driven by Playwright or Selenium."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+from playwright.sync_api import Playwright
+
+from tests.browser.engines import ALL_MODES, Mode, launch_browser
+from tests.evidence.compare import webkit
+from tests.evidence.compare.tabs import Tab, playwright_tab
+
+WEBKIT = "webkit"
+
+
+@dataclass
+class Started:
+    """A running browser with a new profile."""
+
+    version: str
+    new_tab: Callable[[], AbstractContextManager[Tab]]
+
+
+@dataclass
+class Browser:
+    """A browser in a mode: its names, and how to start it."""
+
+    engine: str
+    mode: str
+    start: Callable[[], AbstractContextManager[Started]]
+
+
+def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[str, str]]:
+    """Returns the browsers and modes that this machine has, and the reasons for missing ones.
+
+    :param stack: closes what they need, such as a virtual screen.
+    """
+    browsers = [by_playwright(mode, playwright) for mode in ALL_MODES]
+    path = webkit.browser_path()
+    if not path:
+        return browsers, {WEBKIT: f"there is no WebKitGTK here: install {' and '.join(webkit.PACKAGES)} on Debian"}
+    display = stack.enter_context(webkit.virtual_screen())
+    # WebDriver sessions of WebKitGTK are always ephemeral, so it has this mode only.
+    browsers.append(Browser(WEBKIT, "webkit-ephemeral", partial(_by_selenium, path, display)))
+    return browsers, {}
+
+
+def by_playwright(mode: Mode, playwright: Playwright) -> Browser:
+    """Returns a browser that Playwright drives."""
+    return Browser(mode.browser, mode.name, partial(_start, mode, playwright))
+
+
+@contextmanager
+def _start(mode: Mode, playwright: Playwright) -> Iterator[Started]:
+    with launch_browser(mode, playwright) as context:
+        version = context.browser.version if context.browser else ""
+        yield Started(version, partial(playwright_tab, context))
+
+
+@contextmanager
+def _by_selenium(path: str, display: str) -> Iterator[Started]:
+    with webkit.webkit_tab(path, display) as tab:
+        version = tab.version
+    yield Started(version, partial(webkit.webkit_tab, path, display))

@@ -1,0 +1,192 @@
+"""Renders the results of a comparison: a self-contained page, and the README's table."""
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import jinja2
+
+from tests.evidence import readme
+from tests.evidence.compare.results import FAILS, NOT_RUN, PLACES, STRATEGIES, WORKS, Cell, Measure, Results, verdict
+
+HERE = Path(__file__).parent
+LATEST = HERE / "latest.json"
+PART = "comparison"
+
+# The typical deployment: the client on one site, the homeserver on another.
+TYPICAL_PLACE = "cross-site"
+COSTS = ("time to the first media", "time to the last media", "requests", "preflights", "bytes")
+VISITS = ("first visit", "after a reload")
+# The strategy to which times are relative: it works everywhere and resembles what clients do today.
+REFERENCE_STRATEGY = "blob"
+_PLOTS = (
+    ("first", "First media on show", "{:.2f}"),
+    ("last", "All media on show", "{:.2f}"),
+    ("requests", "Requests and preflights", "{:.0f}"),
+    ("again", "Fetched after a reload", "{:.1f} MB"),
+)
+_SIGNS = {WORKS: "✓", FAILS: "✗", NOT_RUN: "-"}
+
+
+def page(results: Results) -> str:
+    """Returns the report as HTML without external resources."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+    )
+    figures = [(strategy, _figures(results, strategy)) for strategy in STRATEGIES]
+    return environment.get_template("report.html").render(
+        about=results.about,
+        summary_sentences=summary_sentences(results),
+        modes=modes(results),
+        places=PLACES,
+        strategies=STRATEGIES,
+        typical_place=TYPICAL_PLACE,
+        visits=VISITS,
+        costs=COSTS,
+        verdict_of=lambda mode, place, strategy: _shown(results, mode, place, strategy),
+        cost_of=lambda mode, place, strategy, name: _cost(results, mode, place, strategy, name),
+        words=_words(results),
+        classes={"✓": WORKS, "✗": FAILS, "◐": "part"},
+        figures=figures,
+        plots=_PLOTS,
+        most={name: max(figure[name] or 0 for _, figure in figures) for name, _, _ in _PLOTS},
+        reference_strategy=REFERENCE_STRATEGY,
+    )
+
+
+def summary_sentences(results: Results) -> list[str]:
+    """Returns a sentence per strategy: where it works and what it costs."""
+    sentences = []
+    for strategy in STRATEGIES:
+        good: list[str] = []
+        bad: list[str] = []
+        for mode in modes(results):
+            outcome = _shown(results, mode, TYPICAL_PLACE, strategy)[0]
+            (good if outcome == WORKS else bad).append(mode if outcome in (WORKS, FAILS) else f"{mode} ({outcome})")
+        where = "works everywhere"
+        if bad:
+            where = (
+                f"works in {', '.join(good)}; not in {', '.join(bad)}" if good else f"works in none: {', '.join(bad)}"
+            )
+        first, again = (_typical(results, strategy, when) for when in VISITS)
+        cost = f": {first} for a first visit, {again} after a reload" if first and again else ""
+        sentences.append(f"{strategy} {where}{cost}.")
+    return sentences
+
+
+def readme_table(results: Results) -> str:
+    """Returns the README's table: verdicts by mode with a cross-site homeserver, and costs of a visit."""
+    shown = modes(results)
+    lines = [
+        f"| {' | '.join(['', *shown, 'first visit', 'after a reload'])} |",
+        f"|{'---|' * (len(shown) + 3)}",
+    ]
+    for strategy in STRATEGIES:
+        verdicts = [_shown(results, mode, TYPICAL_PLACE, strategy)[0] for mode in shown]
+        costs = [_typical(results, strategy, when) or "-" for when in VISITS]
+        lines.append(f"| `{strategy}` | {' | '.join([*verdicts, *costs])} |")
+    return "\n".join(lines) + "\n"
+
+
+def write_readme(results: Results) -> None:
+    """Writes the table into the README."""
+    readme.write_between(PART, readme_table(results))
+
+
+def modes(results: Results) -> list[str]:
+    """Returns the modes in the order in which they were run."""
+    return list(dict.fromkeys(cell.setting.mode for cell in results.cells))
+
+
+def _shown(results: Results, mode: str, place: str, strategy: str) -> tuple[str, str, str]:
+    """Returns verdict, sign and words of a strategy, by the first interpreter that ran it (`blocking` has one)."""
+    best = (NOT_RUN, _SIGNS[NOT_RUN], "")
+    for interpreter in ("micropython", "pyodide"):
+        cells = _cells(results, mode, place, strategy, interpreter)
+        outcome, words = verdict(cells)
+        if outcome != NOT_RUN:
+            return outcome, _SIGNS.get(outcome, "◐"), words
+        best = (outcome, _SIGNS[NOT_RUN], words or best[2])
+    return best
+
+
+def _cells(results: Results, mode: str, place: str, strategy: str, interpreter: str) -> list[Cell]:
+    wanted = (mode, place, strategy, interpreter)
+    return [
+        cell
+        for cell in results.cells
+        if (cell.setting.mode, cell.setting.homeserver, cell.setting.strategy, cell.setting.interpreter) == wanted
+    ]
+
+
+def _measures(results: Results, place: str, strategy: str, name: str) -> list[Measure]:
+    return [
+        measure
+        for measure in results.measures
+        if (measure.setting.homeserver, measure.setting.strategy, measure.name) == (place, strategy, name)
+    ]
+
+
+def _typical(results: Results, strategy: str, when: str) -> str:
+    """Returns requests, preflights and bytes with a cross-site homeserver, as medians of all browsers."""
+    counts = []
+    for name in ("requests", "preflights", "bytes"):
+        values = [measure.median for measure in _measures(results, TYPICAL_PLACE, strategy, f"{when}: {name}")]
+        if not values:
+            return ""
+        counts.append(median(values))
+    return f"{counts[0]:.0f} + {counts[1]:.0f} requests, {_megabytes(counts[2])}"
+
+
+def _figures(results: Results, strategy: str) -> dict[str, float | None]:
+    """Returns a strategy's figures with a cross-site homeserver, as medians of all browsers; None where it failed.
+
+    Times are relative to the reference strategy's in the same browser, because browsers differ more than strategies.
+    """
+    return {
+        "first": _share(results, strategy, "first visit: time to the first media"),
+        "last": _share(results, strategy, "first visit: time to the last media"),
+        "requests": _sum(results, strategy, "first visit", ("requests", "preflights")),
+        "again": _sum(results, strategy, "after a reload", ("bytes",), 1e6),
+    }
+
+
+def _share(results: Results, strategy: str, name: str) -> float | None:
+    by_mode = [
+        {measure.setting.mode: measure.median for measure in _measures(results, TYPICAL_PLACE, which, name)}
+        for which in (strategy, REFERENCE_STRATEGY)
+    ]
+    shares = [value / by_mode[1][mode] for mode, value in by_mode[0].items() if by_mode[1].get(mode)]
+    return median(shares) if shares else None
+
+
+def _sum(results: Results, strategy: str, when: str, names: tuple[str, ...], unit: float = 1) -> float | None:
+    medians = [
+        [measure.median for measure in _measures(results, TYPICAL_PLACE, strategy, f"{when}: {name}")] for name in names
+    ]
+    return sum(median(values) for values in medians) / unit if all(medians) else None
+
+
+def _cost(results: Results, mode: str, place: str, strategy: str, name: str) -> str:
+    """Returns a median with its range."""
+    for measure in _measures(results, place, strategy, name):
+        if measure.setting.mode == mode:
+            low, high = min(measure.values), max(measure.values)
+            form = _megabytes if measure.unit == "bytes" else "{:.0f}".format
+            spread = f" ({form(low)} to {form(high)})" if low != high else ""
+            return form(measure.median) + spread
+    return "-"
+
+
+def _megabytes(size: float) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _words(results: Results) -> list[dict[str, Any]]:
+    """Returns the messages of browsers and homeserver, each with the settings in which it occurred."""
+    said: dict[tuple[str, str], list[str]] = {}
+    for cell in results.cells:
+        if cell.words:
+            where = f"{cell.setting.mode}, {cell.setting.homeserver}, {cell.setting.interpreter}: {cell.media}"
+            said.setdefault((cell.setting.strategy, cell.words), []).append(where)
+    return [{"strategy": strategy, "words": words, "where": where} for (strategy, words), where in said.items()]

@@ -1,0 +1,124 @@
+"""The format of ``results.json``, and classes to read and write it.
+
+``about``: ``machine`` (system, processor, cores), ``versions``, ``date`` (ISO 8601), ``seed`` of the order, ``runs``.
+``cells``: a list of ``{engine, version, mode, homeserver, interpreter, strategy, media, verdict, words}``, where
+``homeserver`` is ``same-origin``, ``same-site`` or ``cross-site``, ``media`` is ``thumbnail``, ``image``, ``video``,
+``audio`` or ``encrypted``, and ``verdict`` is ``works``, ``fails`` or ``not run``; ``words`` are the browser's, or why.
+``measures``: a list of the same keys, with ``media`` ``all`` or ``video``, and ``name``, ``unit`` and ``values``, one a
+run.
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+PLACES = ("same-origin", "same-site", "cross-site")
+STRATEGIES = ("auto", "link", "opfs", "blob", "bundle", "service_worker", "cookie", "signed_query", "blocking")
+MEDIA = ("thumbnail", "image", "video", "audio", "encrypted")
+WORKS, FAILS, NOT_RUN = "works", "fails", "not run"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The circumstances of a cell or a measure."""
+
+    engine: str
+    version: str
+    mode: str
+    homeserver: str
+    interpreter: str
+    strategy: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Whether one kind of media is shown."""
+
+    setting: Setting
+    media: str
+    verdict: str
+    words: str = ""
+
+
+@dataclass
+class Measure:
+    """The measurements of one quantity."""
+
+    setting: Setting
+    media: str
+    name: str
+    unit: str
+    values: list[float] = field(default_factory=list)
+
+    @property
+    def median(self) -> float:
+        """Median of the values."""
+        return median(self.values)
+
+
+@dataclass
+class Results:
+    """A whole comparison."""
+
+    about: dict[str, Any]
+    cells: list[Cell] = field(default_factory=list)
+    measures: list[Measure] = field(default_factory=list)
+
+    def measure(self, setting: Setting, media: str, name: str, unit: str, value: float) -> None:
+        """Adds one value."""
+        for known in self.measures:
+            if (known.setting, known.media, known.name) == (setting, media, name):
+                known.values.append(value)
+                return
+        self.measures.append(Measure(setting, media, name, unit, [value]))
+
+    def add(self, other: "Results") -> None:
+        """Adds the results of another browser or place."""
+        self.cells += other.cells
+        self.measures += other.measures
+        self.about["versions"].update({cell.setting.engine: cell.setting.version for cell in other.cells})
+
+    def write(self, path: Path) -> None:
+        """Writes ``results.json``."""
+        whole = {
+            "about": self.about,
+            "cells": [_flat(cell) for cell in self.cells],
+            "measures": [_flat(measure) for measure in self.measures],
+        }
+        lines = json.dumps(whole, ensure_ascii=False).replace('{"engine"', '\n{"engine"')
+        path.write_text(lines + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, path: Path) -> "Results":
+        """Reads ``results.json``."""
+        whole = json.loads(path.read_text(encoding="utf-8"))
+        return cls(
+            whole["about"],
+            [Cell(**_deep(cell)) for cell in whole["cells"]],
+            [Measure(**_deep(measure)) for measure in whole["measures"]],
+        )
+
+
+def verdict(cells: Iterable[Cell]) -> tuple[str, str]:
+    """Returns a verdict for all kinds of media, or the kinds that fail, and the words of the first failure."""
+    tried = list(cells)
+    bad = [cell for cell in tried if cell.verdict != WORKS]
+    if not bad:
+        return (WORKS, "") if tried else (NOT_RUN, "")
+    words = bad[0].words
+    if len(bad) == len(tried):
+        return bad[0].verdict, words
+    return f"no {' or '.join(cell.media for cell in bad)}", words
+
+
+def _flat(entry: Cell | Measure) -> dict[str, Any]:
+    values = asdict(entry)
+    return {**values.pop("setting"), **values}
+
+
+def _deep(values: dict[str, Any]) -> dict[str, Any]:
+    setting = Setting(**{name: values.pop(name) for name in Setting.__dataclass_fields__})
+    return {"setting": setting, **values}

@@ -1,0 +1,232 @@
+"""Runs every strategy in every browser and mode, with the homeserver on the same origin, same site and cross-site."""
+
+import json
+import os
+import platform
+import random
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import Error as PlaywrightError
+from selenium.common.exceptions import WebDriverException
+
+from development.sample_media.catalogue import Sample
+from development.seed import media_of
+from tests.evidence.compare import verification
+from tests.evidence.compare.browsers import Browser, Started
+from tests.evidence.compare.counting_proxy import CountingProxy, Traffic
+from tests.evidence.compare.results import PLACES, STRATEGIES, Results, Setting
+from tests.evidence.compare.tabs import Tab, Unsettled, report, wait_until_settled
+from web.demonstration import Demonstration
+from web.site import WEB
+
+RUNS = 5
+MEASURED_INTERPRETER, OTHER_INTERPRETER = "micropython", "pyodide"
+_BROKEN = (PlaywrightError, WebDriverException, Unsettled)
+
+Progress = Callable[[str], None]
+
+
+class ComparisonSites:
+    """The sites and proxies of a comparison.
+
+    Each strategy has its own origin, so strategies share no storage: ``localhost`` with its own port, where a proxy
+    serves both the site and the homeserver (same-origin). A second proxy per strategy to the same homeserver is
+    same-site under the name ``localhost`` and cross-site under 127.0.0.1.
+    """
+
+    def __init__(self, demonstration: Demonstration, state: Path, stack: ExitStack) -> None:
+        assert demonstration.demo
+        demo = demonstration.demo
+        homeserver = demonstration.synapse.base_url
+        account = {"user": demo.user_id, "password": demo.password, "room": demo.room_id}
+        self.samples: dict[str, Sample] = media_of(state / "seed")
+        self._beside: dict[str, CountingProxy] = {}
+        self._own: dict[str, CountingProxy] = {}
+        for strategy in STRATEGIES:
+            self._beside[strategy] = stack.enter_context(CountingProxy(homeserver))
+            # The page's parameter overrides this homeserver; only for it does the page use the demonstration's account.
+            told = {**account, "homeserver": self._beside[strategy].address()}
+            self._own[strategy] = stack.enter_context(CountingProxy(homeserver, state / "site", told))
+
+    def proxy(self, place: str, strategy: str) -> CountingProxy:
+        """Returns the proxy that receives a strategy's requests to the homeserver."""
+        return (self._own if place == "same-origin" else self._beside)[strategy]
+
+    def page(self, setting: Setting, **parameters: str) -> str:
+        """Returns the URL of a strategy's page with the homeserver in the setting's place."""
+        host = "127.0.0.1" if setting.homeserver == "cross-site" else "localhost"
+        homeserver = self.proxy(setting.homeserver, setting.strategy).address(host)
+        given = {"homeserver": homeserver, "interpreter": setting.interpreter, "alone": "1", **parameters}
+        query = "&".join(f"{name}={value}" for name, value in given.items())
+        return f"{self._own[setting.strategy].address()}/{setting.strategy.replace('_', '-')}.html?{query}"
+
+
+@contextmanager
+def comparison_sites(state: Path, homeserver_port: int, progress: Progress) -> Iterator[ComparisonSites]:
+    """Starts a homeserver with the sample room, the sites and the proxies; stops them afterwards."""
+    demonstration = Demonstration(state, 0, homeserver_port)
+    with ExitStack() as stack:
+        stack.callback(demonstration.stop)
+        demonstration.start(lambda words, done, total: progress(f"{words} ({done} of {total})" if total > 1 else words))
+        yield ComparisonSites(demonstration, state, stack)
+
+
+def new_results(seed: int | None = None, runs: int = RUNS) -> Results:
+    """Returns empty results of this machine.
+
+    :param seed: seed of the order of strategies; random if None.
+    :param runs: number of measurements of each quantity.
+    """
+    return Results(about(random.randrange(10**6) if seed is None else seed, runs))
+
+
+def compare(
+    sites: ComparisonSites,
+    browsers: list[Browser],
+    results: Results,
+    *,
+    places: tuple[str, ...] = PLACES,
+    strategies: tuple[str, ...] = STRATEGIES,
+    progress: Progress,
+) -> Iterator[None]:
+    """Adds to the results, and yields after each browser and place, so that the caller can save them.
+
+    Browsers and places that the results already have are skipped.
+
+    :param progress: called with a description of each step.
+    """
+    known = {(cell.setting.mode, cell.setting.homeserver) for cell in results.cells}
+    for browser in browsers:
+        for homeserver in places:
+            if (browser.mode, homeserver) in known:
+                continue
+            part = Results(results.about)
+            _compare_at(sites, browser, part, homeserver, strategies, progress)
+            results.add(part)
+            yield
+
+
+def _compare_at(
+    sites: ComparisonSites,
+    browser: Browser,
+    results: Results,
+    homeserver: str,
+    strategies: tuple[str, ...],
+    progress: Progress,
+) -> None:
+    """Runs all rounds of one browser with the homeserver in one place."""
+    runs = results.about["runs"]
+    order = random.Random(f"{results.about['seed']} {browser.mode} {homeserver}")
+    for run in range(runs):
+        with browser.start() as started:
+            for strategy in order.sample(strategies, len(strategies)):
+                progress(f"{browser.mode}, {homeserver}, round {run + 1} of {runs}: {strategy}")
+                for interpreter in _interpreters(strategy, run):
+                    known = (browser.engine, started.version, browser.mode)
+                    setting = Setting(*known, homeserver, interpreter, strategy)
+                    _try(sites, started, results, setting, verify=run == 0)
+
+
+def _interpreters(strategy: str, run: int) -> tuple[str, ...]:
+    """Returns both interpreters in the first round, then the one to measure (`blocking` has only one)."""
+    if run == 0:
+        return MEASURED_INTERPRETER, OTHER_INTERPRETER
+    return (OTHER_INTERPRETER,) if strategy == "blocking" else (MEASURED_INTERPRETER,)
+
+
+def _try(sites: ComparisonSites, started: Started, results: Results, setting: Setting, *, verify: bool) -> None:
+    """Visits in a new tab; an error makes the cells of this setting fail."""
+    try:
+        with started.new_tab() as tab:
+            visit(sites, tab, results, setting, verify=verify)
+    except _BROKEN as error:
+        if verify:
+            results.cells = [cell for cell in results.cells if cell.setting != setting]
+            results.cells += verification.failed_cells(setting, str(error).splitlines()[0])
+
+
+def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, *, verify: bool) -> None:
+    """Visits one strategy's page and loads it again; records what was shown and what it cost.
+
+    :raises PlaywrightError, WebDriverException, Unsettled: if the page does not come to an end.
+    """
+    proxy = sites.proxy(setting.homeserver, setting.strategy)
+    proxy.take_traffic()
+    tab.open(sites.page(setting, fresh="1"))
+    wait_until_settled(tab)
+    seen = report(tab)
+    spent = proxy.take_traffic()
+    if verify:
+        results.cells += verification.verify_media(tab, setting, seen, sites.samples)
+    measured = setting.interpreter == MEASURED_INTERPRETER or setting.strategy == "blocking"
+    if not measured or not _works(seen, setting):
+        return
+    _note(results, setting, "first visit", seen, spent)
+    proxy.take_traffic()
+    tab.open(sites.page(setting))
+    wait_until_settled(tab)
+    _note(results, setting, "after a reload", report(tab), proxy.take_traffic())
+
+
+def _works(seen: dict[str, Any], setting: Setting) -> bool:
+    return bool(seen.get("support", {}).get(setting.strategy, {}).get("works"))
+
+
+def _note(results: Results, setting: Setting, when: str, seen: dict[str, Any], spent: Traffic) -> None:
+    shown = [entry["milliseconds"] + entry.get("start", 0) for entry in seen["media"] if entry["state"] == "shown"]
+    if not shown:
+        return
+    for name, unit, value in (
+        ("time to the first media", "ms", min(shown)),
+        ("time to the last media", "ms", max(shown)),
+        ("requests", "requests", spent.media + spent.helpers),
+        ("preflights", "requests", spent.preflights),
+        ("bytes", "bytes", spent.bytes),
+    ):
+        results.measure(setting, "all", f"{when}: {name}", unit, value)
+
+
+def about(seed: int | None, runs: int) -> dict[str, Any]:
+    """Returns a description of the machine, the versions and the run.
+
+    :param seed: seed of the order, if it is shuffled.
+    """
+    return {
+        "machine": {
+            "system": platform.platform(),
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+        },
+        "versions": {
+            "python": platform.python_version(),
+            "playwright": version("playwright"),
+            "synapse": version("matrix-synapse"),
+            **_npm_versions(),
+        },
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seed": seed,
+        "runs": runs,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def _npm_versions() -> dict[str, str]:
+    lock = json.loads((WEB / "package-lock.json").read_text(encoding="utf-8"))
+    return {
+        name.rpartition("/")[2]: entry["version"]
+        for name, entry in lock["packages"].items()
+        if name in (f"node_modules/{wanted}" for wanted in lock["packages"][""]["dependencies"])
+    }

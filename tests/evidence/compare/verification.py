@@ -1,0 +1,160 @@
+"""Verifies that media are shown by their pixels, their position and their duration, not by the absence of errors."""
+
+import time
+from typing import Any
+
+from PIL import Image
+from playwright.sync_api import Error as PlaywrightError
+from selenium.common.exceptions import WebDriverException
+
+from development.sample_media import video
+from development.sample_media.catalogue import Sample
+from tests.browser import pixels
+from tests.browser.site_tab import SEEK
+from tests.evidence.compare.results import FAILS, MEDIA, NOT_RUN, WORKS, Cell, Setting
+from tests.evidence.compare.tabs import Tab
+
+# Number of media compared by pixels per kind; the state of all is checked.
+_LOOKED_AT = 3
+_PAINTED_S = 3.0
+# Without range requests a video is seekable once it is loaded completely, which takes some browsers longer.
+_ARRIVED_S = 20.0
+_NEAR_S = 0.1
+_ELEMENTS = """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => ({
+  tag: element.localName, duration: element.duration, encrypted: element.closest(".encrypted") !== null,
+  ...element.dataset }))"""
+# Scrolls an element into the middle of the viewport; resolves to its box, once it is painted.
+_INTO_VIEW = """(selector) => new Promise((resolve) => {
+  const element = document.querySelector(selector);
+  element.scrollIntoView({ block: "center" });
+  requestAnimationFrame(() => requestAnimationFrame(() => {
+    const { x, y, width, height } = element.getBoundingClientRect();
+    resolve([x, y, width, height]);
+  }));
+})"""
+_SELECTORS = {
+    "thumbnail": "#timeline img[data-width]",
+    "image": "#timeline figure:not(.encrypted) .open-picture img:not([data-width])",
+    "video": "#timeline video",
+    "audio": "#timeline audio",
+    "encrypted": "#timeline .encrypted img",
+}
+
+
+def verify_media(tab: Tab, setting: Setting, report: dict[str, Any], samples: dict[str, Sample]) -> list[Cell]:
+    """Returns a cell for each kind of media on a page that is done or failed."""
+    refusal = _refusal(setting, report)
+    if refusal:
+        return [Cell(setting, media, *refusal) for media in MEDIA]
+    elements = tab.evaluate(_ELEMENTS)
+    cells = []
+    for media, selector in _SELECTORS.items():
+        wrong = _first_failure(report, media) or _looked_at(tab, media, selector, elements, samples)
+        cells.append(Cell(setting, media, FAILS if wrong else WORKS, wrong))
+    return cells
+
+
+def not_run_cells(setting: Setting, words: str) -> list[Cell]:
+    """Returns the cells of a setting that could not be run."""
+    return [Cell(setting, media, NOT_RUN, words) for media in MEDIA]
+
+
+def failed_cells(setting: Setting, words: str) -> list[Cell]:
+    """Returns the cells of a page that did not settle."""
+    return [Cell(setting, media, FAILS, words) for media in MEDIA]
+
+
+def _refusal(setting: Setting, report: dict[str, Any]) -> tuple[str, str] | None:
+    support = report.get("support", {}).get(setting.strategy, {"works": False, "words": report.get("problem", "")})
+    if support["works"]:
+        return None
+    if setting.strategy == "blocking" and setting.interpreter == "micropython":
+        return NOT_RUN, support["words"]
+    return FAILS, support["words"]
+
+
+def _first_failure(report: dict[str, Any], media: str) -> str:
+    for entry in report["media"]:
+        if _kind(entry["key"], entry["kind"]) == media and entry["state"] != "shown":
+            return str(entry["words"])
+    return ""
+
+
+def _kind(key: str, kind: str) -> str:
+    if "#" in key:
+        return "encrypted"
+    return "thumbnail" if "?width=" in key else kind
+
+
+def _looked_at(tab: Tab, media: str, selector: str, elements: list[dict[str, Any]], samples: dict[str, Sample]) -> str:
+    """Returns what is wrong with media of a kind; an error of a script counts for this kind alone."""
+    try:
+        return _first_difference(tab, media, selector, elements, samples)
+    except (PlaywrightError, WebDriverException) as error:
+        return str(getattr(error, "msg", "") or error).splitlines()[0]
+
+
+def _first_difference(
+    tab: Tab, media: str, selector: str, elements: list[dict[str, Any]], samples: dict[str, Sample]
+) -> str:
+    if media == "audio":
+        return _wrong_length(elements, samples)
+    if media == "video":
+        return _wrong_frame(tab, selector)
+    pictures = [element for element in elements if element["tag"] == "img"]
+    tags = [element for element in pictures if _form(element) == media]
+    mxcs = list(dict.fromkeys(element["mxc"] for element in tags))[:_LOOKED_AT]
+    for mxc in mxcs:
+        element = next(element for element in tags if element["mxc"] == mxc)
+        original = pixels.frames(samples[mxc].path, pixels.requested_thumbnail(element))
+        distance = _distance(tab, f'{selector}[data-mxc="{mxc}"]', original)
+        if distance > pixels.MAX_DIFFERENCE:
+            return f"{samples[mxc].name} does not look as it should (difference {distance:.0f} of 255)"
+    return "" if mxcs else "the room has none"
+
+
+def _form(picture: dict[str, Any]) -> str:
+    if picture["encrypted"]:
+        return "encrypted"
+    return "thumbnail" if "width" in picture else "image"
+
+
+def _distance(tab: Tab, selector: str, originals: list[Image.Image]) -> float:
+    """How far an element is from its original once it is painted; a browser may still be scrolling when it says so."""
+    deadline = time.monotonic() + _PAINTED_S
+    while True:
+        box = tab.evaluate(_INTO_VIEW, selector)
+        distance = pixels.nearest(tab.screenshot(), box, originals)
+        if distance < pixels.MAX_DIFFERENCE or time.monotonic() > deadline:
+            return distance
+
+
+def _wrong_length(elements: list[dict[str, Any]], samples: dict[str, Sample]) -> str:
+    for element in elements:
+        if element["tag"] == "audio":
+            right = samples[element["mxc"]].duration_ms / 1000
+            if abs((element["duration"] or 0) - right) > 0.3:
+                return f"the audio lasts {element['duration']} s instead of {right} s"
+    return ""
+
+
+def _sought(tab: Tab, selector: str, target: float) -> float:
+    """Where a video stands after seeking; where nothing answers ranges, that is once the browser has all of it."""
+    deadline = time.monotonic() + _ARRIVED_S
+    while True:
+        position = float(tab.evaluate(SEEK, [selector, target]))
+        if abs(position - target) < _NEAR_S or time.monotonic() > deadline:
+            return position
+
+
+def _wrong_frame(tab: Tab, selector: str) -> str:
+    middle = video.SECONDS / 2
+    position = _sought(tab, selector, middle)
+    if abs(position - middle) > _NEAR_S:
+        return f"sought to {middle} s, the video stands at {position} s"
+    distance = _distance(tab, selector, [pixels.downsample(video.draw_frame(middle))])
+    return (
+        ""
+        if distance < pixels.MAX_DIFFERENCE
+        else f"the video's middle does not look as it should ({distance:.0f} of 255)"
+    )

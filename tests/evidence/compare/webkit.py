@@ -1,0 +1,120 @@
+"""Debian's WebKitGTK MiniBrowser on a virtual screen, driven by Selenium over WebDriver.
+
+WebDriver sessions are always ephemeral, like private windows; a new one is started for every tab.
+"""
+
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.webkitgtk.options import Options
+from selenium.webdriver.webkitgtk.service import Service
+from urllib3.exceptions import HTTPError
+
+from tests.browser import pixels
+from tests.browser.engines import install_package
+from tests.evidence.compare.tabs import SIZE
+
+PACKAGES = ("webkit2gtk-driver", "xvfb")
+_BROWSERS = "/usr/lib/*/webkit2gtk-4.*/MiniBrowser"
+_SCRIPT_S = 100
+_START_S = 30
+_TRIES = 3
+# Selenium's scripts get their callback as the last argument.
+_CALL = """const [given, done] = arguments;
+const called = Promise.resolve().then(() => (%s)(...given));
+called.then((value) => done({ value }), (error) => done({ error: String(error) }));"""
+
+
+class ScriptFailed(WebDriverException):
+    """A script in the page threw an error."""
+
+
+def browser_path() -> str:
+    """Returns the browser's path, and installs it if possible; empty if there is none."""
+    found = _find()
+    if not found:
+        for package in PACKAGES:
+            install_package(package)
+        found = _find()
+    return found if shutil.which("WebKitWebDriver") and shutil.which("Xvfb") else ""
+
+
+def _find() -> str:
+    return next((str(path) for path in Path("/").glob(_BROWSERS.lstrip("/"))), "")
+
+
+@contextmanager
+def virtual_screen() -> Iterator[str]:
+    """Starts a virtual screen (Xvfb); yields its name for ``DISPLAY``."""
+    reading, writing = os.pipe()
+    command = ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1280x1024x24", "-nolisten", "tcp"]
+    with subprocess.Popen(command, pass_fds=[writing], stderr=subprocess.DEVNULL) as screen:
+        os.close(writing)
+        try:
+            with os.fdopen(reading) as pipe:
+                yield f":{pipe.readline().strip()}"
+        finally:
+            screen.terminate()
+
+
+class WebKitTab:
+    """A tab that Selenium drives."""
+
+    def __init__(self, driver: webdriver.WebKitGTK) -> None:
+        self._driver = driver
+        driver.set_window_size(*SIZE)
+        driver.set_script_timeout(_SCRIPT_S)
+
+    @property
+    def version(self) -> str:
+        """The browser's version."""
+        return str(self._driver.capabilities.get("browserVersion", ""))
+
+    def open(self, url: str) -> None:
+        self._driver.get(url)
+
+    def evaluate(self, function: str, *arguments: Any) -> Any:
+        answer = self._driver.execute_async_script(_CALL % function, list(arguments))
+        if "error" in answer:
+            raise ScriptFailed(answer["error"])
+        return answer.get("value")
+
+    def screenshot(self) -> Image.Image:
+        return pixels.decode_screenshot(self._driver.get_screenshot_as_png())
+
+
+def _started(path: str, display: str) -> webdriver.WebKitGTK:
+    """Starts the browser; if it does not start in time, kills it and tries again."""
+    options = Options()
+    options.binary_location = path
+    options.add_argument("--automation")
+    for _ in range(_TRIES):
+        service = Service(env={**os.environ, "DISPLAY": display})
+        watch = threading.Timer(_START_S, service.stop)
+        watch.start()
+        try:
+            return webdriver.WebKitGTK(options=options, service=service)
+        except (WebDriverException, HTTPError):
+            continue
+        finally:
+            watch.cancel()
+    raise WebDriverException(f"WebKitGTK did not start in {_TRIES} tries")
+
+
+@contextmanager
+def webkit_tab(path: str, display: str) -> Iterator[WebKitTab]:
+    """Starts a browser with one tab and quits it afterwards."""
+    driver = _started(path, display)
+    try:
+        yield WebKitTab(driver)
+    finally:
+        driver.quit()

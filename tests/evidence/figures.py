@@ -1,0 +1,58 @@
+"""The command ``python3 build.py compare --take DIR``: copies the figures of runs into the project and the READMEs."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from tests.evidence import readme
+from tests.evidence.bench import command as bench_command
+from tests.evidence.bench import report as bench
+from tests.evidence.compare import report as comparison
+from tests.evidence.compare.command import FIGURES as COMPARISON
+from tests.evidence.compare.results import Results
+from tests.evidence.faults import command as faults_command
+from tests.evidence.faults import malformed_inputs as inputs
+from tests.evidence.faults import report as faults
+from tests.evidence.load import command as load
+
+# The keys of a row: a new row replaces the old one with the same keys.
+_KEYS = {bench.LATEST: ("engine", "what", "against"), faults.LATEST: ("engine", "fault")}
+
+
+def take(folder: Path) -> list[str]:
+    """Merges the figures of a folder into the latest ones and writes all tables; returns the names of the files."""
+    taken = []
+    for name, latest in (
+        (bench_command.FIGURES, bench.LATEST),
+        (faults_command.FIGURES, faults.LATEST),
+        (load.FIGURES, load.LATEST),
+        (COMPARISON, comparison.LATEST),
+    ):
+        if (folder / name).exists():
+            _take(folder / name, latest)
+            taken.append(name)
+    write_readmes()
+    return taken
+
+
+def write_readmes() -> None:
+    """Writes all tables from the latest figures."""
+    comparison.write_readme(Results.read(comparison.LATEST))
+    bench.write_readme(readme.read_figures(bench.LATEST))
+    readme.write_between(faults.PART, faults.table(readme.read_figures(faults.LATEST)))
+    readme.write_between(load.PART, load.table(readme.read_figures(load.LATEST)))
+    readme.write_between(inputs.PART, inputs.table())
+
+
+def merged(latest: dict[str, Any], new: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:
+    """Returns the latest figures with their rows replaced by new ones with the same keys."""
+    rows = {tuple(row[name] for name in key): row for row in (*latest["rows"], *new["rows"])}
+    return {"about": {**latest["about"], **new["about"]}, "rows": list(rows.values())}
+
+
+def _take(file: Path, latest: Path) -> None:
+    if latest not in _KEYS:
+        shutil.copyfile(file, latest)
+        return
+    new = merged(readme.read_figures(latest), readme.read_figures(file), _KEYS[latest])
+    readme.write_figures(latest, new)
