@@ -34,11 +34,12 @@ def running(*homeservers: Synapse) -> Iterator[None]:
         for homeserver in homeservers:
             stack.enter_context(homeserver)
         yield
-    assert [line for homeserver in homeservers for line in _errors(homeserver)] == []
+    assert [line for homeserver in homeservers for line in logged_errors(homeserver.log_path)] == []
 
 
-def _errors(homeserver: Synapse) -> list[str]:
-    lines = homeserver.log_path.read_text().splitlines()
+def logged_errors(log_path: Path) -> list[str]:
+    """What a process of Synapse has logged as an error."""
+    lines = log_path.read_text().splitlines()
     bad = [line for line in lines if " ERROR " in line or " CRITICAL " in line or "Traceback" in line]
     # Synapse says so wherever two of its listeners serve clients.
     return [line for line in bad if "already registered" not in line]

@@ -5,6 +5,7 @@ import http.client
 import io
 import re
 import socket
+import ssl
 import sys
 import time
 from base64 import urlsafe_b64decode
@@ -43,6 +44,8 @@ NOT_SHOWN = [
 ]
 
 T = TypeVar("T")
+# Shared: to make one takes longer than most requests do, and every client would.
+_TLS = ssl.create_default_context()
 _numbers = count(1)
 
 
@@ -136,6 +139,7 @@ class Account:
             base_url=f"http://127.0.0.1:{synapse.port}",
             headers={"Authorization": f"Bearer {made['access_token']}"},
             timeout=30,
+            verify=_TLS,
         )
         return cls(synapse, made["user_id"], made.get("device_id", ""), made["access_token"], client)
 

@@ -102,7 +102,7 @@ def test_readme_has_every_key_with_its_default(tmp_path: Path) -> None:
     """The longest example is taken as it stands, and apart from secrets and address it is what one gets without it."""
     readme = (Path(__file__).parents[2] / "homeserver" / "README.md").read_text(encoding="utf-8")
     examples = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)]
-    config = max((example["modules"][0]["config"] for example in examples), key=len)
+    config = max((example["modules"][0]["config"] for example in examples if "modules" in example), key=len)
     assert set(config) == _KEYS
     for number, entry in enumerate(config["secrets"]):
         (tmp_path / str(number)).write_text(SECRET)
