@@ -10,20 +10,20 @@ The parts, from the inside out:
 - ``ranges``: conditional and range requests (RFC 9110). Knows nothing of Synapse either.
 - ``config``: this module's section of ``homeserver.yaml``.
 - ``sessions``: the session a link belongs to, and whether it still lives.
-- ``finding``: media in the database, one by one or many at once, and at other servers.
-- ``bringing``: the files of media, whole or not at all.
-- ``delivery``: sends one media to somebody who may have it, however that was established.
-- ``requests`` and ``serving``: what endpoints have in common, before and after somebody is known.
-- ``endpoints``: the HTTP interface. ``pages``: what a person sees who opens a dead link.
+- ``media_lookup``: media in the database, one by one or many at once, and at other servers.
+- ``local_files``: the files of media, whole or not at all.
+- ``media_response``: sends one media to somebody who may have it, however that was established.
+- ``request_parsing`` and ``media_servlet``: what endpoints have in common, before and after somebody is known.
+- ``endpoints``: the HTTP interface. ``html_errors``: what a person sees who opens a dead link.
 - ``cookie`` and ``signed_query``: two other ways to media that were proposed, to be compared with links; off unless
   configured.
-- ``hooks``: the places where Synapse has to be told about all this.
+- ``synapse_patches``: the places where Synapse has to be told about all this.
 """
 
 from synapse.module_api import JsonDict, ModuleApi
 
 from .config import MediaLinksConfig
-from .hooks import install
+from .synapse_patches import install
 
 __all__ = ["MediaLinks", "MediaLinksConfig"]
 __version__ = "0.1.0"

@@ -25,11 +25,11 @@ from synapse.module_api import JsonDict
 from synapse.server import HomeServer
 from synapse.util.async_helpers import concurrently_execute
 
+from .body_producer import Flow
 from .concurrency import ConcurrencyLimit
 from .config import MediaLinksConfig
-from .delivery import Delivery, Opened
-from .requests import Authenticator, path, wishes
-from .sending import Flow
+from .media_response import Delivery, Opened
+from .request_parsing import Authenticator, path, wishes
 from .signing import Media
 
 logger = logging.getLogger(__name__)

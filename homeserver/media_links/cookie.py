@@ -26,10 +26,10 @@ from synapse.module_api import JsonDict
 from synapse.server import HomeServer
 
 from .config import MediaLinksConfig
-from .delivery import Delivery, Headers, header
-from .pages import OTHER_SITE
-from .requests import NAMES, Authenticator, asked_media, path
-from .serving import Grant, MediaServlet
+from .html_errors import OTHER_SITE
+from .media_response import Delivery, Headers, header
+from .media_servlet import Grant, MediaServlet
+from .request_parsing import NAMES, Authenticator, asked_media, path
 from .sessions import Session, Sessions, padded
 from .signing import PREFIX, Keyring, LinkAltered, expiry
 

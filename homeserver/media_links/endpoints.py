@@ -20,9 +20,9 @@ from synapse.server import HomeServer
 from .bundle import BundleServlet
 from .config import MediaLinksConfig
 from .cookie import CookieMediaServlet, CookiePictureServlet, CookieServlet, Tickets
-from .delivery import Delivery
-from .requests import NAMES, Authenticator, asked_thumbnail, client_address, named, path, wants_fresh, wishes
-from .serving import Grant, MediaServlet
+from .media_response import Delivery
+from .media_servlet import Grant, MediaServlet
+from .request_parsing import NAMES, Authenticator, asked_thumbnail, client_address, named, path, wants_fresh, wishes
 from .sessions import Session, Sessions
 from .signed_query import QueryOffer, QueryServlet
 from .signing import Link, LinkExpired, LinkRefused, Media, expiry, valid_server_name

@@ -19,9 +19,9 @@ from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
 from .config import MediaLinksConfig
-from .delivery import Delivery
-from .requests import NAMES, asked_media, path
-from .serving import Grant, MediaServlet
+from .media_response import Delivery
+from .media_servlet import Grant, MediaServlet
+from .request_parsing import NAMES, asked_media, path
 from .sessions import Anchor, Session, Sessions, padded, token_digest
 from .signing import PREFIX, LinkAltered
 

@@ -32,7 +32,7 @@ with atheris.instrument_imports(include=["authmedia", "media_links"]):
     from authmedia.store import FileStore  # isort: skip
     from authmedia.traffic import Traffic  # isort: skip
     from media_links import cookie as cookies  # isort: skip
-    from media_links import ranges, requests, sessions, signing
+    from media_links import ranges, request_parsing, sessions, signing
 
 KEYRING = signing.Keyring([("1", b"the secret of this homeserver...")])
 NOW = 1_800_000_000_000
@@ -139,7 +139,7 @@ def wish(data: bytes) -> None:
         entry = json.loads(data)
     except (ValueError, RecursionError):
         return
-    media = requests._wish(entry)
+    media = request_parsing._wish(entry)
     if isinstance(media, SynapseError):
         assert 400 <= media.code < 500
         return

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from development.synapse import Synapse
-from media_links.sending import Flow
+from media_links.body_producer import Flow
 from tests.homeserver.support import (
     PAGE,
     Account,

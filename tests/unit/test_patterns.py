@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import media_links
-from media_links.requests import NAMES, path
+from media_links.request_parsing import NAMES, path
 
 # The longest line of a head that Twisted takes; a longer one it refuses.
 LONGEST = 16_384
@@ -111,4 +111,4 @@ def test_every_pattern_is_known() -> None:
         source = Path(str(importlib.import_module(f"media_links.{info.name}").__file__)).read_text(encoding="utf-8")
         inside = re.findall(r"^ +.*?\bre\.(\w+)\(", source, re.MULTILINE)
         # Of a servlet's path, tested above, and of the configuration, which no request meets.
-        assert inside == {"requests": ["compile"], "config": ["fullmatch"]}.get(info.name, []), info.name
+        assert inside == {"request_parsing": ["compile"], "config": ["fullmatch"]}.get(info.name, []), info.name

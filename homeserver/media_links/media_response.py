@@ -1,8 +1,8 @@
 """Sends one media to somebody who may have it.
 
-How that somebody proved it is not this file's business: ``serving`` has a proof checked and then calls ``serve``, and
-any other proof can be put in front of it just so. What Synapse's own download does for safety is done here with
-Synapse's own functions; what it lacks (ranges, a real entity tag) is added.
+How that somebody proved it is not this file's business: ``media_servlet`` has a proof checked and then calls
+``serve``, and any other proof can be put in front of it just so. What Synapse's own download does for safety is done
+here with Synapse's own functions; what it lacks (ranges, a real entity tag) is added.
 """
 
 # Twisted has no annotations on its requests.
@@ -25,10 +25,10 @@ from synapse.server import HomeServer
 from synapse.util.async_helpers import Linearizer
 from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
-from .bringing import MediaFiles
-from .finding import Finder, Original, Records
+from .body_producer import FileSender
+from .local_files import MediaFiles
+from .media_lookup import Finder, Original, Records
 from .ranges import Span, Unsatisfiable, continues, requested_span, unchanged
-from .sending import FileSender
 from .signing import Media, Thumbnail
 
 # The same policy as Synapse's own download, which has it written into its servlet.

@@ -11,8 +11,8 @@ from synapse.http.servlet import RestServlet
 from synapse.http.site import SynapseRequest
 from synapse.server import HomeServer
 
-from . import pages
-from .delivery import Delivery, Headers, clear_media_headers
+from . import html_errors
+from .media_response import Delivery, Headers, clear_media_headers
 from .signing import Media
 
 
@@ -41,11 +41,11 @@ class MediaServlet(RestServlet):
             if request.startedWriting:
                 raise
             clear_media_headers(request)
-            if not isinstance(error, SynapseError) or not pages.wants_page(request):
+            if not isinstance(error, SynapseError) or not html_errors.wants_page(request):
                 raise
             for name, value in (error.headers or {}).items():
                 request.setHeader(name, value)
-            pages.show(request, error.code, error.errcode, self._server_name)
+            html_errors.show(request, error.code, error.errcode, self._server_name)
 
     def _prepare(self, request: SynapseRequest) -> None:
         """The headers of whatever is answered, errors included."""
