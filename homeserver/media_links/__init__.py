@@ -6,8 +6,6 @@ with that session. See ``README.md`` beside this package for how to install and 
 
 The parts, from the inside out:
 
-- ``signing``: what a link grants, written down in one canonical form and signed. Knows nothing of Synapse.
-- ``ranges``: conditional and range requests (RFC 9110). Knows nothing of Synapse either.
 - ``config``: this module's section of ``homeserver.yaml``.
 - ``sessions``: the session a link belongs to, and whether it still lives.
 - ``media_lookup``: media in the database, one by one or many at once, and at other servers.

@@ -25,12 +25,13 @@ from synapse.module_api import JsonDict
 from synapse.server import HomeServer
 from synapse.util.async_helpers import concurrently_execute
 
+from media_protocol.signing import Media
+
 from .body_producer import Flow
 from .concurrency import ConcurrencyLimit
 from .config import MediaLinksConfig
 from .media_response import Delivery, Opened
 from .request_parsing import Authenticator, path, wishes
-from .signing import Media
 
 logger = logging.getLogger(__name__)
 

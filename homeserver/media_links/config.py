@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from synapse.config._base import Config, ConfigError
 from synapse.config.ratelimiting import RatelimitSettings
 
-from .signing import KEY_ID, Keyring, valid_server_name
+from media_protocol.signing import KEY_ID, Keyring, valid_server_name
 
 _KEYS = frozenset(
     {

@@ -25,13 +25,14 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict
 from synapse.server import HomeServer
 
+from media_protocol.signing import PREFIX, Keyring, LinkAltered, expiry
+
 from .config import MediaLinksConfig
 from .html_errors import OTHER_SITE
 from .media_response import Delivery, Headers, header
 from .media_servlet import Grant, MediaServlet
 from .request_parsing import NAMES, Authenticator, asked_media, path
 from .sessions import Session, Sessions, padded
-from .signing import PREFIX, Keyring, LinkAltered, expiry
 
 NAME = "media_links"
 COOKIE_PATH = f"{PREFIX}/cookie"

@@ -17,6 +17,8 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
+from media_protocol.signing import Link, LinkExpired, LinkRefused, Media, expiry, valid_server_name
+
 from .bundle import BundleServlet
 from .config import MediaLinksConfig
 from .cookie import CookieMediaServlet, CookiePictureServlet, CookieServlet, Tickets
@@ -25,7 +27,6 @@ from .media_servlet import Grant, MediaServlet
 from .request_parsing import NAMES, Authenticator, asked_thumbnail, client_address, named, path, wants_fresh, wishes
 from .sessions import Session, Sessions
 from .signed_query import QueryOffer, QueryServlet
-from .signing import Link, LinkExpired, LinkRefused, Media, expiry, valid_server_name
 
 LINK_EXPIRED = "DEV.AUTHMEDIA.LINK_EXPIRED"
 

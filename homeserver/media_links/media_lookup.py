@@ -13,7 +13,7 @@ from synapse.media._base import DEFAULT_MAX_TIMEOUT_MS, FileInfo, ThumbnailInfo
 from synapse.server import HomeServer
 from synapse.storage.databases.main.media_repository import LocalMedia
 
-from .signing import Media
+from media_protocol.signing import Media
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,11 +25,12 @@ from synapse.server import HomeServer
 from synapse.util.async_helpers import Linearizer
 from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
+from media_protocol.ranges import Span, Unsatisfiable, continues, requested_span, unchanged
+from media_protocol.signing import Media, Thumbnail
+
 from .body_producer import FileSender
 from .local_files import MediaFiles
 from .media_lookup import Finder, Original, Records
-from .ranges import Span, Unsatisfiable, continues, requested_span, unchanged
-from .signing import Media, Thumbnail
 
 # The same policy as Synapse's own download, which has it written into its servlet.
 _SANDBOX = (

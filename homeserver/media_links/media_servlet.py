@@ -11,9 +11,10 @@ from synapse.http.servlet import RestServlet
 from synapse.http.site import SynapseRequest
 from synapse.server import HomeServer
 
+from media_protocol.signing import Media
+
 from . import html_errors
 from .media_response import Delivery, Headers, clear_media_headers
-from .signing import Media
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 from twisted.internet.address import UNIXAddress
 
-from .signing import MAX_THUMBNAIL_SIDE, METHODS, PREFIX, Media, Thumbnail, parse_media, parse_mxc
+from media_protocol.signing import MAX_THUMBNAIL_SIDE, METHODS, PREFIX, Media, Thumbnail, parse_media, parse_mxc
 
 NAMES = "(?P<server_name>[^/]*)/(?P<media_id>[^/]*)"
 

@@ -31,7 +31,7 @@ from synapse.module_api import Requester
 from synapse.server import HomeServer
 from synapse.util.clock import Clock
 
-from .signing import Keyring, LinkAltered
+from media_protocol.signing import Keyring, LinkAltered
 
 # Logout must be felt within seconds; until then the store is asked once per session, not once per media.
 _CACHE_MS = 2000

@@ -18,12 +18,13 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
+from media_protocol.signing import PREFIX, LinkAltered
+
 from .config import MediaLinksConfig
 from .media_response import Delivery
 from .media_servlet import Grant, MediaServlet
 from .request_parsing import NAMES, asked_media, path
 from .sessions import Anchor, Session, Sessions, padded, token_digest
-from .signing import PREFIX, LinkAltered
 
 QUERY_PREFIX = f"{PREFIX}/query/"
 QUERY_EXPIRED = "DEV.AUTHMEDIA.QUERY_EXPIRED"

@@ -18,12 +18,13 @@ from synapse.http.site import SynapseRequest
 from synapse.rest.client import media
 from synapse.server import HomeServer
 
+from media_protocol.redaction import redact
+from media_protocol.signing import PREFIX
+
 from .config import MediaLinksConfig
 from .cookie import COOKIE_PATH, allow_credentials
 from .endpoints import Endpoints
-from .redaction import redact
 from .sessions import RevokedTokens
-from .signing import PREFIX
 
 # The longest that any browser keeps the answer to a preflight (https://fetch.spec.whatwg.org/#http-access-control-max-age).
 _PREFLIGHT_S = 86400

@@ -17,7 +17,7 @@ import atheris
 from synapse.api.errors import SynapseError
 from twisted.web.http_headers import Headers
 
-with atheris.instrument_imports(include=["authmedia", "media_links"]):
+with atheris.instrument_imports(include=["authmedia", "media_links", "media_protocol"]):
     from tests.unit import fake_browser as fake
     from tests.unit import support
 
@@ -32,7 +32,8 @@ with atheris.instrument_imports(include=["authmedia", "media_links"]):
     from authmedia.store import FileStore  # isort: skip
     from authmedia.traffic import Traffic  # isort: skip
     from media_links import cookie as cookies  # isort: skip
-    from media_links import ranges, request_parsing, sessions, signing
+    from media_links import request_parsing, sessions  # isort: skip
+    from media_protocol import ranges, signing
 
 KEYRING = signing.Keyring([("1", b"the secret of this homeserver...")])
 NOW = 1_800_000_000_000

@@ -12,7 +12,7 @@ import pytest
 from development.synapse import Synapse
 from media_links.cookie import SameSite, Ticket
 from media_links.sessions import Anchor, Session, token_digest
-from media_links.signing import Keyring
+from media_protocol.signing import Keyring
 from tests.homeserver.conftest import BASELINE_SECRETS
 from tests.homeserver.support import (
     NOT_SHOWN,

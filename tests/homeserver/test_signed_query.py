@@ -16,7 +16,7 @@ from synapse.api.errors import SynapseError
 
 from development.synapse import Synapse
 from media_links.signed_query import QueryServlet
-from media_links.signing import Keyring
+from media_protocol.signing import Keyring
 from tests.homeserver.conftest import BASELINE_SECRETS
 from tests.homeserver.support import (
     NOT_SHOWN,

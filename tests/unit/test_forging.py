@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from random import Random
 
-from media_links.signing import SIGNED_PREFIX, Keyring, Link, LinkExpired, LinkRefused, Media, Thumbnail
+from media_protocol.signing import SIGNED_PREFIX, Keyring, Link, LinkExpired, LinkRefused, Media, Thumbnail
 
 NOW = 1_800_000_000_000
 HOUR = 3_600_000

@@ -11,7 +11,7 @@ from synapse.config._base import ConfigError
 
 from media_links import MediaLinks, MediaLinksConfig
 from media_links.config import _KEYS
-from media_links.signing import Link, Media
+from media_protocol.signing import Link, Media
 
 SECRET = "a secret of thirty-two bytes or more"
 SECRETS = [{"id": "1", "secret": SECRET}]

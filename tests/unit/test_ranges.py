@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media_links.ranges import Span, Unsatisfiable, continues, requested_span, unchanged
+from media_protocol.ranges import Span, Unsatisfiable, continues, requested_span, unchanged
 
 TAG = '"abc-_DEF"'
 SIZES = st.integers(0, 10**13)

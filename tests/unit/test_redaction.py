@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media_links.redaction import redact
-from media_links.signing import PREFIX
+from media_protocol.redaction import redact
+from media_protocol.signing import PREFIX
 
 SECRETS = ("SESSIONHANDLE", "SIGNATURE", "TOKENID", "HASH")
 QUERIES = {

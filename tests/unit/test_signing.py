@@ -11,7 +11,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from media_links.signing import (
+from media_protocol.signing import (
     SIGNED_PREFIX,
     Keyring,
     Link,
