@@ -1,18 +1,10 @@
-"""Many small media in one answer, for a client that would else ask for each of them.
-
-The answer is a sequence of parts, each as soon as it is ready: a line of JSON that ends with a newline, and then
-exactly as many bytes as that line says.
-
-    {"part": 0, "status": 200, "type": "image/png", "length": 4711}
-    <4711 bytes>
-"""
+"""Many small media in one answer, each as soon as it is ready, for a client that would else ask for each of them."""
 
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
 
 import json
 import logging
-import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 
@@ -25,6 +17,7 @@ from synapse.module_api import JsonDict
 from synapse.server import HomeServer
 from synapse.util.async_helpers import concurrently_execute
 
+from media_protocol.bundle_format import BUNDLE_FULL, CONTENT_TYPE, part_head
 from media_protocol.signing import Media
 
 from .body_producer import Flow
@@ -35,9 +28,6 @@ from .request_parsing import Authenticator, path, wishes
 
 logger = logging.getLogger(__name__)
 
-CONTENT_TYPE = b"application/vnd.authmedia.bundle"
-BUNDLE_FULL = "DEV.AUTHMEDIA.BUNDLE_FULL"
-
 # How many parts are looked for at a time, how many are made, which is work for a processor, and how many are fetched
 # from other servers, which is waiting.
 _READY_AT_ONCE = 10
@@ -47,10 +37,6 @@ _FETCHED_AT_ONCE = 20
 # A bundle that is not read holds one part and one chunk in memory. Its client has that time for each chunk: 17 kbit/s.
 _CHUNK = 64 * 1024
 _STALLED_S = 30.0
-
-# A type without its parameters (https://www.rfc-editor.org/rfc/rfc9110#section-8.3.1), in lower case.
-_TYPE = re.compile(r"[a-z0-9!#$%&'*+.^_`|~-]+/[a-z0-9!#$%&'*+.^_`|~-]+")
-_LONGEST_TYPE = 100
 
 _Open = Callable[[SynapseRequest, Media], Awaitable[Opened | None]]
 
@@ -192,12 +178,4 @@ class _Bundle:
             await self._write(number, error.code, "application/json", json.dumps(body).encode())
 
     async def _write(self, number: int, status: int, content_type: str, content: bytes) -> None:
-        head = {"part": number, "status": status, "type": _essence(content_type), "length": len(content)}
-        await self._flow.write(json.dumps(head).encode() + b"\n" + content)
-
-
-def _essence(content_type: str) -> str:
-    """A type that a stranger has chosen, as short as clients expect the line that it stands in."""
-    essence = content_type.partition(";")[0].strip().lower()
-    known = len(essence) <= _LONGEST_TYPE and _TYPE.fullmatch(essence)
-    return essence if known else "application/octet-stream"
+        await self._flow.write(part_head(number, status, content_type, len(content)) + content)
