@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from synapse.config._base import Config, ConfigError
 from synapse.config.ratelimiting import RatelimitSettings
 
-from media_protocol.signing import KEY_ID, Keyring, valid_server_name
+from media_protocol.signing import KEY_ID_PATTERN, Keyring, is_server_name
 
 _KEYS = frozenset(
     {
@@ -121,7 +121,7 @@ def _secret(entry: object) -> tuple[str, bytes]:
     if not isinstance(entry, Mapping) or not set(entry) <= {"id", "secret", "secret_path"}:
         raise ConfigError("media_links: every entry of 'secrets' has an 'id' and either 'secret' or 'secret_path'")
     key_id = entry.get("id")
-    if not isinstance(key_id, str) or not re.fullmatch(KEY_ID, key_id):
+    if not isinstance(key_id, str) or not re.fullmatch(KEY_ID_PATTERN, key_id):
         raise ConfigError(
             "media_links: the 'id' of a secret must be a string of 1 to 32 letters, digits, '-' or '_' "
             "(write a number in quotes)"
@@ -201,7 +201,7 @@ def _origin(url: str) -> str | None:
         port = parts.port  # looked at here alone: a port out of range is found out only then
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or port == 0 or not valid_server_name(parts.netloc):
+    if parts.scheme not in ("http", "https") or port == 0 or not is_server_name(parts.netloc):
         return None
     if parts.path.strip("/") or parts.query or parts.fragment:
         return None

@@ -25,7 +25,7 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict
 from synapse.server import HomeServer
 
-from media_protocol.signing import PREFIX, Keyring, LinkAltered, expiry
+from media_protocol.signing import PREFIX, InvalidSignature, Keyring, bucketed_expiry_ms
 
 from .config import MediaLinksConfig
 from .html_errors import OTHER_SITE
@@ -80,13 +80,13 @@ class Ticket:
     def unseal(cls, keyring: Keyring, value: str) -> "Ticket":
         """Reads a cookie's value.
 
-        :raises LinkAltered: if it is none of ours.
+        :raises InvalidSignature: if it is none of ours.
         """
         try:
             expires_ms, same_site, origin, *parts = json.loads(keyring.open_token(value, _PURPOSE))
             return cls(Session.from_parts(*parts), expires_ms, SameSite(same_site), origin)
         except (TypeError, ValueError) as error:
-            raise LinkAltered from error
+            raise InvalidSignature from error
 
 
 class CookieServlet(RestServlet):
@@ -111,7 +111,9 @@ class CookieServlet(RestServlet):
         open_session = await self._sessions.of(requester)
         session, keyring = open_session.session, self._config.keyring
         now_ms = self._clock.time_msec()
-        uncapped_ms = expiry(now_ms, self._config.lifetime_ms, self._config.bucket_ms, session.seal(keyring))
+        uncapped_ms = bucketed_expiry_ms(
+            now_ms, self._config.lifetime_ms, self._config.bucket_ms, session.seal(keyring)
+        )
         expires_ms = open_session.cap(uncapped_ms)
         value = Ticket(session, expires_ms, same_site, _origin(request)).seal(keyring)
         # Browsers take SameSite=None and Partitioned from nobody who does not say Secure too.
@@ -150,7 +152,7 @@ class Tickets:
         for value in values[:_MOST]:
             try:
                 ticket = Ticket.unseal(self._keyring, value)
-            except LinkAltered:
+            except InvalidSignature:
                 continue
             if self.left_ms(ticket) and await self._sessions.is_alive(ticket.session):
                 _refuse_other_sites(request, ticket)

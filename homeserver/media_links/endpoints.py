@@ -17,7 +17,7 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
-from media_protocol.signing import Link, LinkExpired, LinkRefused, Media, expiry, valid_server_name
+from media_protocol.signing import ExpiredLink, InvalidLink, Link, Media, bucketed_expiry_ms, is_server_name
 
 from .bundle import BundleServlet
 from .config import MediaLinksConfig
@@ -55,7 +55,7 @@ class Minter:
         session = open_session.session.seal(self._config.keyring)
         now_ms = self._clock.time_msec()
         bucket_ms = 1 if fresh else self._config.bucket_ms
-        expires_ms = open_session.cap(expiry(now_ms, self._config.lifetime_ms, bucket_ms, session))
+        expires_ms = open_session.cap(bucketed_expiry_ms(now_ms, self._config.lifetime_ms, bucket_ms, session))
         base = self._base_url(request)
         address = client_address(request) if self._config.bind_ip else None
         missing = await self._missing(wanted)
@@ -77,7 +77,7 @@ class Minter:
         if isinstance(media, SynapseError):
             return media.error_dict(None)
         keyring = self._config.keyring
-        signed = keyring.sign(Link(keyring.signing_id, media, ends["expires_ts"], session), address)
+        signed = keyring.sign(Link(keyring.signing_key_id, media, ends["expires_ts"], session), address)
         return {"url": base + signed, **ends}
 
     async def _missing(self, wanted: list[Media | SynapseError]) -> set[str]:
@@ -99,7 +99,7 @@ class Minter:
         if self._config.base_url:
             return self._config.base_url
         host = (request.getHeader(b"Host") or b"").decode("ascii", errors="replace")
-        if not valid_server_name(host):
+        if not is_server_name(host):
             return self._public_url
         return f"{'https' if request.isSecure() else 'http'}://{host}"
 
@@ -204,9 +204,9 @@ class SignedServlet(MediaServlet):
         try:
             link = self._keyring.verify(request.uri, self._clock.time_msec(), address)
             session = Session.unseal(self._keyring, link.key_id, link.session)
-        except LinkExpired:
+        except ExpiredLink:
             raise SynapseError(403, "This link has expired; ask for a new one", LINK_EXPIRED) from None
-        except LinkRefused:
+        except InvalidLink:
             raise SynapseError(403, "This is not a link that can be used here", Codes.FORBIDDEN) from None
         if not await self._sessions.is_alive(session):
             raise SynapseError(403, "The session that this link belongs to has ended", Codes.FORBIDDEN)

@@ -25,7 +25,7 @@ from synapse.server import HomeServer
 from synapse.util.async_helpers import Linearizer
 from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
-from media_protocol.ranges import Span, Unsatisfiable, continues, requested_span, unchanged
+from media_protocol.ranges import ByteRange, RangeNotSatisfiable, if_range_matches, is_not_modified, parse_range
 from media_protocol.signing import Media, Thumbnail
 
 from .body_producer import FileSender
@@ -138,7 +138,7 @@ class Delivery:
         file = self._files.open_here(original.thumbnail_file(stored), stored.length) if stored else None
         return _opened_thumbnail(original, stored, file) if stored and file else None
 
-    # --- opening -----------------------------------------------------------------------------------------------------
+    # --- opening ------------------------------------------------------------------------------------------------------
 
     async def _open(self, original: Original, thumbnail: Thumbnail | None, reserve: Reserve = _unlimited) -> Opened:
         if thumbnail:
@@ -211,20 +211,20 @@ class Delivery:
             raise SynapseError(400, "No thumbnail can be made of this media", Codes.UNKNOWN)
         return await self._files.open_new(original.thumbnail_file(shape))
 
-    # --- answering ---------------------------------------------------------------------------------------------------
+    # --- answering ----------------------------------------------------------------------------------------------------
 
     async def _answer(self, request: SynapseRequest, opened: Opened) -> None:
         """Chooses the status and sends the body; the order of the checks is that of RFC 9110, section 13.2.2."""
-        if unchanged(header(request, "If-None-Match"), opened.tag):
+        if is_not_modified(header(request, "If-None-Match"), opened.tag):
             request.setResponseCode(NOT_MODIFIED)
             request.responseHeaders.removeHeader(b"Content-Length")
             finish_request(request)
             return
-        span = Span(0, opened.size)
-        if request.method == b"GET" and continues(header(request, "If-Range"), opened.tag):
+        span = ByteRange(0, opened.size)
+        if request.method == b"GET" and if_range_matches(header(request, "If-Range"), opened.tag):
             try:
-                part = requested_span(header(request, "Range"), opened.size)
-            except Unsatisfiable:
+                part = parse_range(header(request, "Range"), opened.size)
+            except RangeNotSatisfiable:
                 _refuse_range(request, opened.size)
                 return
             if part:

@@ -15,7 +15,15 @@ from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 from twisted.internet.address import UNIXAddress
 
-from media_protocol.signing import MAX_THUMBNAIL_SIDE, METHODS, PREFIX, Media, Thumbnail, parse_media, parse_mxc
+from media_protocol.signing import (
+    MAX_THUMBNAIL_SIDE,
+    PREFIX,
+    THUMBNAIL_METHODS,
+    Media,
+    Thumbnail,
+    parse_media,
+    parse_mxc,
+)
 
 NAMES = "(?P<server_name>[^/]*)/(?P<media_id>[^/]*)"
 
@@ -51,7 +59,7 @@ def thumbnail_of(wanted: Any) -> Thumbnail:
             400, f"'width' and 'height' must be whole numbers from 1 to {MAX_THUMBNAIL_SIDE}", Codes.INVALID_PARAM
         )
     method = wanted.get("method", "scale")
-    if method not in METHODS:
+    if method not in THUMBNAIL_METHODS:
         raise SynapseError(400, "'method' must be 'crop' or 'scale'", Codes.INVALID_PARAM)
     animated = wanted.get("animated", False)
     if not isinstance(animated, bool):

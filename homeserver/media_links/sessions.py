@@ -31,7 +31,7 @@ from synapse.module_api import Requester
 from synapse.server import HomeServer
 from synapse.util.clock import Clock
 
-from media_protocol.signing import Keyring, LinkAltered
+from media_protocol.signing import InvalidSignature, Keyring
 
 # Logout must be felt within seconds; until then the store is asked once per session, not once per media.
 _CACHE_MS = 2000
@@ -89,13 +89,13 @@ class Session:
     def unseal(cls, keyring: Keyring, key_id: str, handle: str) -> "Session":
         """Reads a session from its handle.
 
-        :raises LinkAltered: if the handle is not one that ``seal`` returned.
+        :raises InvalidSignature: if the handle is not one that ``seal`` returned.
         """
         try:
             anchor, user_id, anchor_id, login = json.loads(keyring.open(key_id, handle))
             return cls.from_parts(anchor, user_id, anchor_id, login)
         except ValueError as error:
-            raise LinkAltered from error
+            raise InvalidSignature from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ class Sessions:
             self._alive.set(session, known)
         return known
 
-    # --- which session it is -----------------------------------------------------------------------------------------
+    # --- which session it is ------------------------------------------------------------------------------------------
 
     def _of_application_service(self, user_id: str, service_id: str) -> Session:
         service = self._store.get_app_service_by_id(service_id)
@@ -214,7 +214,7 @@ class Sessions:
         )
         return str(max(rows, default=0))
 
-    # --- whether it lives --------------------------------------------------------------------------------------------
+    # --- whether it lives ---------------------------------------------------------------------------------------------
 
     async def _user_may(self, session: Session) -> bool:
         # A suspended user may still read, media included; Synapse's own download asks for the same three things.

@@ -18,7 +18,7 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
-from media_protocol.signing import PREFIX, LinkAltered
+from media_protocol.signing import PREFIX, InvalidSignature
 
 from .config import MediaLinksConfig
 from .media_response import Delivery
@@ -80,7 +80,7 @@ class QueryServlet(MediaServlet):
         refusal = SynapseError(403, "This is not a query that can be used here", Codes.FORBIDDEN)
         try:
             row_id = int(self._keyring.open_token(token_id, _PURPOSE))
-        except LinkAltered:
+        except InvalidSignature:
             raise refusal from None
         # Each time and not from a cache: a query dies with the very request that ends its access token.
         row = await self._store.db_pool.simple_select_one(

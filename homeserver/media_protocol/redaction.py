@@ -1,8 +1,8 @@
-"""Takes links and signed queries out of the addresses that are logged, however they are spelt.
+"""Redacts signed links and signed queries in request URIs, so that no log contains a URI that opens a media.
 
-A signed address opens its media for everyone who reads it in a log. Synapse logs the address of each request, also of
-one that it does not serve because a proxy or a person has changed its spelling; the address as it should have been is
-then still in there. So the decision is made on the decoded path, and nothing behind the media id is logged.
+Synapse logs the URI of each request, also of one that it does not serve because a proxy or a person has altered its
+spelling. The original URI can be recovered from such a one. So the decision is made on the decoded path, and nothing
+behind the media id is logged.
 """
 
 import re
@@ -13,39 +13,39 @@ from .signing import PREFIX
 
 REDACTED = "<redacted>"
 
-# How often an address may be percent-encoded over and over, before it stays out of the log unread.
+# A URI that is percent-encoded more often than this is redacted as a whole.
 _MAX_ENCODINGS = 8
-_KINDS = ("signed", "query")
-# Parameters that open a media, on whatever path they stand.
+_SECRET_ENDPOINTS = ("signed", "query")
+# Parameters that are secret on any path.
 _SECRET_PARAMETERS = ("sig=", "token_id=")
 _SEPARATOR = re.compile(r"[/\\]")
-# What server names and media ids are made of. A parameter needs at least its `=`, and so never fits.
-_NOT_OF_A_SERVER_NAME = re.compile(r"[^A-Za-z0-9.:\[\]-]")
-_NOT_OF_A_MEDIA_ID = re.compile(r"[^A-Za-z0-9_-]")
-_NOT_OF_A_PLAIN_PATH = re.compile(r"[^A-Za-z0-9._~:/-]")
+# The complements of what server names and media ids consist of. A parameter contains `=`, so neither contains one.
+_NON_SERVER_NAME_CHARACTER = re.compile(r"[^A-Za-z0-9.:\[\]-]")
+_NON_MEDIA_ID_CHARACTER = re.compile(r"[^A-Za-z0-9_-]")
+_NON_PATH_CHARACTER = re.compile(r"[^A-Za-z0-9._~:/-]")
 
 
 def redact(uri: str) -> str:
-    """Returns an address as it may be logged.
+    """Returns a URI as it may be logged.
 
-    :param uri: path and query as the client sent them.
+    :param uri: path and query as the client has sent them.
     """
     decoded = _decode(uri)
     if decoded is None:
         return REDACTED
-    names = _names_of_media(decoded)
-    if names:
-        kind, server_name, media_id, is_whole = names
-        return f"{PREFIX}/{kind}/{server_name}/{media_id}" + ("" if is_whole else f"?{REDACTED}")
+    media_path = _parse_media_path(decoded)
+    if media_path:
+        endpoint, server_name, media_id, is_complete = media_path
+        return f"{PREFIX}/{endpoint}/{server_name}/{media_id}" + ("" if is_complete else f"?{REDACTED}")
     if any(parameter in decoded.lower() for parameter in _SECRET_PARAMETERS):
-        return f"{_NOT_OF_A_PLAIN_PATH.split(uri, maxsplit=1)[0]}?{REDACTED}"
+        return f"{_NON_PATH_CHARACTER.split(uri, maxsplit=1)[0]}?{REDACTED}"
     return uri
 
 
 def _decode(uri: str) -> str | None:
-    """Decodes an address until nothing is left to decode, compatible forms of characters included.
+    """Removes percent-encoding until none is left, and replaces compatibility characters (Unicode's NFKC).
 
-    :returns: ``None`` if it is encoded too often.
+    :returns: ``None`` for a URI that is encoded more than ``_MAX_ENCODINGS`` times.
     """
     for _ in range(_MAX_ENCODINGS):
         decoded = unicodedata.normalize("NFKC", unquote(uri) if "%" in uri else uri)
@@ -55,16 +55,16 @@ def _decode(uri: str) -> str | None:
     return None
 
 
-def _names_of_media(decoded: str) -> tuple[str, str, str, bool] | None:
-    """Kind, server name and media id of an address that opens media, and whether it ends there."""
-    parts = [part for part in _SEPARATOR.split(decoded) if part not in ("", ".")]
-    for number in range(len(parts) - 1):
-        kind = parts[number + 1].lower()
-        if parts[number].lower() == "media" and kind in _KINDS:
-            server_name, media_id, *rest = [*parts[number + 2 : number + 5], "", ""][:3]
-            cut = _NOT_OF_A_SERVER_NAME.split(server_name, maxsplit=1)[0]
-            if cut != server_name:
-                return kind, cut, "", False
-            cut = _NOT_OF_A_MEDIA_ID.split(media_id, maxsplit=1)[0]
-            return kind, server_name, cut, cut == media_id and not any(rest)
+def _parse_media_path(decoded: str) -> tuple[str, str, str, bool] | None:
+    """Returns endpoint, server name and media id of a URI that opens a media, and whether nothing follows them."""
+    segments = [segment for segment in _SEPARATOR.split(decoded) if segment not in ("", ".")]
+    for index in range(len(segments) - 1):
+        endpoint = segments[index + 1].lower()
+        if segments[index].lower() == "media" and endpoint in _SECRET_ENDPOINTS:
+            server_name, media_id, *rest = [*segments[index + 2 : index + 5], "", ""][:3]
+            valid_part = _NON_SERVER_NAME_CHARACTER.split(server_name, maxsplit=1)[0]
+            if valid_part != server_name:
+                return endpoint, valid_part, "", False
+            valid_part = _NON_MEDIA_ID_CHARACTER.split(media_id, maxsplit=1)[0]
+            return endpoint, server_name, valid_part, valid_part == media_id and not any(rest)
     return None

@@ -1,13 +1,13 @@
-"""What a link grants, in one canonical form, signed.
+"""Signs and verifies links to media.
 
-A link's URL has exactly one spelling. To check one, its parts are read, the URL that *we* would have made from them is
-made again, signature included, and the two are compared as bytes in constant time. So nothing can be doubled, added,
-left out, re-ordered or encoded otherwise: whatever differs from our own spelling by one byte is not our link.
+A link's URL has exactly one spelling. To verify a link, the server parses its URL, signs the result anew and compares
+both URLs as bytes in constant time. A URL with a parameter that is added, repeated, omitted, reordered or encoded
+differently is therefore invalid, as is any URL that differs from the signed one by a single byte.
 
-Two keys are derived from each configured secret with HKDF (https://www.rfc-editor.org/rfc/rfc5869): one signs links
-with HMAC-SHA256 (https://www.rfc-editor.org/rfc/rfc2104), one hides the session in them with AES-SIV
-(https://www.rfc-editor.org/rfc/rfc5297), which is deterministic: the same session always gives the same handle, so the
-same link, so that a browser's HTTP cache knows it again.
+Two keys are derived from each configured secret with HKDF (https://www.rfc-editor.org/rfc/rfc5869). One signs links
+with HMAC-SHA256 (https://www.rfc-editor.org/rfc/rfc2104). The other encrypts the session in them with AES-SIV
+(https://www.rfc-editor.org/rfc/rfc5297), which is deterministic: a session has the same handle in all its links, so
+the URL of a media stays the same and the browser's HTTP cache is used.
 """
 
 import hashlib
@@ -29,15 +29,15 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
 SIGNED_PREFIX = PREFIX + "/signed/"
 
-KEY_ID = "[A-Za-z0-9_-]{1,32}"
+KEY_ID_PATTERN = "[A-Za-z0-9_-]{1,32}"
 MAX_THUMBNAIL_SIDE = 2048
-METHODS = ("crop", "scale")
+THUMBNAIL_METHODS = ("crop", "scale")
 
-# Part of what is signed, so that a later form of link can never be mistaken for this one.
+# Signed with each link, so that a signature of one version is invalid in every other version.
 _VERSION = "media_links 1"
 
 # https://spec.matrix.org/v1.16/appendices/#server-name
-# Every label of a name has a character, as Synapse has it too: names of dots alone are directories to its media store.
+# Labels are not empty, as in Synapse: its media store would take names like ".." for parent directories.
 _SERVER_NAME = re.compile(
     r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[(?P<ipv6>[0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?"
 )
@@ -45,27 +45,28 @@ _MAX_HOST_LENGTH = 255
 # https://spec.matrix.org/v1.16/client-server-api/#security-considerations-5
 _MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _QUERY = re.compile(
-    rf"k=(?P<key>{KEY_ID})&e=(?P<expires>[1-9][0-9]{{0,15}})&s=(?P<session>[A-Za-z0-9_-]{{1,1024}})"
+    rf"k=(?P<key>{KEY_ID_PATTERN})&e=(?P<expires>[1-9][0-9]{{0,15}})&s=(?P<session>[A-Za-z0-9_-]{{1,1024}})"
     r"(?:&w=(?P<width>[1-9][0-9]{0,3})&h=(?P<height>[1-9][0-9]{0,3})&m=(?P<method>crop|scale)(?P<animated>&a=1)?)?"
     r"(?P<download>&d=1)?&sig=[A-Za-z0-9_-]{43}"
 )
 
 
-class LinkRefused(Exception):
-    """A link that is not, or no longer, good."""
+class InvalidLink(Exception):
+    """A link that cannot be used: the base class of the errors below."""
 
 
-class LinkAltered(LinkRefused):
-    """Not a link that this server made, for this address."""
+class InvalidSignature(InvalidLink):
+    """A link that this server has not signed for this client address, or a handle that it has not sealed."""
 
 
-class LinkExpired(LinkRefused):
-    """A link that this server did make, and whose time is over."""
+class ExpiredLink(InvalidLink):
+    """A link with a valid signature whose expiry has passed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Thumbnail:
-    """The parameters of a thumbnail, see
+    """The parameters of a thumbnail, in pixels.
+
     https://spec.matrix.org/v1.16/client-server-api/#get_matrixclientv1mediathumbnailservernamemediaid
     """
 
@@ -77,7 +78,10 @@ class Thumbnail:
 
 @dataclass(frozen=True, slots=True)
 class Media:
-    """One media, or one thumbnail of it; to be shown, or to be saved as a file."""
+    """One media, or one thumbnail of it.
+
+    :param download: whether browsers are to save it as a file (``Content-Disposition: attachment``).
+    """
 
     server_name: str
     media_id: str
@@ -87,7 +91,12 @@ class Media:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """Everything that a link says: this media, until then, for that session."""
+    """What a link grants: one media, for a limited time, as long as a session exists.
+
+    :param key_id: the id of the secret that signs the link.
+    :param expires_ms: in milliseconds since 1970.
+    :param session: the handle of the session, as ``Keyring.seal`` has returned it.
+    """
 
     key_id: str
     media: Media
@@ -95,12 +104,12 @@ class Link:
     session: str
 
 
-def valid_server_name(name: str) -> bool:
-    """Whether this is a server name as Matrix knows them: a host or an address, and maybe a port."""
-    found = _SERVER_NAME.fullmatch(name)
-    if found is None or len(found["host"]) > _MAX_HOST_LENGTH:
+def is_server_name(name: str) -> bool:
+    """Whether a text is a Matrix server name: a host name or an IP address, and optionally a port."""
+    match = _SERVER_NAME.fullmatch(name)
+    if match is None or len(match["host"]) > _MAX_HOST_LENGTH:
         return False
-    return found["ipv6"] is None or _is_ipv6(found["ipv6"])
+    return match["ipv6"] is None or _is_ipv6(match["ipv6"])
 
 
 def _is_ipv6(text: str) -> bool:
@@ -112,9 +121,9 @@ def _is_ipv6(text: str) -> bool:
 
 
 def parse_mxc(uri: str) -> Media | None:
-    """Reads an ``mxc://`` URI (https://spec.matrix.org/v1.16/client-server-api/#matrix-content-mxc-uris).
+    """Parses an ``mxc://`` URI (https://spec.matrix.org/v1.16/client-server-api/#matrix-content-mxc-uris).
 
-    :returns: nothing where it is malformed.
+    :returns: ``None`` if it is malformed.
     """
     scheme, _, rest = uri.partition("://")
     server_name, _, media_id = rest.partition("/")
@@ -122,109 +131,119 @@ def parse_mxc(uri: str) -> Media | None:
 
 
 def parse_media(server_name: str, media_id: str) -> Media | None:
-    """Checks both halves of a media's name; gives nothing where one is malformed."""
-    if valid_server_name(server_name) and _MEDIA_ID.fullmatch(media_id):
+    """Validates the server name and the media id of a media.
+
+    :returns: ``None`` if one of them is malformed.
+    """
+    if is_server_name(server_name) and _MEDIA_ID.fullmatch(media_id):
         return Media(server_name, media_id)
     return None
 
 
-def expiry(now_ms: int, lifetime_ms: int, bucket_ms: int, session: str) -> int:
-    """When a link minted now expires: the same time for everything a session mints within one bucket.
+def bucketed_expiry_ms(now_ms: int, lifetime_ms: int, bucket_ms: int, session: str) -> int:
+    """Returns the expiry of a link that is minted now: the same for all links of a session within one time bucket.
 
-    A link lives at least ``lifetime_ms`` and at most ``lifetime_ms + bucket_ms``. Where a session's buckets begin is
-    drawn from its handle: if they all began together, all users would fetch all their media again at one moment.
+    A link is valid for at least ``lifetime_ms`` and at most ``lifetime_ms + bucket_ms``. The phase of a session's
+    buckets is derived from its handle. With one phase for all, all users would fetch their media anew at the same time.
+
+    :param now_ms: in milliseconds since 1970, as is the expiry.
+    :param session: the handle of the session.
     """
-    phase = int.from_bytes(hashlib.sha256(session.encode()).digest()[:8], "big") % bucket_ms
-    begun = (now_ms - phase) // bucket_ms
-    return (begun + 1) * bucket_ms + phase + lifetime_ms
+    phase_ms = int.from_bytes(hashlib.sha256(session.encode()).digest()[:8], "big") % bucket_ms
+    bucket = (now_ms - phase_ms) // bucket_ms
+    return (bucket + 1) * bucket_ms + phase_ms + lifetime_ms
 
 
 class Keyring:
-    """The secrets, of which the first one signs and all verify.
+    """The keys derived from the configured secrets: the first one signs, all of them verify.
 
     :param secrets: pairs of key id and secret.
     """
 
     def __init__(self, secrets: Iterable[tuple[str, bytes]]) -> None:
-        self._keys = {key_id: _Key(secret) for key_id, secret in secrets}
-        self.signing_id = next(iter(self._keys))
+        self._keys = {key_id: _DerivedKeys(secret) for key_id, secret in secrets}
+        self.signing_key_id = next(iter(self._keys))
 
     def __repr__(self) -> str:
         return f"Keyring({list(self._keys)})"
 
     def seal(self, session: bytes, purpose: str | None = None) -> str:
-        """Hides a session in an opaque handle, the same each time.
+        """Encrypts a session into an opaque handle, deterministically.
 
-        :param purpose: what else it is sealed for than a link; what was sealed for one purpose opens for no other.
+        :param purpose: what the handle is for; ``None`` for links. A handle opens for the purpose it was sealed for.
         """
-        return _encode(self._keys[self.signing_id].session.encrypt(session, _associated(purpose)))
+        cipher = self._keys[self.signing_key_id].session_cipher
+        return _base64url_encode(cipher.encrypt(session, _associated_data(purpose)))
 
     def open(self, key_id: str, handle: str, purpose: str | None = None) -> bytes:
-        """Gets a session back out of its handle.
+        """Decrypts a handle into the session.
 
-        :raises LinkAltered: if the handle is not one that ``seal`` made with this key, for this purpose.
+        :raises InvalidSignature: if ``seal`` has not returned this handle for this key and this purpose.
         """
         try:
-            return self._keys[key_id].session.decrypt(_decode(handle), _associated(purpose))
+            cipher = self._keys[key_id].session_cipher
+            return cipher.decrypt(_base64url_decode(handle), _associated_data(purpose))
         except (KeyError, InvalidTag, ValueError, Base64Error) as error:
-            raise LinkAltered from error
+            raise InvalidSignature from error
 
     def seal_token(self, content: bytes, purpose: str) -> str:
-        """A handle with its key's id before it, for where it stands alone."""
-        return f"{self.signing_id}.{self.seal(content, purpose)}"
+        """Returns ``seal``'s handle with the id of its key in front of it, to be used outside of a link."""
+        return f"{self.signing_key_id}.{self.seal(content, purpose)}"
 
     def open_token(self, token: str, purpose: str) -> bytes:
-        """Gets back what ``seal_token`` has hidden.
+        """Decrypts a token that ``seal_token`` has returned.
 
-        :raises LinkAltered:
+        :raises InvalidSignature: if it is any other text.
         """
         key_id, _, handle = token.partition(".")
         return self.open(key_id, handle, purpose)
 
     def sign(self, link: Link, address: str | None = None) -> str:
-        """Writes a link down and signs it.
+        """Signs a link.
 
-        :param address: the client's address, where links are bound to it; it is signed but does not stand in the URL.
+        :param address: the client's address, where links are bound to it; it is signed, but not part of the URL.
         :returns: path and query of the URL.
         """
-        signature = hmac.digest(self._keys[link.key_id].signature, _canonical(link, address), "sha256")
-        return f"{_unsigned(link)}&sig={_encode(signature)}"
+        signature = hmac.digest(self._keys[link.key_id].signing_key, _canonical_form(link, address), "sha256")
+        return f"{_unsigned_url(link)}&sig={_base64url_encode(signature)}"
 
     def verify(self, uri: bytes, now_ms: int, address: str | None = None) -> Link:
-        """Reads a link, if it is one of ours and still good.
+        """Parses a link and verifies its signature and its expiry, in this order.
 
-        :param uri: path and query exactly as they came over the wire.
+        :param uri: path and query exactly as the client has sent them.
+        :param now_ms: in milliseconds since 1970.
         :param address: the client's address, where links are bound to it.
-        :raises LinkAltered, LinkExpired:
+        :raises InvalidSignature:
+        :raises ExpiredLink:
         """
-        link = _read(uri)
+        link = _parse(uri)
         if link.key_id not in self._keys:
-            raise LinkAltered
+            raise InvalidSignature
         if not hmac.compare_digest(self.sign(link, address).encode("ascii"), uri):
-            raise LinkAltered
+            raise InvalidSignature
         if link.expires_ms <= now_ms:
-            raise LinkExpired
+            raise ExpiredLink
         return link
 
 
-class _Key:
+class _DerivedKeys:
     """The two keys that are derived from one secret."""
 
     def __init__(self, secret: bytes) -> None:
-        self.signature = _derive(secret, b"media_links signature", 32)
-        self.session = AESSIV(_derive(secret, b"media_links session", 64))
+        self.signing_key = _derive_key(secret, b"media_links signature", 32)
+        self.session_cipher = AESSIV(_derive_key(secret, b"media_links session", 64))
 
 
-def _associated(purpose: str | None) -> list[bytes] | None:
+def _associated_data(purpose: str | None) -> list[bytes] | None:
     return None if purpose is None else [purpose.encode("ascii")]
 
 
-def _derive(secret: bytes, purpose: bytes, length: int) -> bytes:
+def _derive_key(secret: bytes, purpose: bytes, length: int) -> bytes:
     return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(secret)
 
 
-def _canonical(link: Link, address: str | None) -> bytes:
-    """The bytes that are signed: a JSON array, in which no part can run into its neighbour."""
+def _canonical_form(link: Link, address: str | None) -> bytes:
+    """Returns the bytes that are signed: a JSON array, whose encoding is unambiguous."""
     media = link.media
     shape = media.thumbnail
     thumbnail = [shape.width, shape.height, shape.method, shape.animated] if shape else None
@@ -233,7 +252,7 @@ def _canonical(link: Link, address: str | None) -> bytes:
     return json.dumps(parts, separators=(",", ":")).encode("ascii")
 
 
-def _unsigned(link: Link) -> str:
+def _unsigned_url(link: Link) -> str:
     media = link.media
     shape = media.thumbnail
     path = f"{SIGNED_PREFIX}{quote(media.server_name, safe=':')}/{media.media_id}"
@@ -243,17 +262,20 @@ def _unsigned(link: Link) -> str:
     return f"{path}?{query}" + ("&d=1" if media.download else "")
 
 
-def _read(uri: bytes) -> Link:
-    """Takes a link apart, without believing any of it."""
+def _parse(uri: bytes) -> Link:
+    """Parses a link without verifying it.
+
+    :raises InvalidSignature: if it has not the form of a link.
+    """
     try:
         path, _, query = uri.decode("ascii").partition("?")
     except UnicodeDecodeError as error:
-        raise LinkAltered from error
+        raise InvalidSignature from error
     names = path.removeprefix(SIGNED_PREFIX).split("/")
     values = _QUERY.fullmatch(query)
     media = parse_media(unquote(names[0]), names[1]) if len(names) == 2 else None
     if values is None or media is None:
-        raise LinkAltered
+        raise InvalidSignature
     thumbnail = None
     if values["width"]:
         size = int(values["width"]), int(values["height"])
@@ -262,9 +284,9 @@ def _read(uri: bytes) -> Link:
     return Link(values["key"], media, int(values["expires"]), values["session"])
 
 
-def _encode(data: bytes) -> str:
+def _base64url_encode(data: bytes) -> str:
     return urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 
-def _decode(text: str) -> bytes:
+def _base64url_decode(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))

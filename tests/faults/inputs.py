@@ -30,7 +30,7 @@ def _tried() -> list[tuple[str, int, str, Callable[..., Any]]]:
             f"links altered in {len(forging.KINDS)} ways, no two alike",
             forged,
             "refused",
-            forging.test_what_is_forged_is_refused,
+            forging.test_forged_links_are_invalid,
         ),
         (
             "links altered on their way to a real Synapse",

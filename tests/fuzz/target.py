@@ -53,7 +53,7 @@ def link(data: bytes) -> None:
     """Nothing but what was granted is taken."""
     try:
         KEYRING.verify(data, NOW)
-    except signing.LinkRefused:
+    except signing.InvalidLink:
         return
     assert data == GRANTED.encode()
 
@@ -62,11 +62,11 @@ def span(data: bytes) -> None:
     """What a header asks for lies inside of the file."""
     size = int.from_bytes(data[:4], "big")
     header = data[4:].decode("latin-1")
-    ranges.unchanged(header, '"tag"')
-    ranges.continues(header, '"tag"')
+    ranges.is_not_modified(header, '"tag"')
+    ranges.if_range_matches(header, '"tag"')
     try:
-        found = ranges.requested_span(header, size)
-    except ranges.Unsatisfiable:
+        found = ranges.parse_range(header, size)
+    except ranges.RangeNotSatisfiable:
         return
     assert not found or (found.start >= 0 and found.length > 0 and found.start + found.length <= size)
 
@@ -130,7 +130,7 @@ def cookie(data: bytes) -> None:
     for value in cookies._cookies(request):
         try:
             assert cookies.Ticket.unseal(KEYRING, value) == TICKET
-        except signing.LinkAltered:
+        except signing.InvalidSignature:
             assert value != SEALED
 
 
