@@ -1,4 +1,4 @@
-"""Sends bytes at the pace of whoever takes them."""
+"""Writes response bodies at the pace at which clients read them."""
 
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
@@ -15,79 +15,85 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.python.threadpool import ThreadPool
 from zope.interface import implementer  # type: ignore[import-untyped]
 
-# Up to this size a file is read and written at once: handing it to a thread would cost more than reading it.
-_SMALL = 64 * 1024
-_CHUNK = 256 * 1024
-# How long somebody may take nothing at all before we hang up; Synapse's own downloads wait as long. A browser whose
-# video was paused for longer asks for the rest with a range.
-_STALLED_S = 90.0
+# Files up to this size are read on the reactor's thread: handing one to another thread costs more than reading it.
+_INLINE_BYTES = 64 * 1024
+_CHUNK_BYTES = 256 * 1024
+# How long a client may read nothing before the connection is aborted; Synapse's own downloads wait as long. A browser
+# whose video was paused for longer requests the rest as a range.
+_STALL_TIMEOUT_S = 90.0
 
 
 @implementer(IPushProducer)
-class Flow:
-    """Writes a body at the client's pace (https://docs.twisted.org/en/stable/core/howto/producers.html).
+class BodyProducer:
+    """Writes one response body with back-pressure (https://docs.twisted.org/en/stable/core/howto/producers.html).
 
-    :param chunk_bytes: how much is written before the client has to have taken it.
-    :param stall_s: seconds in which the client has to take that, or the connection is aborted.
+    A context manager: it is registered with the request inside of a ``with`` block.
+
+    :param chunk_bytes: how much is written before the producer waits for the client to read it.
+    :param stall_timeout_s: how long the client may take to read that before the connection is aborted.
     """
 
     def __init__(
-        self, clock: Clock, request: SynapseRequest, chunk_bytes: int = _CHUNK, stall_s: float | None = None
+        self,
+        clock: Clock,
+        request: SynapseRequest,
+        chunk_bytes: int = _CHUNK_BYTES,
+        stall_timeout_s: float | None = None,
     ) -> None:
         self._request = request
         self._chunk_bytes = chunk_bytes
-        self._stall_s = _STALLED_S if stall_s is None else stall_s
-        self._room = DeferredEvent(clock)
-        self._room.set()
-        # The connection says that it has room when all that was written is out. Were many to write at once, that would
-        # take longer than a client is waited for, also one that reads steadily.
-        self._turns = Linearizer("media_links_flow", clock)
-        #: Whether nobody is there any more.
-        self.stopped = request._disconnected
+        self._stall_timeout_s = _STALL_TIMEOUT_S if stall_timeout_s is None else stall_timeout_s
+        self._writable = DeferredEvent(clock)
+        self._writable.set()
+        # The transport becomes writable when all that was written is sent. With several writers at once this could
+        # take longer than the timeout, also for a client that reads steadily.
+        self._write_lock = Linearizer("media_links_write_lock", clock)
+        #: Whether the connection is closed.
+        self.is_closed = request._disconnected
 
-    def __enter__(self) -> "Flow":
-        if not self.stopped:
+    def __enter__(self) -> "BodyProducer":
+        if not self.is_closed:
             self._request.registerProducer(self, True)
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        if not self.stopped:
+        if not self.is_closed:
             self._request.unregisterProducer()
 
-    def turn(self) -> AbstractAsyncContextManager[None]:
-        """Waits, in ``async with``, for those that came before: several writers of one body write in turn."""
-        return self._turns.queue(None)
+    def write_lock(self) -> AbstractAsyncContextManager[None]:
+        """Returns a lock, first come first served, for several tasks that write one body."""
+        return self._write_lock.queue(None)
 
     async def write(self, content: bytes) -> None:
-        """Writes, and waits until there is room for more."""
+        """Writes the content in chunks, each when the connection is writable; nothing if it is closed."""
         for start in range(0, len(content), self._chunk_bytes):
-            await self._write(content[start : start + self._chunk_bytes])
+            await self._write_chunk(content[start : start + self._chunk_bytes])
 
-    async def _write(self, chunk: bytes) -> None:
-        if self.stopped:
+    async def _write_chunk(self, chunk: bytes) -> None:
+        if self.is_closed:
             return
         self._request.write(chunk)
-        if not await self._room.wait(self._stall_s):
-            self.stopped = True
-            # Not `loseConnection`, which would wait for the client to take what is already written.
+        if not await self._writable.wait(self._stall_timeout_s):
+            self.is_closed = True
+            # Not `loseConnection`, which would wait for the client to read what is already written.
             self._request.channel.forceAbortClient()
 
     def pauseProducing(self) -> None:
-        """Twisted: no more, for now."""
-        self._room.clear()
+        """Implements ``IPushProducer``: the connection's buffer is full."""
+        self._writable.clear()
 
     def resumeProducing(self) -> None:
-        """Twisted: there is room again."""
-        self._room.set()
+        """Implements ``IPushProducer``: the connection's buffer is empty."""
+        self._writable.set()
 
     def stopProducing(self) -> None:
-        """Twisted: the connection is gone."""
-        self.stopped = True
-        self._room.set()
+        """Implements ``IPushProducer``: the connection is closed."""
+        self.is_closed = True
+        self._writable.set()
 
 
 class FileSender:
-    """Sends files of any size with little memory: a chunk is read, in a thread, when the connection has room for it."""
+    """Sends files of any size with little memory: it reads a chunk, in a thread, when the connection is writable."""
 
     def __init__(self, reactor: ISynapseReactor, clock: Clock, threads: ThreadPool) -> None:
         self.clock = clock
@@ -95,33 +101,34 @@ class FileSender:
         self._threads = threads
 
     async def send(self, file: BinaryIO, length: int, request: SynapseRequest) -> bool:
-        """Sends so many bytes from where the file stands.
+        """Writes ``length`` bytes of a file to a response, from the file's position on.
 
-        :returns: whether all of it went out; if not, nobody is there any more.
+        :returns: whether all of them are written; otherwise the connection is closed.
+        :raises EOFError: if the file ends before.
         """
-        if length <= _SMALL:
-            request.write(_read(file, length))
+        if length <= _INLINE_BYTES:
+            request.write(_read_exactly(file, length))
             return True
-        with Flow(self.clock, request) as flow:
-            while length and not flow.stopped:
-                chunk = await self.read(file, min(_CHUNK, length))
+        with BodyProducer(self.clock, request) as producer:
+            while length and not producer.is_closed:
+                chunk = await self.read(file, min(_CHUNK_BYTES, length))
                 length -= len(chunk)
-                await flow.write(chunk)
-            return not flow.stopped
+                await producer.write(chunk)
+            return not producer.is_closed
 
     async def read(self, file: BinaryIO, length: int) -> bytes:
-        """So many bytes from where a file stands.
+        """Reads ``length`` bytes of a file, from its position on.
 
-        :raises EOFError: if there are fewer.
+        :raises EOFError: if the file ends before.
         """
-        if length <= _SMALL:
-            return _read(file, length)
-        return await defer_to_threadpool(self._reactor, self._threads, _read, file, length)
+        if length <= _INLINE_BYTES:
+            return _read_exactly(file, length)
+        return await defer_to_threadpool(self._reactor, self._threads, _read_exactly, file, length)
 
 
-def _read(file: BinaryIO, length: int) -> bytes:
-    chunk = file.read(length)
-    if len(chunk) < length:
-        # The length has been announced already: Synapse ends the connection, so that nobody takes a part for the whole.
+def _read_exactly(file: BinaryIO, length: int) -> bytes:
+    content = file.read(length)
+    if len(content) < length:
+        # `Content-Length` is sent already. Synapse closes the connection on this error, so the client sees a failure.
         raise EOFError("a media file ended before its recorded length")
-    return chunk
+    return content

@@ -1,4 +1,4 @@
-"""What every endpoint has in common that sends media to a browser without an ``Authorization`` header."""
+"""The base class of the endpoints that serve media to requests without an ``Authorization`` header."""
 
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
@@ -14,51 +14,54 @@ from synapse.server import HomeServer
 from media_protocol.signing import Media
 
 from . import html_errors
-from .media_response import Delivery, Headers, clear_media_headers
+from .media_response import HeaderChanges, MediaResponder, clear_media_headers
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """That somebody may have a media, and what the answer has to say because of how they proved it."""
+    """The permission to receive one media.
+
+    :param headers: of the response, as far as they depend on the kind of permission.
+    """
 
     media: Media
-    headers: Headers
+    headers: HeaderChanges
 
 
 class MediaServlet(RestServlet):
-    """Answers GET and HEAD with a media; how somebody proves that they may have it, each kind says in ``_admit``."""
+    """Answers GET and HEAD with media. Subclasses implement ``_authorize``."""
 
-    def __init__(self, hs: HomeServer, delivery: Delivery) -> None:
-        self._delivery = delivery
+    def __init__(self, hs: HomeServer, responder: MediaResponder) -> None:
+        self._responder = responder
         self._server_name = hs.hostname
 
     async def on_GET(self, request: SynapseRequest, server_name: str, media_id: str) -> None:
-        """A failure is a Matrix error, or a page where a person is looking."""
-        self._prepare(request)
+        """Sends the media, a Matrix error, or an HTML page if a person has opened the URL in a browser."""
+        self._set_common_headers(request)
         try:
-            grant = await self._admit(request, server_name, media_id)
-            await self._delivery.serve(request, grant.media, grant.headers)
+            grant = await self._authorize(request, server_name, media_id)
+            await self._responder.respond(request, grant.media, grant.headers)
         except Exception as error:
             if request.startedWriting:
                 raise
             clear_media_headers(request)
-            if not isinstance(error, SynapseError) or not html_errors.wants_page(request):
+            if not isinstance(error, SynapseError) or not html_errors.prefers_html(request):
                 raise
             for name, value in (error.headers or {}).items():
                 request.setHeader(name, value)
-            html_errors.show(request, error.code, error.errcode, self._server_name)
+            html_errors.respond(request, error.code, error.errcode, self._server_name)
 
-    def _prepare(self, request: SynapseRequest) -> None:
-        """The headers of whatever is answered, errors included."""
+    def _set_common_headers(self, request: SynapseRequest) -> None:
+        """Sets the headers of every response, errors included."""
         set_cors_headers(request)
         set_corp_headers(request)
         request.setHeader(b"Referrer-Policy", b"no-referrer")
         request.setHeader(b"Timing-Allow-Origin", b"*")
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
 
-    async def _admit(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
-        """Checks the proof.
+    async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
+        """Returns what the request is permitted to receive.
 
-        :raises SynapseError: where it does not hold.
+        :raises SynapseError: if that is nothing.
         """
         raise NotImplementedError

@@ -1,4 +1,4 @@
-"""What the endpoints read out of a request in the same way: who asks, from where, and for which media."""
+"""Parses what the endpoints' requests have in common: access token, client address, media and thumbnail parameters."""
 
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
@@ -25,20 +25,29 @@ from media_protocol.signing import (
     parse_mxc,
 )
 
-NAMES = "(?P<server_name>[^/]*)/(?P<media_id>[^/]*)"
+MEDIA_PATH = "(?P<server_name>[^/]*)/(?P<media_id>[^/]*)"
 
 _THUMBNAIL_PARAMETERS = (b"width", b"height", b"method", b"animated")
 
 
-def path(rest: str) -> list[re.Pattern[str]]:
-    """The ``PATTERNS`` of a servlet, for a path under our prefix."""
-    return [re.compile(f"^{re.escape(PREFIX)}/{rest}$")]
+def path_pattern(suffix: str) -> list[re.Pattern[str]]:
+    """Returns a servlet's ``PATTERNS`` for one path.
+
+    :param suffix: the path behind the prefix of this interface, as a regular expression.
+    """
+    return [re.compile(f"^{re.escape(PREFIX)}/{suffix}$")]
 
 
-def named(server_name: str, media_id: str) -> Media:
-    """The media that a path names.
+def header(request: SynapseRequest, name: str) -> str | None:
+    """Returns a request header, decoded as ISO 8859-1. Twisted decodes as UTF-8, which fails for other bytes."""
+    value: bytes | None = request.getHeader(name.encode("ascii"))
+    return None if value is None else value.decode("latin-1")
 
-    :raises SynapseError:
+
+def media_from_path(server_name: str, media_id: str) -> Media:
+    """Returns the media that a path names.
+
+    :raises SynapseError: 400 if a name is malformed.
     """
     media = parse_media(server_name, media_id)
     if media is None:
@@ -46,33 +55,33 @@ def named(server_name: str, media_id: str) -> Media:
     return media
 
 
-def thumbnail_of(wanted: Any) -> Thumbnail:
-    """Reads a thumbnail's parameters, as they stand in a batch.
+def parse_thumbnail(parameters: Any) -> Thumbnail:
+    """Parses the ``thumbnail`` of a batch entry.
 
-    :raises SynapseError:
+    :raises SynapseError: 400 if a parameter is missing or out of range.
     """
-    if not isinstance(wanted, dict):
+    if not isinstance(parameters, dict):
         raise SynapseError(400, "'thumbnail' must be an object", Codes.BAD_JSON)
-    sides = wanted.get("width"), wanted.get("height")
+    sides = parameters.get("width"), parameters.get("height")
     if not all(type(side) is int and 1 <= side <= MAX_THUMBNAIL_SIDE for side in sides):
         raise SynapseError(
             400, f"'width' and 'height' must be whole numbers from 1 to {MAX_THUMBNAIL_SIDE}", Codes.INVALID_PARAM
         )
-    method = wanted.get("method", "scale")
+    method = parameters.get("method", "scale")
     if method not in THUMBNAIL_METHODS:
         raise SynapseError(400, "'method' must be 'crop' or 'scale'", Codes.INVALID_PARAM)
-    animated = wanted.get("animated", False)
+    animated = parameters.get("animated", False)
     if not isinstance(animated, bool):
         raise SynapseError(400, "'animated' must be true or false", Codes.INVALID_PARAM)
-    return Thumbnail(wanted["width"], wanted["height"], method, animated)
+    return Thumbnail(parameters["width"], parameters["height"], method, animated)
 
 
-def asked_thumbnail(request: SynapseRequest) -> Thumbnail:
-    """Reads a thumbnail's parameters out of the query, named as at Matrix's own thumbnail endpoint.
+def thumbnail_from_query(request: SynapseRequest) -> Thumbnail:
+    """Parses a thumbnail's parameters from the query, with the names of Matrix's own thumbnail endpoint.
 
-    :raises SynapseError:
+    :raises SynapseError: 400 if a parameter is missing or out of range.
     """
-    return thumbnail_of(
+    return parse_thumbnail(
         {
             "width": parse_integer(request, "width", required=True),
             "height": parse_integer(request, "height", required=True),
@@ -82,34 +91,36 @@ def asked_thumbnail(request: SynapseRequest) -> Thumbnail:
     )
 
 
-def asked_media(request: SynapseRequest, server_name: str, media_id: str) -> Media:
-    """The media that a path names, or a thumbnail of it where the query has a thumbnail's parameters.
+def media_from_query(request: SynapseRequest, server_name: str, media_id: str) -> Media:
+    """Returns the media that a path names, or a thumbnail of it if the query has a thumbnail's parameters.
 
-    :raises SynapseError:
+    :raises SynapseError: 400 if a name or a parameter is malformed.
     """
-    media = named(server_name, media_id)
+    media = media_from_path(server_name, media_id)
     if not any(parameter in request.args for parameter in _THUMBNAIL_PARAMETERS):
         return media
-    return Media(media.server_name, media.media_id, asked_thumbnail(request))
+    return Media(media.server_name, media.media_id, thumbnail_from_query(request))
 
 
-def wishes(body: JsonDict, most: int) -> list[Media | SynapseError]:
-    """Reads the body of a batch or a bundle; of each entry what is wrong with it, if anything is.
+def parse_batch(body: JsonDict, limit: int) -> list[Media | SynapseError]:
+    """Parses the ``media`` of a request for links or for a bundle.
 
-    :raises SynapseError: if there are more than so many, or no list of them.
+    :param limit: the maximum number of entries.
+    :returns: for each entry its media, or the error that the response has in its place.
+    :raises SynapseError: 400 if ``media`` is no list, 413 if it is longer than the limit.
     """
     entries = body.get("media")
     if not isinstance(entries, list):
         raise SynapseError(400, "'media' must be a list", Codes.BAD_JSON)
-    if len(entries) > most:
-        raise SynapseError(413, f"At most {most} media can be asked for at once", Codes.TOO_LARGE)
-    return [_wish(entry) for entry in entries]
+    if len(entries) > limit:
+        raise SynapseError(413, f"At most {limit} media can be asked for at once", Codes.TOO_LARGE)
+    return [_parse_entry(entry) for entry in entries]
 
 
-def wants_fresh(body: JsonDict) -> bool:
-    """Whether the body of a batch asks for links that no cache knows yet.
+def parse_fresh(body: JsonDict) -> bool:
+    """Whether a request for links demands URLs that have not been minted before, and are in no cache.
 
-    :raises SynapseError:
+    :raises SynapseError: 400 if ``fresh`` is no boolean.
     """
     fresh = body.get("fresh", False)
     if not isinstance(fresh, bool):
@@ -117,7 +128,7 @@ def wants_fresh(body: JsonDict) -> bool:
     return fresh
 
 
-def _wish(entry: object) -> Media | SynapseError:
+def _parse_entry(entry: object) -> Media | SynapseError:
     if not isinstance(entry, dict):
         return SynapseError(400, "An entry of 'media' must be an object", Codes.BAD_JSON)
     mxc = entry.get("mxc")
@@ -130,22 +141,22 @@ def _wish(entry: object) -> Media | SynapseError:
     if not isinstance(download, bool):
         return SynapseError(400, "'download' must be true or false", Codes.BAD_JSON)
     try:
-        thumbnail = None if entry.get("thumbnail") is None else thumbnail_of(entry["thumbnail"])
+        thumbnail = None if entry.get("thumbnail") is None else parse_thumbnail(entry["thumbnail"])
     except SynapseError as error:
         return error
     return replace(media, thumbnail=thumbnail, download=download)
 
 
 class Authenticator:
-    """Knows clients by their access tokens, as Synapse does."""
+    """Authenticates clients by their access tokens, as Synapse does."""
 
     def __init__(self, hs: HomeServer) -> None:
         self._auth = hs.get_auth()
 
     async def authenticate(self, request: SynapseRequest) -> Requester:
-        """Who asks; and prepares the answer, which nobody may keep.
+        """Returns the requester, and forbids caches to store the response.
 
-        :raises SynapseError: without a good access token.
+        :raises SynapseError: 401 without a valid access token.
         """
         request.setHeader(b"Cache-Control", b"no-store")
         request.setHeader(b"Timing-Allow-Origin", b"*")
@@ -153,17 +164,17 @@ class Authenticator:
 
 
 def client_address(request: SynapseRequest) -> str:
-    """The client's address as Synapse sees it, which believes ``X-Forwarded-For`` only where it is told to.
+    """Returns the client's address as Synapse determines it: by ``X-Forwarded-For`` only where ``x_forwarded`` is set.
 
-    An IPv4 client of a dual-stack socket is the same client as on a plain one.
+    An IPv4-mapped IPv6 address (https://www.rfc-editor.org/rfc/rfc4291#section-2.5.5.2) is returned as IPv4.
 
-    :raises SynapseError: where nobody says it: nothing is bound to no address.
+    :raises SynapseError: 403 if the address is unknown, which it is behind a Unix socket without that header.
     """
-    known = request.getClientAddress()
-    if isinstance(known, UNIXAddress):
-        words = "Links are bound to addresses here, and yours is unknown: the reverse proxy must send X-Forwarded-For"
-        raise SynapseError(403, words, Codes.FORBIDDEN)
-    text: str = known.host
+    peer = request.getClientAddress()
+    if isinstance(peer, UNIXAddress):
+        message = "Links are bound to addresses here, and yours is unknown: the reverse proxy must send X-Forwarded-For"
+        raise SynapseError(403, message, Codes.FORBIDDEN)
+    text: str = peer.host
     try:
         address = ip_address(text)
     except ValueError:

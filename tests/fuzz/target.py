@@ -40,13 +40,13 @@ NOW = 1_800_000_000_000
 GRANTED = KEYRING.sign(
     signing.Link("1", signing.Media("localhost", "a" * 24, None), NOW + 3_600_000, KEYRING.seal(b"a session"))
 )
-TICKET = cookies.Ticket(
+PAYLOAD = cookies.CookiePayload(
     sessions.Session("@ana:localhost", sessions.Anchor.DEVICE, "DEVICE", "1"),
     NOW,
     cookies.SameSite.LAX,
     "https://a.test",
 )
-SEALED = TICKET.seal(KEYRING)
+SEALED = PAYLOAD.seal(KEYRING)
 
 
 def link(data: bytes) -> None:
@@ -127,9 +127,9 @@ async def _ask_for_two() -> None:
 def cookie(data: bytes) -> None:
     """Of all that a header says, nothing but what was sealed here is taken."""
     request = SimpleNamespace(requestHeaders=Headers({b"Cookie": [data]}))
-    for value in cookies._cookies(request):
+    for value in cookies._cookie_values(request):
         try:
-            assert cookies.Ticket.unseal(KEYRING, value) == TICKET
+            assert cookies.CookiePayload.unseal(KEYRING, value) == PAYLOAD
         except signing.InvalidSignature:
             assert value != SEALED
 
@@ -140,7 +140,7 @@ def wish(data: bytes) -> None:
         entry = json.loads(data)
     except (ValueError, RecursionError):
         return
-    media = request_parsing._wish(entry)
+    media = request_parsing._parse_entry(entry)
     if isinstance(media, SynapseError):
         assert 400 <= media.code < 500
         return

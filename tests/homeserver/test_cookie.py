@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from development.synapse import Synapse
-from media_links.cookie import SameSite, Ticket
+from media_links.cookie import CookiePayload, SameSite
 from media_links.sessions import Anchor, Session, token_digest
 from media_protocol.signing import Keyring
 from tests.homeserver.conftest import BASELINE_SECRETS
@@ -80,7 +80,7 @@ def get(synapse: Synapse, mxc: Mxc, shown: str, method: str = "GET", **headers: 
 def token_id(account: Account) -> str:
     """The row of the account's access token, out of its own cookie: tests know the secrets that it is sealed with."""
     value = cookie(account).partition("=")[2]
-    return Ticket.unseal(Keyring(SECRETS.items()), value).session.anchor_id
+    return CookiePayload.unseal(Keyring(SECRETS.items()), value).session.anchor_id
 
 
 def made(mia: Account, key_id: str = "new", **changes: Any) -> str:
@@ -91,8 +91,8 @@ def made(mia: Account, key_id: str = "new", **changes: Any) -> str:
         "same_site": SameSite.LAX,
         "origin": None,
     }
-    ticket = Ticket(**{**parts, **changes})
-    return f"media_links={ticket.seal(Keyring([(key_id, SECRETS[key_id])]))}"
+    payload = CookiePayload(**{**parts, **changes})
+    return f"media_links={payload.seal(Keyring([(key_id, SECRETS[key_id])]))}"
 
 
 # --- asking for it ----------------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import pytest
 
 from development.synapse import Synapse
-from media_links.signed_query import signature
+from media_links.signed_query import query_hash
 from tests.homeserver.support import (
     PAGE,
     PASSWORD,
@@ -545,7 +545,7 @@ def test_log_of_debugging_has_nothing_that_opens_a_media(brief: Synapse) -> None
     shown = account.http.post(f"{PREFIX}/cookie").headers["set-cookie"].partition(";")[0]
     offer = account.http.get(f"{PREFIX}/config").json()["signed_query"]
     asked = {"token_id": offer["token_id"], "time": str(offer["now_ms"])}
-    asked["h"] = signature(account.token, asked["time"])
+    asked["h"] = query_hash(account.token, asked["time"])
     to_query = f"{base}/query/{mxc.names}?{urlencode(asked)}"
     to_cookie = f"{base}/cookie/{mxc.names}"
     kinds: list[dict[str, str | bytes]] = [{}, dict(PAGE), {"Range": "bytes=0-9"}, {"X-Matrix": "x"}]

@@ -14,7 +14,7 @@ import pytest
 
 import media_links
 import media_protocol
-from media_links.request_parsing import NAMES, path
+from media_links.request_parsing import MEDIA_PATH, path_pattern
 
 # The longest line of a head that Twisted takes; a longer one it refuses.
 LONGEST = 16_384
@@ -41,7 +41,7 @@ def module_patterns() -> dict[str, tuple[re.Pattern[str], set[str]]]:
             if isinstance(value, re.Pattern):
                 short_name = module.__name__.rpartition(".")[2]
                 found[f"{short_name}.{name}"] = value, set(re.findall(rf"\b{name}\.(\w+)\(", source))
-    (servlet,) = path("signed/" + NAMES)
+    (servlet,) = path_pattern("signed/" + MEDIA_PATH)
     return {**found, "servlets": (servlet, {"match"})}
 
 
