@@ -1,45 +1,43 @@
 """Signed links to authenticated Matrix media: a module for the Synapse homeserver.
 
-A web client asks, with its access token, for links to some media. Each link is a plain URL that can stand in
-``<img src>`` or ``<video src>``: it needs no header, works for a limited time, for one media, for one session, and dies
-with that session. See ``README.md`` beside this package for how to install and configure it.
+A web client requests links to media with its access token. Each link is a URL for ``<img src>`` or ``<video src>`` that
+needs no header. It grants one media to one session for a limited time, and is invalid when the session has ended.
+``README.md`` beside this package says how to install and configure the module.
 
-The parts, from the inside out:
-
-- ``signing``: what a link grants, written down in one canonical form and signed. Knows nothing of Synapse.
-- ``ranges``: conditional and range requests (RFC 9110). Knows nothing of Synapse either.
 - ``config``: this module's section of ``homeserver.yaml``.
-- ``sessions``: the session a link belongs to, and whether it still lives.
-- ``finding``: media in the database, one by one or many at once, and at other servers.
-- ``bringing``: the files of media, whole or not at all.
-- ``delivery``: sends one media to somebody who may have it, however that was established.
-- ``requests`` and ``serving``: what endpoints have in common, before and after somebody is known.
-- ``endpoints``: the HTTP interface. ``pages``: what a person sees who opens a dead link.
-- ``cookie`` and ``signed_query``: two other ways to media that were proposed, to be compared with links; off unless
-  configured.
-- ``hooks``: the places where Synapse has to be told about all this.
+- ``endpoints``: the servlets, and minting links.
+- ``request_parsing``: what requests have in common. ``concurrency``: limits of requests in flight.
+- ``sessions``: the session that a link belongs to, and whether it still exists.
+- ``media_servlet``: the base class of servlets that send media. ``html_errors``: errors as pages.
+- ``media_response``: one media as a response. ``bundle``: many media in one response.
+- ``media_opener``: opens media and thumbnails. ``media_lookup``: finds them in the database and at other homeservers.
+- ``local_files``: their files. ``body_producer``: writes bodies at the pace at which clients read them.
+- ``cookie`` and ``signed_query``: baselines, which are disabled by default.
+- ``synapse_patches``: what Synapse's module API has no hook for.
+
+What depends on no server (signatures, ranges, the bundle's format) is in the package ``media_protocol``.
 """
 
 from synapse.module_api import JsonDict, ModuleApi
 
 from .config import MediaLinksConfig
-from .hooks import install
+from .synapse_patches import install
 
 __all__ = ["MediaLinks", "MediaLinksConfig"]
 __version__ = "0.1.0"
 
 
 class MediaLinks:
-    """The class to name in ``homeserver.yaml``, as ``module: media_links.MediaLinks``.
+    """The module's class, which ``homeserver.yaml`` names as ``module: media_links.MediaLinks``.
 
     See https://element-hq.github.io/synapse/latest/modules/index.html
     """
 
     def __init__(self, config: MediaLinksConfig, api: ModuleApi) -> None:
-        # The module API has no media and no way to add client endpoints, so this module needs the homeserver itself.
+        # The module API gives access neither to media nor to client endpoints, so this module needs the homeserver.
         install(api._hs, config)
 
     @staticmethod
     def parse_config(config: JsonDict) -> MediaLinksConfig:
-        """Reads this module's section of the configuration; Synapse calls it before anything is started."""
+        """Parses this module's section of the configuration. Synapse calls it before it starts."""
         return MediaLinksConfig.parse(config)

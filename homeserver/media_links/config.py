@@ -1,4 +1,4 @@
-"""This module's section of ``homeserver.yaml``."""
+"""Parses this module's section of ``homeserver.yaml``."""
 
 import math
 import re
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from synapse.config._base import Config, ConfigError
 from synapse.config.ratelimiting import RatelimitSettings
 
-from .signing import KEY_ID, Keyring, valid_server_name
+from media_protocol.signing import KEY_ID_PATTERN, Keyring, is_server_name
 
 _KEYS = frozenset(
     {
@@ -33,17 +33,17 @@ _KEYS = frozenset(
     }
 )
 _MIN_SECRET_BYTES = 32
-_MAX_LIFETIME_MS = 365 * 24 * 3600 * 1000
+_MAX_DURATION_MS = 365 * 24 * 3600 * 1000
 _MAX_BATCH = 1000
-_MAX_IN_FLIGHT = 10_000
-# What one answer may put into the memory of this process and of a client's page.
+_MAX_CONCURRENCY = 10_000
+# A bundle is held in the memory of the client's page, and each of its parts in the memory of this process.
 _MAX_BUNDLE_BYTES = 64 * 1024 * 1024
-_MAKE_A_SECRET = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
+_SECRET_COMMAND = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
 @dataclass(frozen=True)
 class MediaLinksConfig:
-    """What an administrator decided; ``README.md`` explains every key."""
+    """The configuration. ``README.md`` explains every key."""
 
     keyring: Keyring
     lifetime_ms: int
@@ -63,9 +63,9 @@ class MediaLinksConfig:
 
     @classmethod
     def parse(cls, config: Mapping[str, Any] | None) -> "MediaLinksConfig":
-        """Reads the section.
+        """Parses the section and sets the defaults.
 
-        :raises ConfigError: naming the key that is wrong and what it should be.
+        :raises ConfigError: with the name of the invalid key and the values that it may have.
         """
         config = config or {}
         if not isinstance(config, Mapping):
@@ -73,34 +73,34 @@ class MediaLinksConfig:
         unknown = sorted(set(map(str, config)) - _KEYS)
         if unknown:
             raise ConfigError(f"media_links: unknown key '{unknown[0]}'; the keys are: {', '.join(sorted(_KEYS))}")
-        part_bytes = _size(config, "bundle_part_bytes", "512K")
-        bundle_bytes = _size(config, "bundle_bytes", "8M")
+        part_bytes = _byte_size(config, "bundle_part_bytes", "512K")
+        bundle_bytes = _byte_size(config, "bundle_bytes", "8M")
         if part_bytes > bundle_bytes:
             raise ConfigError("media_links: 'bundle_part_bytes' must not be more than 'bundle_bytes'")
         return cls(
-            keyring=Keyring(_secrets(config.get("secrets"))),
-            lifetime_ms=_duration(config, "lifetime", "1h"),
-            bucket_ms=_duration(config, "bucket", "6h"),
-            batch_limit=_whole_number(config, "batch_limit", 100, _MAX_BATCH),
-            bind_ip=_switch(config, "bind_ip"),
-            base_url=_base_url(config.get("base_url")),
-            bundle_limit=_whole_number(config, "bundle_limit", 200, _MAX_BATCH),
+            keyring=Keyring(_parse_secrets(config.get("secrets"))),
+            lifetime_ms=_duration_ms(config, "lifetime", "1h"),
+            bucket_ms=_duration_ms(config, "bucket", "6h"),
+            batch_limit=_integer(config, "batch_limit", 100, _MAX_BATCH),
+            bind_ip=_boolean(config, "bind_ip"),
+            base_url=_parse_base_url(config.get("base_url")),
+            bundle_limit=_integer(config, "bundle_limit", 200, _MAX_BATCH),
             bundle_part_bytes=part_bytes,
             bundle_bytes=bundle_bytes,
-            bundles_per_user=_whole_number(config, "bundles_per_user", 10, _MAX_IN_FLIGHT),
-            bundles_at_once=_whole_number(config, "bundles_at_once", 100, _MAX_IN_FLIGHT),
-            rc_links=_rate_limit(config.get("rc_links")),
-            cookie=_switch(config, "cookie"),
-            signed_query=_switch(config, "signed_query"),
-            signed_query_window_ms=_duration(config, "signed_query_window", "5m"),
+            bundles_per_user=_integer(config, "bundles_per_user", 10, _MAX_CONCURRENCY),
+            bundles_at_once=_integer(config, "bundles_at_once", 100, _MAX_CONCURRENCY),
+            rc_links=_parse_rate_limit(config.get("rc_links")),
+            cookie=_boolean(config, "cookie"),
+            signed_query=_boolean(config, "signed_query"),
+            signed_query_window_ms=_duration_ms(config, "signed_query_window", "5m"),
         )
 
 
-def _secrets(entries: object) -> Iterable[tuple[str, bytes]]:
+def _parse_secrets(entries: object) -> Iterable[tuple[str, bytes]]:
     if not entries:
         raise ConfigError(
             "media_links: 'secrets' is missing; links are signed with it. Make one with\n"
-            f"    {_MAKE_A_SECRET}\n"
+            f"    {_SECRET_COMMAND}\n"
             "and put it into the module's config as\n"
             "    secrets:\n"
             '      - id: "1"\n'
@@ -110,18 +110,18 @@ def _secrets(entries: object) -> Iterable[tuple[str, bytes]]:
         raise ConfigError("media_links: 'secrets' must be a list of entries with 'id' and 'secret' or 'secret_path'")
     secrets: dict[str, bytes] = {}
     for entry in entries:
-        key_id, secret = _secret(entry)
+        key_id, secret = _parse_secret(entry)
         if key_id in secrets:
             raise ConfigError(f"media_links: two secrets have the id '{key_id}'; every id must be used once only")
         secrets[key_id] = secret
     return secrets.items()
 
 
-def _secret(entry: object) -> tuple[str, bytes]:
+def _parse_secret(entry: object) -> tuple[str, bytes]:
     if not isinstance(entry, Mapping) or not set(entry) <= {"id", "secret", "secret_path"}:
         raise ConfigError("media_links: every entry of 'secrets' has an 'id' and either 'secret' or 'secret_path'")
     key_id = entry.get("id")
-    if not isinstance(key_id, str) or not re.fullmatch(KEY_ID, key_id):
+    if not isinstance(key_id, str) or not re.fullmatch(KEY_ID_PATTERN, key_id):
         raise ConfigError(
             "media_links: the 'id' of a secret must be a string of 1 to 32 letters, digits, '-' or '_' "
             "(write a number in quotes)"
@@ -133,7 +133,7 @@ def _secret(entry: object) -> tuple[str, bytes]:
         raise ConfigError(f"media_links: secret '{key_id}' must be a string (write it in quotes)")
     if len(secret.encode()) < _MIN_SECRET_BYTES:
         raise ConfigError(
-            f"media_links: secret '{key_id}' is shorter than {_MIN_SECRET_BYTES} bytes; make one with {_MAKE_A_SECRET}"
+            f"media_links: secret '{key_id}' is shorter than {_MIN_SECRET_BYTES} bytes; make one with {_SECRET_COMMAND}"
         )
     return key_id, secret.encode()
 
@@ -147,19 +147,19 @@ def _read_secret(key_id: str, path: object) -> str:
         raise ConfigError(f"media_links: secret '{key_id}' cannot be read from '{path}': {error}") from error
 
 
-def _duration(config: Mapping[str, Any], key: str, default: str) -> int:
+def _duration_ms(config: Mapping[str, Any], key: str, default: str) -> int:
     try:
         milliseconds = Config.parse_duration(config.get(key, default))
     except (TypeError, ValueError, IndexError) as error:
         raise ConfigError(
             f"media_links: '{key}' must be a duration such as '10m', '1h' or a number of milliseconds"
         ) from error
-    if not 0 < milliseconds <= _MAX_LIFETIME_MS:
+    if not 0 < milliseconds <= _MAX_DURATION_MS:
         raise ConfigError(f"media_links: '{key}' must be longer than nothing and at most a year")
     return milliseconds
 
 
-def _size(config: Mapping[str, Any], key: str, default: str) -> int:
+def _byte_size(config: Mapping[str, Any], key: str, default: str) -> int:
     try:
         size = Config.parse_size(config.get(key, default))
     except (TypeError, ValueError, IndexError) as error:
@@ -169,53 +169,53 @@ def _size(config: Mapping[str, Any], key: str, default: str) -> int:
     return size
 
 
-def _whole_number(config: Mapping[str, Any], key: str, default: int, most: int) -> int:
+def _integer(config: Mapping[str, Any], key: str, default: int, maximum: int) -> int:
     value = config.get(key, default)
-    if type(value) is not int or not 1 <= value <= most:
-        raise ConfigError(f"media_links: '{key}' must be a whole number from 1 to {most}")
+    if type(value) is not int or not 1 <= value <= maximum:
+        raise ConfigError(f"media_links: '{key}' must be a whole number from 1 to {maximum}")
     return value
 
 
-def _switch(config: Mapping[str, Any], key: str) -> bool:
+def _boolean(config: Mapping[str, Any], key: str) -> bool:
     value = config.get(key, False)
     if not isinstance(value, bool):
         raise ConfigError(f"media_links: '{key}' must be true or false")
     return value
 
 
-def _base_url(value: object) -> str | None:
+def _parse_base_url(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
         raise ConfigError("media_links: 'base_url' must be a string such as 'https://matrix.example.org'")
-    origin = _origin(value)
+    origin = _parse_origin(value)
     if origin is None:
         raise ConfigError("media_links: 'base_url' must be an address without a path: 'https://matrix.example.org'")
     return origin
 
 
-def _origin(url: str) -> str | None:
-    """Scheme, host and port of an address that has nothing else."""
+def _parse_origin(url: str) -> str | None:
+    """Returns scheme, host and port of a URL; ``None`` if it has any other component."""
     try:
         parts = urlsplit(url)
-        port = parts.port  # looked at here alone: a port out of range is found out only then
+        port = parts.port  # raises the error of a port that is out of range
     except ValueError:
         return None
-    if parts.scheme not in ("http", "https") or port == 0 or not valid_server_name(parts.netloc):
+    if parts.scheme not in ("http", "https") or port == 0 or not is_server_name(parts.netloc):
         return None
     if parts.path.strip("/") or parts.query or parts.fragment:
         return None
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _rate_limit(value: object) -> RatelimitSettings:
+def _parse_rate_limit(value: object) -> RatelimitSettings:
     limits = {"per_second": 20.0, "burst_count": 200.0}
     if value is not None:
         if not isinstance(value, Mapping) or not set(value) <= set(limits):
             raise ConfigError("media_links: 'rc_links' has the keys 'per_second' and 'burst_count'")
         limits.update(value)
-    for key, number in limits.items():
-        if type(number) not in (int, float) or not 0 < number < math.inf:
+    for key, limit in limits.items():
+        if type(limit) not in (int, float) or not 0 < limit < math.inf:
             raise ConfigError(f"media_links: 'rc_links.{key}' must be a number greater than 0")
     if limits["burst_count"] < 1:
         raise ConfigError("media_links: 'rc_links.burst_count' must be at least 1")

@@ -1,8 +1,8 @@
-"""The baseline ``cookie``: a client turns its access token into a cookie, and the browser shows that for media.
+"""The baseline ``cookie``: a client exchanges its access token for a cookie, which the browser sends for media.
 
-The idea is that of MSC4250 (https://github.com/matrix-org/matrix-spec-proposals/pull/4250). There the cookie is had
-from ``/sync`` or ``/whoami`` and accepted by Matrix's own media endpoints; here both ends have paths of their own, so
-that a homeserver can be asked for either and nothing else of it changes.
+The idea is that of MSC4250 (https://github.com/matrix-org/matrix-spec-proposals/pull/4250). There ``/sync`` or
+``/whoami`` sets the cookie, and Matrix's own media endpoints accept it. Here both have paths of their own, because a
+module cannot change those endpoints.
 
 Cookies: https://datatracker.ietf.org/doc/draft-ietf-httpbis-rfc6265bis/, ``Partitioned``:
 https://developer.mozilla.org/en-US/docs/Web/Privacy/Guides/Privacy_sandbox/Partitioned_cookies
@@ -25,29 +25,31 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict
 from synapse.server import HomeServer
 
-from .config import MediaLinksConfig
-from .delivery import Delivery, Headers, header
-from .pages import OTHER_SITE
-from .requests import NAMES, Authenticator, asked_media, path
-from .serving import Grant, MediaServlet
-from .sessions import Session, Sessions, padded
-from .signing import PREFIX, Keyring, LinkAltered, expiry
+from media_protocol.signing import PREFIX, InvalidSignature, Keyring, bucketed_expiry_ms
 
-NAME = "media_links"
+from .config import MediaLinksConfig
+from .html_errors import OTHER_SITE
+from .media_response import HeaderChanges, MediaResponder
+from .media_servlet import Grant, MediaServlet
+from .request_parsing import MEDIA_PATH, Authenticator, header, media_from_query, path_pattern
+from .sessions import Session, Sessions, padded
+
+COOKIE_NAME = "media_links"
 COOKIE_PATH = f"{PREFIX}/cookie"
 
 _PURPOSE = "cookie"
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]{0,31}://[!-+\--~]{1,255}")
-# What an element asks for that shows a media (https://fetch.spec.whatwg.org/#concept-request-destination).
-_SHOWN = ("image", "video", "audio")
-_EMBEDDED_BY = b"Cross-Origin-Resource-Policy"
-_PICTURE = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
-# A browser may send a partitioned cookie and one that is not, both of our name; more than that is somebody's mischief.
-_MOST = 4
+# The request destinations of media elements (https://fetch.spec.whatwg.org/#concept-request-destination).
+_MEDIA_DESTINATIONS = ("image", "video", "audio")
+_RESOURCE_POLICY = b"Cross-Origin-Resource-Policy"
+_PROBE_SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
+# A browser has at most two cookies of this name from here, one of them partitioned. Other hosts of the domain can set
+# more, so the number of values that are decrypted is bounded.
+_MAX_COOKIES = 4
 
 
 class SameSite(StrEnum):
-    """From pages of which sites a browser sends the cookie; the names are those of the attribute."""
+    """The values of a cookie's attribute ``SameSite``: for pages of which sites the browser sends it."""
 
     STRICT = "Strict"
     LAX = "Lax"
@@ -55,10 +57,11 @@ class SameSite(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
-    """What stands in a cookie, sealed: it is readable, and can be made, by this homeserver alone.
+class CookiePayload:
+    """The content of a cookie. It is sealed, so that only this homeserver can read and create it.
 
-    :param origin: the page that asked for the cookie, with an access token; it may measure what it loads.
+    :param expires_ms: in milliseconds since 1970.
+    :param origin: of the page that requested the cookie, which may read the timing of the media that it loads.
     """
 
     session: Session
@@ -67,31 +70,34 @@ class Ticket:
     origin: str | None
 
     @property
-    def embedded_by(self) -> bytes:
-        """Pages of which sites may show what it opens, as ``Cross-Origin-Resource-Policy`` says it."""
+    def resource_policy(self) -> bytes:
+        """The ``Cross-Origin-Resource-Policy`` of media: pages of which sites may embed them."""
         return b"cross-origin" if self.same_site is SameSite.NONE else b"same-site"
 
     def seal(self, keyring: Keyring) -> str:
-        """The cookie's value: the same each time, so that ``Vary: Cookie`` does not empty the browser's cache."""
+        """Returns the cookie's value, which is deterministic.
+
+        With ``Vary: Cookie`` the browser's cache has no response for another value.
+        """
         return keyring.seal_token(padded([self.expires_ms, self.same_site, self.origin, *self.session.parts]), _PURPOSE)
 
     @classmethod
-    def unseal(cls, keyring: Keyring, value: str) -> "Ticket":
-        """Reads a cookie's value.
+    def unseal(cls, keyring: Keyring, value: str) -> "CookiePayload":
+        """Decrypts and parses a cookie's value.
 
-        :raises LinkAltered: if it is none of ours.
+        :raises InvalidSignature: if ``seal`` has not returned this value.
         """
         try:
             expires_ms, same_site, origin, *parts = json.loads(keyring.open_token(value, _PURPOSE))
             return cls(Session.from_parts(*parts), expires_ms, SameSite(same_site), origin)
         except (TypeError, ValueError) as error:
-            raise LinkAltered from error
+            raise InvalidSignature from error
 
 
 class CookieServlet(RestServlet):
-    """``POST cookie`` and ``DELETE cookie``: gives the browser its cookie, and takes it back."""
+    """``POST cookie`` and ``DELETE cookie``: sets the cookie, and expires it."""
 
-    PATTERNS = path("cookie")
+    PATTERNS = path_pattern("cookie")
 
     def __init__(
         self, hs: HomeServer, authenticator: Authenticator, sessions: Sessions, config: MediaLinksConfig
@@ -100,128 +106,130 @@ class CookieServlet(RestServlet):
         self._authenticator = authenticator
         self._sessions = sessions
         self._config = config
-        self._limit = Ratelimiter(hs.get_datastores().main, self._clock, config.rc_links)
+        self._rate_limit = Ratelimiter(hs.get_datastores().main, self._clock, config.rc_links)
 
     async def on_POST(self, request: SynapseRequest) -> tuple[int, JsonDict]:
-        """Sets a cookie for the session of the access token; the page sends this with ``credentials: "include"``."""
+        """Sets a cookie for the session of the access token. The page sends this with ``credentials: "include"``."""
         requester = await self._authenticator.authenticate(request)
-        same_site, partitioned = _kind(parse_json_object_from_request(request, allow_empty_body=True))
-        await self._limit.ratelimit(requester)
+        same_site, partitioned = _parse_attributes(parse_json_object_from_request(request, allow_empty_body=True))
+        await self._rate_limit.ratelimit(requester)
         open_session = await self._sessions.of(requester)
         session, keyring = open_session.session, self._config.keyring
         now_ms = self._clock.time_msec()
-        uncapped_ms = expiry(now_ms, self._config.lifetime_ms, self._config.bucket_ms, session.seal(keyring))
+        uncapped_ms = bucketed_expiry_ms(
+            now_ms, self._config.lifetime_ms, self._config.bucket_ms, session.seal(keyring)
+        )
         expires_ms = open_session.cap(uncapped_ms)
-        value = Ticket(session, expires_ms, same_site, _origin(request)).seal(keyring)
-        # Browsers take SameSite=None and Partitioned from nobody who does not say Secure too.
+        value = CookiePayload(session, expires_ms, same_site, _origin(request)).seal(keyring)
+        # Browsers reject SameSite=None and Partitioned without Secure.
         secure = same_site is SameSite.NONE or partitioned or request.isSecure()
-        left_ms = expires_ms - now_ms
-        _set_cookie(request, value, left_ms // 1000, same_site, secure=secure, partitioned=partitioned)
-        return 200, {"expires_in_ms": left_ms}
+        remaining_ms = expires_ms - now_ms
+        _set_cookie(request, value, remaining_ms // 1000, same_site, secure=secure, partitioned=partitioned)
+        return 200, {"expires_in_ms": remaining_ms}
 
     async def on_DELETE(self, request: SynapseRequest) -> tuple[int, JsonDict]:
-        """Has the browser forget the cookie; it would work until it expires or its session ends."""
+        """Makes the browser delete the cookie. A copy of it is valid until it expires or its session ends."""
         await self._authenticator.authenticate(request)
-        # Which kind it has we are not told, for the cookie's path lies below this one; what a browser cannot take here
-        # (Secure over plain HTTP, SameSite=Lax from another site) it leaves out.
+        # The browser does not send the cookie here, because the cookie's path is below this one. So all combinations of
+        # attributes are expired; the browser ignores those that it cannot accept, such as Secure over plain HTTP.
         _set_cookie(request, "", 0, SameSite.LAX, secure=False, partitioned=False)
         _set_cookie(request, "", 0, SameSite.NONE, secure=True, partitioned=False)
         _set_cookie(request, "", 0, SameSite.NONE, secure=True, partitioned=True)
         return 200, {}
 
 
-class Tickets:
-    """Reads what a cookie says that came along with a request."""
+class CookieReader:
+    """Reads and validates the cookies of requests."""
 
     def __init__(self, hs: HomeServer, sessions: Sessions, keyring: Keyring) -> None:
         self._clock = hs.get_clock()
         self._sessions = sessions
         self._keyring = keyring
 
-    async def read(self, request: SynapseRequest) -> Ticket:
-        """The ticket of the first cookie that is good: an old one may stand beside it.
+    async def read(self, request: SynapseRequest) -> CookiePayload:
+        """Returns the payload of the first valid cookie; expired ones may precede it.
 
-        :raises SynapseError: if none is, or it is not for the page that asks.
+        :raises SynapseError: 401 without a valid cookie, 403 if the page may not use it.
         """
-        values = list(_cookies(request))
+        values = list(_cookie_values(request))
         if not values:
             raise MissingClientTokenError("There is no cookie for media; ask for one")
-        for value in values[:_MOST]:
+        for value in values[:_MAX_COOKIES]:
             try:
-                ticket = Ticket.unseal(self._keyring, value)
-            except LinkAltered:
+                payload = CookiePayload.unseal(self._keyring, value)
+            except InvalidSignature:
                 continue
-            if self.left_ms(ticket) and await self._sessions.is_alive(ticket.session):
-                _refuse_other_sites(request, ticket)
-                return ticket
+            if self.remaining_ms(payload) and await self._sessions.is_alive(payload.session):
+                _check_fetch_site(request, payload)
+                return payload
         raise InvalidClientTokenError("This cookie has expired, or its session has ended; ask for a new one")
 
-    def left_ms(self, ticket: Ticket) -> int:
-        """For how many milliseconds it is good; 0 if it is no longer."""
-        return max(0, ticket.expires_ms - self._clock.time_msec())
+    def remaining_ms(self, payload: CookiePayload) -> int:
+        """Returns for how many milliseconds a cookie is still valid; 0 if it has expired."""
+        return max(0, payload.expires_ms - self._clock.time_msec())
 
 
 class CookieMediaServlet(MediaServlet):
-    """``GET cookie/{serverName}/{mediaId}``: a media, or a thumbnail of it, for a browser that shows the cookie.
+    """``GET cookie/{serverName}/{mediaId}``: a media, or a thumbnail of it, for a request with the cookie.
 
-    A cookie comes along whichever page asks. So nothing is answered here that lets a page *read* a media: there is no
-    ``Access-Control-Allow-Origin``, and pages of other sites can do nothing with the answer
-    (https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Cross-Origin-Resource-Policy) unless the
-    client itself is one, which it says by ``SameSite=None``.
+    The browser sends the cookie for every page. So no page may *read* media here: there is no
+    ``Access-Control-Allow-Origin``, and pages of other sites cannot embed media
+    (https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Cross-Origin-Resource-Policy) unless the client
+    has requested ``SameSite=None``, because it is such a page.
     """
 
-    PATTERNS = path("cookie/" + NAMES)
+    PATTERNS = path_pattern("cookie/" + MEDIA_PATH)
 
-    def __init__(self, hs: HomeServer, delivery: Delivery, tickets: Tickets) -> None:
-        super().__init__(hs, delivery)
-        self._tickets = tickets
+    def __init__(self, hs: HomeServer, responder: MediaResponder, reader: CookieReader) -> None:
+        super().__init__(hs, responder)
+        self._reader = reader
 
-    def _prepare(self, request: SynapseRequest) -> None:
-        super()._prepare(request)
-        _set_guards(request)
+    def _set_common_headers(self, request: SynapseRequest) -> None:
+        super()._set_common_headers(request)
+        _set_protective_headers(request)
         request.responseHeaders.removeHeader(b"Timing-Allow-Origin")
 
-    async def _admit(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
-        ticket = await self._tickets.read(request)
-        return Grant(asked_media(request, server_name, media_id), self._headers(ticket))
+    async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
+        payload = await self._reader.read(request)
+        return Grant(media_from_query(request, server_name, media_id), self._headers(payload))
 
-    def _headers(self, ticket: Ticket) -> Headers:
+    def _headers(self, payload: CookiePayload) -> HeaderChanges:
         return {
             b"Access-Control-Allow-Origin": None,
-            b"Cache-Control": f"private, max-age={self._tickets.left_ms(ticket) // 1000}".encode(),
-            _EMBEDDED_BY: ticket.embedded_by,
-            b"Timing-Allow-Origin": ticket.origin.encode() if ticket.origin else None,
+            b"Cache-Control": f"private, max-age={self._reader.remaining_ms(payload) // 1000}".encode(),
+            _RESOURCE_POLICY: payload.resource_policy,
+            b"Timing-Allow-Origin": payload.origin.encode() if payload.origin else None,
         }
 
 
-class CookiePictureServlet(RestServlet):
-    """``GET cookie/picture``: a picture of one pixel, to whom a media would be sent.
+class CookieProbeServlet(RestServlet):
+    """``GET cookie/picture``: an image of one pixel, sent if media would be.
 
-    No page is told whether the browser sends its cookie along; one that shows this picture knows.
+    By loading it, a page detects whether the browser sends the cookie.
     """
 
-    PATTERNS = path("cookie/picture")
+    PATTERNS = path_pattern("cookie/picture")
 
-    def __init__(self, tickets: Tickets) -> None:
-        self._tickets = tickets
+    def __init__(self, reader: CookieReader) -> None:
+        self._reader = reader
 
     async def on_GET(self, request: SynapseRequest) -> None:
-        """Never out of a cache: a cookie that came along once may not do so again."""
-        _set_guards(request)
+        """Sends the image. It is not cached, because the browser may not send the cookie the next time."""
+        _set_protective_headers(request)
         request.setHeader(b"Cache-Control", b"no-store")
-        ticket = await self._tickets.read(request)
-        request.setHeader(_EMBEDDED_BY, ticket.embedded_by)
+        payload = await self._reader.read(request)
+        request.setHeader(_RESOURCE_POLICY, payload.resource_policy)
         request.setHeader(b"Content-Type", b"image/svg+xml")
-        request.setHeader(b"Content-Length", str(len(_PICTURE)).encode())
-        request.write(_PICTURE)
+        request.setHeader(b"Content-Length", str(len(_PROBE_SVG)).encode())
+        request.write(_PROBE_SVG)
         finish_request(request)
 
 
 def allow_credentials(request: SynapseRequest) -> None:
-    """Lets a page of any origin send, and be given, cookies: https://fetch.spec.whatwg.org/#cors-protocol-and-credentials
+    """Allows pages of any origin to send and receive cookies: https://fetch.spec.whatwg.org/#cors-protocol-and-credentials
 
-    For the one path that gives out the cookie. It does nothing without an access token, which no browser adds by
-    itself, so a page gets nothing there by its visitor's cookies.
+    For the path that sets the cookie. It requires an access token, which browsers do not add by themselves, so cookies
+    alone give a page no access.
     """
     request.setHeader(b"Vary", b"Origin")
     origin = request.getHeader(b"Origin")
@@ -230,13 +238,13 @@ def allow_credentials(request: SynapseRequest) -> None:
         request.setHeader(b"Access-Control-Allow-Credentials", b"true")
 
 
-def _set_guards(request: SynapseRequest) -> None:
-    """The headers of whatever is answered to a cookie, errors included."""
+def _set_protective_headers(request: SynapseRequest) -> None:
+    """Sets the headers of every response to a request with a cookie, errors included."""
     request.setHeader(b"Vary", b"Cookie")
-    request.setHeader(_EMBEDDED_BY, b"same-site")
+    request.setHeader(_RESOURCE_POLICY, b"same-site")
 
 
-def _kind(body: JsonDict) -> tuple[SameSite, bool]:
+def _parse_attributes(body: JsonDict) -> tuple[SameSite, bool]:
     same_site = body.get("same_site", SameSite.LAX)
     if same_site not in list(SameSite):
         raise SynapseError(400, "'same_site' must be 'Strict', 'Lax' or 'None'", Codes.INVALID_PARAM)
@@ -249,34 +257,42 @@ def _kind(body: JsonDict) -> tuple[SameSite, bool]:
 def _set_cookie(
     request: SynapseRequest, value: str, max_age_s: int, same_site: SameSite, *, secure: bool, partitioned: bool
 ) -> None:
-    """Adds a ``Set-Cookie``; Twisted's own way to do so does not know ``Partitioned``."""
-    parts = [f"{NAME}={value}", f"Path={COOKIE_PATH}/", f"Max-Age={max_age_s}", "HttpOnly", f"SameSite={same_site}"]
+    """Adds a ``Set-Cookie`` header. Twisted's ``addCookie`` does not support ``Partitioned``."""
+    parts = [
+        f"{COOKIE_NAME}={value}",
+        f"Path={COOKIE_PATH}/",
+        f"Max-Age={max_age_s}",
+        "HttpOnly",
+        f"SameSite={same_site}",
+    ]
     parts += ["Secure"] * secure + ["Partitioned"] * partitioned
     request.responseHeaders.addRawHeader(b"Set-Cookie", "; ".join(parts).encode("ascii"))
 
 
-def _cookies(request: SynapseRequest) -> Iterator[str]:
-    """The values of all cookies of our name; Twisted keeps but one of them."""
+def _cookie_values(request: SynapseRequest) -> Iterator[str]:
+    """Yields the values of all cookies of this name. Twisted's ``getCookie`` returns one of them."""
     for line in request.requestHeaders.getRawHeaders(b"Cookie") or []:
         for pair in line.decode("latin-1").split(";"):
             name, _, value = pair.strip().partition("=")
-            if name == NAME:
+            if name == COOKIE_NAME:
                 yield value
 
 
 def _origin(request: SynapseRequest) -> str | None:
-    """The page that asks, where it has an origin to be named by (a sandboxed one has not)."""
+    """Returns the origin of the page; ``None`` for an opaque origin, such as that of a sandboxed frame."""
     origin = header(request, "Origin")
     return origin if origin and _ORIGIN.fullmatch(origin) else None
 
 
-def _refuse_other_sites(request: SynapseRequest, ticket: Ticket) -> None:
-    """Pages of other sites have no business here, but for a client that is one; and that shows media and no more.
+def _check_fetch_site(request: SynapseRequest, payload: CookiePayload) -> None:
+    """Refuses requests of pages of other sites, except for the media elements of a client that is on another site.
 
-    Browsers say where a request comes from (https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site)
-    even where they send a cookie: with SameSite=Lax to whoever follows a link from elsewhere, with None to every page.
+    A browser may send the cookie with such a request: with SameSite=Lax for a link that the user follows, with None for
+    all. It names the site (https://developer.mozilla.org/en-US/docs/Web/HTTP/Reference/Headers/Sec-Fetch-Site).
+
+    :raises SynapseError: 403
     """
     if header(request, "Sec-Fetch-Site") != "cross-site":
         return
-    if ticket.same_site is not SameSite.NONE or header(request, "Sec-Fetch-Dest") not in _SHOWN:
+    if payload.same_site is not SameSite.NONE or header(request, "Sec-Fetch-Dest") not in _MEDIA_DESTINATIONS:
         raise SynapseError(403, "This cookie is not for pages of other sites", OTHER_SITE)

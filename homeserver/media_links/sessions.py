@@ -1,17 +1,18 @@
-"""The session that a link belongs to, and whether it still lives.
+"""Identifies the session that a link belongs to, and tells whether it still exists.
 
-A link must die with the session that asked for it, and stay dead when the same user signs in again, be it with the same
-device id. So a session is named by something that is new in each login, and that a renewed access token leaves as it
-is. The link carries it in a sealed handle: any worker can look it up, and no user id stands in a URL.
+A link is invalid when the session that requested it has ended, and stays invalid when the same user signs in again,
+even with the same device id. So a session is identified by something that changes with each login and that the renewal
+of an access token leaves unchanged. The link contains it in a sealed handle: any worker can look the session up, and
+the URL reveals no user id.
 
 ========================  ============================================================================================
-the session has           it is named by
+the session has           it is identified by
 ========================  ============================================================================================
-an access token that is   the token's row and a digest of the token; row ids alone can be used again after a restart
+an access token that is   the token's row and a digest of the token; row ids alone are reused after a restart
 never renewed
-an access token that is   the device and its revision: the last change that Synapse recorded of it, which a login and
-renewed (refresh token)   a logout are, and a renewal is not. Renaming the device is one too; its links are then dead
-                          though the session lives, and clients ask for new ones
+an access token that is   the device and its revision: the last change of it that Synapse has recorded. Logins and
+renewed (refresh token)   logouts are recorded, renewals are not. Renaming the device is, so it invalidates links of a
+                          session that still exists, and clients request new ones
 no token in the database  the device and its revision (delegated authentication, guests)
 an application service's  the service's id and a digest of its token
 token
@@ -31,15 +32,15 @@ from synapse.module_api import Requester
 from synapse.server import HomeServer
 from synapse.util.clock import Clock
 
-from .signing import Keyring, LinkAltered
+from media_protocol.signing import InvalidSignature, Keyring
 
-# Logout must be felt within seconds; until then the store is asked once per session, not once per media.
+# A logout takes effect within this time. Without a cache, each media would cost a query.
 _CACHE_MS = 2000
 _CACHE_SIZE = 10_000
 
-# Handles come in steps of this many bytes, so that their length says little about the length of a user's name.
-_PADDING = 32
-# Of a token's SHA-256. 96 bits are far more than two tokens will ever share.
+# Handles are padded to a multiple of this, so that their length reveals little of the length of a user id.
+_PADDING_BYTES = 32
+# Of a token's SHA-256: 96 bits, so that two tokens have different digests.
 _DIGEST_BYTES = 12
 
 Key = TypeVar("Key")
@@ -47,7 +48,7 @@ Value = TypeVar("Value")
 
 
 class Anchor(StrEnum):
-    """What a session hangs on, and dies with."""
+    """What a session depends on: it ends when this is deleted."""
 
     TOKEN = "t"
     RENEWED_TOKEN = "r"
@@ -60,7 +61,7 @@ class Session:
     """A user's session.
 
     :param anchor_id: the access token's row, the device's id or the application service's id.
-    :param login: what is new in each login: a digest of the token, or the device's revision.
+    :param login: what changes with each login: a digest of the token, or the device's revision.
     """
 
     user_id: str
@@ -70,75 +71,75 @@ class Session:
 
     @property
     def parts(self) -> list[str]:
-        """The arguments of ``from_parts``."""
+        """Its fields, as arguments for ``from_parts``."""
         return [self.anchor, self.user_id, self.anchor_id, self.login]
 
     @classmethod
     def from_parts(cls, anchor: str, user_id: str, anchor_id: str, login: str) -> "Session":
         """Creates the session that ``parts`` were read from.
 
-        :raises ValueError: if there is no such kind of anchor.
+        :raises ValueError: if the kind of anchor is unknown.
         """
         return cls(str(user_id), Anchor(anchor), str(anchor_id), str(login))
 
     def seal(self, keyring: Keyring) -> str:
-        """Returns the handle that stands for this session in its links."""
+        """Returns the handle that identifies this session in links."""
         return keyring.seal(padded(self.parts))
 
     @classmethod
     def unseal(cls, keyring: Keyring, key_id: str, handle: str) -> "Session":
-        """Reads a session from its handle.
+        """Decrypts and parses a handle.
 
-        :raises LinkAltered: if the handle is not one that ``seal`` returned.
+        :raises InvalidSignature: if the handle is not one that ``seal`` returned.
         """
         try:
             anchor, user_id, anchor_id, login = json.loads(keyring.open(key_id, handle))
             return cls.from_parts(anchor, user_id, anchor_id, login)
         except ValueError as error:
-            raise LinkAltered from error
+            raise InvalidSignature from error
 
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
     """The session that a request was made in.
 
-    :param valid_until_ms: when it ends by itself, in milliseconds since 1970; ``None`` if it does not.
+    :param valid_until_ms: when it expires, in milliseconds since 1970; ``None`` if it does not.
     """
 
     session: Session
     valid_until_ms: int | None = None
 
     def cap(self, expires_ms: int) -> int:
-        """Returns the expiry of what outlives its session in no case."""
+        """Returns an expiry that is not later than the session's own."""
         return expires_ms if self.valid_until_ms is None else min(expires_ms, self.valid_until_ms)
 
 
 def padded(value: object) -> bytes:
-    """JSON followed by blanks up to the next multiple of a fixed length, to be sealed."""
+    """Returns a value as JSON, padded with spaces to a multiple of a fixed length, to be sealed."""
     text = json.dumps(value, separators=(",", ":")).encode()
-    return text.ljust(-(-len(text) // _PADDING) * _PADDING)
+    return text.ljust(-(-len(text) // _PADDING_BYTES) * _PADDING_BYTES)
 
 
 def token_digest(token: str) -> str:
-    """A digest that tells two access tokens apart. It is sealed wherever it is sent."""
+    """Returns a truncated SHA-256 of an access token. It is sealed wherever it is sent."""
     return urlsafe_b64encode(hashlib.sha256(token.encode()).digest()[:_DIGEST_BYTES]).decode("ascii")
 
 
 class Sessions:
-    """Names sessions, and tells from the database whether they live, at most once in two seconds for each."""
+    """Identifies sessions, and tells whether they still exist, with at most one query in two seconds for each."""
 
     def __init__(self, hs: HomeServer) -> None:
         self._api = hs.get_module_api()
         self._clock = hs.get_clock()
         self._store = hs.get_datastores().main
         self._account_validity = hs.get_account_validity_handler()
-        self._tokens: _RecentAnswers[int, tuple[str, int | None, int | None]] = _RecentAnswers(self._clock)
-        self._alive: _RecentAnswers[Session, bool] = _RecentAnswers(self._clock)
+        self._tokens: _ExpiringCache[int, tuple[str, int | None, int | None]] = _ExpiringCache(self._clock)
+        self._alive: _ExpiringCache[Session, bool] = _ExpiringCache(self._clock)
 
     async def of(self, requester: Requester) -> OpenSession:
         """Returns the session that a request with an access token was made in.
 
-        :raises SynapseError: where nothing would end the session, so nothing could end its links.
+        :raises SynapseError: 403 if nothing could end the session, and so its links.
         """
         user_id = requester.user.to_string()
         if requester.app_service_id is not None:
@@ -151,11 +152,11 @@ class Sessions:
         """Whether Synapse would still let this session download media."""
         known = self._alive.get(session)
         if known is None:
-            known = await self._user_may(session) and await self._holds(session)
+            known = await self._user_is_allowed(session) and await self._anchor_exists(session)
             self._alive.set(session, known)
         return known
 
-    # --- which session it is -----------------------------------------------------------------------------------------
+    # --- identifying --------------------------------------------------------------------------------------------------
 
     def _of_application_service(self, user_id: str, service_id: str) -> Session:
         service = self._store.get_app_service_by_id(service_id)
@@ -189,7 +190,7 @@ class Sessions:
             allow_none=True,
             desc="media_links_session_token",
         )
-        if row is None:  # it ended since Synapse authenticated it
+        if row is None:  # deleted since Synapse has authenticated it
             raise SynapseError(401, "This access token has ended", Codes.UNKNOWN_TOKEN)
         token, refresh_token_id, valid_until_ms = row
         return token, refresh_token_id, valid_until_ms
@@ -205,7 +206,7 @@ class Sessions:
         return min((end for end in row or () if end is not None), default=None)
 
     async def _revision(self, user_id: str, device_id: str) -> str:
-        """The last change of a device that Synapse has recorded; it keeps one row for each."""
+        """Returns the last change of a device that Synapse has recorded, in its one row for each device."""
         rows = await self._store.db_pool.simple_select_onecol(
             table="device_lists_stream",
             keyvalues={"user_id": user_id, "device_id": device_id},
@@ -214,38 +215,38 @@ class Sessions:
         )
         return str(max(rows, default=0))
 
-    # --- whether it lives --------------------------------------------------------------------------------------------
+    # --- checking -----------------------------------------------------------------------------------------------------
 
-    async def _user_may(self, session: Session) -> bool:
-        # A suspended user may still read, media included; Synapse's own download asks for the same three things.
+    async def _user_is_allowed(self, session: Session) -> bool:
+        # Synapse's own download checks the same three conditions. A suspended user may still read media.
         user = await self._api.get_userinfo_by_id(session.user_id)
         if user is None:
-            # The user that an application service itself acts as is often registered nowhere.
+            # The sender of an application service is often not registered as a user.
             return session.anchor is Anchor.APPLICATION_SERVICE
         if user.is_deactivated or user.locked:
             return False
         return not await self._account_validity.is_user_expired(session.user_id)
 
-    async def _holds(self, session: Session) -> bool:
+    async def _anchor_exists(self, session: Session) -> bool:
         if session.anchor is Anchor.APPLICATION_SERVICE:
-            return self._service_holds(session)
+            return self._service_exists(session)
         if session.anchor is Anchor.TOKEN:
-            return await self._token_holds(session)
-        if not await self._device_holds(session):
+            return await self._token_exists(session)
+        if not await self._device_exists(session):
             return False
         return session.anchor is Anchor.DEVICE or await self._is_renewable(session)
 
-    def _service_holds(self, session: Session) -> bool:
+    def _service_exists(self, session: Session) -> bool:
         service = self._store.get_app_service_by_id(session.anchor_id)
         return service is not None and token_digest(service.token) == session.login
 
-    async def _device_holds(self, session: Session) -> bool:
-        # What Synapse caches is typed by a mypy plugin of its own.
+    async def _device_exists(self, session: Session) -> bool:
+        # Synapse's own mypy plugin types its cached methods.
         device = await self._store.get_device(session.user_id, session.anchor_id)  # type: ignore[call-arg]
         return device is not None and await self._revision(session.user_id, session.anchor_id) == session.login
 
     async def _is_renewable(self, session: Session) -> bool:
-        """Whether the device has a refresh token that can still be used."""
+        """Whether the device has a refresh token that has not expired."""
         rows = await self._store.db_pool.simple_select_list(
             table="refresh_tokens",
             keyvalues={"user_id": session.user_id, "device_id": session.anchor_id},
@@ -255,7 +256,7 @@ class Sessions:
         now_ms = self._clock.time_msec()
         return any(all(end is None or end > now_ms for end in row) for row in rows)
 
-    async def _token_holds(self, session: Session) -> bool:
+    async def _token_exists(self, session: Session) -> bool:
         row = await self._store.db_pool.simple_select_one(
             table="access_tokens",
             keyvalues={"id": int(session.anchor_id)},
@@ -273,10 +274,10 @@ class Sessions:
 
 
 class RevokedTokens:
-    """Gives a device a new revision when its tokens are deleted and the device stays.
+    """Records a change of a device when its tokens are deleted and the device is not.
 
-    A password reset by an administrator whose own device has the same id does that. Synapse records no change of the
-    device then, so a login that follows would find it as it was.
+    A password reset by an administrator whose own device has the same id does that. Synapse itself records no change
+    then, so after the next login the device would have the same revision.
     """
 
     def __init__(self, hs: HomeServer) -> None:
@@ -289,8 +290,8 @@ class RevokedTokens:
             await self._devices().notify_device_update(user_id, [device_id])
 
 
-class _RecentAnswers(Generic[Key, Value]):
-    """A cache whose entries are used for two seconds; the oldest entry is evicted first."""
+class _ExpiringCache(Generic[Key, Value]):
+    """A cache whose entries expire after two seconds. The oldest entry is evicted first."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -18,7 +18,7 @@ import atheris
 from synapse.api.errors import SynapseError
 from twisted.web.http_headers import Headers
 
-with atheris.instrument_imports(include=["authmedia", "media_links"]):
+with atheris.instrument_imports(include=["authmedia", "media_links", "media_protocol"]):
     from tests.unit import fake_browser as fake
     from tests.unit import support
 
@@ -33,27 +33,28 @@ with atheris.instrument_imports(include=["authmedia", "media_links"]):
     from authmedia.transport.file_store import FileStore  # isort: skip
     from authmedia.traffic import Traffic  # isort: skip
     from media_links import cookie as cookies  # isort: skip
-    from media_links import ranges, requests, sessions, signing
+    from media_links import request_parsing, sessions  # isort: skip
+    from media_protocol import ranges, signing
 
 KEYRING = signing.Keyring([("1", b"the secret of this homeserver...")])
 NOW = 1_800_000_000_000
 GRANTED = KEYRING.sign(
     signing.Link("1", signing.Media("localhost", "a" * 24, None), NOW + 3_600_000, KEYRING.seal(b"a session"))
 )
-TICKET = cookies.Ticket(
+PAYLOAD = cookies.CookiePayload(
     sessions.Session("@ana:localhost", sessions.Anchor.DEVICE, "DEVICE", "1"),
     NOW,
     cookies.SameSite.LAX,
     "https://a.test",
 )
-SEALED = TICKET.seal(KEYRING)
+SEALED = PAYLOAD.seal(KEYRING)
 
 
 def link(data: bytes) -> None:
     """Nothing but what was granted is taken."""
     try:
         KEYRING.verify(data, NOW)
-    except signing.LinkRefused:
+    except signing.InvalidLink:
         return
     assert data == GRANTED.encode()
 
@@ -62,11 +63,11 @@ def span(data: bytes) -> None:
     """What a header asks for lies inside of the file."""
     size = int.from_bytes(data[:4], "big")
     header = data[4:].decode("latin-1")
-    ranges.unchanged(header, '"tag"')
-    ranges.continues(header, '"tag"')
+    ranges.is_not_modified(header, '"tag"')
+    ranges.if_range_matches(header, '"tag"')
     try:
-        found = ranges.requested_span(header, size)
-    except ranges.Unsatisfiable:
+        found = ranges.parse_range(header, size)
+    except ranges.RangeNotSatisfiable:
         return
     assert not found or (found.start >= 0 and found.length > 0 and found.start + found.length <= size)
 
@@ -127,10 +128,10 @@ async def _ask_for_two() -> None:
 def cookie(data: bytes) -> None:
     """Of all that a header says, nothing but what was sealed here is taken."""
     request = SimpleNamespace(requestHeaders=Headers({b"Cookie": [data]}))
-    for value in cookies._cookies(request):
+    for value in cookies._cookie_values(request):
         try:
-            assert cookies.Ticket.unseal(KEYRING, value) == TICKET
-        except signing.LinkAltered:
+            assert cookies.CookiePayload.unseal(KEYRING, value) == PAYLOAD
+        except signing.InvalidSignature:
             assert value != SEALED
 
 
@@ -140,7 +141,7 @@ def wish(data: bytes) -> None:
         entry = json.loads(data)
     except (ValueError, RecursionError):
         return
-    media = requests._wish(entry)
+    media = request_parsing._parse_entry(entry)
     if isinstance(media, SynapseError):
         assert 400 <= media.code < 500
         return

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from development.synapse import Federation, Synapse
-from tests.homeserver.support import Account, Mxc, certificate_files, listener, picture
+from tests.homeserver.support import Account, Mxc, certificate_files, listener, noise, picture
 from tests.relay import free_port
 
+FILM = noise(300_000, "film")
 QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
 BASELINE_SECRETS = {
     "new": "a new secret, of thirty-two bytes or more",
@@ -156,6 +157,22 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Synap
 def ana(synapse: Synapse) -> Account:
     """Somebody for the tests that leave a session as it is."""
     return Account.new(synapse)
+
+
+@pytest.fixture(scope="module")
+def mia(baselines: Synapse) -> Account:
+    """An account on `baselines`, for tests that do not end its session."""
+    return Account.new(baselines)
+
+
+@pytest.fixture(scope="module")
+def video(mia: Account) -> Mxc:
+    return mia.upload(FILM, "video/mp4", "film.mp4")
+
+
+@pytest.fixture(scope="module")
+def still(mia: Account) -> Mxc:
+    return mia.upload(picture(), "image/png", "still.png")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,9 @@
 """The module with short patience, loaded by a homeserver of the tests in the place of the real one."""
 
-from media_links import MediaLinks, bringing, bundle, sending
+from media_links import MediaLinks, body_producer, bundle, local_files
 
 __all__ = ["MediaLinks"]
 
-sending._STALLED_S = 0.5
-bundle._STALLED_S = 0.5
-bringing._ARRIVAL_TRIES = 6
+body_producer._STALL_TIMEOUT_S = 0.5
+bundle._STALL_TIMEOUT_S = 0.5
+local_files._MAX_POLLS = 6

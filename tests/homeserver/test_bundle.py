@@ -12,17 +12,7 @@ import pytest
 
 from development.synapse import Synapse
 from tests.homeserver.conftest import QUICK, running
-from tests.homeserver.support import (
-    PREFIX,
-    Account,
-    Mxc,
-    log_with,
-    noise,
-    on_linux,
-    open_media,
-    picture,
-    wait_for,
-)
+from tests.homeserver.support import PREFIX, Account, Mxc, log_with, noise, on_linux, open_media, picture, wait_for
 from tests.relay import free_port
 
 # One of Synapse's own sizes.

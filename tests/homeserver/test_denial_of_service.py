@@ -12,7 +12,7 @@ from PIL import Image
 from tests.evidence.load.process import memory_bytes
 
 from development.synapse import Synapse
-from tests.homeserver import test_cookie, test_signed_query
+from tests.homeserver import cookies, signed_queries
 from tests.homeserver.conftest import QUICK, running
 from tests.homeserver.support import PREFIX, Account, Answer, Mxc, noise, on_linux, picture, send, wait_for
 from tests.homeserver.test_bundle import asked, bundle, errors
@@ -28,11 +28,11 @@ def _by_link(account: Account, mxc: Mxc, headers: dict[str, str]) -> Answer:
 
 
 def _by_cookie(account: Account, mxc: Mxc, headers: dict[str, str]) -> Answer:
-    return test_cookie.get(account.synapse, mxc, test_cookie.cookie(account), **headers)
+    return cookies.get(account.synapse, mxc, cookies.cookie(account), **headers)
 
 
 def _by_signed_query(account: Account, mxc: Mxc, headers: dict[str, str]) -> Answer:
-    return test_signed_query.get(account.synapse, mxc, test_signed_query.signed(account), **headers)
+    return signed_queries.get(account.synapse, mxc, signed_queries.signed(account), **headers)
 
 
 PROOFS = {"link": _by_link, "cookie": _by_cookie, "signed_query": _by_signed_query}

@@ -73,6 +73,8 @@ def test_every_endpoint_is_described() -> None:
     described = set(yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8"))["paths"])
     there = set()
     for file in MODULE.glob("*.py"):
-        for path in re.findall(r'PATTERNS = path\("([^"]*)"(?: \+ NAMES)?\)', file.read_text(encoding="utf-8")):
+        for path in re.findall(
+            r'PATTERNS = path_pattern\("([^"]*)"(?: \+ MEDIA_PATH)?\)', file.read_text(encoding="utf-8")
+        ):
             there.add("/" + path + ("{serverName}/{mediaId}" if path.endswith("/") else ""))
     assert there == described

@@ -9,7 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from development.synapse import Synapse
-from media_links.sending import Flow
+from media_links.body_producer import BodyProducer
 from tests.homeserver.support import (
     PAGE,
     Account,
@@ -83,8 +83,8 @@ def test_person_who_opens_an_incomplete_file_is_told_when_to_come_again(impatien
 
 def test_nothing_is_begun_for_who_has_hung_up_already() -> None:
     """Such a request has no connection any more that could be asked for room."""
-    with Flow(Mock(), Mock(spec=["_disconnected"], _disconnected=True)) as flow:
-        assert flow.stopped
+    with BodyProducer(Mock(), Mock(spec=["_disconnected"], _disconnected=True)) as producer:
+        assert producer.is_closed
 
 
 def test_file_that_is_still_being_written(impatient: Synapse, eva: Account) -> None:

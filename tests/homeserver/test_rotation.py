@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from development.synapse import Synapse
-from media_links.signing import Keyring
+from media_protocol.signing import Keyring
 from tests.homeserver.conftest import QUICK
 from tests.homeserver.support import Account, send
 from tests.relay import free_port

@@ -127,7 +127,7 @@ def other_homeserver(homeserver: Homeserver, demo: Demo, tmp_path: Path) -> Iter
         yield other
 
 
-# --- what is in the room ---------------------------------------------------------------------------------------------
+# --- what is in the room ----------------------------------------------------------------------------------------------
 
 
 def test_the_room_has_24_people_with_names_and_avatars(room: Room, media: dict[str, samples.Sample]) -> None:
@@ -212,7 +212,7 @@ def test_nobody_else_can_read_passwords_and_tokens(homeserver: Homeserver, demo:
         assert stat.S_IMODE((homeserver.seed_directory / name).stat().st_mode) == 0o600
 
 
-# --- seeding again ---------------------------------------------------------------------------------------------------
+# --- seeding again ----------------------------------------------------------------------------------------------------
 
 
 def test_seeding_again_changes_nothing(homeserver: Homeserver, demo: Demo, room: Room) -> None:
@@ -297,7 +297,7 @@ def _assert_whole(homeserver: Homeserver, demo: Demo) -> None:
     assert len(media) == len(samples.samples(homeserver.seed_directory)) == homeserver.count_media()
 
 
-# --- what can be wrong -----------------------------------------------------------------------------------------------
+# --- what can be wrong ------------------------------------------------------------------------------------------------
 
 
 def test_a_homeserver_that_is_not_there_is_told_with_what_to_do(tmp_path: Path) -> None:
@@ -313,7 +313,7 @@ def test_lost_passwords_are_told_with_what_to_do(homeserver: Homeserver, demo: D
         seed(homeserver.synapse.base_url, homeserver.synapse.register, directory=tmp_path)
 
 
-# --- the samples -----------------------------------------------------------------------------------------------------
+# --- the samples ------------------------------------------------------------------------------------------------------
 
 
 def test_pictures_are_drawn_alike_every_time() -> None:

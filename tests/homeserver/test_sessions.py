@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from development.synapse import Synapse
-from tests.homeserver import test_cookie
+from tests.homeserver import cookies
 from tests.homeserver.conftest import QUICK, running
 from tests.homeserver.support import PASSWORD, PREFIX, Account, Mxc, picture, send, wait_for
 from tests.relay import free_port
@@ -50,10 +50,10 @@ def refresh(account: Account, refresh_token: str) -> tuple[Account, str]:
 
 def proofs(account: Account, mxc: Mxc) -> dict[str, Callable[[], int]]:
     """A link and a cookie of one session, each to be tried again and again: gives the status."""
-    link, cookie = account.link(mxc), test_cookie.cookie(account)
+    link, cookie = account.link(mxc), cookies.cookie(account)
     return {
         "link": lambda: send(link).status,
-        "cookie": lambda: test_cookie.get(account.synapse, mxc, cookie).status,
+        "cookie": lambda: cookies.get(account.synapse, mxc, cookie).status,
     }
 
 

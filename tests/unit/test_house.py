@@ -38,6 +38,7 @@ MISSING = {"typing", "dataclasses", "enum", "contextlib", "urllib", "weakref", "
 @pytest.mark.parametrize(
     "command",
     [
+        ["mypy", "homeserver/media_protocol"],
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
         ["mypy", "pyapp", "homeserver/media_links", "homeserver/development", "web", "tools", "build.py"],

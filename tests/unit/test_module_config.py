@@ -11,7 +11,7 @@ from synapse.config._base import ConfigError
 
 from media_links import MediaLinks, MediaLinksConfig
 from media_links.config import _KEYS
-from media_links.signing import Link, Media
+from media_protocol.signing import Link, Media
 
 SECRET = "a secret of thirty-two bytes or more"
 SECRETS = [{"id": "1", "secret": SECRET}]
@@ -29,7 +29,7 @@ def complaint(config: Any) -> str:
 
 def test_defaults() -> None:
     config = parse()
-    assert config.keyring.signing_id == "1"
+    assert config.keyring.signing_key_id == "1"
     assert (config.lifetime_ms, config.bucket_ms) == (3_600_000, 21_600_000)
     assert config.batch_limit == 100
     assert config.bind_ip is False
@@ -60,7 +60,7 @@ def test_everything(tmp_path: Path) -> None:
         signed_query=True,
         signed_query_window="90s",
     )
-    assert config.keyring.signing_id == "new"
+    assert config.keyring.signing_key_id == "new"
     assert (config.lifetime_ms, config.bucket_ms) == (600_000, 90_000)
     assert (config.batch_limit, config.bind_ip) == (1000, True)
     assert config.base_url == "https://matrix.example.org:8448"
@@ -89,7 +89,7 @@ def test_secret_from_a_file_is_the_same_secret(tmp_path: Path) -> None:
 def test_first_secret_signs_and_each_is_its_own() -> None:
     other = {"id": "2", "secret": SECRET + "!"}
     one, two = parse(secrets=[*SECRETS, other]).keyring, parse(secrets=[other, *SECRETS]).keyring
-    assert (one.signing_id, two.signing_id) == ("1", "2")
+    assert (one.signing_key_id, two.signing_key_id) == ("1", "2")
     link = Link("2", Media("localhost", "abc"), 1, "s")
     assert one.sign(link) == two.sign(link)
 
@@ -108,7 +108,7 @@ def test_readme_has_every_key_with_its_default(tmp_path: Path) -> None:
         (tmp_path / str(number)).write_text(SECRET)
         entry["secret_path"] = str(tmp_path / str(number))
     written = MediaLinksConfig.parse(config)
-    assert written.keyring.signing_id == "2026-11"
+    assert written.keyring.signing_key_id == "2026-11"
     assert replace(written, keyring=(default := parse()).keyring, base_url=None) == default
     for key in _KEYS - {"rc_links"}:
         assert f"| `{key}` | " in readme

@@ -8,29 +8,40 @@ import time
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 import media_links
-from media_links.requests import NAMES, path
+import media_protocol
+from media_links.request_parsing import MEDIA_PATH, path_pattern
 
 # The longest line of a head that Twisted takes; a longer one it refuses.
 LONGEST = 16_384
-# A linear pattern takes less than a millisecond for that, a quadratic one more than a second.
+# Beyond it, too: on a fast processor a quadratic pattern takes less than a tenth of a second for the longest line, and
+# more than a second for four times as much. A linear one takes a few milliseconds.
+LENGTHS = (256, 1024, 4096, LONGEST, 4 * LONGEST)
 MOST_S = 0.1
 ALPHABET = string.printable + "\x80\xff"
+
+
+def modules() -> Iterator[tuple[ModuleType, str]]:
+    """Each module of both packages, with its source."""
+    for package in (media_links, media_protocol):
+        for info in pkgutil.iter_modules(package.__path__):
+            module = importlib.import_module(f"{package.__name__}.{info.name}")
+            yield module, Path(str(module.__file__)).read_text(encoding="utf-8")
 
 
 def module_patterns() -> dict[str, tuple[re.Pattern[str], set[str]]]:
     """Every compiled pattern of the module, with the methods that its source calls on it."""
     found: dict[str, tuple[re.Pattern[str], set[str]]] = {}
-    for info in pkgutil.iter_modules(media_links.__path__):
-        module = importlib.import_module(f"media_links.{info.name}")
-        source = Path(str(module.__file__)).read_text(encoding="utf-8")
+    for module, source in modules():
         for name, value in vars(module).items():
             if isinstance(value, re.Pattern):
-                found[f"{info.name}.{name}"] = value, set(re.findall(rf"\b{name}\.(\w+)\(", source))
-    (servlet,) = path("signed/" + NAMES)
+                short_name = module.__name__.rpartition(".")[2]
+                found[f"{short_name}.{name}"] = value, set(re.findall(rf"\b{name}\.(\w+)\(", source))
+    (servlet,) = path_pattern("signed/" + MEDIA_PATH)
     return {**found, "servlets": (servlet, {"match"})}
 
 
@@ -81,7 +92,7 @@ def attacks(pattern: re.Pattern[str], length: int) -> Iterator[str]:
 def test_pattern_is_linear(name: str) -> None:
     pattern, methods = PATTERNS[name]
     assert methods, "it is used by no method that is known here"
-    for length in (256, 1024, 4096, LONGEST):  # a cubic pattern is found at the first of them
+    for length in LENGTHS:  # a cubic pattern is found at the first of them
         for attack in attacks(pattern, length):
             for method in methods:
                 arguments = ("", attack) if method == "sub" else (attack,)
@@ -107,8 +118,8 @@ def test_slow_pattern_is_found(pattern: str, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_every_pattern_is_known() -> None:
     """A pattern that is made inside of a function is none that the test above sees."""
-    for info in pkgutil.iter_modules(media_links.__path__):
-        source = Path(str(importlib.import_module(f"media_links.{info.name}").__file__)).read_text(encoding="utf-8")
+    # Of a servlet's path, tested above, and of the configuration, which no request meets.
+    known = {"media_links.request_parsing": ["compile"], "media_links.config": ["fullmatch"]}
+    for module, source in modules():
         inside = re.findall(r"^ +.*?\bre\.(\w+)\(", source, re.MULTILINE)
-        # Of a servlet's path, tested above, and of the configuration, which no request meets.
-        assert inside == {"requests": ["compile"], "config": ["fullmatch"]}.get(info.name, []), info.name
+        assert inside == known.get(module.__name__, []), module.__name__

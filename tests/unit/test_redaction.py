@@ -1,4 +1,4 @@
-"""Addresses as they are logged: nothing in them opens a media, however they are spelt."""
+"""Request URIs as they are logged: none of them opens a media, whatever its spelling."""
 
 from itertools import product
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media_links.redaction import redact
-from media_links.signing import PREFIX
+from media_protocol.redaction import redact
+from media_protocol.signing import PREFIX
 
 SECRETS = ("SESSIONHANDLE", "SIGNATURE", "TOKENID", "HASH")
 QUERIES = {
@@ -15,8 +15,8 @@ QUERIES = {
     "query": "token_id=1.TOKENID&time=1795525729830&h=HASH",
 }
 NAMES = "localhost:8448/sLDvNcCvkwMOpbuPKszCpFVg"
-# How a proxy or a person may have written the question mark, and the path.
-MARKS = (
+# Spellings of the question mark and of the path that a proxy or a person may have produced.
+SEPARATORS = (
     "?",
     "%3F",
     "%253F",
@@ -60,11 +60,11 @@ PREFIXES = (
 
 @pytest.mark.parametrize("kind", QUERIES)
 def test_nothing_behind_the_media_id_is_logged(kind: str) -> None:
-    for prefix, path, mark in product(PREFIXES, PATHS, MARKS):
-        uri = prefix + path.format(kind=kind, KIND=kind.upper()) + NAMES + mark + QUERIES[kind]
-        for spelt in (uri, uri.replace("=", "%3D"), uri.replace("%", "%25"), uri.replace("%", "%2525")):
-            logged = redact(spelt)
-            assert not any(secret in logged for secret in SECRETS), f"{spelt} is logged as {logged}"
+    for prefix, path, separator in product(PREFIXES, PATHS, SEPARATORS):
+        uri = prefix + path.format(kind=kind, KIND=kind.upper()) + NAMES + separator + QUERIES[kind]
+        for spelling in (uri, uri.replace("=", "%3D"), uri.replace("%", "%25"), uri.replace("%", "%2525")):
+            logged = redact(spelling)
+            assert not any(secret in logged for secret in SECRETS), f"{spelling} is logged as {logged}"
             assert "<redacted>" in logged
 
 
@@ -88,7 +88,7 @@ def test_names_of_media_are_logged(kind: str) -> None:
         "",
     ],
 )
-def test_other_addresses_are_logged_as_they_are(uri: str) -> None:
+def test_other_uris_are_logged_unchanged(uri: str) -> None:
     assert redact(uri) == uri
 
 
@@ -97,13 +97,13 @@ def test_parameters_that_open_media_are_redacted_on_any_path(name: str) -> None:
     assert redact(f"/elsewhere?a=1&{name}=SIGNATURE") == "/elsewhere?<redacted>"
 
 
-def test_address_that_is_encoded_over_and_over_is_not_logged() -> None:
+def test_uri_that_is_encoded_too_often_is_not_logged() -> None:
     assert redact(f"{PREFIX}/signed/{NAMES}%{'25' * 9}3Fsig=SIGNATURE") == "<redacted>"
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60), st.data())
 @settings(max_examples=300, deadline=None)
-def test_any_spelling_of_any_character_is_redacted(separator: str, data: st.DataObject) -> None:
+def test_any_separator_and_any_encoding_is_redacted(separator: str, data: st.DataObject) -> None:
     uri = f"{PREFIX}/signed/{NAMES}{separator}?{QUERIES['signed']}"
     encoded = "".join(f"%{ord(c):02X}" if ord(c) < 128 and data.draw(st.booleans()) else c for c in uri)
     logged = redact(encoded)

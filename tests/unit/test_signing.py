@@ -1,4 +1,4 @@
-"""Signed links: whatever is signed is read back, and nothing else is."""
+"""Signed links: a signed link is verified, and any other URI is invalid."""
 
 import hmac
 import string
@@ -11,19 +11,19 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from media_links.signing import (
+from media_protocol.signing import (
     SIGNED_PREFIX,
+    ExpiredLink,
+    InvalidLink,
+    InvalidSignature,
     Keyring,
     Link,
-    LinkAltered,
-    LinkExpired,
-    LinkRefused,
     Media,
     Thumbnail,
-    expiry,
+    bucketed_expiry_ms,
+    is_server_name,
     parse_media,
     parse_mxc,
-    valid_server_name,
 )
 
 OLD, NEW = ("1", b"o" * 32), ("2", b"n" * 32)
@@ -47,16 +47,16 @@ ADDRESS = st.none() | st.ip_addresses().map(str)
 def verify(keyring: Keyring, url: str | bytes, now_ms: int = NOW, address: str | None = None) -> Link | None:
     try:
         return keyring.verify(url if isinstance(url, bytes) else url.encode(), now_ms, address)
-    except LinkAltered:
+    except InvalidSignature:
         return None
 
 
-# --- signing and reading ----------------------------------------------------------------------------------------------
+# --- signing and verifying --------------------------------------------------------------------------------------------
 
 
 @given(LINK, ADDRESS)
 @settings(max_examples=300, deadline=None)
-def test_what_is_signed_is_read_back(link: Link, address: str | None) -> None:
+def test_signed_link_is_verified(link: Link, address: str | None) -> None:
     url = KEYRING.sign(link, address)
     assert verify(KEYRING, url, address=address) == link
     assert url == KEYRING.sign(link, address)
@@ -66,7 +66,7 @@ def test_what_is_signed_is_read_back(link: Link, address: str | None) -> None:
 
 @given(LINK, st.data())
 @settings(max_examples=500, deadline=None)
-def test_one_byte_changed(link: Link, data: st.DataObject) -> None:
+def test_link_with_one_changed_byte_is_invalid(link: Link, data: st.DataObject) -> None:
     url = KEYRING.sign(link).encode()
     place = data.draw(st.integers(0, len(url) - 1))
     byte = data.draw(st.integers(0, 255))
@@ -76,7 +76,7 @@ def test_one_byte_changed(link: Link, data: st.DataObject) -> None:
 
 @given(LINK, st.data())
 @settings(max_examples=300, deadline=None)
-def test_bytes_added_or_taken_away(link: Link, data: st.DataObject) -> None:
+def test_link_with_added_or_removed_bytes_is_invalid(link: Link, data: st.DataObject) -> None:
     url = KEYRING.sign(link).encode()
     start = data.draw(st.integers(0, len(url)))
     end = data.draw(st.integers(start, len(url)))
@@ -87,7 +87,7 @@ def test_bytes_added_or_taken_away(link: Link, data: st.DataObject) -> None:
 
 @given(LINK, st.data())
 @settings(max_examples=300, deadline=None)
-def test_parameters_shuffled_doubled_dropped(link: Link, data: st.DataObject) -> None:
+def test_link_with_reordered_repeated_or_omitted_parameters_is_invalid(link: Link, data: st.DataObject) -> None:
     path, _, query = KEYRING.sign(link).partition("?")
     parameters = query.split("&")
     chosen = data.draw(st.lists(st.sampled_from(parameters), max_size=10))
@@ -97,7 +97,7 @@ def test_parameters_shuffled_doubled_dropped(link: Link, data: st.DataObject) ->
 
 @given(LINK, st.data())
 @settings(max_examples=300, deadline=None)
-def test_percent_encoding_of_any_byte(link: Link, data: st.DataObject) -> None:
+def test_link_with_percent_encoded_byte_is_invalid(link: Link, data: st.DataObject) -> None:
     url = KEYRING.sign(link)
     place = data.draw(st.integers(1, len(url) - 1))
     assume("%" not in url[max(0, place - 2) : place + 1])
@@ -117,7 +117,7 @@ def test_different_grants_have_different_signatures(one: Link, two: Link, here: 
 @given(LINK)
 @settings(max_examples=200, deadline=None)
 def test_each_part_of_a_link_is_signed(link: Link) -> None:
-    """A link put together from another's signature is refused, part by part."""
+    """A link with one part changed is invalid with the signature of the original."""
     signature = KEYRING.sign(link).rpartition("=")[2]
     media = link.media
     others: list[dict[str, Any]] = [
@@ -143,8 +143,8 @@ def test_each_part_of_a_link_is_signed(link: Link) -> None:
 
 @given(st.binary(max_size=300) | LINK.map(lambda link: KEYRING.sign(link).encode()[:-1]))
 @settings(max_examples=500, deadline=None)
-def test_anything_else_is_refused_and_breaks_nothing(uri: bytes) -> None:
-    with pytest.raises(LinkRefused):
+def test_any_other_uri_is_invalid(uri: bytes) -> None:
+    with pytest.raises(InvalidLink):
         KEYRING.verify(uri, NOW)
 
 
@@ -158,24 +158,24 @@ def test_expiry_is_exact(link: Link, off: int) -> None:
     if off < 0:
         assert KEYRING.verify(url, link.expires_ms + off) == link
     else:
-        with pytest.raises(LinkExpired):
+        with pytest.raises(ExpiredLink):
             KEYRING.verify(url, link.expires_ms + off)
 
 
 @given(LINK, ADDRESS, ADDRESS)
 @settings(max_examples=200, deadline=None)
-def test_address(link: Link, here: str | None, there: str | None) -> None:
+def test_link_is_bound_to_its_address(link: Link, here: str | None, there: str | None) -> None:
     url = KEYRING.sign(link, here)
     assert (verify(KEYRING, url, address=there) == link) == (here == there)
 
 
-def test_address_is_not_told() -> None:
+def test_address_is_not_part_of_the_url() -> None:
     assert "203.0.113.7" not in KEYRING.sign(Link("1", Media("localhost", "abc"), 5, "s"), "203.0.113.7")
 
 
-def test_altered_comes_before_expired() -> None:
+def test_signature_is_verified_before_expiry() -> None:
     url = KEYRING.sign(Link("1", Media("localhost", "abc"), 5, "s"))
-    with pytest.raises(LinkAltered):
+    with pytest.raises(InvalidSignature):
         KEYRING.verify(url.replace("e=5", "e=6").encode(), NOW)
 
 
@@ -183,9 +183,9 @@ def test_altered_comes_before_expired() -> None:
 @settings(max_examples=100, deadline=None)
 def test_keys_are_rotated(link: Link) -> None:
     announced, both, new = Keyring([OLD, NEW]), Keyring([NEW, OLD]), Keyring([NEW])
-    old_url, new_url = KEYRING.sign(link), both.sign(replace(link, key_id=both.signing_id))
-    assert (announced.signing_id, both.signing_id, new.signing_id) == ("1", "2", "2")
-    # First the new secret is only known: everybody verifies both, and signs as before.
+    old_url, new_url = KEYRING.sign(link), both.sign(replace(link, key_id=both.signing_key_id))
+    assert (announced.signing_key_id, both.signing_key_id, new.signing_key_id) == ("1", "2", "2")
+    # In the first step the new secret verifies only; the old one still signs.
     assert announced.sign(link) == old_url
     assert verify(announced, old_url) == link
     assert verify(announced, new_url)
@@ -200,26 +200,26 @@ def test_keys_are_rotated(link: Link) -> None:
 
 @given(LINK)
 @settings(max_examples=100, deadline=None)
-def test_link_of_an_old_key_lives_until_it_expires_and_no_longer(link: Link) -> None:
+def test_link_of_an_old_key_is_valid_until_it_expires(link: Link) -> None:
     url = KEYRING.sign(link).encode()
     for keyring in (Keyring([OLD, NEW]), Keyring([NEW, OLD])):
         assert keyring.verify(url, link.expires_ms - 1) == link
-        with pytest.raises(LinkExpired):
+        with pytest.raises(ExpiredLink):
             keyring.verify(url, link.expires_ms)
 
 
 class Comparison:
-    """Stands in for ``hmac.compare_digest``, sees what is compared, and says what it is told to."""
+    """Replaces ``hmac.compare_digest``, records its arguments, and returns a given result."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, says: bool | None = None) -> None:
-        self.seen: list[tuple[bytes, bytes]] = []
-        self._says = says
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, result: bool | None = None) -> None:
+        self.calls: list[tuple[bytes, bytes]] = []
+        self._result = result
         self._real = hmac.compare_digest
         monkeypatch.setattr(hmac, "compare_digest", self)
 
     def __call__(self, one: bytes, other: bytes) -> bool:
-        self.seen.append((one, other))
-        return self._real(one, other) if self._says is None else self._says
+        self.calls.append((one, other))
+        return self._real(one, other) if self._result is None else self._result
 
 
 ONE = Link("1", Media("localhost", "abc"), NOW + 1, "s")
@@ -232,20 +232,20 @@ def test_links_are_compared_whole_in_constant_time(
     monkeypatch: pytest.MonkeyPatch, change: Callable[[bytes], bytes]
 ) -> None:
     url = KEYRING.sign(ONE).encode()
-    shown = change(url)
+    received = change(url)
     comparison = Comparison(monkeypatch)
-    assert (verify(KEYRING, shown) == ONE) == (shown == url)
-    (pair,) = comparison.seen
-    assert pair[1] == shown
-    assert len(pair[0]) == len(shown)
+    assert (verify(KEYRING, received) == ONE) == (received == url)
+    (pair,) = comparison.calls
+    assert pair[1] == received
+    assert len(pair[0]) == len(received)
 
 
-@pytest.mark.parametrize("says", [True, False])
-def test_nothing_but_that_comparison_tells_whether_a_link_is_good(monkeypatch: pytest.MonkeyPatch, says: bool) -> None:
-    good = KEYRING.sign(ONE)
-    shown = good[:-1] + ("A" if good[-1] != "A" else "B") if says else good
-    Comparison(monkeypatch, says)
-    assert verify(KEYRING, shown) == (ONE if says else None)
+@pytest.mark.parametrize("result", [True, False])
+def test_comparison_alone_decides_whether_a_link_is_valid(monkeypatch: pytest.MonkeyPatch, result: bool) -> None:
+    valid = KEYRING.sign(ONE)
+    received = valid[:-1] + ("A" if valid[-1] != "A" else "B") if result else valid
+    Comparison(monkeypatch, result)
+    assert verify(KEYRING, received) == (ONE if result else None)
 
 
 # --- sessions ---------------------------------------------------------------------------------------------------------
@@ -253,7 +253,7 @@ def test_nothing_but_that_comparison_tells_whether_a_link_is_good(monkeypatch: p
 
 @given(st.binary(max_size=300), st.binary(max_size=300))
 @settings(max_examples=300, deadline=None)
-def test_session_is_sealed_the_same_each_time(one: bytes, two: bytes) -> None:
+def test_sealing_is_deterministic(one: bytes, two: bytes) -> None:
     handle = KEYRING.seal(one)
     assert KEYRING.open("1", handle) == one
     assert handle == KEYRING.seal(one)
@@ -262,33 +262,33 @@ def test_session_is_sealed_the_same_each_time(one: bytes, two: bytes) -> None:
 
 @given(st.binary(max_size=100), st.data())
 @settings(max_examples=300, deadline=None)
-def test_handle_of_no_session(session: bytes, data: st.DataObject) -> None:
+def test_altered_handle_is_invalid(session: bytes, data: st.DataObject) -> None:
     handle = KEYRING.seal(session)
     changed = data.draw(st.text(max_size=200) | st.integers(0, len(handle) - 1).map(lambda cut: handle[:cut]))
     assume(changed.rstrip("=") != handle)
-    with pytest.raises(LinkAltered):
+    with pytest.raises(InvalidSignature):
         KEYRING.open("1", changed)
 
 
-def test_handle_of_another_key() -> None:
+def test_handle_of_another_key_is_invalid() -> None:
     handle = Keyring([NEW]).seal(b"session")
     for key_id in ("1", "2"):
-        with pytest.raises(LinkAltered):
+        with pytest.raises(InvalidSignature):
             KEYRING.open(key_id, handle)
 
 
-# --- names of media ---------------------------------------------------------------------------------------------------
+# --- mxc URIs ---------------------------------------------------------------------------------------------------------
 
 
 @given(SERVER_NAME, ID)
 @settings(max_examples=200, deadline=None)
-def test_media_is_read(server_name: str, media_id: str) -> None:
+def test_mxc_uri_is_parsed(server_name: str, media_id: str) -> None:
     assert parse_mxc(f"mxc://{server_name}/{media_id}") == Media(server_name, media_id)
 
 
 @given(st.text(max_size=40))
 @settings(max_examples=300, deadline=None)
-def test_no_other_text_is_a_name(text: str) -> None:
+def test_other_text_is_no_mxc_uri(text: str) -> None:
     media = parse_mxc(text)
     if media is not None:
         assert text == f"mxc://{media.server_name}/{media.media_id}"
@@ -324,8 +324,8 @@ def test_no_other_text_is_a_name(text: str) -> None:
         "a" * 256,
     ],
 )
-def test_no_server_name(name: str) -> None:
-    assert not valid_server_name(name)
+def test_invalid_server_name(name: str) -> None:
+    assert not is_server_name(name)
 
 
 # --- expiry -----------------------------------------------------------------------------------------------------------
@@ -333,20 +333,25 @@ def test_no_server_name(name: str) -> None:
 
 @given(st.integers(0, 10**14), st.integers(1, 10**10), st.integers(1, 10**10), ID)
 @settings(max_examples=500, deadline=None)
-def test_link_lives_for_its_lifetime_and_at_most_a_bucket_more(now: int, life: int, bucket: int, session: str) -> None:
-    expires = expiry(now, life, bucket, session)
-    assert life < expires - now <= life + bucket
+def test_link_is_valid_for_its_lifetime_and_at_most_a_bucket_more(
+    now: int, lifetime: int, bucket: int, session: str
+) -> None:
+    expires = bucketed_expiry_ms(now, lifetime, bucket, session)
+    assert lifetime < expires - now <= lifetime + bucket
 
 
 @given(st.integers(0, 10**14), st.integers(0, 6 * HOUR), ID)
 @settings(max_examples=300, deadline=None)
 def test_expiry_is_the_same_within_a_bucket_and_moves_by_a_bucket(now: int, later: int, session: str) -> None:
     bucket = 6 * HOUR
-    assert expiry(now + later, HOUR, bucket, session) - expiry(now, HOUR, bucket, session) in (0, bucket)
-    end = expiry(now, HOUR, bucket, session) - HOUR
-    assert expiry(end - 1, HOUR, bucket, session) == end + HOUR
-    assert expiry(end, HOUR, bucket, session) == end + HOUR + bucket
+    assert bucketed_expiry_ms(now + later, HOUR, bucket, session) - bucketed_expiry_ms(now, HOUR, bucket, session) in (
+        0,
+        bucket,
+    )
+    end = bucketed_expiry_ms(now, HOUR, bucket, session) - HOUR
+    assert bucketed_expiry_ms(end - 1, HOUR, bucket, session) == end + HOUR
+    assert bucketed_expiry_ms(end, HOUR, bucket, session) == end + HOUR + bucket
 
 
-def test_buckets_of_sessions_do_not_begin_together() -> None:
-    assert len({expiry(NOW, HOUR, 6 * HOUR, f"session {number}") for number in range(100)}) > 90
+def test_sessions_have_different_bucket_phases() -> None:
+    assert len({bucketed_expiry_ms(NOW, HOUR, 6 * HOUR, f"session {number}") for number in range(100)}) > 90

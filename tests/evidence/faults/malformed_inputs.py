@@ -37,7 +37,7 @@ def _tried_on_the_server() -> list[Attempt]:
             f"links altered in {len(forging.KINDS)} ways, no two alike",
             forged,
             "refused",
-            forging.test_what_is_forged_is_refused,
+            forging.test_forged_links_are_invalid,
         ),
         (
             "links altered on their way to a real Synapse",

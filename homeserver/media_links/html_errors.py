@@ -1,4 +1,4 @@
-"""What a person sees who opens a link, or another address of a media, that does not work for them."""
+"""Renders errors as HTML for a person who has opened the URL of a media in a browser."""
 
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
@@ -10,7 +10,7 @@ from html import escape
 from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
 
-# The error of a cookie that came along from a page of another site.
+# The errcode of a request with a cookie that a page of another site has caused.
 OTHER_SITE = "DEV.AUTHMEDIA.OTHER_SITE"
 
 _STYLE = """
@@ -30,11 +30,11 @@ footer { margin-top: 1.75rem; padding-top: 1rem; border-top: 1px solid var(--lin
   font-size: .875rem; overflow-wrap: anywhere; }
 """
 _STYLE_HASH = b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode("ascii")
-_POLICY = (
+_CONTENT_SECURITY_POLICY = (
     f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 
-_PAGE = """<!doctype html>
+_TEMPLATE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -62,21 +62,21 @@ _EXPIRED = (
     "Open the chat and look at it there. If somebody sent you this link, ask them for the file itself, or to invite "
     "you to the room.",
 )
-_REFUSED = (
+_INVALID = (
     "This link does not work",
     "It should lead to a picture or a file in a Matrix chat, but it was shortened or changed on its way, or the "
     "session that it belonged to was signed out.",
     "Open the chat and look at it there. If somebody sent you this link, ask them for the file itself, or to invite "
     "you to the room.",
 )
-_NOT_HERE = (
+_NOT_SIGNED_IN = (
     "This opens in your chat only",
     "It is the address of a picture or a file in a Matrix chat. It works in a browser in which that chat is open and "
     "signed in, and neither in another one nor from a link on another website.",
     "Open the chat and look at it there. If somebody sent you this address, ask them for the file itself, or to invite "
     "you to the room.",
 )
-_GONE = (
+_UNAVAILABLE = (
     "This file is not available",
     "The link is good, but the homeserver cannot give out the file behind it: it may have been removed, or the server "
     "that it comes from does not answer.",
@@ -84,25 +84,25 @@ _GONE = (
 )
 
 
-def wants_page(request: SynapseRequest) -> bool:
-    """Whether a person is looking: a browser that opens an address asks for HTML, an ``<img>`` does not."""
+def prefers_html(request: SynapseRequest) -> bool:
+    """Whether the response is shown to a person: a browser requests HTML for a navigation, and not for an ``<img>``."""
     mode = request.getHeader(b"Sec-Fetch-Mode")
     return b"text/html" in (request.getHeader(b"Accept") or b"") and mode in (None, b"navigate")
 
 
-def show(request: SynapseRequest, status: int, errcode: str, server: str) -> None:
-    """Answers with a page that says what happened and what to do.
+def respond(request: SynapseRequest, status: int, errcode: str, server_name: str) -> None:
+    """Sends an HTML page that says what happened and what the user can do.
 
-    :param server: the homeserver's name, which tells a person whom to ask.
+    :param server_name: of this homeserver, so that the user knows which administrator to ask.
     """
     if request._disconnected:
         return
-    body = page(status, errcode, server).encode()
+    body = render(status, errcode, server_name).encode()
     request.setResponseCode(status)
     for name, value in (
         (b"Content-Type", b"text/html; charset=utf-8"),
         (b"Content-Length", str(len(body)).encode()),
-        (b"Content-Security-Policy", _POLICY.encode("ascii")),
+        (b"Content-Security-Policy", _CONTENT_SECURITY_POLICY.encode("ascii")),
         (b"X-Frame-Options", b"DENY"),
     ):
         request.setHeader(name, value)
@@ -110,15 +110,17 @@ def show(request: SynapseRequest, status: int, errcode: str, server: str) -> Non
     finish_request(request)
 
 
-def page(status: int, errcode: str, server: str) -> str:
-    """The page's HTML."""
+def render(status: int, errcode: str, server_name: str) -> str:
+    """Returns the page for an HTTP status and an errcode, as HTML."""
     if errcode.endswith("_EXPIRED"):
-        words = _EXPIRED
+        text = _EXPIRED
     elif status == 401 or errcode == OTHER_SITE:
-        words = _NOT_HERE
+        text = _NOT_SIGNED_IN
     elif status == 403:
-        words = _REFUSED
+        text = _INVALID
     else:
-        words = _GONE
-    title, happened, advice = words
-    return _PAGE.format(title=title, happened=happened, advice=advice, style=_STYLE, code=status, server=escape(server))
+        text = _UNAVAILABLE
+    title, happened, advice = text
+    return _TEMPLATE.format(
+        title=title, happened=happened, advice=advice, style=_STYLE, code=status, server=escape(server_name)
+    )

@@ -1,0 +1,146 @@
+"""Sends media as responses, with conditional and range requests.
+
+``media_servlet`` authorizes a request and calls ``MediaResponder.respond``. The protective headers are those of
+Synapse's own download, set with Synapse's own functions. Ranges and strong entity tags, which Synapse lacks, are added.
+"""
+
+# Twisted has no annotations on its requests.
+# mypy: allow-untyped-calls
+
+import re
+from collections.abc import Mapping
+
+from synapse.http.server import finish_request
+from synapse.http.site import SynapseRequest
+from synapse.media._base import add_file_headers
+from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
+
+from media_protocol.ranges import ByteRange, RangeNotSatisfiable, if_range_matches, is_not_modified, parse_range
+from media_protocol.signing import Media
+
+from .body_producer import FileSender
+from .media_opener import MediaOpener, OpenMedia
+from .request_parsing import header
+
+# Synapse has this policy in its download servlet, as a literal.
+_SANDBOX = (
+    b"sandbox; default-src 'none'; script-src 'none'; plugin-types application/pdf; style-src 'unsafe-inline';"
+    b" media-src 'self'; object-src 'self';"
+)
+_EXPOSED_HEADERS = (
+    b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Content-Type, ETag, Server-Timing"
+)
+_MEDIA_HEADERS = (
+    b"Accept-Ranges",
+    b"Content-Disposition",
+    b"Content-Length",
+    b"Content-Range",
+    b"ETag",
+    b"Server-Timing",
+)
+
+# Path separators, control characters, and characters that change the direction of the text behind them, so that a name
+# that looks like `exe.jpg` ends in `exe`.
+_UNSAFE_NAME_CHARACTERS = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+
+# Headers by name: to set, or with `None` to remove.
+HeaderChanges = Mapping[bytes, bytes | None]
+
+
+class MediaResponder:
+    """Sends media and thumbnails to requests that are authorized."""
+
+    def __init__(self, opener: MediaOpener, file_sender: FileSender) -> None:
+        self._opener = opener
+        self._file_sender = file_sender
+
+    async def respond(self, request: SynapseRequest, media: Media, headers: HeaderChanges) -> None:
+        """Answers a GET or HEAD request with a media or a thumbnail: 200, 206, 304 or 416.
+
+        :param headers: of the response, as far as they depend on how the request was authorized; above all
+            ``Cache-Control``. They replace the default ones.
+        :raises SynapseError: as Synapse's own download does.
+        """
+        opened = await self._opener.open_when_uploaded(request, media)
+        if opened is None:
+            return
+        with opened.file:
+            if not request._disconnected:
+                _set_media_headers(request, opened, headers)
+                if media.download:
+                    _set_attachment(request)
+                await self._send(request, opened)
+
+    async def _send(self, request: SynapseRequest, media: OpenMedia) -> None:
+        """Chooses the status and sends the body. The preconditions' order is that of RFC 9110, section 13.2.2."""
+        if is_not_modified(header(request, "If-None-Match"), media.etag):
+            request.setResponseCode(NOT_MODIFIED)
+            request.responseHeaders.removeHeader(b"Content-Length")
+            finish_request(request)
+            return
+        byte_range = ByteRange(0, media.size)
+        if request.method == b"GET" and if_range_matches(header(request, "If-Range"), media.etag):
+            try:
+                requested = parse_range(header(request, "Range"), media.size)
+            except RangeNotSatisfiable:
+                _send_range_not_satisfiable(request, media.size)
+                return
+            if requested:
+                byte_range = requested
+                request.setResponseCode(PARTIAL_CONTENT)
+                last = byte_range.start + byte_range.length - 1
+                request.setHeader(b"Content-Range", f"bytes {byte_range.start}-{last}/{media.size}".encode())
+        request.setHeader(b"Content-Length", str(byte_range.length).encode())
+        if request.method == b"GET":
+            media.file.seek(byte_range.start)
+            is_sent = await self._file_sender.send(media.file, byte_range.length, request)
+            if not is_sent:
+                return
+        finish_request(request)
+
+
+def clear_media_headers(request: SynapseRequest) -> None:
+    """Removes the headers that describe a media, and forbids caches to store the response, which is an error."""
+    for name in _MEDIA_HEADERS:
+        request.responseHeaders.removeHeader(name)
+    request.setHeader(b"Cache-Control", b"no-store")
+
+
+def _set_media_headers(request: SynapseRequest, media: OpenMedia, headers: HeaderChanges) -> None:
+    """Sets the headers of every response with a media, whatever its status, and then the changes."""
+    add_file_headers(request, media.content_type, media.size, _safe_file_name(media.name))
+    for name, value in (
+        (b"Accept-Ranges", b"bytes"),
+        (b"Access-Control-Expose-Headers", _EXPOSED_HEADERS),
+        (b"Content-Security-Policy", _SANDBOX),
+        (b"ETag", media.etag.encode("ascii")),
+        # An element shows a truncated image as if it were complete. With the size, the page can detect that.
+        (b"Server-Timing", f'size;desc="{media.size}"'.encode("ascii")),
+        (b"X-Content-Security-Policy", b"sandbox;"),
+    ):
+        request.setHeader(name, value)
+    for name, changed in headers.items():
+        request.responseHeaders.removeHeader(name)
+        if changed is not None:
+            request.setHeader(name, changed)
+
+
+def _safe_file_name(name: str | None) -> str | None:
+    """Replaces the characters of an uploader's file name that could lead to another directory or disguise its type."""
+    safe_name = _UNSAFE_NAME_CHARACTERS.sub("_", name or "")
+    return safe_name if safe_name.strip(".") else None
+
+
+def _set_attachment(request: SynapseRequest) -> None:
+    """Makes browsers save the file. They ignore the ``download`` attribute of a link to another origin."""
+    (disposition,) = request.responseHeaders.getRawHeaders(b"Content-Disposition") or [b"inline"]
+    if disposition.startswith(b"inline"):
+        request.setHeader(b"Content-Disposition", b"attachment" + disposition.removeprefix(b"inline"))
+
+
+def _send_range_not_satisfiable(request: SynapseRequest, size: int) -> None:
+    request.setResponseCode(REQUESTED_RANGE_NOT_SATISFIABLE)
+    request.setHeader(b"Content-Range", f"bytes */{size}".encode())
+    request.setHeader(b"Content-Length", b"0")
+    request.setHeader(b"Cache-Control", b"no-store")
+    finish_request(request)
