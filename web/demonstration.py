@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from development import archive
+from development.private_files import make_private_folder
 from development.seed import Demo, SeedError, seed
 from development.synapse import HomeserverError, Synapse
 from web import site
@@ -47,6 +48,7 @@ class Demonstration:
         :param step: told what is being done: words, how much of it is done, and out of how much.
         :raises HomeserverError, SeedError, OSError: with words that say what to do.
         """
+        make_private_folder(self._state)
         step("Building the site", 0, 1)
         site.build(self._state / "site")
         step("Starting Synapse", 0, 1)
@@ -114,7 +116,7 @@ def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> 
 
 def _is_alone(state: Path) -> bool:
     """Takes the folder for this process, until it ends, unless another one has it."""
-    state.mkdir(parents=True, exist_ok=True)
+    make_private_folder(state)
     held = os.open(state / "serving", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)

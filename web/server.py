@@ -12,9 +12,14 @@ from typing import Any
 
 import uvicorn
 from servestatic import ServeStaticASGI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 Application = Callable[..., Awaitable[None]]
 
+# The names that mean this machine and no other. Any other name can be made to resolve to this machine while a page of
+# that name is open, which then reads the site as its own origin: https://en.wikipedia.org/wiki/DNS_rebinding
+# Names below `localhost` are never looked up in the DNS: https://www.rfc-editor.org/rfc/rfc6761#section-6.3
+_HOSTS = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 # A name with a hash in it never changes its content.
 _IMMUTABLE = re.compile(r"^/assets/[\w.-]+\.[0-9a-f]{12}[./]").match
 
@@ -71,7 +76,11 @@ class SiteServer(Server):
 
 
 def site_application(site: Path, demo: Mapping[str, str]) -> Application:
-    """What answers for the site's files and for ``demo.json``."""
+    """The site's files and ``demo.json``, for requests whose ``Host`` is one of this machine's names, on any port.
+
+    All others get 400, whatever the path: no spelling of ``demo.json`` gets past the check, and no page of ours signs
+    in under a name that is not this machine's.
+    """
     files = ServeStaticASGI(
         None,
         root=site,
@@ -81,7 +90,7 @@ def site_application(site: Path, demo: Mapping[str, str]) -> Application:
         allow_all_origins=False,
         immutable_file_test=lambda path, url: bool(_IMMUTABLE(url)),
     )
-    return _with_demo(files, demo)
+    return TrustedHostMiddleware(_with_demo(files, demo), _HOSTS, www_redirect=False)
 
 
 def _loopback_sockets(port: int) -> list[socket.socket]:

@@ -1,12 +1,13 @@
 """What seeding remembers from one time to the next, in files that only their owner can read."""
 
 import json
-import os
 import secrets
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from development.private_files import write_private
 
 _RECORD = "record.json"
 _PASSWORDS = "passwords.json"
@@ -43,21 +44,12 @@ class Record:
 
     def write(self, directory: Path) -> None:
         """Keeps the record in a folder."""
-        _write_private(directory / _RECORD, json.dumps(asdict(self), indent=1))
+        write_private(directory / _RECORD, json.dumps(asdict(self), indent=1))
 
 
 def passwords(directory: Path, names: Iterable[str]) -> dict[str, str]:
     """The accounts' passwords by name: random, made the first time."""
     path = directory / _PASSWORDS
     if not path.exists():
-        _write_private(path, json.dumps({name: secrets.token_urlsafe(18) for name in names}, indent=1))
+        write_private(path, json.dumps({name: secrets.token_urlsafe(18) for name in names}, indent=1))
     return dict(json.loads(path.read_text(encoding="utf-8")))
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Writes a whole file or none, whatever happens meanwhile."""
-    part = path.with_name(path.name + ".part")
-    part.unlink(missing_ok=True)
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-    part.replace(path)

@@ -17,6 +17,7 @@ from development.attachments import encrypt
 from development.blurhashes import BLURHASH, blurhash_of
 from development.conversation import ALIAS, CONVERSATION, DEMO, ORGANISER, PEOPLE, ROOM_NAME, ROOM_TOPIC, Line
 from development.matrix import Matrix, Refusal, SeedError, segment
+from development.private_files import make_private_folder
 from development.record import Record, passwords
 from development.samples import PAINTERS, POSTER, ROOM_AVATAR, Sample, avatar_of, prepare, samples
 from development.synapse import HomeserverError
@@ -58,7 +59,7 @@ def seed(
     :param progress: told before every step: words, how many of its kind are done, and out of how many.
     :raises SeedError: with words that say what to do.
     """
-    directory.mkdir(parents=True, exist_ok=True)
+    make_private_folder(directory)  # the record in it has access tokens
     with Matrix(base_url) as matrix:
         return _Seeding(matrix, register, directory, progress).run()
 

@@ -21,6 +21,8 @@ from typing import Any
 
 from signedjson.key import generate_signing_key, write_signing_keys
 
+from development.private_files import UMASK, make_private_folder, open_private
+
 _PACKAGES = Path(__file__).resolve().parent.parent
 _START_S = 60.0
 _STOP_S = 10.0
@@ -150,7 +152,7 @@ class Synapse:
 
     def _launch(self) -> None:
         search_path = os.pathsep.join(filter(None, [str(_PACKAGES), os.environ.get("PYTHONPATH")]))
-        with self._output_path.open("wb") as output:
+        with open_private(self._output_path, text=False) as output:
             # In a session of its own: Ctrl-C in the terminal reaches us alone, and we stop it in order.
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "synapse.app.homeserver", "--config-path", str(self._config_path)],
@@ -160,6 +162,7 @@ class Synapse:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                umask=UMASK,
             )
         atexit.register(self.stop)
 
@@ -200,15 +203,16 @@ class Synapse:
     # --- the configuration -------------------------------------------------------------------------------------------
 
     def _write_configuration(self, addresses: list[str]) -> None:
-        self.directory.mkdir(parents=True, exist_ok=True)
+        make_private_folder(self.directory)  # its database has every access token
         key_path = self.directory / "signing.key"
         if not key_path.exists():
-            with _private(key_path) as file:
+            with open_private(key_path) as file:
                 write_signing_keys(file, [generate_signing_key("a_1")])
         log_config_path = self.directory / "log.yaml"
-        log_config_path.write_text(json.dumps(_log_config(self.log_path), indent=2), encoding="utf-8")
+        with open_private(log_config_path) as file:
+            json.dump(_log_config(self.log_path), file, indent=2)
         configuration = self._configuration(addresses, key_path, log_config_path) | self._extra_config
-        with _private(self._config_path) as file:
+        with open_private(self._config_path) as file:
             json.dump(configuration, file, indent=2)  # every JSON document is YAML too
 
     def _configuration(self, addresses: list[str], key_path: Path, log_config_path: Path) -> dict[str, Any]:
@@ -267,7 +271,7 @@ class Synapse:
         path = self.directory / "secrets.json"
         if not path.exists():
             purposes = ("macaroon", "form", "registration", "media_links")
-            with _private(path) as file:
+            with open_private(path) as file:
                 json.dump({purpose: secrets.token_urlsafe(48) for purpose in purposes}, file)
         return dict(json.loads(path.read_text(encoding="utf-8")))
 
@@ -339,8 +343,3 @@ def _log_config(path: Path) -> dict[str, Any]:
         },
         "root": {"level": "INFO", "handlers": ["file"]},
     }
-
-
-def _private(path: Path) -> Any:
-    """Opens a file for writing that nobody but its owner can read, from its first moment on."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8")

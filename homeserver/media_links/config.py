@@ -24,6 +24,8 @@ _KEYS = frozenset(
         "bundle_limit",
         "bundle_part_bytes",
         "bundle_bytes",
+        "bundles_per_user",
+        "bundles_at_once",
         "rc_links",
         "cookie",
         "signed_query",
@@ -33,6 +35,7 @@ _KEYS = frozenset(
 _MIN_SECRET_BYTES = 32
 _MAX_LIFETIME_MS = 365 * 24 * 3600 * 1000
 _MAX_BATCH = 1000
+_MAX_IN_FLIGHT = 10_000
 # What one answer may put into the memory of this process and of a client's page.
 _MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 _MAKE_A_SECRET = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
@@ -51,6 +54,8 @@ class MediaLinksConfig:
     bundle_limit: int
     bundle_part_bytes: int
     bundle_bytes: int
+    bundles_per_user: int
+    bundles_at_once: int
     rc_links: RatelimitSettings
     cookie: bool
     signed_query: bool
@@ -82,6 +87,8 @@ class MediaLinksConfig:
             bundle_limit=_whole_number(config, "bundle_limit", 200, _MAX_BATCH),
             bundle_part_bytes=part_bytes,
             bundle_bytes=bundle_bytes,
+            bundles_per_user=_whole_number(config, "bundles_per_user", 10, _MAX_IN_FLIGHT),
+            bundles_at_once=_whole_number(config, "bundles_at_once", 100, _MAX_IN_FLIGHT),
             rc_links=_rate_limit(config.get("rc_links")),
             cookie=_switch(config, "cookie"),
             signed_query=_switch(config, "signed_query"),

@@ -93,9 +93,12 @@ class CookieServlet(RestServlet):
 
     PATTERNS = path("cookie")
 
-    def __init__(self, hs: HomeServer, authenticator: Authenticator, config: MediaLinksConfig) -> None:
+    def __init__(
+        self, hs: HomeServer, authenticator: Authenticator, sessions: Sessions, config: MediaLinksConfig
+    ) -> None:
         self._clock = hs.get_clock()
         self._authenticator = authenticator
+        self._sessions = sessions
         self._config = config
         self._limit = Ratelimiter(hs.get_datastores().main, self._clock, config.rc_links)
 
@@ -104,10 +107,11 @@ class CookieServlet(RestServlet):
         requester = await self._authenticator.authenticate(request)
         same_site, partitioned = _kind(parse_json_object_from_request(request, allow_empty_body=True))
         await self._limit.ratelimit(requester)
-        session = Session.of(requester)
-        keyring = self._config.keyring
+        open_session = await self._sessions.of(requester)
+        session, keyring = open_session.session, self._config.keyring
         now_ms = self._clock.time_msec()
-        expires_ms = expiry(now_ms, self._config.lifetime_ms, self._config.bucket_ms, session.seal(keyring))
+        uncapped_ms = expiry(now_ms, self._config.lifetime_ms, self._config.bucket_ms, session.seal(keyring))
+        expires_ms = open_session.cap(uncapped_ms)
         value = Ticket(session, expires_ms, same_site, _origin(request)).seal(keyring)
         # Browsers take SameSite=None and Partitioned from nobody who does not say Secure too.
         secure = same_site is SameSite.NONE or partitioned or request.isSecure()

@@ -12,7 +12,7 @@ import hashlib
 import os
 import re
 from base64 import urlsafe_b64encode
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -45,8 +45,15 @@ _OF_A_MEDIA = (b"Accept-Ranges", b"Content-Disposition", b"Content-Length", b"Co
 # What leads to another directory, breaks lines, or turns around the text behind it, so that `exe.jpg` ends in `exe`.
 _NOT_IN_A_NAME = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
+# Called with the largest number of bytes that is about to be made; raises where that is too many.
+Reserve = Callable[[int], None]
+
 # Headers to set and, where there is no value, to take away.
 Headers = Mapping[bytes, bytes | None]
+
+
+def _unlimited(largest: int) -> None:
+    """Any thumbnail may be made."""
 
 
 @dataclass(slots=True)
@@ -96,12 +103,14 @@ class Delivery:
         """Whether it was uploaded here rather than at another server."""
         return self._finder.is_mine(media)
 
-    async def open(self, request: SynapseRequest, media: Media) -> Opened:
-        """Opens a media, or a thumbnail, for whoever sends it as a part of something else.
+    async def open(self, request: SynapseRequest, media: Media, reserve: Reserve = _unlimited) -> Opened:
+        """Opens a media, or a thumbnail, that is sent as a part of something else.
 
+        :param reserve: called with the largest number of bytes that a thumbnail can have, before it is made. Its
+            ``SynapseError`` refuses that.
         :raises SynapseError: as ``serve`` does, and for what is announced but not uploaded yet.
         """
-        return await self._open(await self._finder.find_uploaded(request, media), media.thumbnail)
+        return await self._open(await self._finder.find_uploaded(request, media), media.thumbnail, reserve)
 
     async def look_up(self, wanted: Iterable[Media]) -> Records:
         """What the database knows of many media, for ``open_at_hand``."""
@@ -130,19 +139,24 @@ class Delivery:
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
-    async def _open(self, original: Original, thumbnail: Thumbnail | None) -> Opened:
-        return await (self._open_thumbnail(original, thumbnail) if thumbnail else self._open_original(original))
+    async def _open(self, original: Original, thumbnail: Thumbnail | None, reserve: Reserve = _unlimited) -> Opened:
+        if thumbnail:
+            return await self._open_thumbnail(original, thumbnail, reserve)
+        return await self._open_original(original)
 
     async def _open_original(self, original: Original) -> Opened:
         return _opened_original(original, await self._files.open(original.file, original.length))
 
-    async def _open_thumbnail(self, original: Original, wanted: Thumbnail) -> Opened:
+    async def _open_thumbnail(self, original: Original, wanted: Thumbnail, reserve: Reserve) -> Opened:
         stored = await self._select_thumbnail(original, wanted)
         file = await self._open_stored(original, stored)
         if stored is None or file is None:
             async with self._making.queue((original.origin, original.file_id, wanted)):
                 stored = await self._select_thumbnail(original, wanted) or _exact(wanted)
-                file = await self._open_stored(original, stored) or await self._make_thumbnail(original, stored)
+                file = await self._open_stored(original, stored)
+                if file is None:
+                    reserve(_largest(stored))
+                    file = await self._make_thumbnail(original, stored)
         return _opened_thumbnail(original, stored, file)
 
     async def _select_thumbnail(self, original: Original, wanted: Thumbnail) -> ThumbnailInfo | None:
@@ -300,6 +314,14 @@ def _exact(wanted: Thumbnail) -> ThumbnailInfo:
     """The thumbnail that Synapse would make for this wish."""
     content_type = ANIMATED_THUMBNAIL_TYPE if wanted.animated else "image/png"
     return ThumbnailInfo(wanted.width, wanted.height, wanted.method, content_type, 0)
+
+
+def _largest(info: ThumbnailInfo) -> int:
+    """The most bytes that a thumbnail of this shape can have: a PNG of pixels that cannot be compressed.
+
+    An animated one has that for each of its frames, whose number is not known before; their compression is lossy.
+    """
+    return info.height * (1 + 4 * info.width) * 102 // 100 + 1024
 
 
 def _shape(info: ThumbnailInfo) -> tuple[int, int, str, str]:

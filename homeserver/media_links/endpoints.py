@@ -33,9 +33,10 @@ LINK_EXPIRED = "DEV.AUTHMEDIA.LINK_EXPIRED"
 class Minter:
     """Makes links for whoever has shown an access token."""
 
-    def __init__(self, hs: HomeServer, config: MediaLinksConfig) -> None:
+    def __init__(self, hs: HomeServer, sessions: Sessions, config: MediaLinksConfig) -> None:
         self._clock = hs.get_clock()
         self._store = hs.get_datastores().main
+        self._sessions = sessions
         self._is_mine = hs.is_mine_server_name
         self._public_url = (hs.config.server.public_baseurl or "").rstrip("/")
         self._limit = Ratelimiter(self._store, self._clock, config.rc_links)
@@ -49,9 +50,11 @@ class Minter:
         :param fresh: whether they are to be links that no cache knows yet, instead of the same all bucket long.
         """
         await self._limit.ratelimit(requester)
-        session = Session.of(requester).seal(self._config.keyring)
+        open_session = await self._sessions.of(requester)
+        session = open_session.session.seal(self._config.keyring)
         now_ms = self._clock.time_msec()
-        expires_ms = expiry(now_ms, self._config.lifetime_ms, 1 if fresh else self._config.bucket_ms, session)
+        bucket_ms = 1 if fresh else self._config.bucket_ms
+        expires_ms = open_session.cap(expiry(now_ms, self._config.lifetime_ms, bucket_ms, session))
         base = self._base_url(request)
         address = client_address(request) if self._config.bind_ip else None
         missing = await self._missing(wanted)
@@ -227,7 +230,8 @@ class Endpoints:
         """Made when the first listener is: while Synapse constructs its modules, there is no media repository yet."""
         hs, config = self._hs, self._config
         authenticator = Authenticator(hs)
-        minter = Minter(hs, config)
+        sessions = Sessions(hs)
+        minter = Minter(hs, sessions, config)
         servlets: list[RestServlet] = [
             LinksServlet(authenticator, minter, config),
             LinkServlet(authenticator, minter),
@@ -235,16 +239,17 @@ class Endpoints:
             ConfigServlet(hs, authenticator, config),
         ]
         if config.cookie:
-            servlets.append(CookieServlet(hs, authenticator, config))
+            servlets.append(CookieServlet(hs, authenticator, sessions, config))
         if hs.config.media.can_load_media_repo:
-            servlets += _media_servlets(hs, authenticator, config)
+            servlets += _media_servlets(hs, authenticator, sessions, config)
         return servlets
 
 
-def _media_servlets(hs: HomeServer, authenticator: Authenticator, config: MediaLinksConfig) -> list[RestServlet]:
+def _media_servlets(
+    hs: HomeServer, authenticator: Authenticator, sessions: Sessions, config: MediaLinksConfig
+) -> list[RestServlet]:
     """What sends media, by whichever proof."""
     delivery = Delivery(hs)
-    sessions = Sessions(hs)
     servlets: list[RestServlet] = [
         BundleServlet(hs, authenticator, delivery, config),
         SignedServlet(hs, delivery, sessions, config),

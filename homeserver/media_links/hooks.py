@@ -11,9 +11,6 @@ Everything here is in the way of nobody else: what is not about our own paths go
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
 
-import re
-from urllib.parse import unquote
-
 import synapse.rest
 from synapse.http import server
 from synapse.http.server import HttpServer, OptionsResource
@@ -24,16 +21,12 @@ from synapse.server import HomeServer
 from .config import MediaLinksConfig
 from .cookie import COOKIE_PATH, allow_credentials
 from .endpoints import Endpoints
-from .signed_query import QUERY_PREFIX
-from .signing import PREFIX, SIGNED_PREFIX
+from .redaction import redact
+from .sessions import RevokedTokens
+from .signing import PREFIX
 
 # The longest that any browser keeps the answer to a preflight (https://fetch.spec.whatwg.org/#http-access-control-max-age).
 _PREFLIGHT_S = 86400
-
-# How often an address may be escaped over and over, before it stays out of the log unread.
-_MOST_ESCAPES = 8
-# A question mark, or what could be an escaped one.
-_MARK = re.compile("[?%]")
 
 _register_media = media.register_servlets
 _render_options = OptionsResource.render_OPTIONS
@@ -44,6 +37,7 @@ _set_cors_headers = server.set_cors_headers
 def install(hs: HomeServer, config: MediaLinksConfig) -> None:
     """Tells Synapse. Called once, while Synapse constructs its modules, which is before it opens any port."""
     _add_endpoints(hs, config)
+    RevokedTokens(hs)
     # mypy cannot see that a function that replaces a method is its equal.
     OptionsResource.render_OPTIONS = _answer_preflight  # type: ignore[method-assign]
     SynapseRequest.get_redacted_uri = _redact  # type: ignore[method-assign]
@@ -88,27 +82,4 @@ def _share(request: SynapseRequest) -> None:
 
 
 def _redact(self: SynapseRequest) -> str:
-    """A signed link or query opens media for whoever reads it in a log, so it stays out whole, however it is spelt.
-
-    Also where the address is spelt so that we do not answer it: a proxy, or a person, could have changed that alone.
-    """
-    uri = _get_redacted_uri(self)
-    return f"{_MARK.split(uri, maxsplit=1)[0]}?<redacted>" if _opens_media(_unescaped(uri)) else uri
-
-
-def _unescaped(uri: str) -> str | None:
-    """An address without any escape, nor an escaped one; nothing where there is no end of them."""
-    for _ in range(_MOST_ESCAPES):
-        if "%" not in uri:
-            return uri
-        before, uri = uri, unquote(uri)
-        if uri == before:
-            return uri
-    return None
-
-
-def _opens_media(uri: str | None) -> bool:
-    if uri is None:
-        return True
-    path, mark, query = uri.partition("?")
-    return bool(mark) and (path.startswith((SIGNED_PREFIX, QUERY_PREFIX)) or "sig=" in query or "token_id=" in query)
+    return redact(_get_redacted_uri(self))

@@ -6,7 +6,9 @@ Pure functions from header values to decisions. Media never change, so there is 
 import re
 from dataclasses import dataclass
 
-_RANGE = re.compile(r"\s*bytes\s*=\s*([0-9]{0,19})\s*-\s*([0-9]{0,19})\s*", re.ASCII | re.IGNORECASE)
+# The header's value is parsed on the reactor's thread, so it has a bound. The longest that is of use has 46 characters.
+_MAX_RANGE_LENGTH = 256
+_MAX_DIGITS = 19
 _ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 
@@ -30,21 +32,49 @@ def requested_span(header: str | None, size: int) -> Span | None:
     :returns: nothing where the whole file is to be sent.
     :raises Unsatisfiable:
     """
-    asked = _RANGE.fullmatch(header) if header else None
-    if asked is None or not (asked[1] or asked[2]):
+    positions = _positions(header) if header else None
+    if positions is None:
         return None
-    if not asked[1]:
-        length = min(int(asked[2]), size)
-        if length == 0:
-            raise Unsatisfiable
-        return Span(size - length, length)
-    start = int(asked[1])
-    last = min(int(asked[2]), size - 1) if asked[2] else size - 1
-    if asked[2] and int(asked[2]) < start:
+    first, last = positions
+    if first is None:
+        return _suffix(last or 0, size)
+    if last is not None and last < first:
         return None
-    if start >= size:
+    if first >= size:
         raise Unsatisfiable
-    return Span(start, last - start + 1)
+    end = size - 1 if last is None else min(last, size - 1)
+    return Span(first, end - first + 1)
+
+
+def _positions(header: str) -> tuple[int | None, int | None] | None:
+    """First and last position of a single byte range, at least one of which is given.
+
+    :returns: ``None`` for anything else.
+    """
+    if len(header) > _MAX_RANGE_LENGTH:
+        return None
+    unit, _, ranges = header.partition("=")
+    first, dash, last = (part.strip() for part in ranges.partition("-"))
+    if unit.strip().lower() != "bytes" or not dash or not (first or last):
+        return None
+    if not all(_is_position(text) for text in (first, last) if text):
+        return None
+    return int(first) if first else None, int(last) if last else None
+
+
+def _is_position(text: str) -> bool:
+    return len(text) <= _MAX_DIGITS and text.isascii() and text.isdecimal()
+
+
+def _suffix(length: int, size: int) -> Span:
+    """The last ``length`` bytes.
+
+    :raises Unsatisfiable: if that is none at all.
+    """
+    length = min(length, size)
+    if length == 0:
+        raise Unsatisfiable
+    return Span(size - length, length)
 
 
 def unchanged(if_none_match: str | None, tag: str) -> bool:

@@ -3,6 +3,7 @@
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
 
+from contextlib import AbstractAsyncContextManager
 from typing import BinaryIO
 
 from synapse.http.site import SynapseRequest
@@ -24,14 +25,22 @@ _STALLED_S = 90.0
 
 @implementer(IPushProducer)
 class Flow:
-    """Lets the connection say when it has room for more (https://docs.twisted.org/en/stable/core/howto/producers.html)."""
+    """Writes a body at the client's pace (https://docs.twisted.org/en/stable/core/howto/producers.html).
 
-    def __init__(self, clock: Clock, request: SynapseRequest) -> None:
+    :param chunk_bytes: how much is written before the client has to have taken it.
+    :param stall_s: seconds in which the client has to take that, or the connection is aborted.
+    """
+
+    def __init__(
+        self, clock: Clock, request: SynapseRequest, chunk_bytes: int = _CHUNK, stall_s: float | None = None
+    ) -> None:
         self._request = request
+        self._chunk_bytes = chunk_bytes
+        self._stall_s = _STALLED_S if stall_s is None else stall_s
         self._room = DeferredEvent(clock)
         self._room.set()
         # The connection says that it has room when all that was written is out. Were many to write at once, that would
-        # take longer than we have patience, also with somebody who takes it steadily.
+        # take longer than a client is waited for, also one that reads steadily.
         self._turns = Linearizer("media_links_flow", clock)
         #: Whether nobody is there any more.
         self.stopped = request._disconnected
@@ -45,18 +54,20 @@ class Flow:
         if not self.stopped:
             self._request.unregisterProducer()
 
+    def turn(self) -> AbstractAsyncContextManager[None]:
+        """Waits, in ``async with``, for those that came before: several writers of one body write in turn."""
+        return self._turns.queue(None)
+
     async def write(self, content: bytes) -> None:
-        """Sends, after what others are sending, and waits until there is room for more."""
-        async with self._turns.queue(None):
-            for start in range(0, len(content), _CHUNK):
-                await self._write(content[start : start + _CHUNK])
+        """Writes, and waits until there is room for more."""
+        for start in range(0, len(content), self._chunk_bytes):
+            await self._write(content[start : start + self._chunk_bytes])
 
     async def _write(self, chunk: bytes) -> None:
-        """Hangs up on somebody who takes nothing."""
         if self.stopped:
             return
         self._request.write(chunk)
-        if not await self._room.wait(_STALLED_S):
+        if not await self._room.wait(self._stall_s):
             self.stopped = True
             # Not `loseConnection`, which would wait for the client to take what is already written.
             self._request.channel.forceAbortClient()

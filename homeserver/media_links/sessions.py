@@ -1,17 +1,35 @@
 """The session that a link belongs to, and whether it still lives.
 
-A link must die with the session that asked for it. The link carries the session in a sealed handle, so that any worker
-can look it up and no user id stands in a URL.
+A link must die with the session that asked for it, and stay dead when the same user signs in again, be it with the same
+device id. So a session is named by something that is new in each login, and that a renewed access token leaves as it
+is. The link carries it in a sealed handle: any worker can look it up, and no user id stands in a URL.
+
+========================  ============================================================================================
+the session has           it is named by
+========================  ============================================================================================
+an access token that is   the token's row and a digest of the token; row ids alone can be used again after a restart
+never renewed
+an access token that is   the device and its revision: the last change that Synapse recorded of it, which a login and
+renewed (refresh token)   a logout are, and a renewal is not. Renaming the device is one too; its links are then dead
+                          though the session lives, and clients ask for new ones
+no token in the database  the device and its revision (delegated authentication, guests)
+an application service's  the service's id and a digest of its token
+token
+========================  ============================================================================================
 """
 
+import hashlib
 import json
+from base64 import urlsafe_b64encode
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Generic, TypeVar
 
 from synapse.api.errors import Codes, SynapseError
 from synapse.module_api import Requester
 from synapse.server import HomeServer
+from synapse.util.clock import Clock
 
 from .signing import Keyring, LinkAltered
 
@@ -21,97 +39,182 @@ _CACHE_SIZE = 10_000
 
 # Handles come in steps of this many bytes, so that their length says little about the length of a user's name.
 _PADDING = 32
+# Of a token's SHA-256. 96 bits are far more than two tokens will ever share.
+_DIGEST_BYTES = 12
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 class Anchor(StrEnum):
     """What a session hangs on, and dies with."""
 
-    DEVICE = "d"
     TOKEN = "t"
+    RENEWED_TOKEN = "r"
+    DEVICE = "d"
     APPLICATION_SERVICE = "a"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A user's session: who, and by what."""
+    """A user's session.
+
+    :param anchor_id: the access token's row, the device's id or the application service's id.
+    :param login: what is new in each login: a digest of the token, or the device's revision.
+    """
 
     user_id: str
     anchor: Anchor
     anchor_id: str
-
-    @classmethod
-    def of(cls, requester: Requester) -> "Session":
-        """The session that a request with an access token was made in.
-
-        :raises SynapseError: where nothing would end the session, so nothing could end its links.
-        """
-        user_id = requester.user.to_string()
-        if requester.device_id:
-            return cls(user_id, Anchor.DEVICE, requester.device_id)
-        if requester.access_token_id is not None:
-            return cls(user_id, Anchor.TOKEN, str(requester.access_token_id))
-        if requester.app_service_id is not None:
-            return cls(user_id, Anchor.APPLICATION_SERVICE, requester.app_service_id)
-        raise SynapseError(403, "This session has no device, so it cannot have links to media", Codes.FORBIDDEN)
+    login: str
 
     @property
     def parts(self) -> list[str]:
-        """What ``from_parts`` makes the session of again."""
-        return [self.anchor, self.user_id, self.anchor_id]
+        """The arguments of ``from_parts``."""
+        return [self.anchor, self.user_id, self.anchor_id, self.login]
 
     @classmethod
-    def from_parts(cls, anchor: str, user_id: str, anchor_id: str) -> "Session":
-        """The session that ``parts`` were of.
+    def from_parts(cls, anchor: str, user_id: str, anchor_id: str, login: str) -> "Session":
+        """Creates the session that ``parts`` were read from.
 
         :raises ValueError: if there is no such kind of anchor.
         """
-        return cls(str(user_id), Anchor(anchor), str(anchor_id))
+        return cls(str(user_id), Anchor(anchor), str(anchor_id), str(login))
 
     def seal(self, keyring: Keyring) -> str:
-        """The handle that stands for this session in its links."""
+        """Returns the handle that stands for this session in its links."""
         return keyring.seal(padded(self.parts))
 
     @classmethod
     def unseal(cls, keyring: Keyring, key_id: str, handle: str) -> "Session":
-        """Gets a session back out of its handle.
+        """Reads a session from its handle.
 
-        :raises LinkAltered:
+        :raises LinkAltered: if the handle is not one that ``seal`` returned.
         """
         try:
-            anchor, user_id, anchor_id = json.loads(keyring.open(key_id, handle))
-            return cls.from_parts(anchor, user_id, anchor_id)
+            anchor, user_id, anchor_id, login = json.loads(keyring.open(key_id, handle))
+            return cls.from_parts(anchor, user_id, anchor_id, login)
         except ValueError as error:
             raise LinkAltered from error
 
 
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """The session that a request was made in.
+
+    :param valid_until_ms: when it ends by itself, in milliseconds since 1970; ``None`` if it does not.
+    """
+
+    session: Session
+    valid_until_ms: int | None = None
+
+    def cap(self, expires_ms: int) -> int:
+        """Returns the expiry of what outlives its session in no case."""
+        return expires_ms if self.valid_until_ms is None else min(expires_ms, self.valid_until_ms)
+
+
 def padded(value: object) -> bytes:
-    """JSON with room behind it, to be sealed."""
+    """JSON followed by blanks up to the next multiple of a fixed length, to be sealed."""
     text = json.dumps(value, separators=(",", ":")).encode()
     return text.ljust(-(-len(text) // _PADDING) * _PADDING)
 
 
+def token_digest(token: str) -> str:
+    """A digest that tells two access tokens apart. It is sealed wherever it is sent."""
+    return urlsafe_b64encode(hashlib.sha256(token.encode()).digest()[:_DIGEST_BYTES]).decode("ascii")
+
+
 class Sessions:
-    """Says whether a session lives, from the store, at most once in two seconds."""
+    """Names sessions, and tells from the database whether they live, at most once in two seconds for each."""
 
     def __init__(self, hs: HomeServer) -> None:
         self._api = hs.get_module_api()
         self._clock = hs.get_clock()
         self._store = hs.get_datastores().main
         self._account_validity = hs.get_account_validity_handler()
-        self._known: OrderedDict[Session, tuple[int, bool]] = OrderedDict()
+        self._tokens: _RecentAnswers[int, tuple[str, int | None, int | None]] = _RecentAnswers(self._clock)
+        self._alive: _RecentAnswers[Session, bool] = _RecentAnswers(self._clock)
+
+    async def of(self, requester: Requester) -> OpenSession:
+        """Returns the session that a request with an access token was made in.
+
+        :raises SynapseError: where nothing would end the session, so nothing could end its links.
+        """
+        user_id = requester.user.to_string()
+        if requester.app_service_id is not None:
+            return OpenSession(self._of_application_service(user_id, requester.app_service_id))
+        if requester.access_token_id is None and not requester.device_id:
+            raise SynapseError(403, "This session has no device, so it cannot have links to media", Codes.FORBIDDEN)
+        return await self._find(user_id, requester)
 
     async def is_alive(self, session: Session) -> bool:
         """Whether Synapse would still let this session download media."""
-        now_ms = self._clock.time_msec()
-        until_ms, alive = self._known.get(session, (0, False))
-        if now_ms < until_ms:
-            return alive
-        alive = await self._user_may(session) and await self._holds(session)
-        self._known[session] = (now_ms + _CACHE_MS, alive)
-        self._known.move_to_end(session)
-        if len(self._known) > _CACHE_SIZE:
-            self._known.popitem(last=False)
-        return alive
+        known = self._alive.get(session)
+        if known is None:
+            known = await self._user_may(session) and await self._holds(session)
+            self._alive.set(session, known)
+        return known
+
+    # --- which session it is -----------------------------------------------------------------------------------------
+
+    def _of_application_service(self, user_id: str, service_id: str) -> Session:
+        service = self._store.get_app_service_by_id(service_id)
+        assert service is not None, "Synapse has just authenticated it"
+        return Session(user_id, Anchor.APPLICATION_SERVICE, service_id, token_digest(service.token))
+
+    async def _find(self, user_id: str, requester: Requester) -> OpenSession:
+        device_id = requester.device_id
+        if requester.access_token_id is None:
+            assert device_id, "the caller has checked it"
+            return OpenSession(Session(user_id, Anchor.DEVICE, device_id, await self._revision(user_id, device_id)))
+        token, refresh_token_id, valid_until_ms = await self._token_row(requester.access_token_id)
+        if refresh_token_id is None or not device_id:
+            login = Session(user_id, Anchor.TOKEN, str(requester.access_token_id), token_digest(token))
+            return OpenSession(login, valid_until_ms)
+        renewed = Session(user_id, Anchor.RENEWED_TOKEN, device_id, await self._revision(user_id, device_id))
+        return OpenSession(renewed, await self._renewable_until_ms(refresh_token_id))
+
+    async def _token_row(self, row_id: int) -> tuple[str, int | None, int | None]:
+        known = self._tokens.get(row_id)
+        if known is None:
+            known = await self._select_token(row_id)
+            self._tokens.set(row_id, known)
+        return known
+
+    async def _select_token(self, row_id: int) -> tuple[str, int | None, int | None]:
+        row = await self._store.db_pool.simple_select_one(
+            table="access_tokens",
+            keyvalues={"id": row_id},
+            retcols=("token", "refresh_token_id", "valid_until_ms"),
+            allow_none=True,
+            desc="media_links_session_token",
+        )
+        if row is None:  # it ended since Synapse authenticated it
+            raise SynapseError(401, "This access token has ended", Codes.UNKNOWN_TOKEN)
+        token, refresh_token_id, valid_until_ms = row
+        return token, refresh_token_id, valid_until_ms
+
+    async def _renewable_until_ms(self, refresh_token_id: int) -> int | None:
+        row = await self._store.db_pool.simple_select_one(
+            table="refresh_tokens",
+            keyvalues={"id": refresh_token_id},
+            retcols=("expiry_ts", "ultimate_session_expiry_ts"),
+            allow_none=True,
+            desc="media_links_refresh_token",
+        )
+        return min((end for end in row or () if end is not None), default=None)
+
+    async def _revision(self, user_id: str, device_id: str) -> str:
+        """The last change of a device that Synapse has recorded; it keeps one row for each."""
+        rows = await self._store.db_pool.simple_select_onecol(
+            table="device_lists_stream",
+            keyvalues={"user_id": user_id, "device_id": device_id},
+            retcol="stream_id",
+            desc="media_links_device_revision",
+        )
+        return str(max(rows, default=0))
+
+    # --- whether it lives --------------------------------------------------------------------------------------------
 
     async def _user_may(self, session: Session) -> bool:
         # A suspended user may still read, media included; Synapse's own download asks for the same three things.
@@ -124,25 +227,81 @@ class Sessions:
         return not await self._account_validity.is_user_expired(session.user_id)
 
     async def _holds(self, session: Session) -> bool:
-        if session.anchor is Anchor.DEVICE:
-            # What Synapse caches is typed by a mypy plugin of its own.
-            return await self._store.get_device(session.user_id, session.anchor_id) is not None  # type: ignore[call-arg]
         if session.anchor is Anchor.APPLICATION_SERVICE:
-            return self._store.get_app_service_by_id(session.anchor_id) is not None
-        return await self._token_holds(session)
+            return self._service_holds(session)
+        if session.anchor is Anchor.TOKEN:
+            return await self._token_holds(session)
+        if not await self._device_holds(session):
+            return False
+        return session.anchor is Anchor.DEVICE or await self._is_renewable(session)
+
+    def _service_holds(self, session: Session) -> bool:
+        service = self._store.get_app_service_by_id(session.anchor_id)
+        return service is not None and token_digest(service.token) == session.login
+
+    async def _device_holds(self, session: Session) -> bool:
+        # What Synapse caches is typed by a mypy plugin of its own.
+        device = await self._store.get_device(session.user_id, session.anchor_id)  # type: ignore[call-arg]
+        return device is not None and await self._revision(session.user_id, session.anchor_id) == session.login
+
+    async def _is_renewable(self, session: Session) -> bool:
+        """Whether the device has a refresh token that can still be used."""
+        rows = await self._store.db_pool.simple_select_list(
+            table="refresh_tokens",
+            keyvalues={"user_id": session.user_id, "device_id": session.anchor_id},
+            retcols=("expiry_ts", "ultimate_session_expiry_ts"),
+            desc="media_links_refresh_tokens",
+        )
+        now_ms = self._clock.time_msec()
+        return any(all(end is None or end > now_ms for end in row) for row in rows)
 
     async def _token_holds(self, session: Session) -> bool:
         row = await self._store.db_pool.simple_select_one(
             table="access_tokens",
             keyvalues={"id": int(session.anchor_id)},
-            retcols=("user_id", "puppets_user_id", "valid_until_ms"),
+            retcols=("user_id", "puppets_user_id", "token", "valid_until_ms"),
             allow_none=True,
             desc="media_links_token",
         )
         if row is None:
             return False
-        user_id, puppets_user_id, valid_until_ms = row
-        # The token of an administrator who signed in as somebody else is the administrator's.
-        if session.user_id != (puppets_user_id or user_id):
+        user_id, puppets_user_id, token, valid_until_ms = row
+        # The token of an administrator who signed in as another user is the administrator's.
+        if session.user_id != (puppets_user_id or user_id) or session.login != token_digest(token):
             return False
         return valid_until_ms is None or valid_until_ms > self._clock.time_msec()
+
+
+class RevokedTokens:
+    """Gives a device a new revision when its tokens are deleted and the device stays.
+
+    A password reset by an administrator whose own device has the same id does that. Synapse records no change of the
+    device then, so a login that follows would find it as it was.
+    """
+
+    def __init__(self, hs: HomeServer) -> None:
+        self._store = hs.get_datastores().main
+        self._devices = hs.get_device_handler
+        hs.get_module_api().register_password_auth_provider_callbacks(on_logged_out=self._on_logged_out)
+
+    async def _on_logged_out(self, user_id: str, device_id: str | None, access_token: str) -> None:
+        if device_id and await self._store.get_device(user_id, device_id):  # type: ignore[call-arg]
+            await self._devices().notify_device_update(user_id, [device_id])
+
+
+class _RecentAnswers(Generic[Key, Value]):
+    """A cache whose entries are used for two seconds; the oldest entry is evicted first."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._entries: OrderedDict[Key, tuple[int, Value]] = OrderedDict()
+
+    def get(self, key: Key) -> Value | None:
+        until_ms, value = self._entries.get(key, (0, None))
+        return value if self._clock.time_msec() < until_ms else None
+
+    def set(self, key: Key, value: Value) -> None:
+        self._entries[key] = self._clock.time_msec() + _CACHE_MS, value
+        self._entries.move_to_end(key)
+        if len(self._entries) > _CACHE_SIZE:
+            self._entries.popitem(last=False)

@@ -22,7 +22,7 @@ from .config import MediaLinksConfig
 from .delivery import Delivery
 from .requests import NAMES, asked_media, path
 from .serving import Grant, MediaServlet
-from .sessions import Anchor, Session, Sessions, padded
+from .sessions import Anchor, Session, Sessions, padded, token_digest
 from .signing import PREFIX, LinkAltered
 
 QUERY_PREFIX = f"{PREFIX}/query/"
@@ -94,7 +94,8 @@ class QueryServlet(MediaServlet):
         access_token, user_id, puppets_user_id = row
         if not hmac.compare_digest(signature(access_token, time).encode(), given.encode()):
             raise refusal
-        if not await self._sessions.is_alive(Session(puppets_user_id or user_id, Anchor.TOKEN, str(row_id))):
+        session = Session(puppets_user_id or user_id, Anchor.TOKEN, str(row_id), token_digest(access_token))
+        if not await self._sessions.is_alive(session):
             raise refusal
 
     def _left_ms(self, time_ms: int) -> int:

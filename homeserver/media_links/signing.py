@@ -18,6 +18,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from ipaddress import IPv6Address
 from urllib.parse import quote, unquote
 
 from cryptography.exceptions import InvalidTag
@@ -36,7 +37,11 @@ METHODS = ("crop", "scale")
 _VERSION = "media_links 1"
 
 # https://spec.matrix.org/v1.16/appendices/#server-name
-_SERVER_NAME = re.compile(r"(?:[A-Za-z0-9.-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
+# Every label of a name has a character, as Synapse has it too: names of dots alone are directories to its media store.
+_SERVER_NAME = re.compile(
+    r"(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*|\[(?P<ipv6>[0-9A-Fa-f:.]{2,45})\])(?::[0-9]{1,5})?"
+)
+_MAX_HOST_LENGTH = 255
 # https://spec.matrix.org/v1.16/client-server-api/#security-considerations-5
 _MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _QUERY = re.compile(
@@ -92,7 +97,18 @@ class Link:
 
 def valid_server_name(name: str) -> bool:
     """Whether this is a server name as Matrix knows them: a host or an address, and maybe a port."""
-    return _SERVER_NAME.fullmatch(name) is not None
+    found = _SERVER_NAME.fullmatch(name)
+    if found is None or len(found["host"]) > _MAX_HOST_LENGTH:
+        return False
+    return found["ipv6"] is None or _is_ipv6(found["ipv6"])
+
+
+def _is_ipv6(text: str) -> bool:
+    try:
+        IPv6Address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_mxc(uri: str) -> Media | None:

@@ -53,6 +53,13 @@ class MalformedMxc(AuthMediaError):
     user_message = "This message names a media address that is not valid."
 
 
+class MalformedAddress(AuthMediaError):
+    """The homeserver's address is not an http or https URL of scheme, host, port and path alone."""
+
+    advice = "Give the homeserver's address in full and with nothing else in it, such as https://matrix.example.org."
+    user_message = "This is not the address of a homeserver."
+
+
 class MalformedEncryptedFile(AuthMediaError):
     """An event's ``file`` is no valid ``EncryptedFile``."""
 

@@ -75,6 +75,11 @@ class MediaLoader:
         return self._strategy.homeserver.user_id
 
     @property
+    def base_url(self) -> str:
+        """The homeserver of that session."""
+        return self._strategy.homeserver.base_url
+
+    @property
     def counters(self) -> Counters:
         """What this loader did so far."""
         return self._pipeline.counters

@@ -7,7 +7,7 @@ from authmedia import browser
 from authmedia.errors import AuthMediaError, Forbidden, MediaNotFound, SessionExpired
 from authmedia.matrix.homeserver import Homeserver, log_in
 from authmedia.matrix.http import read_text, request_url
-from authmedia.matrix.urls import origin_of, percent_encode
+from authmedia.matrix.urls import BaseUrl, percent_encode
 from authmedia.support.untrusted import json_object, parse_json
 
 TYPE_CHECKING = False
@@ -45,10 +45,11 @@ async def assumed_session() -> Session | None:
 async def open_session() -> Session:
     """The session for this page: remembered by the tab, else signed in anew.
 
-    :raises AuthMediaError: if the homeserver cannot be reached or refuses the demonstration's account.
+    :raises AuthMediaError: if the homeserver cannot be reached or refuses the demonstration's account, or if what the
+        page's address names is no homeserver's.
     """
     demo = await _demo()
-    asked, own = _asked_for(), str(demo.get("homeserver") or "").rstrip("/")
+    asked, own = _asked_for(), _base_url(str(demo.get("homeserver") or ""))
     kept = await _kept(asked)
     # The demonstration may have another address since; whoever signed in by themselves goes on as they are.
     outdated = kept.get("renewable") and not asked and own and kept["address"] != own
@@ -56,7 +57,7 @@ async def open_session() -> Session:
     if remembered:
         return remembered
     address = asked or own
-    if demo.get("user") and address and _may_know_the_demo(address, str(demo.get("homeserver"))):
+    if demo.get("user") and address and _may_know_the_demo(address, own):
         return await _sign_in(address, str(demo["user"]), str(demo["password"]), str(demo["room"]), renewable=True)
     return await _ask_person(address)
 
@@ -98,8 +99,16 @@ async def _log_out(homeserver: Homeserver) -> None:
 
 
 def _asked_for() -> str:
-    """The homeserver that the page's address names; empty where it names none."""
-    return browser.query_parameter("homeserver").rstrip("/")
+    """The homeserver that the page's address names; empty where it names none.
+
+    :raises MalformedAddress: if what it names is no address of a homeserver.
+    """
+    return _base_url(browser.query_parameter("homeserver"))
+
+
+def _base_url(address: str) -> str:
+    """An address as `Homeserver` keeps it; empty where it is."""
+    return BaseUrl(address).href if address else ""
 
 
 async def _demo() -> "dict[str, Any]":
@@ -145,8 +154,7 @@ def _session(kept: "dict[str, Any]") -> Session:
 
 def _may_know_the_demo(address: str, own: str) -> bool:
     """The demonstration's password goes to its own homeserver or to this machine, whatever the page's address says."""
-    host = origin_of(address).partition("://")[2]
-    return address == own or ("@" not in host and (host.rsplit(":", 1)[0] in _LOOPBACK or host in _LOOPBACK))
+    return address == own or BaseUrl(address).hostname in _LOOPBACK
 
 
 async def _sign_in(address: str, user: str, password: str, room: str, *, renewable: bool) -> Session:

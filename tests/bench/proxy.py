@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ import trustme
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import load_pem_x509_certificate
 
+from development.private_files import make_private_folder
 from tests.browser.engines import install_package
 from tests.homeserver.support import wait_for
 from tests.relay import free_port, is_open
@@ -18,6 +20,7 @@ from tests.relay import free_port, is_open
 RECOMMENDED = Path(__file__).resolve().parents[2] / "homeserver" / "nginx" / "matrix.conf"
 # What stands around the recommended part on any machine, without touching the machine's own nginx.
 _AROUND = """
+{user}
 worker_processes 1;
 daemon off;
 pid {folder}/nginx.pid;
@@ -54,14 +57,14 @@ class Proxy:
 
     def __init__(self, nginx: str, folder: Path, port: int) -> None:
         self.port = free_port()
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_folder(folder)
         certificate = trustme.CA().issue_cert("127.0.0.1", "localhost")
         certificate.cert_chain_pems[0].write_to_path(folder / "certificate.pem")
         certificate.private_key_pem.write_to_path(folder / "private.key")
         #: By this a Chromium can be told to believe the certificate (``--ignore-certificate-errors-spki-list``).
         self.spki = _spki(certificate.cert_chain_pems[0].bytes())
         (folder / "matrix.conf").write_text(self._configured(folder, port), encoding="utf-8")
-        (folder / "nginx.conf").write_text(_AROUND.format(folder=folder), encoding="utf-8")
+        (folder / "nginx.conf").write_text(_AROUND.format(folder=folder, user=_worker_user()), encoding="utf-8")
         self._command = [nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
 
     def __enter__(self) -> "Proxy":
@@ -89,6 +92,11 @@ class Proxy:
             assert recommended in text, recommended
             text = text.replace(recommended, own)
         return text
+
+
+def _worker_user() -> str:
+    """Has the workers of a root's nginx be root's, too: its folder is for its owner alone."""
+    return "user root;" if os.geteuid() == 0 else ""
 
 
 def _spki(pem: bytes) -> str:

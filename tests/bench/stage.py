@@ -16,6 +16,7 @@ import httpx
 from PIL import Image
 from playwright.sync_api import BrowserContext
 
+from development.private_files import make_private_folder
 from development.synapse import Synapse
 from tests.bench.distance import Distance
 from tests.bench.proxy import Proxy, find_nginx
@@ -142,7 +143,7 @@ def staged(folder: Path, count: int, tell: Any) -> Iterator[Stage]:
 
     :param folder: where it is kept; what is there already is not made again.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_private_folder(folder)  # the record in it has an access token
     ports = free_port(), free_port()
     listeners = [listener(ports[0]), listener(ports[1], x_forwarded=True)]
     synapse = Synapse(

@@ -1,6 +1,10 @@
 """Two accounts on one page, what is kept on disk, and what can be seen before all of it is there."""
 
+import hashlib
+import json
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -8,6 +12,7 @@ from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
 from tests.browser.bound import FILES, MEDIA, Bench, Stock, add, as_json, bench, wait_until
+from tests.browser.rooms import picture
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
@@ -93,6 +98,74 @@ def test_two_accounts_of_two_homeservers_on_one_page(
         wait_until(window, stays)
         if strategy == "opfs":
             assert len(window.page.evaluate(FILES)) == 4, "the other account's alone"
+
+
+# What a homeserver says that claims to be the user's own.
+FALSE_PICTURE = picture(7)
+
+
+class FalseHomeserver(BaseHTTPRequestHandler):
+    """Signs in whoever comes as the same user, and has the same picture for every media."""
+
+    user_id: str
+
+    def do_OPTIONS(self) -> None:
+        self._reply(b"", "text/plain")
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self._reply(json.dumps({"user_id": self.user_id, "access_token": "false"}).encode(), "application/json")
+
+    def do_GET(self) -> None:
+        self._reply(FALSE_PICTURE, "image/png")
+
+    def _reply(self, body: bytes, content_type: str) -> None:
+        self.send_response(200)
+        for name, value in (("Origin", "*"), ("Headers", "Authorization, Content-Type"), ("Methods", "GET, POST")):
+            self.send_header(f"Access-Control-Allow-{name}", value)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_arguments: object) -> None:
+        """Logs nothing."""
+
+
+@pytest.fixture
+def false_homeserver(stock: Stock) -> Iterator[str]:
+    handler = type("Handler", (FalseHomeserver,), {"user_id": stock.room.account["user"]})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://localhost:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.on_disk
+def test_a_homeserver_that_names_the_same_user_has_nothing_of_the_others_disk(
+    one: Bench, stock: Stock, interpreter: str, false_homeserver: str
+) -> None:
+    here, there = stock.pictures[:2]
+    first = one.open("opfs", interpreter=interpreter)
+    add(first, [here])
+    wait_until(first, "img[data-mxc]")
+    false = one.open("opfs", beside=first, interpreter=interpreter, homeserver=false_homeserver)
+    add(false, [here, there])
+    wait_until(false, "img[data-mxc]")
+    false_digest = hashlib.sha256(FALSE_PICTURE).hexdigest()
+    assert [false.sha256(f"img[data-mxc] >> nth={number}") for number in range(2)] == [false_digest] * 2
+    again = one.open("opfs", beside=first, interpreter=interpreter)
+    add(again, [here, there])
+    wait_until(again, "img[data-mxc]")
+    for number, (mxc, source) in enumerate(((here, "disk"), (there, "network"))):
+        assert again.sha256(f"img[data-mxc] >> nth={number}") == stock.sha256[mxc]
+        assert again.page.locator("img[data-mxc]").nth(number).get_attribute("data-source") == source
+    false.page.click("#leave")
+    false.page.wait_for_selector("html[data-left]", state="attached")
+    assert len(first.page.evaluate(FILES)) == 2, "the other account's stay"
 
 
 @pytest.mark.on_disk

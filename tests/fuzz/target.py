@@ -40,7 +40,10 @@ GRANTED = KEYRING.sign(
     signing.Link("1", signing.Media("localhost", "a" * 24, None), NOW + 3_600_000, KEYRING.seal(b"a session"))
 )
 TICKET = cookies.Ticket(
-    sessions.Session("@ana:localhost", sessions.Anchor.DEVICE, "DEVICE"), NOW, cookies.SameSite.LAX, "https://a.test"
+    sessions.Session("@ana:localhost", sessions.Anchor.DEVICE, "DEVICE", "1"),
+    NOW,
+    cookies.SameSite.LAX,
+    "https://a.test",
 )
 SEALED = TICKET.seal(KEYRING)
 
@@ -204,7 +207,10 @@ def ending(data: bytes) -> None:
 SEEDS: dict[str, list[bytes]] = {
     "link": [GRANTED.encode()],
     "span": [b"\0\0\1\0bytes=0-99", b"\0\0\1\0bytes=-5", b'\0\0\1\0W/"tag", "tag"'],
-    "mxc": [b"mxc://example.org:8448/abc", b"mxc://[2001:db8::7]/abc"],
+    "mxc": [
+        *(b"mxc://example.org:8448/abc", b"mxc://[2001:db8::7]/abc", b"mxc://[::ffff:192.0.2.7]:8448/abc"),
+        *(b"mxc://../abc", b"mxc://example..org/abc", b"mxc://example.org./abc", b"mxc://[..]/abc", b"mxc://[:::]/abc"),
+    ],
     "encrypted_file": [json.dumps(support.SPECIFIED).encode()],
     "blurhash": [b"LEHV6nWB2yk8pyo0adR*.7kCMdnj"],
     "cookie": [

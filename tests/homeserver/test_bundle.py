@@ -102,18 +102,22 @@ def test_bad_entries_fail_alone(ana: Account, photo: Mxc) -> None:
         {"mxc": MISSING},
         "mxc://localhost/x",
         {"mxc": "https://localhost/x"},
+        {"mxc": "mxc://../x"},
+        {"mxc": "mxc://./x", **THUMBNAIL},
         {"mxc": photo.uri, "thumbnail": {"width": 0, "height": 1}},
         {"mxc": ana.upload(b"no picture", "image/png").uri, "thumbnail": {"width": 9, "height": 9}},
         {"mxc": photo.uri},
     )
-    assert errors(found[:5]) == [
+    assert errors(found[:7]) == [
         (404, "M_NOT_FOUND"),
         (400, "M_BAD_JSON"),
         (400, "M_INVALID_PARAM"),
         (400, "M_INVALID_PARAM"),
+        (400, "M_INVALID_PARAM"),
+        (400, "M_INVALID_PARAM"),
         (400, "M_UNKNOWN"),
     ]
-    assert found[5] == (200, "image/png", picture())
+    assert found[7] == (200, "image/png", picture())
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 
 from development.synapse import Synapse
 from media_links.cookie import SameSite, Ticket
-from media_links.sessions import Anchor, Session
+from media_links.sessions import Anchor, Session, token_digest
 from media_links.signing import Keyring
 from tests.homeserver.conftest import BASELINE_SECRETS
 from tests.homeserver.support import (
@@ -77,10 +77,16 @@ def get(synapse: Synapse, mxc: Mxc, shown: str, method: str = "GET", **headers: 
     return send(address(synapse, mxc), method, {"Cookie": shown, **headers})
 
 
+def token_id(account: Account) -> str:
+    """The row of the account's access token, out of its own cookie: tests know the secrets that it is sealed with."""
+    value = cookie(account).partition("=")[2]
+    return Ticket.unseal(Keyring(SECRETS.items()), value).session.anchor_id
+
+
 def made(mia: Account, key_id: str = "new", **changes: Any) -> str:
     """A cookie as the homeserver would make it of these parts, whose secrets we know."""
     parts = {
-        "session": Session(mia.user_id, Anchor.DEVICE, mia.device_id),
+        "session": Session(mia.user_id, Anchor.TOKEN, token_id(mia), token_digest(mia.token)),
         "expires_ms": int(time.time() * 1000) + 60_000,
         "same_site": SameSite.LAX,
         "origin": None,
@@ -380,8 +386,8 @@ def test_what_was_sealed_for_something_else_is_no_cookie(baselines: Synapse, mia
 def sealed(mia: Account, purpose: str | None = "cookie", **changes: Any) -> str:
     """A cookie of these parts in the order in which they stand in one, sealed for this purpose."""
     now_ms = int(time.time() * 1000)
-    parts = {"expires": now_ms + 60_000, "same_site": "Lax", "origin": None, "anchor": "d", "user": mia.user_id}
-    parts |= {"device": mia.device_id, **changes}
+    parts = {"expires": now_ms + 60_000, "same_site": "Lax", "origin": None, "anchor": "t", "user": mia.user_id}
+    parts |= {"token": token_id(mia), "digest": token_digest(mia.token), **changes}
     text = json.dumps([part for part in parts.values() if part != "left out"]).encode()
     return f"media_links=new.{Keyring([('new', SECRETS['new'])]).seal(text, purpose)}"
 
@@ -392,7 +398,7 @@ def test_what_was_sealed_for_another_purpose(baselines: Synapse, mia: Account, f
         assert refused(get(baselines, film, sealed(mia, purpose)))
 
 
-@pytest.mark.parametrize("changes", [{"same_site": "Other"}, {"anchor": "x"}, {"device": "left out"}, {"more": 1}])
+@pytest.mark.parametrize("changes", [{"same_site": "Other"}, {"anchor": "x"}, {"digest": "left out"}, {"more": 1}])
 def test_parts_that_make_no_sense(baselines: Synapse, mia: Account, film: Mxc, changes: dict[str, Any]) -> None:
     assert refused(get(baselines, film, sealed(mia, **changes)))
 

@@ -43,6 +43,27 @@ def test_secrets_are_for_their_owner_alone(synapse: Synapse) -> None:
         assert stat.S_IMODE((synapse.directory / name).stat().st_mode) == 0o600
 
 
+@pytest.mark.parametrize("existed", [False, True])
+def test_no_other_user_reads_a_token(tmp_path: Path, existed: bool) -> None:
+    tmp_path.chmod(0o755)
+    directory = tmp_path / "homeserver"
+    if existed:
+        directory.mkdir(mode=0o755)
+    before = os.umask(0o022)
+    try:
+        with Synapse(directory, free_port()) as synapse:
+            token = Account.new(synapse).token
+            paths = [directory, *directory.rglob("*")]
+            modes = {path.relative_to(tmp_path).as_posix(): stat.S_IMODE(path.stat().st_mode) for path in paths}
+            written = b"".join(path.read_bytes() for path in paths if path.is_file())
+    finally:
+        os.umask(before)
+    assert token.encode() in written, "this is where it is"
+    assert {f"homeserver/homeserver.db{suffix}" for suffix in ("", "-wal", "-shm")} <= modes.keys()
+    assert modes["homeserver"] == 0o700
+    assert [name for name, mode in modes.items() if mode & 0o077] == []
+
+
 @on_linux
 def test_nobody_from_outside_can_reach_it(synapse: Synapse) -> None:
     listening = Path("/proc/net/tcp").read_text().splitlines()[1:]

@@ -524,6 +524,9 @@ def test_log_has_nothing_that_opens_a_media(synapse: Synapse, photo: Mxc) -> Non
         send(other)
         send(other.replace("/signed/", "/%73igned/"))
         send(other.replace("%", "%2525252525252525252525252525"))
+    for mark in (";", "&", "%20", "%EF%BC%9F", "%26", "/"):
+        send(url.replace("?", mark, 1))
+        send(url.replace("?", mark, 1).replace("dev.", "dev%2E"))
     account.http.get(f"{PREFIX}/link/{photo.names}", params={"access_token": account.token})
     last = f"/signed/localhost/last{account.device_id}"
     send(account.link(photo).partition("/signed/")[0] + last + "?" + query)

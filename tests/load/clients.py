@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -14,6 +15,9 @@ _LONGEST_S = 30.0
 _BATCH = 20
 # Somebody's script that asks without end: so many requests at a time, so soon after each other, in seconds.
 _GREEDY, _GREEDY_S = 3, 0.05
+# Bundles that are not read: so many at a time, each for so many seconds, and the pause after a refusal.
+_UNREAD, _UNREAD_S, _REFUSED_S = 30, 20.0, 1.0
+_IN_A_BUNDLE = 500_000
 
 
 @dataclass
@@ -138,13 +142,40 @@ class GreedyClient(Client):
             await asyncio.sleep(_GREEDY_S)
 
 
+class UnreadBundleClient(Client):
+    """One that asks for bundles and reads none of them: each holds what the homeserver has read for it."""
+
+    async def run(self, seconds: float) -> None:
+        """Asks for so many seconds, again whenever its bundle is aborted."""
+        end = asyncio.get_running_loop().time() + seconds
+        while asyncio.get_running_loop().time() < end:
+            await self._ask_for_bundle(end - asyncio.get_running_loop().time())
+
+    async def _ask_for_bundle(self, seconds: float) -> None:
+        wanted = [mxc for mxc, size in self._media.items() if size < _IN_A_BUNDLE] * 2
+        body = json.dumps({"media": [{"mxc": mxc} for mxc in wanted]}).encode()
+        head = f"POST {PREFIX}/bundle HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self._token}\r\n"
+        # A reader that is paused, with next to no buffer: the bundle stands still.
+        reader, writer = await asyncio.open_connection("127.0.0.1", self._port, limit=1024)
+        try:
+            writer.write(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+            status = int((await reader.readline()).split()[1])
+            self._tally.statuses["unread", status] += 1
+            wait_s = min(seconds, _UNREAD_S if status == 200 else _REFUSED_S)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(writer.wait_closed(), wait_s)
+        finally:
+            writer.transport.abort()
+
+
 async def crowd(port: int, tokens: list[str], greedy: str, media: dict[str, int], count: int, seconds: float) -> Tally:
     """So many clients for so many seconds, each with the next of the sessions.
 
-    :param greedy: a session of its own, whose clients ask without end.
+    :param greedy: a session of its own, whose clients ask without end and leave bundles unread.
     """
     tally = Tally()
     clients = [Client(port, tokens[number % len(tokens)], media, tally, number) for number in range(count)]
     clients += [GreedyClient(port, greedy, media, tally, count + number) for number in range(_GREEDY)]
+    clients += [UnreadBundleClient(port, greedy, media, tally, count + number) for number in range(_UNREAD)]
     await asyncio.gather(*[client.run(seconds) for client in clients])
     return tally

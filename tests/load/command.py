@@ -104,11 +104,13 @@ def measure(synapse: Synapse, clients: int, seconds: float) -> tuple[Tally, Watc
 def holds(tally: Tally, watched: Watched) -> dict[str, bool]:
     """What is to hold, in words, and whether it does."""
     limited, others = tally.statuses["grab", 429], tally.statuses["mint", 429]
+    unread, refused = tally.statuses["unread", 200], tally.statuses["unread", 429]
     return {
         f"{tally.requests} requests, no error but the rate limit's own {tally.bad or ''}".strip(): not tally.bad,
         f"{limited} times somebody who asks without end is told to wait, and {others} times somebody else": (
             limited > 0 and not others
         ),
+        f"{unread} bundles begun that nobody reads, {refused} more refused": unread > 0 and refused > 0,
         f"every answer is what was asked for {tally.wrong[:3] or ''}".strip(): not tally.wrong,
         f"memory grows to {watched.growth:.2f}, at most {MOST_MEMORY}": watched.growth <= MOST_MEMORY,
         f"{watched.files[0]} open files before and {watched.files[1]} after": watched.files[1] <= watched.files[0],

@@ -32,21 +32,31 @@ def test_a_few_clients_for_a_few_seconds(synapse: Synapse) -> None:
     assert tally.statuses["grab", 200] > 0
     assert tally.statuses["grab", 429] > 0, "who asks without end is told to wait"
     assert tally.statuses["mint", 429] == 0, "and nobody else is"
+    assert tally.statuses["unread", 200] > 0
+    assert tally.statuses["unread", 429] > 0, "a user's bundles in flight are bounded"
     assert watched.files[1] <= watched.files[0]
     assert len(watched.memory) >= 5
     assert len(watched.busy_ms) >= 5
 
 
+UNREAD = {("unread", 200): 1, ("unread", 429): 1}
+
+
 @pytest.mark.parametrize(
     ("tally", "watched", "missed"),
     [
-        (Tally(Counter({("mint", 200): 1, ("grab", 429): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 0),
-        (Tally(Counter({("mint", 200): 1, ("grab", 200): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("mint", 429): 1, ("grab", 429): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("mint", 500): 1, ("grab", 429): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("part", 0): 1, ("grab", 429): 9})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("grab", 429): 1}), ["part: 1 bytes, not 2"]), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
-        (Tally(Counter({("grab", 429): 1})), Watched([10] * 8 + [12] * 2, (5, 6), [1.0], [1.3]), 3),
+        (Tally(Counter({("grab", 429): 1, ("unread", 200): 1})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("mint", 200): 1, ("grab", 429): 9, **UNREAD})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 0),
+        (Tally(Counter({("mint", 200): 1, ("grab", 200): 9, **UNREAD})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("mint", 429): 1, ("grab", 429): 9, **UNREAD})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("mint", 500): 1, ("grab", 429): 9, **UNREAD})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (Tally(Counter({("part", 0): 1, ("grab", 429): 9, **UNREAD})), Watched([10] * 10, (5, 5), [1.0], [1.1]), 1),
+        (
+            Tally(Counter({("grab", 429): 1, **UNREAD}), ["part: 1 bytes, not 2"]),
+            Watched([10] * 10, (5, 5), [1.0], [1.1]),
+            1,
+        ),
+        (Tally(Counter({("grab", 429): 1, **UNREAD})), Watched([10] * 8 + [12] * 2, (5, 6), [1.0], [1.3]), 3),
     ],
 )
 def test_what_does_not_hold_is_told(tally: Tally, watched: Watched, missed: int) -> None:

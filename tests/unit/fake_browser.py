@@ -10,6 +10,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from ada_url import URL
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
@@ -209,6 +210,19 @@ def page_url() -> str:
     return "http://page.test/blob.html"
 
 
+class Url:
+    def __init__(self, href: str, protocol: str, hostname: str, origin: str, path: str) -> None:
+        self.href, self.protocol, self.hostname, self.origin, self.path = href, protocol, hostname, origin, path
+
+
+def parse_url(text: str) -> Url | None:
+    """By Ada, a parser of the same standard, which Node.js has, too."""
+    if not URL.can_parse(text):
+        return None
+    url = URL(text)
+    return Url(url.href, url.protocol, url.hostname, url.origin, url.pathname)
+
+
 def query_parameter(name: str) -> str:
     return ""
 
@@ -275,7 +289,7 @@ async def hmac_sha256(key: str, text: str) -> str:
 
 class MediaServiceWorker:
     def __init__(
-        self, script: str, headers_for: Callable[[str], dict[str, str]], on_response: Callable[[str, int], None]
+        self, script: str, headers_for: Callable[[str, str], dict[str, str]], on_response: Callable[[str, int], None]
     ) -> None:
         self.script, self.headers_for, self.on_response = script, headers_for, on_response
         self.closed = False

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from authmedia.elements import binder as binder_module
 from authmedia.elements.binder import Binder, bind
 from authmedia.elements.binding import LOADING, SHOWN
 from authmedia.loader import MediaLoader, open_loader
@@ -252,6 +253,30 @@ def test_two_accounts_share_a_page(script: Script, browser: Any) -> None:
         assert [len(binder.bindings) for binder in binders] == [2, 0]
         ben.close()
         assert browser.object_urls[of_ana.src].content == PICTURE
+
+    run(scenario())
+
+
+def test_two_homeservers_that_name_the_same_user_share_a_page(script: Script, browser: Any) -> None:
+    servers = ("http://home.test", "http://false.test")
+    loaders = [open_loader("blob", Homeserver(server, "@ana:example.org", server)) for server in servers]
+    images = [image(data_user_id="@ana:example.org", data_homeserver=server) for server in servers]
+
+    async def scenario() -> None:
+        root = fake.Element("div")
+        root.append(*images)
+        binders = [bind(root, loader, near_px=None) for loader in loaders]
+        for binder in binders:
+            await binder.settled()
+        sent = [(request.url.split("/_matrix")[0], request.headers["Authorization"]) for request in browser.requests]
+        assert sent == [(server, f"Bearer {server}") for server in servers]
+        assert [len(binder.bindings) for binder in binders] == [1, 1]
+        images[0].set_attribute("data-homeserver", servers[1])
+        for binder in binders:
+            binder.on_attributes_changed(0)
+            await binder.settled()
+        assert [len(binder.bindings) for binder in binders] == [0, 2]
+        assert "data-homeserver" in binder_module._ATTRIBUTES, "whose changes are observed"
 
     run(scenario())
 

@@ -15,7 +15,7 @@ from authmedia.transport import link_cache, link_client
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, answer, run, turns
 
-KEPT = "authmedia.links @ana:example.org http://home.test"
+KEPT = "authmedia.links 16:http://home.test,16:@ana:example.org,"
 HOUR_MS = 3_600_000.0
 
 

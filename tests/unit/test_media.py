@@ -1,6 +1,10 @@
 """Media requests: URIs, keys and content types."""
 
+import ipaddress
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from authmedia.errors import AuthMediaError, MalformedMxc
 from authmedia.matrix.mxc import parse_mxc
@@ -15,6 +19,11 @@ from authmedia.traffic import Traffic
         ("mxc://example.org:8448/aB-_9", ("example.org:8448", "aB-_9")),
         ("mxc://[2001:db8::1]:8448/x", ("[2001:db8::1]:8448", "x")),
         ("mxc://127.0.0.1/x", ("127.0.0.1", "x")),
+        ("mxc://localhost/x", ("localhost", "x")),
+        ("mxc://my-server.example.org:8448/x", ("my-server.example.org:8448", "x")),
+        ("mxc://xn--bcher-kva.example/x", ("xn--bcher-kva.example", "x")),
+        ("mxc://-a.b-/x", ("-a.b-", "x")),
+        ("mxc://[::ffff:192.0.2.7]/x", ("[::ffff:192.0.2.7]", "x")),
     ],
 )
 def test_an_mxc_uri_is_a_server_and_an_id(uri: str, parts: tuple[str, str]) -> None:
@@ -49,6 +58,20 @@ def test_an_mxc_uri_is_a_server_and_an_id(uri: str, parts: tuple[str, str]) -> N
         " mxc://example.org/abc",
         "mxc://example.org/abc\n",
         "mxc://例え.jp/abc",
+        "mxc://./abc",
+        "mxc://../abc",
+        "mxc://.../abc",
+        "mxc://..:8448/abc",
+        "mxc://.example.org/abc",
+        "mxc://example.org./abc",
+        "mxc://example..org/abc",
+        "mxc://my_server.example.org/abc",
+        "mxc://example.org:123456/abc",
+        "mxc://[..]/abc",
+        "mxc://[:::]/abc",
+        "mxc://[1::2::3]/abc",
+        "mxc://[1:2:3:4:5:6:7]/abc",
+        "mxc://[::192.0.2.256]/abc",
     ],
 )
 def test_anything_else_is_malformed(uri: str) -> None:
@@ -56,6 +79,27 @@ def test_anything_else_is_malformed(uri: str) -> None:
         MediaRequest(uri)
     assert "mxc://" in caught.value.advice
     assert str(caught.value).isprintable(), "a hostile address must not rearrange the words it is quoted in"
+
+
+# Groups that real addresses are made of, and those that they are not.
+GROUPS = st.lists(st.sampled_from(["", "0", "1f", "FFFF", "01234", "192.0.2.7", "1.2.3", "1.2.3.256", "01.2.3.4", "."]))
+
+
+@settings(deadline=None)
+@given(st.one_of(GROUPS.map(":".join), st.text("0123456789abcdefABCDEF:.", max_size=45)))
+@example("::")
+@example("1:2:3:4:5:6:7::")
+@example("::1:2:3:4:5:6:192.0.2.7")
+def test_an_ipv6_literal_is_what_the_standard_library_takes_for_one(text: str) -> None:
+    try:
+        is_address = bool(ipaddress.IPv6Address(text))
+    except ValueError:
+        is_address = False
+    try:
+        is_server = parse_mxc(f"mxc://[{text}]/abc") == (f"[{text}]", "abc")
+    except MalformedMxc:
+        is_server = False
+    assert is_server == is_address
 
 
 def test_equal_requests_have_equal_keys() -> None:

@@ -1,6 +1,8 @@
 """The strategy `opfs`: its files, their index, their budget, and what other tabs do to them."""
 
 import asyncio
+import hashlib
+from base64 import urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -160,6 +162,97 @@ def test_forget_removes_this_accounts_files_alone(script: Script, homeserver: Ho
         await loader.forget()
         assert (await open_loader("opfs", other).load(MediaRequest(MXC))).source == DISK
         assert (await open_loader("opfs", homeserver).load(MediaRequest(MXC))).source == NETWORK
+
+    run(scenario())
+
+
+OTHER_PICTURE = b"\x89PNG other picture"
+SAME_USER = "@ana:example.org"
+
+
+@pytest.fixture
+def two_servers(script: Script) -> tuple[Homeserver, Homeserver]:
+    """Two homeservers that name the same user, and answer with different pictures for the same media."""
+    headers = {"Content-Type": "image/png", "Content-Length": str(len(OTHER_PICTURE))}
+    script.instead = lambda request: (
+        fake.Response(200, OTHER_PICTURE, headers) if request.url.startswith("http://false.test") else None
+    )
+    return Homeserver("http://home.test", SAME_USER, "token"), Homeserver("http://false.test", SAME_USER, "other")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_homeserver_that_names_the_same_user_reads_no_file_of_the_others(
+    two_servers: tuple[Homeserver, Homeserver], browser: Any, first: int
+) -> None:
+    expected = (PICTURE, OTHER_PICTURE)
+
+    async def scenario() -> None:
+        for which in (first, 1 - first):
+            media = await open_loader("opfs", two_servers[which]).load(MediaRequest(MXC))
+            assert media.source == NETWORK
+            assert browser.object_urls[media.src].content == expected[which]
+        await open_loader("opfs", two_servers[first]).forget()
+        (kept,) = [content for name, content in browser.files.items() if name != "index.json"]
+        assert kept.endswith(expected[1 - first]), "forgetting one session leaves the other's file"
+        assert (await open_loader("opfs", two_servers[1 - first]).load(MediaRequest(MXC))).source == DISK
+
+    run(scenario())
+
+
+def test_a_homeserver_that_names_the_same_user_holds_no_lock_of_the_others(
+    two_servers: tuple[Homeserver, Homeserver], browser: Any
+) -> None:
+    async def scenario() -> None:
+        async with open_loader("opfs", two_servers[1])._strategy.inner._store.write_lock(MediaRequest(MXC).key):
+            assert (await open_loader("opfs", two_servers[0]).load(MediaRequest(MXC))).source == NETWORK
+
+    run(scenario())
+
+
+def test_every_spelling_of_an_address_is_the_same_homeserver(script: Script, browser: Any) -> None:
+    async def scenario() -> None:
+        await open_loader("opfs", Homeserver("http://home.test", SAME_USER, "token")).load(MediaRequest(MXC))
+        for spelling in ("HTTP://Home.Test:80/", "http:home.test//", "http:\\\\home.test"):
+            loader = open_loader("opfs", Homeserver(spelling, SAME_USER, "token"))
+            assert (await loader.load(MediaRequest(MXC))).source == DISK
+
+    run(scenario())
+
+
+def test_no_two_sessions_and_media_share_a_file_name(browser: Any) -> None:
+    texts = ["", "a", "b", "ab", "1:a", "a,1:b", "a\n", "\na", "ä", '","', "http://home.test/1:a,"]
+    sessions = [
+        Homeserver(f"http://home.test/{path}", user, "token") for path in ("", "1:a,", "1:a,1:b,") for user in texts
+    ]
+    stores = [open_loader("opfs", each)._strategy.inner._store for each in sessions]
+    names = [store._name(key) for store in stores for key in texts]
+    assert len(set(names)) == len(names)
+    assert all(len(name) == len(names[0]) and name.replace(".", "").isascii() for name in names)
+    assert not [name for name in names if "/" in name or "\\" in name or ".." in name]
+
+
+# As the version wrote them whose stores were one user's, whatever the homeserver.
+OUTDATED = "Qm3pWbJ0aV7eRk2N.Xy8LrT5uQm3pWbJ0aV7eRk2NXy8LrT5uQm3pWbJ0aV7"
+
+
+@pytest.mark.parametrize("way", ["write", "forget"])
+def test_what_an_older_version_kept_is_removed(script: Script, homeserver: Homeserver, browser: Any, way: str) -> None:
+    older = hashlib.sha256(SAME_USER.encode()).digest()
+    digest = hashlib.sha256(f"{SAME_USER}\n{MediaRequest(MXC).key}".encode()).digest()
+    own = urlsafe_b64encode(older).decode()[:16] + "." + urlsafe_b64encode(digest).decode().rstrip("=")
+    assert len(OUTDATED) == len(own)
+    browser.files = dict.fromkeys((own, OUTDATED, "probe-1", "index.json"), b"authmedia/1 image/png 7\npicture")
+
+    async def scenario() -> None:
+        loader = open_loader("opfs", homeserver)
+        if way == "write":
+            media = await loader.load(MediaRequest(MXC))
+            assert media.source == NETWORK
+            assert browser.object_urls[media.src].content == PICTURE
+        else:
+            await loader.forget()
+        assert not browser.files.keys() & {own, OUTDATED}
+        assert browser.files.keys() >= {"probe-1", "index.json"}
 
     run(scenario())
 

@@ -32,7 +32,8 @@ NOW = 1_800_000_000_000
 HOUR = 3_600_000
 
 ID = st.text(string.ascii_letters + string.digits + "-_", min_size=1, max_size=40)
-HOST = st.text(string.ascii_letters + string.digits + ".-", min_size=1, max_size=40)
+LABEL = st.text(string.ascii_letters + string.digits + "-", min_size=1, max_size=20)
+HOST = st.lists(LABEL, min_size=1, max_size=4).map(".".join)
 ADDRESS_HOST = st.sampled_from(["[::1]", "[2001:db8::7]", "192.0.2.1"])
 PORT = st.sampled_from(["", ":1", ":8448", ":65535", ":00080"])
 SERVER_NAME = st.builds(lambda host, port: host + port, HOST | ADDRESS_HOST, PORT)
@@ -296,7 +297,32 @@ def test_no_other_text_is_a_name(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", ":80", "a:", "a:123456", "a b", "a/b", "a@b", "[::1", "::1", "[]", "ä.example", "a\n"]
+    "name",
+    [
+        "",
+        ":80",
+        "a:",
+        "a:123456",
+        "a b",
+        "a/b",
+        "a@b",
+        "[::1",
+        "::1",
+        "[]",
+        "ä.example",
+        "a\n",
+        ".",
+        "..",
+        "...",
+        ".a",
+        "a.",
+        "a..b",
+        ".:80",
+        "[..]",
+        "[::::]",
+        "[1.2.3.4]",
+        "a" * 256,
+    ],
 )
 def test_no_server_name(name: str) -> None:
     assert not valid_server_name(name)

@@ -2,8 +2,10 @@
 
 import argparse
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 import build
@@ -56,3 +58,52 @@ def test_what_is_no_port_is_told_before_anything_starts(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is no port"):
         build._port(text)
     assert build._port("8000") == 8000
+
+
+DEMO = {"user": "@ana:localhost", "password": "of the demonstration"}
+
+
+@pytest.fixture(scope="module")
+def site_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """What asks a server of the site, by an address of its own."""
+    folder = tmp_path_factory.mktemp("site")
+    (folder / "blob.html").write_text("<h1>blob</h1>")
+    started = server.SiteServer(folder, 0, DEMO)
+    started.start()
+    with httpx.Client(base_url=f"http://127.0.0.1:{started.port}") as client:
+        yield client
+    started.stop()
+
+
+def get(site_server: httpx.Client, path: str, host: str) -> httpx.Response:
+    return site_server.get(path, headers={"Host": host.replace("PORT", str(site_server.base_url.port))})
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["localhost", "localhost:PORT", "LOCALHOST:PORT", "127.0.0.1:PORT", "[::1]:PORT", "[::1]", "w1.localhost:PORT"],
+)
+def test_the_site_is_served_by_the_names_of_this_machine(site_server: httpx.Client, host: str) -> None:
+    assert get(site_server, "/demo.json", host).json() == DEMO
+    assert get(site_server, "/blob.html", host).text == "<h1>blob</h1>"
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "evil.example",
+            "evil.example:PORT",
+            "localhost.evil.example:PORT",
+            "evil-localhost",
+            "127.0.0.1.evil.example",
+        ),
+        *("localhost@evil.example", "evil.example#localhost", "evil.example, localhost", "localhost:80:90", "[::1"),
+        *("", "192.0.2.7:PORT", "0.0.0.0:PORT", "[::2]:PORT", "localhost.:PORT", ".localhost.evil.example"),
+    ],
+)
+def test_a_name_that_can_be_rebound_to_this_machine_reads_nothing(site_server: httpx.Client, host: str) -> None:
+    for path in ("/demo.json", "/demo%2Ejson", "/./demo.json", "/blob.html", "/missing"):
+        answer = get(site_server, path, host)
+        assert answer.status_code == 400
+        assert not [told for told in (DEMO["password"], "blob") if told in answer.text]

@@ -29,10 +29,12 @@ if (chosen === "micropython") Date.now = () => Math.floor(performance.timeOrigin
 
 // A page of a room asks first for what the last one in this tab asked for first, so that is on its way while Python starts;
 // `browser.fetch` takes the answers. The token goes to its own homeserver alone.
+const originOf = (url) => new URL(url).origin;
+const baseUrl = (address) => originOf(address) + new URL(address).pathname.replace(/\/+$/, "");
 const begin = (session, urls) => {
   const headers = { Authorization: `Bearer ${session.token}` };
   globalThis.authmediaBegun = {};
-  for (const url of urls.filter((url) => url.startsWith(`${session.address}/`))) {
+  for (const url of urls.filter((url) => originOf(url) === originOf(session.address))) {
     const controller = new AbortController();
     const options = { headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer" };
     const answer = fetch(url, { ...options, signal: controller.signal });
@@ -43,8 +45,8 @@ const begin = (session, urls) => {
 if (boot.room)
   try {
     const [session, urls] = ["session", "beginning"].map((name) => JSON.parse(sessionStorage[`authmedia.${name}`]));
-    const wanted = query.get("homeserver")?.replace(/\/+$/, "");
-    if (!wanted || wanted === session.address) begin(session, urls);
+    const wanted = query.get("homeserver");
+    if (!wanted || baseUrl(wanted) === session.address) begin(session, urls);
   } catch {
     // There is nothing yet, or no such storage here.
   }

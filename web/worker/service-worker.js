@@ -16,7 +16,7 @@ const answer = async ({ request, clientId }, url, session) => {
   url.searchParams.delete(SESSION);
   // Two tabs, or two accounts in one, each have their own: only the tab that asks knows the session that it names.
   const client = await clients.get(clientId);
-  const headers = new Headers(await headersOf(client, session));
+  const headers = new Headers(await headersOf(client, { session, origin: url.origin }));
   const range = request.headers.get("Range");
   if (range) headers.set("Range", range);
   const { signal } = request;
@@ -27,12 +27,13 @@ const answer = async ({ request, clientId }, url, session) => {
   return response;
 };
 
-// The token is asked for each time and never kept here, where it would outlive the tab.
-const headersOf = (client, session) =>
+// The token is asked for each time and never kept here, where it would outlive the tab. The page is told where it would
+// go to, and answers for its own homeserver alone.
+const headersOf = (client, asked) =>
   new Promise((resolve, reject) => {
     if (!client) return reject(new Error("the tab that asked is gone"));
     const { port1, port2 } = new MessageChannel();
     setTimeout(() => reject(new Error("the page does not answer its service worker")), PATIENCE_MS);
     port1.onmessage = ({ data }) => resolve(data);
-    client.postMessage(session, [port2]);
+    client.postMessage(asked, [port2]);
   });

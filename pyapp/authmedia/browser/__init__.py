@@ -41,6 +41,7 @@ from authmedia.browser.page import (
 from authmedia.browser.resource_timing import ResourceTimings, resource_timing_generation, resource_timings
 from authmedia.browser.storage import Directory, get_session_item, remove_session_item, set_session_item
 from authmedia.browser.streams import BodyReader
+from authmedia.browser.urls import Url, parse_url
 from authmedia.browser.workers import MediaServiceWorker, has_service_worker
 
 __all__ = (
@@ -60,6 +61,7 @@ __all__ = (
     "MediaServiceWorker",
     "ResourceTimings",
     "Response",
+    "Url",
     "blob_response",
     "build_query",
     "bytes_blob",
@@ -82,6 +84,7 @@ __all__ = (
     "on_unhandled_exception",
     "page_origin",
     "page_url",
+    "parse_url",
     "query_parameter",
     "random_uuid",
     "reload_page",

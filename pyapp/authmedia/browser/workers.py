@@ -28,19 +28,22 @@ class MediaServiceWorker:
     """The service worker of this site, and this page's replies to its messages.
 
     :param script: the URL of its script, relative to the page.
-    :param headers_for: called with the name of a session; returns the headers that its requests carry, none where
-        the session is unknown.
+    :param headers_for: called with the name of a session and the origin of a request; returns the headers that the
+        request carries, none where the session is unknown or of another origin.
     :param on_response: called with a URL that the worker responded to, and the length that its response announced.
     """
 
     __slots__ = ("_proxy", "_script")
 
     def __init__(
-        self, script: str, headers_for: "Callable[[str], dict[str, str]]", on_response: "Callable[[str, int], None]"
+        self,
+        script: str,
+        headers_for: "Callable[[str, str], dict[str, str]]",
+        on_response: "Callable[[str, int], None]",
     ) -> None:
         def on_message(event: "Any") -> None:
             if event.ports.length:
-                headers = headers_for(str(event.data))
+                headers = headers_for(str(event.data.session), str(event.data.origin))
                 if headers:  # else it is the session of another loader on this page, which replies for itself
                     event.ports[0].postMessage(ffi.to_js(headers))
             else:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 _SELECTOR = "img[data-mxc], video[data-mxc], audio[data-mxc]"
 # The attributes whose change is another request, or another account's.
-_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-user-id",)
+_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-user-id", "data-homeserver")
 # How many elements load at a time: more than any browser transfers at once; each of the others is only an entry in a
 # list. Links are requested by the hundred, so the others start when as many loads have ended.
 _MAX_LOADS, _BATCH_SIZE = 200, 100
@@ -117,10 +117,18 @@ class Binder(browser.ElementHandler):
         if binding:
             binding.set_visible(visible)
 
+    def _is_of_this_account(self, element: browser.Element) -> bool:
+        user_id = element.get_attribute("data-user-id")
+        if not user_id:
+            return True
+        return user_id == self._loader.user_id and element.get_attribute("data-homeserver") in (
+            "",
+            self._loader.base_url,
+        )
+
     def _bind(self, number: int) -> None:
         element = self._elements[number]
-        owner = element.get_attribute("data-user-id")
-        if owner and owner != self._loader.user_id:
+        if not self._is_of_this_account(element):
             return
         binding = Binding(
             element,
@@ -147,7 +155,8 @@ def bind(
     """Loads every element with ``data-mxc`` below a root, now and later.
 
     Elements that name another user in ``data-user-id`` are left to that account's loader, so that several accounts can
-    share a page.
+    share a page. Where two homeservers may name the same user, ``data-homeserver`` tells them apart, spelled as
+    `Homeserver.base_url` is.
 
     >>> binder = bind(document_element(), open_loader("auto", homeserver))
 

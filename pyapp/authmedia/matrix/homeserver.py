@@ -8,6 +8,8 @@ from authmedia.errors import LinksUnsupported, MediaNotFound
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.http import read_json_object, read_text, request_url
 from authmedia.matrix.preflights import PreflightCounter
+from authmedia.matrix.urls import BaseUrl
+from authmedia.support.netstrings import netstrings
 from authmedia.support.untrusted import parse_json
 from authmedia.traffic import Traffic
 
@@ -24,15 +26,30 @@ class Homeserver:
     :param base_url: the homeserver's base URL for clients.
     :param user_id: whose session it is.
     :param access_token: stays in this object; it is sent in the ``Authorization`` header and nowhere else.
+    :raises MalformedAddress: if ``base_url`` is not an http or https URL, or has more in it than a path.
     """
 
-    __slots__ = ("_access_token", "_config", "_config_lock", "_preflights", "base_url", "user_id")
+    __slots__ = (
+        "_access_token",
+        "_config",
+        "_config_lock",
+        "_preflights",
+        "account_key",
+        "base_url",
+        "origin",
+        "user_id",
+    )
 
     def __init__(self, base_url: str, user_id: str, access_token: str) -> None:
-        self.base_url = base_url.rstrip("/")
+        url = BaseUrl(base_url)
+        self.base_url = url.href
+        #: The only origin that the access token is sent to.
+        self.origin = url.origin
         self.user_id = user_id
+        #: Names the account in whatever outlives the page: any homeserver can claim a user id, so that is not enough.
+        self.account_key = netstrings(url.href, user_id)
         self._access_token = access_token
-        self._preflights = PreflightCounter()
+        self._preflights = PreflightCounter(url.origin)
         self._config: dict[str, Any] = {}
         self._config_lock = asyncio.Lock()
 
@@ -139,6 +156,6 @@ async def log_in(base_url: str, user: str, password: str) -> "tuple[str, str]":
         "initial_device_display_name": "authmedia",
     }
     headers = {"Content-Type": "application/json"}
-    url = base_url.rstrip("/") + "/_matrix/client/v3/login"
+    url = BaseUrl(base_url).href + "/_matrix/client/v3/login"
     session = await read_json_object(await request_url(url, method="POST", headers=headers, body=json.dumps(body)))
     return str(session["user_id"]), str(session["access_token"])

@@ -3,7 +3,6 @@
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailure
 from authmedia.matrix.error_responses import error_from_response
-from authmedia.matrix.urls import origin_of
 from authmedia.support.untrusted import parse_json
 
 TYPE_CHECKING = False
@@ -33,7 +32,9 @@ async def request_url(
             return response
         failure = await error_from_response(response)
     except browser.BrowserError as error:
-        failure = HomeserverUnreachable(f"No answer from {origin_of(url)}", words=error.words)
+        parsed = browser.parse_url(url)
+        # Not the URL itself, which may be a link: that is a secret while it is valid.
+        failure = HomeserverUnreachable(f"No answer from {parsed.origin if parsed else 'that URL'}", words=error.words)
     raise failure
 
 

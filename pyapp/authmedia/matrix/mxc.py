@@ -4,7 +4,10 @@ from authmedia.errors import MalformedMxc
 
 _ID_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _HOST_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-."
-_IPV6_CHARACTERS = "0123456789abcdefABCDEF:."
+_HEX_DIGITS = "0123456789abcdefABCDEF"
+_DIGITS = "0123456789"
+# The longest DNS name, and the longest IPv6 literal of a server name.
+_MAX_HOST_LENGTH, _MAX_IPV6_LENGTH = 255, 45
 
 
 def parse_mxc(uri: str) -> tuple[str, str]:
@@ -13,15 +16,15 @@ def parse_mxc(uri: str) -> tuple[str, str]:
     :raises MalformedMxc: if it is anything else; nothing is repaired.
     """
     if not isinstance(uri, str) or not uri.startswith("mxc://"):
-        raise MalformedMxc("Not a Matrix content URI", mxc=_printable(uri))
+        raise MalformedMxc("Not a Matrix content URI", mxc=printable(uri))
     server_name, slash, media_id = uri[6:].partition("/")
     if not slash or not _is_server_name(server_name) or not _consists_of(media_id, _ID_CHARACTERS, 255):
-        raise MalformedMxc("Malformed Matrix content URI", mxc=_printable(uri))
+        raise MalformedMxc("Malformed Matrix content URI", mxc=printable(uri))
     return server_name, media_id
 
 
-def _printable(uri: object) -> str:
-    """Returns a value as one short line of ASCII: a hostile URI must not rearrange the text that quotes it."""
+def printable(uri: object) -> str:
+    """Returns a value as one short line of ASCII: a hostile text must not rearrange the text that quotes it."""
     text = uri if isinstance(uri, str) else str(type(uri))
     return "".join(character if " " <= character <= "~" else "?" for character in text[:120])
 
@@ -31,13 +34,43 @@ def _consists_of(text: str, characters: str, max_length: int) -> bool:
 
 
 def _is_server_name(name: str) -> bool:
-    """https://spec.matrix.org/latest/appendices/#server-name"""
+    """Returns whether a server name is a host, or an IPv6 address in brackets, with or without a port.
+
+    Every label of a host, between its dots, is non-empty: in the path of a URL, ``..`` would lead somewhere else.
+    https://spec.matrix.org/latest/appendices/#server-name
+    """
     if name.startswith("["):
         host, bracket, rest = name[1:].partition("]")
-        valid = bool(bracket) and len(host) > 1 and _consists_of(host, _IPV6_CHARACTERS, 45)
-        port = rest[1:] if rest.startswith(":") else rest and "x"
-        colon = ":" if rest else ""
+        if not bracket or not _is_ipv6(host):
+            return False
+        empty, colon, port = rest.partition(":")
+        good = not empty
     else:
         host, colon, port = name.partition(":")
-        valid = _consists_of(host, _HOST_CHARACTERS, 255)
-    return valid and (not colon or _consists_of(port, "0123456789", 5))
+        good = _consists_of(host, _HOST_CHARACTERS, _MAX_HOST_LENGTH) and "" not in host.split(".")
+    return good and (not colon or _consists_of(port, _DIGITS, 5))
+
+
+def _is_ipv6(text: str) -> bool:
+    """Returns whether a text is an IPv6 address; Synapse refuses others only after it has begun to look for the media.
+
+    https://www.rfc-editor.org/rfc/rfc4291#section-2.2
+    """
+    head, compressed, tail = text.partition("::")
+    groups = (head.split(":") if head else []) + (tail.split(":") if tail else [])
+    count = len(groups)
+    if groups and "." in groups[-1] and text.endswith(groups[-1]):  # the last 32 bits, as IPv4 writes them
+        if not _is_ipv4(groups.pop()):
+            return False
+        count += 1
+    complete = count <= 7 if compressed else count == 8
+    hexadecimal = all(_consists_of(group, _HEX_DIGITS, 4) for group in groups)
+    return complete and hexadecimal and len(text) <= _MAX_IPV6_LENGTH
+
+
+def _is_ipv4(text: str) -> bool:
+    """Returns whether a text is an IPv4 address of four decimal numbers without leading zeros."""
+    octets = text.split(".")
+    return len(octets) == 4 and all(
+        _consists_of(octet, _DIGITS, 3) and int(octet) < 256 and str(int(octet)) == octet for octet in octets
+    )

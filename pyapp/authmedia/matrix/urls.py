@@ -1,13 +1,30 @@
-"""URLs as far as requests need them: `urllib` is missing on MicroPython."""
+"""URLs as far as requests need them."""
+
+from authmedia import browser
+from authmedia.errors import MalformedAddress
+from authmedia.matrix.mxc import printable
 
 # https://www.rfc-editor.org/rfc/rfc3986#section-2.3
 _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 
 
-def origin_of(url: str) -> str:
-    """Returns the scheme, host and port of an absolute URL."""
-    scheme, _, rest = url.partition("://")
-    return scheme + "://" + rest.split("/")[0].split("?")[0]
+class BaseUrl:
+    """The base URL of a homeserver, as the browser parses it: what every URL of a session begins with.
+
+    :param text: an http or https URL of scheme, host, port and path, in any spelling.
+    :raises MalformedAddress: if it is anything else, or has a user name, a query or a fragment.
+    """
+
+    __slots__ = ("hostname", "href", "origin")
+
+    def __init__(self, text: str) -> None:
+        url = browser.parse_url(text)
+        if not url or url.protocol not in ("http:", "https:") or url.href != url.origin + url.path:
+            raise MalformedAddress(f"{printable(text)} is no http or https address of a homeserver")
+        self.hostname = url.hostname
+        self.origin = url.origin
+        #: Origin and path without a slash at the end: the same text for all spellings.
+        self.href = url.origin + url.path.rstrip("/")
 
 
 def percent_encode(text: str) -> str:

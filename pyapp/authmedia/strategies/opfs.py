@@ -36,7 +36,7 @@ class OpfsStrategy(Strategy):
 
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
-        self._store = FileStore(homeserver.user_id)
+        self._store = FileStore(homeserver.account_key)
 
     async def support(self) -> Support:
         """Opens the directory, writes a file, reads it and removes it."""

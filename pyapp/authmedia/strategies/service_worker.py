@@ -108,8 +108,9 @@ class ServiceWorkerStrategy(Strategy):
         separator = "&" if "?" in path else "?"
         return f"{self.homeserver.base_url}{path}{separator}{_SESSION_PARAMETER}={self._session}"
 
-    def _headers_for(self, session: str) -> dict[str, str]:
-        return self.homeserver.auth_headers() if session == self._session else {}
+    def _headers_for(self, session: str, origin: str) -> dict[str, str]:
+        own = (self._session, self.homeserver.origin)
+        return self.homeserver.auth_headers() if (session, origin) == own else {}
 
     def _add_length(self, src: str, length: int) -> None:
         media = self._opened.get(src)

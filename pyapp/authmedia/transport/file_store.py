@@ -1,8 +1,12 @@
 """A bounded store of media files in the origin private file system, shared by all tabs of one origin.
 
-A file's name is base64url(SHA-256(user id + request key)), so that no name from outside becomes a path and no account
-reads what another one stored. The first line of a file says its content type and length, which distinguishes it from
-an empty, truncated or foreign file. A modified file is detected by its last modification, which an index stores.
+A file's name is base64url(SHA-256(account key + request key)), so that no name from outside becomes a path and no
+session reads what another one stored: the account key has the homeserver beside the user id, which any homeserver can
+claim. The first line of a file says its content type and length, which distinguishes it from an empty, truncated or
+foreign file. A modified file is detected by its last modification, which an index stores.
+
+Files of the version before, whose names had the user id alone, are never read. They are removed when a session first
+makes room for a file, and when one is forgotten.
 """
 
 import asyncio
@@ -11,6 +15,7 @@ import hashlib
 from authmedia import browser
 from authmedia.media import safe_content_type
 from authmedia.support.base64url import base64url
+from authmedia.support.netstrings import netstrings
 from authmedia.transport.file_index import FILE_NAME, FileIndex
 
 TYPE_CHECKING = False
@@ -19,6 +24,10 @@ if TYPE_CHECKING:
 
 _DIRECTORY = "authmedia"
 _PROBE = "probe"
+# What the names of files begin with, so that those of another version are told from ours.
+_VERSION = "2."
+# Of the version before: 16 characters for the owner, a dot, and a SHA-256 in base64url.
+_OUTDATED_LENGTH = 60
 _MAGIC = "authmedia/1"
 _MAX_HEAD_BYTES = 512
 _BUDGET_BYTES = 512 * 1024 * 1024
@@ -37,14 +46,16 @@ class StoredFile:
 class FileStore:
     """One account's files.
 
-    :param owner: the user id; files of other owners are neither read nor removed, but count for the budget.
+    :param owner: the account's key (`Homeserver.account_key`); files of other owners are neither read nor removed, but
+        count for the budget.
     :param budget: bytes that all files together may take; the least recently used are evicted first.
     """
 
-    __slots__ = ("_budget", "_directory", "_index", "_owner", "_pinned", "_total", "_total_lock")
+    __slots__ = ("_budget", "_directory", "_index", "_owner", "_pinned", "_prefix", "_total", "_total_lock")
 
     def __init__(self, owner: str, budget: int = _BUDGET_BYTES) -> None:
         self._owner = owner
+        self._prefix = _VERSION + _digest(owner)[:16] + "."
         self._budget = budget
         self._directory: browser.Directory | None = None
         self._pinned: dict[str, int] = {}
@@ -117,13 +128,16 @@ class FileStore:
     async def remove(self, key: str | None) -> None:
         """Removes the file of one key, or all of this owner's, and waits for those that another tab is writing.
 
+        Files of the version before, which belong to no session any more, are removed as well.
+
         :raises BrowserError: if the browser refuses.
         """
         self._total = None
         directory = await self._get_directory()
         names = [self._name(key)] if key is not None else await directory.file_names()
         for name in names:
-            if name.startswith(self._prefix()) and not await directory.remove(name):
+            owned = name.startswith(self._prefix) or _is_outdated(name)
+            if owned and not await directory.remove(name):
                 async with _write_lock(name):
                     await directory.remove(name)
 
@@ -146,16 +160,14 @@ class FileStore:
             self._directory = await browser.Directory.get(_DIRECTORY)
         return self._directory
 
-    def _prefix(self) -> str:
-        return _digest(self._owner)[:16] + "."
-
     def _name(self, key: str) -> str:
-        return self._prefix() + _digest(self._owner + "\n" + key)
+        return self._prefix + _digest(netstrings(self._owner, key))
 
     async def _make_room(self, directory: browser.Directory, size: int) -> None:
         """Evicts the least recently used files until ``size`` more bytes fit."""
         async with self._total_lock:  # measured once, however many files are written concurrently
             if self._total is None:
+                await _remove_outdated(directory)
                 self._total = sum((await _sizes(directory)).values())
             self._total += size
             fits = self._total <= self._budget
@@ -175,6 +187,17 @@ class FileStore:
 
 def _write_lock(name: str) -> browser.Lock:
     return browser.Lock("authmedia:" + name)
+
+
+def _is_outdated(name: str) -> bool:
+    return len(name) == _OUTDATED_LENGTH and name[16] == "."
+
+
+async def _remove_outdated(directory: browser.Directory) -> None:
+    """Removes the files of the version before; one that a tab of that version is writing, another time."""
+    for name in await directory.file_names():
+        if _is_outdated(name):
+            await directory.remove(name)
 
 
 def _digest(text: str) -> str:

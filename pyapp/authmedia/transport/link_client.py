@@ -49,7 +49,7 @@ class LinkClient:
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
-        self._cache = LinkCache(_STORAGE_PREFIX + homeserver.user_id + " " + homeserver.base_url)
+        self._cache = LinkCache(_STORAGE_PREFIX + homeserver.account_key)
         self._backoff = RateLimitBackoff(browser.now_ms)
         self._pending: list[_PendingLink] = []
         self._pinned: dict[str, MediaRequest] = {}

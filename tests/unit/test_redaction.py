@@ -1,0 +1,110 @@
+"""Addresses as they are logged: nothing in them opens a media, however they are spelt."""
+
+from itertools import product
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from media_links.redaction import redact
+from media_links.signing import PREFIX
+
+SECRETS = ("SESSIONHANDLE", "SIGNATURE", "TOKENID", "HASH")
+QUERIES = {
+    "signed": "k=1&e=1795525729830&s=SESSIONHANDLE&w=32&h=32&m=crop&sig=SIGNATURE",
+    "query": "token_id=1.TOKENID&time=1795525729830&h=HASH",
+}
+NAMES = "localhost:8448/sLDvNcCvkwMOpbuPKszCpFVg"
+# How a proxy or a person may have written the question mark, and the path.
+MARKS = (
+    "?",
+    "%3F",
+    "%253F",
+    ";",
+    "&",
+    "%26",
+    "%20",
+    "+",
+    "#",
+    "%EF%BC%9F",
+    "%C2%A0",
+    "/?",
+    "/",
+    "%2F",
+    "%0A",
+    "=",
+    ",",
+)
+PATHS = (
+    "/{kind}/",
+    "/%73igned/",
+    "//{kind}//",
+    "/./{kind}/",
+    "/%2e/{kind}/",
+    "%2F{kind}%2F",
+    "\\{kind}/",
+    "/{kind}%EF%BC%8F",
+    "/{KIND}/",
+    "/%EF%BD%93igned/",
+)
+PREFIXES = (
+    PREFIX,
+    "/" + PREFIX,
+    PREFIX.replace("dev.", "dev%2E"),
+    PREFIX.replace("/", "%2F"),
+    PREFIX.replace("dev.authmedia", "DEV.authmedia"),
+    "/x" + PREFIX,
+    "/media",
+)
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_nothing_behind_the_media_id_is_logged(kind: str) -> None:
+    for prefix, path, mark in product(PREFIXES, PATHS, MARKS):
+        uri = prefix + path.format(kind=kind, KIND=kind.upper()) + NAMES + mark + QUERIES[kind]
+        for spelt in (uri, uri.replace("=", "%3D"), uri.replace("%", "%25"), uri.replace("%", "%2525")):
+            logged = redact(spelt)
+            assert not any(secret in logged for secret in SECRETS), f"{spelt} is logged as {logged}"
+            assert "<redacted>" in logged
+
+
+@pytest.mark.parametrize("kind", QUERIES)
+def test_names_of_media_are_logged(kind: str) -> None:
+    uri = f"{PREFIX}/{kind}/{NAMES}"
+    assert redact(f"{uri}?{QUERIES[kind]}") == f"{uri}?<redacted>"
+    assert redact(uri) == uri
+    assert redact(f"{PREFIX}/{kind}/%5B2001:db8::1%5D/abc?x") == f"{PREFIX}/{kind}/[2001:db8::1]/abc?<redacted>"
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "/_matrix/client/v3/sync?since=s1_2&timeout=30000",
+        "/_matrix/client/v1/media/download/localhost/abc?allow_redirect=true",
+        "/_matrix/client/v3/rooms/%21a%3Alocalhost/state",
+        f"{PREFIX}/links",
+        f"{PREFIX}/cookie/localhost/abc?width=1",
+        "*",
+        "",
+    ],
+)
+def test_other_addresses_are_logged_as_they_are(uri: str) -> None:
+    assert redact(uri) == uri
+
+
+@pytest.mark.parametrize("name", ["sig", "token_id", "SIG", "%73ig"])
+def test_parameters_that_open_media_are_redacted_on_any_path(name: str) -> None:
+    assert redact(f"/elsewhere?a=1&{name}=SIGNATURE") == "/elsewhere?<redacted>"
+
+
+def test_address_that_is_encoded_over_and_over_is_not_logged() -> None:
+    assert redact(f"{PREFIX}/signed/{NAMES}%{'25' * 9}3Fsig=SIGNATURE") == "<redacted>"
+
+
+@given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60), st.data())
+@settings(max_examples=300, deadline=None)
+def test_any_spelling_of_any_character_is_redacted(separator: str, data: st.DataObject) -> None:
+    uri = f"{PREFIX}/signed/{NAMES}{separator}?{QUERIES['signed']}"
+    encoded = "".join(f"%{ord(c):02X}" if ord(c) < 128 and data.draw(st.booleans()) else c for c in uri)
+    logged = redact(encoded)
+    assert not any(secret in logged for secret in SECRETS)
