@@ -76,12 +76,12 @@ class MediaLoader:
 
     @property
     def base_url(self) -> str:
-        """The homeserver of that session."""
+        """The base URL of the session's homeserver."""
         return self._strategy.homeserver.base_url
 
     @property
     def counters(self) -> Counters:
-        """What this loader did so far."""
+        """Counts what this loader did so far."""
         return self._pipeline.counters
 
     async def support(self) -> Support:

@@ -1,4 +1,4 @@
-"""What every load needs, whatever the strategy: coalescing, a limit, retries, cancellation, a cache and counters."""
+"""The pipeline of all loads: coalescing, a limit, retries, cancellation, a cache and counters."""
 
 import asyncio
 

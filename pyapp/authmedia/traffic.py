@@ -1,4 +1,4 @@
-"""What a load costs."""
+"""The cost of a load: requests, preflights and bytes."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -191,7 +191,7 @@ async def _recall() -> None:
     for key in list(kept._links):
         link = kept.get(key)
         assert isinstance(key, str)
-        assert link is None or (isinstance(link.url, str) and link.good_until_ms > fake.epoch_ms())
+        assert link is None or (isinstance(link.url, str) and link.valid_until_ms > fake.epoch_ms())
     kept.store_soon()
     await asyncio.sleep(0)
     again = LinkCache("links")

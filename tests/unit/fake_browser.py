@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ada_url import URL
@@ -16,15 +16,30 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from authmedia.support.untrusted import content_length
+from tests.unit.fake_dom import (
+    Element,
+    ElementHandler,
+    ElementObserver,
+    EventListener,
+    create_element,
+    document_element,
+)
+from tests.unit.fake_state import STATE, BrowserError, State, reset
+
+# What the other two modules of the fake define.
+__all__ = (
+    "BrowserError",
+    "Element",
+    "ElementHandler",
+    "ElementObserver",
+    "EventListener",
+    "State",
+    "create_element",
+    "document_element",
+    "reset",
+)
 
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError")
-
-
-class BrowserError(Exception):
-    def __init__(self, name: str, words: str) -> None:
-        self.name = name
-        self.words = f"{name}: {words}" if name else words
-        super().__init__(self.words)
 
 
 class Blob:
@@ -179,44 +194,6 @@ class Request:
         self.credentials, self.cache = credentials, cache
 
 
-Server = Callable[[Request], "Response | BrowserError"]
-
-
-class State:
-    """Everything the fake browser holds; made anew for each test."""
-
-    def __init__(self) -> None:
-        self.server: Server = lambda request: BrowserError("TypeError", "Failed to fetch")
-        self.requests: list[Request] = []
-        self.aborted: list[Response] = []
-        self.object_urls: dict[str, Blob] = {}
-        self.object_urls_made = 0
-        self.files: dict[str, bytes] = {}
-        self.changed: dict[str, int] = {}
-        self.storage_refusal: BrowserError | None = None
-        self.write_refusal: BrowserError | None = None
-        self.loads: dict[str, ResourceTimings] = {}
-        self.emptied_timings = 0
-        self.remembered: dict[str, str] = {}
-        self.busy: set[str] = set()
-        self.focused: Element | None = None
-        self.locks: dict[str, asyncio.Lock] = {}
-        self.clock = 1_800_000_000_000.0
-        self.undecodable: set[str] = set()
-        self.names = 0
-        self.workers: list[MediaServiceWorker] = []
-        self.watches: list[ElementObserver] = []
-        self.worker_refusal: BrowserError | None = None
-
-
-STATE = State()
-
-
-def reset() -> State:
-    STATE.__init__()  # type: ignore[misc]
-    return STATE
-
-
 def now_ms() -> float:
     return STATE.clock - 1_800_000_000_000.0 + 1
 
@@ -277,7 +254,7 @@ async def fetch(
     if url.startswith("blob:"):
         blob = STATE.object_urls.get(url)
         return Response(200, blob.content) if blob else Response(404)
-    answer = STATE.server(request)
+    answer: Response | BrowserError = STATE.server(request)
     if isinstance(answer, BrowserError):
         raise answer
     return answer
@@ -288,7 +265,8 @@ def resource_timing_generation() -> int:
 
 
 def resource_timings(url: str) -> ResourceTimings:
-    return STATE.loads.get(url, ResourceTimings())
+    timings: ResourceTimings = STATE.loads.get(url, ResourceTimings())
+    return timings
 
 
 def text_blob(text: str, content_type: str) -> Blob:
@@ -390,131 +368,3 @@ class Lock:
 
     async def __aexit__(self, *_exception: object) -> None:
         self._lock.release()
-
-
-class EventListener:
-    def __init__(self, element: "Element", event: str, handler: Callable[[], object]) -> None:
-        self.element, self.event, self.handler = element, event, handler
-
-    def close(self) -> None:
-        self.element.listeners.remove(self)
-
-
-class Element:
-    """As much of an element as a binding touches."""
-
-    def __init__(self, tag: str, **attributes: str) -> None:
-        self.tag = tag
-        self.given = {name.replace("_", "-"): value for name, value in attributes.items()}
-        self.text = ""
-        self.media_error = ""
-        self.has_network_error = self.has_focus = False
-        self.siblings: list[Element] = []
-        self.children: list[Element] = []
-        self.styles: dict[str, str] = {}
-        self.current_time = 0.0
-        self.playing = False
-        self.src = ""
-        self.crossorigin = ""
-        self.listeners: list[EventListener] = []
-        self.removed = False
-        self.shows: Callable[[str], Awaitable[bool]] | None = None
-
-    def get_attribute(self, name: str) -> str:
-        return self.given.get(name, "")
-
-    def get_attributes(self, names: tuple[str, ...]) -> dict[str, str]:
-        return {name: self.given[name] for name in names if self.given.get(name)}
-
-    def set_attribute(self, name: str, value: str) -> None:
-        self.given[name] = value
-
-    def remove_attribute(self, name: str) -> None:
-        self.given.pop(name, None)
-
-    def closest(self, selector: str) -> "Element":
-        return self
-
-    def focus(self) -> None:
-        STATE.focused = self
-
-    def append(self, *children: "Element") -> None:
-        self.children.extend(children)
-
-    def set_style(self, name: str, value: str) -> None:
-        if value:
-            self.styles[name] = value
-        else:
-            self.styles.pop(name, None)
-
-    @property
-    def is_deferred(self) -> bool:
-        return self.tag != "img" or self.get_attribute("loading") == "lazy"
-
-    @property
-    def is_playing(self) -> bool:
-        return self.playing
-
-    async def play(self) -> None:
-        self.playing = True
-
-    def after(self, sibling: "Element") -> None:
-        self.siblings.append(sibling)
-
-    def remove(self) -> None:
-        self.removed = True
-
-    def listen(self, event: str, handler: Callable[[], object]) -> "EventListener":
-        self.listeners.append(EventListener(self, event, handler))
-        return self.listeners[-1]
-
-    async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
-        self.src = src
-        self.crossorigin = crossorigin
-        self.current_time = 0.0
-        await asyncio.sleep(0)
-        return await self.shows(src) if self.shows else src not in STATE.undecodable
-
-    def remove_source(self) -> None:
-        self.src = ""
-
-    def fire(self, event: str) -> None:
-        """As the browser does when something has happened."""
-        for listener in [listener for listener in self.listeners if listener.event == event]:
-            listener.handler()
-
-
-def document_element() -> Element:
-    return Element("html")
-
-
-def create_element(tag: str, **attributes: str) -> Element:
-    return Element(tag, **{name.strip("_"): value for name, value in attributes.items()})
-
-
-class ElementObserver:
-    """Told by a test what the browser would tell."""
-
-    def __init__(
-        self, root: Element, selector: str, attributes: tuple[str, ...], handler: "ElementHandler", near_px: int | None
-    ) -> None:
-        self.handler = handler
-        self.closed = False
-        STATE.watches.append(self)
-        for number, child in enumerate(root.children):
-            handler.on_added(number, child)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class ElementHandler:
-    def on_added(self, number: int, element: Element) -> None: ...
-
-    def on_attributes_changed(self, number: int) -> None: ...
-
-    def on_removed(self, number: int) -> None: ...
-
-    def on_near(self, number: int, near: bool) -> None: ...
-
-    def on_visible(self, number: int, visible: bool) -> None: ...

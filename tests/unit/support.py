@@ -123,3 +123,18 @@ async def turns(count: int = 20) -> None:
     """Lets everything that can go on go on."""
     for _ in range(count):
         await asyncio.sleep(0)
+
+
+def image(mxc: str = MXC, **attributes: str) -> Any:
+    """An ``<img>`` with a media."""
+    return fake.Element("img", data_mxc=mxc, **attributes)
+
+
+def state_of(element: Any) -> str:
+    """What stands on an element about its load."""
+    return str(element.get_attribute("data-state"))
+
+
+def shown_in(element: Any, browser: Any) -> bytes:
+    """The body that an element shows by an object URL."""
+    return bytes(browser.object_urls[element.src].content)

@@ -22,8 +22,8 @@ class Url:
 def parse_url(text: str) -> Url | None:
     """Parses an absolute URL as the browser does before it connects; returns ``None`` where that fails.
 
-    This is the only way to an origin or a host in Python: a pattern of ours may see another host than the browser,
-    which takes ``https:evil.example/://localhost`` to ``evil.example``.
+    This is the only way to an origin or a host in Python: a pattern may find another host than the browser, which
+    parses ``https:evil.example/://localhost`` as ``evil.example``.
     """
     if not window.URL.canParse(text):
         return None

@@ -1,4 +1,4 @@
-"""One element and the media that it shows, from the moment that it is wanted until it is released."""
+"""The binding of one element to its media, from its first load until the media is released."""
 
 import asyncio
 
@@ -138,7 +138,7 @@ class Binding(PlaybackHandler):
 
     @property
     def traffic(self) -> Traffic | None:
-        """What the media cost, whether it is shown or has failed; ``None`` before it was loaded."""
+        """The cost of the media, whether it is shown or has failed; ``None`` before it was loaded."""
         return self._held.traffic
 
     @property

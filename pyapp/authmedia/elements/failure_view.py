@@ -1,4 +1,4 @@
-"""What follows an element that failed: a message for the user and a button to try again."""
+"""The failure view behind an element: a message for the user and a button to try again."""
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError

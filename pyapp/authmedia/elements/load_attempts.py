@@ -1,4 +1,4 @@
-"""One load of an element, with its attempts."""
+"""The attempts of one load, until the element shows its media."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What an element shows while it loads: reserved space, its blurhash, and the progress of a large body."""
+"""The placeholder of an element while it loads: reserved space, its blurhash, and the progress of a large body."""
 
 from authmedia import browser
 from authmedia.elements.blurhash import Blurhash

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver
 
     class Loader(Protocol):
-        """What the strategy `auto` needs of the loaders that it chooses from."""
+        """The interface of the loaders that the strategy `auto` chooses from."""
 
         @property
         def name(self) -> str:

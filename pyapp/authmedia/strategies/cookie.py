@@ -52,7 +52,7 @@ class CookieStrategy(Strategy):
         self._cookie_lock = asyncio.Lock()
 
     async def support(self) -> Support:
-        """Has the cookie set and shows an image by it: no page can ask whether a cookie is sent."""
+        """Requests the cookie and shows an image by it: no page can ask whether a cookie is sent."""
         try:
             await self._choose_attributes(Traffic())
         except AuthMediaError as error:
@@ -80,7 +80,7 @@ class CookieStrategy(Strategy):
         return self._ciphertexts.pop(media.src, None) is media or self._observer.measure(media)
 
     async def clear(self, request: MediaRequest | None) -> None:
-        """Has the cookie removed, whichever page had it set."""
+        """Requests the removal of the cookie, whichever page requested it."""
         if request is None:
             self._valid_until_ms = 0.0
             await self.homeserver.request_json("DELETE", _COOKIE, credentials="include")

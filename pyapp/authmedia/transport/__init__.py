@@ -1,1 +1,1 @@
-"""What strategies are made of: clients for links and bundles, a link cache, files, object URLs, resource timing."""
+"""The parts of strategies: clients for links and bundles, a link cache, files, object URLs, resource timing."""

@@ -5,8 +5,8 @@ session reads what another one stored: the account key has the homeserver beside
 claim. The first line of a file says its content type and length, which distinguishes it from an empty, truncated or
 foreign file. A modified file is detected by its last modification, which an index stores.
 
-Files of the version before, whose names had the user id alone, are never read. They are removed when a session first
-makes room for a file, and when one is forgotten.
+Files of the previous version, whose names contained the user id alone, are never read. They are removed when a session
+first makes room for a file, and when one is forgotten.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
 _DIRECTORY = "authmedia"
 _PROBE = "probe"
-# What the names of files begin with, so that those of another version are told from ours.
+# The beginning of all file names, which distinguishes them from those of other versions.
 _VERSION = "2."
-# Of the version before: 16 characters for the owner, a dot, and a SHA-256 in base64url.
+# The previous version's: 16 characters for the owner, a dot, and a SHA-256 in base64url.
 _OUTDATED_LENGTH = 60
 _MAGIC = "authmedia/1"
 _MAX_HEAD_BYTES = 512
@@ -128,7 +128,7 @@ class FileStore:
     async def remove(self, key: str | None) -> None:
         """Removes the file of one key, or all of this owner's, and waits for those that another tab is writing.
 
-        Files of the version before, which belong to no session any more, are removed as well.
+        Files of the previous version, which belong to no session any more, are removed as well.
 
         :raises BrowserError: if the browser refuses.
         """
@@ -194,7 +194,7 @@ def _is_outdated(name: str) -> bool:
 
 
 async def _remove_outdated(directory: browser.Directory) -> None:
-    """Removes the files of the version before; one that a tab of that version is writing, another time."""
+    """Removes the files of the previous version; those that a tab of that version is writing stay for now."""
     for name in await directory.file_names():
         if _is_outdated(name):
             await directory.remove(name)

@@ -63,7 +63,7 @@ class TransferObserver:
 
 
 class _Observation:
-    """What was measured of one URL so far."""
+    """The measurements of one URL so far."""
 
     __slots__ = ("incomplete", "media", "timings", "unlisted")
 

@@ -1,0 +1,51 @@
+"""The state of the fake browser, made anew for each test."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+
+class BrowserError(Exception):
+    def __init__(self, name: str, words: str) -> None:
+        self.name = name
+        self.words = f"{name}: {words}" if name else words
+        super().__init__(self.words)
+
+
+# Answers a request by a response, or by the error that the browser raises.
+Server = Callable[[Any], Any]
+
+
+class State:
+    """Everything that the fake browser holds."""
+
+    def __init__(self) -> None:
+        self.server: Server = lambda request: BrowserError("TypeError", "Failed to fetch")
+        self.requests: list[Any] = []
+        self.aborted: list[Any] = []
+        self.object_urls: dict[str, Any] = {}
+        self.object_urls_made = 0
+        self.files: dict[str, bytes] = {}
+        self.changed: dict[str, int] = {}
+        self.storage_refusal: BrowserError | None = None
+        self.write_refusal: BrowserError | None = None
+        self.loads: dict[str, Any] = {}
+        self.emptied_timings = 0
+        self.remembered: dict[str, str] = {}
+        self.busy: set[str] = set()
+        self.focused: Any = None
+        self.locks: dict[str, asyncio.Lock] = {}
+        self.clock = 1_800_000_000_000.0
+        self.undecodable: set[str] = set()
+        self.names = 0
+        self.workers: list[Any] = []
+        self.watches: list[Any] = []
+        self.worker_refusal: BrowserError | None = None
+
+
+STATE = State()
+
+
+def reset() -> State:
+    STATE.__init__()  # type: ignore[misc]
+    return STATE
