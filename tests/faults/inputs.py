@@ -48,7 +48,7 @@ def _tried() -> list[tuple[str, int, str, Callable[..., Any]]]:
             "requests by the description of the interface, and against it",
             len(openapi.OPERATIONS) * len(openapi.MODES) * openapi.EXAMPLES,
             "answered as described",
-            openapi.test_answers_are_those_that_are_described,
+            openapi.test_responses_conform_to_the_description,
         ),
         (
             "addresses that are no `mxc://`",
