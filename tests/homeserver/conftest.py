@@ -1,4 +1,4 @@
-"""Homeservers for the tests: real ones, each started when the first test needs it, and kept for the session."""
+"""Real homeservers, each started for the first test that uses it and stopped at the end of the session."""
 
 import json
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from tests.homeserver.support import Account, Mxc, certificate_files, listener, 
 from tests.relay import free_port
 
 FILM = noise(300_000, "film")
-QUICK = {"bcrypt_rounds": 4}  # the tests make many accounts, and nobody wants their passwords
+QUICK = {"bcrypt_rounds": 4}  # the tests register many accounts, and slow password hashes protect nothing here
 BASELINE_SECRETS = {
     "new": "a new secret, of thirty-two bytes or more",
     "old": "an old secret, of thirty-two bytes or more",
@@ -30,7 +30,7 @@ FIXED_SIZES = [
 
 @contextmanager
 def running(*homeservers: Synapse) -> Iterator[None]:
-    """Starts and stops homeservers; what went wrong in them, whatever the tests saw of it, fails here at the end."""
+    """Starts and stops homeservers. Fails at the end if one of them has logged an error."""
     with ExitStack() as stack:
         for homeserver in homeservers:
             stack.enter_context(homeserver)
@@ -39,16 +39,16 @@ def running(*homeservers: Synapse) -> Iterator[None]:
 
 
 def logged_errors(log_path: Path) -> list[str]:
-    """What a process of Synapse has logged as an error."""
+    """Returns the lines that a process of Synapse has logged as errors."""
     lines = log_path.read_text().splitlines()
-    bad = [line for line in lines if " ERROR " in line or " CRITICAL " in line or "Traceback" in line]
-    # Synapse says so wherever two of its listeners serve clients.
-    return [line for line in bad if "already registered" not in line]
+    errors = [line for line in lines if " ERROR " in line or " CRITICAL " in line or "Traceback" in line]
+    # Synapse logs that for every second listener that serves clients.
+    return [line for line in errors if "already registered" not in line]
 
 
 @pytest.fixture(scope="session")
 def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """As the demonstration has it, but with a storage provider behind its store, and an application service."""
+    """The demonstration's configuration, with a storage provider and an application service."""
     directory = tmp_path_factory.mktemp("synapse")
     storage = {
         "module": "file_system",
@@ -64,12 +64,12 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 
 
 @pytest.fixture(scope="session")
-def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """Its links live for two or three seconds; its thumbnails come from a fixed list of sizes; its log tells all."""
+def short_lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """Its links expire after two or three seconds. It has fixed thumbnail sizes, and its log level is DEBUG."""
     module = {"lifetime": "2s", "bucket": "1s", "cookie": True, "signed_query": True}
-    directory = tmp_path_factory.mktemp("brief")
+    directory = tmp_path_factory.mktemp("short_lived")
     log_config = directory / "debug.yaml"
-    log_config.write_text(json.dumps(_log_of_debugging(directory)))
+    log_config.write_text(json.dumps(_debug_log_config(directory)))
     extra = {**QUICK, "dynamic_thumbnails": False, "thumbnail_sizes": FIXED_SIZES, "log_config": str(log_config)}
     synapse = Synapse(directory, free_port(), module_config=module, extra_config=extra)
     with running(synapse):
@@ -78,7 +78,7 @@ def brief(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 
 @pytest.fixture(scope="session")
 def baselines(tmp_path_factory: pytest.TempPathFactory, secure_port: int) -> Iterator[Synapse]:
-    """It has the baselines too, and secrets that the tests know, in the middle of changing them."""
+    """It has the baselines enabled, and two secrets that the tests know, as during a rotation."""
     port = free_port()
     secrets = [{"id": key_id, "secret": secret} for key_id, secret in BASELINE_SECRETS.items()]
     module = {"secrets": secrets, "cookie": True, "signed_query": True, "signed_query_window": "1m"}
@@ -92,25 +92,25 @@ def baselines(tmp_path_factory: pytest.TempPathFactory, secure_port: int) -> Ite
 
 @pytest.fixture(scope="session")
 def secure_port() -> int:
-    """Where `baselines` believes a reverse proxy that says it has spoken TLS with its client."""
+    """The port on which `baselines` trusts the `X-Forwarded-Proto` of a reverse proxy."""
     return free_port()
 
 
 @pytest.fixture(scope="session")
 def proxy_port() -> int:
-    """Where `bound` believes what a reverse proxy says of its clients."""
+    """The port on which `address_bound` trusts the `X-Forwarded-For` of a reverse proxy."""
     return free_port()
 
 
 @pytest.fixture(scope="session")
 def media_port() -> int:
-    """Where `bound` serves media alone, as a media worker does."""
+    """The port on which `address_bound` has the resource `media` only, as a media worker does."""
     return free_port()
 
 
 @pytest.fixture(scope="session")
-def bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int, media_port: int) -> Iterator[Synapse]:
-    """Its links are bound to the client's address, and few can be asked for."""
+def address_bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int, media_port: int) -> Iterator[Synapse]:
+    """Its links are bound to the client's address, and its limits are low."""
     port = free_port()
     module = {"bind_ip": True, "batch_limit": 3, "rc_links": {"per_second": 0.01, "burst_count": 4}, "cookie": True}
     listeners = [
@@ -119,28 +119,28 @@ def bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int, media_port:
         listener(media_port, "media"),
     ]
     extra = {**QUICK, "listeners": listeners}
-    directory = tmp_path_factory.mktemp("bound")
+    directory = tmp_path_factory.mktemp("address_bound")
     synapse = Synapse(directory, port, module_config=module, extra_config=extra)
     with running(synapse):
         yield synapse
 
 
 @pytest.fixture(scope="session")
-def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """It gives up soon on clients that take nothing, and on files that are incomplete."""
+def short_timeouts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """It has short timeouts for clients that do not read and for files that are incomplete."""
     secrets = [{"id": "1", "secret": "a secret of thirty-two bytes or more"}]
-    modules = [{"module": "tests.homeserver.impatient.MediaLinks", "config": {"secrets": secrets}}]
+    modules = [{"module": "tests.homeserver.short_timeouts.MediaLinks", "config": {"secrets": secrets}}]
     extra = {**QUICK, "modules": modules}
     root = str(Path(__file__).parent.parent.parent)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", root)
-        with Synapse(tmp_path_factory.mktemp("impatient"), free_port(), extra_config=extra) as synapse:
+        with Synapse(tmp_path_factory.mktemp("short_timeouts"), free_port(), extra_config=extra) as synapse:
             yield synapse
 
 
 @pytest.fixture(scope="session")
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Synapse, Synapse]]:
-    """Two homeservers that speak to each other: one near, whose links are asked for, and one far."""
+    """Two homeservers that federate with each other: the local one mints the links, the remote one has the media."""
     directory = tmp_path_factory.mktemp("federation")
     files = certificate_files(directory)
     extra = {**QUICK, "federation": {"max_short_retries": 0}}
@@ -148,14 +148,14 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Synap
     def make(name: str) -> Synapse:
         return Synapse(directory / name, free_port(), extra_config=extra, federation=Federation(free_port(), *files))
 
-    near, far = make("near"), make("far")
-    with running(near, far):
-        yield near, far
+    local, remote = make("local"), make("remote")
+    with running(local, remote):
+        yield local, remote
 
 
 @pytest.fixture(scope="session")
 def ana(synapse: Synapse) -> Account:
-    """Somebody for the tests that leave a session as it is."""
+    """An account on `synapse`, for tests that do not end its session."""
     return Account.new(synapse)
 
 
@@ -185,8 +185,8 @@ def photo(ana: Account) -> Mxc:
     return ana.upload(picture(), "image/png", "a photo.png")
 
 
-def _log_of_debugging(directory: Path) -> dict[str, Any]:
-    """All that Synapse says, in the files in which it says the rest."""
+def _debug_log_config(directory: Path) -> dict[str, Any]:
+    """A log configuration of level DEBUG that writes to Synapse's usual log file."""
     file = {"class": "logging.FileHandler", "formatter": "line", "filename": str(directory / "homeserver.log")}
     return {
         "version": 1,

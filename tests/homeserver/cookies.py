@@ -1,4 +1,4 @@
-"""Requests for the baseline `cookie`, and cookies made with the secrets that the tests know."""
+"""Requests for the baseline `cookie`, and cookies that are sealed with the secrets of `baselines`."""
 
 import time
 from typing import Any
@@ -22,13 +22,13 @@ def request_cookie(account: Account, body: Any = None, **headers: str) -> httpx.
 
 
 def set_cookie_parts(answer: httpx.Response) -> list[str]:
-    """The value of the cookie that was set, and its attributes."""
+    """Returns name and value of the cookie that is set, and its attributes."""
     (line,) = answer.raise_for_status().headers.get_list("set-cookie")
     return [part.strip() for part in line.split(";")]
 
 
 def cookie(account: Account, body: Any = None, **headers: str) -> str:
-    """What the browser would send."""
+    """Returns the `Cookie` header that a browser would send."""
     return set_cookie_parts(request_cookie(account, body, **headers))[0]
 
 
@@ -42,15 +42,15 @@ def get(synapse: Synapse, mxc: Mxc, cookie_header: str, method: str = "GET", **h
 
 
 def token_id(account: Account) -> str:
-    """The row of the account's access token, out of its own cookie: tests know the secrets that it is sealed with."""
+    """Returns the row id of the account's access token, from its cookie."""
     value = cookie(account).partition("=")[2]
     return CookiePayload.unseal(Keyring(SECRETS.items()), value).session.anchor_id
 
 
-def sealed_cookie(mia: Account, key_id: str = "new", **changes: Any) -> str:
-    """A cookie as the homeserver would make it of these parts, whose secrets we know."""
+def sealed_cookie(account: Account, key_id: str = "new", **changes: Any) -> str:
+    """Returns a `Cookie` header with this payload, sealed as the homeserver seals it."""
     parts = {
-        "session": Session(mia.user_id, Anchor.TOKEN, token_id(mia), token_digest(mia.token)),
+        "session": Session(account.user_id, Anchor.TOKEN, token_id(account), token_digest(account.token)),
         "expires_ms": int(time.time() * 1000) + 60_000,
         "same_site": SameSite.LAX,
         "origin": None,
@@ -72,7 +72,7 @@ def is_refused(answer: Answer, errcode: str = "M_UNKNOWN_TOKEN", status: int = 4
 
 
 def probe(synapse: Synapse, cookie_header: str, method: str = "GET", **headers: str) -> Answer:
-    """The picture by which a page learns whether its cookie comes along."""
+    """Requests the image by which a page detects whether the browser sends the cookie."""
     return send(f"http://127.0.0.1:{synapse.port}{PREFIX}/cookie/picture", method, {"Cookie": cookie_header, **headers})
 
 

@@ -17,7 +17,7 @@ def is_refused(url: str, errcode: str = "M_FORBIDDEN", **options: Any) -> bool:
 
 
 def flip(text: str) -> str:
-    """Another letter in the middle."""
+    """Replaces the letter in the middle."""
     middle = len(text) // 2
     return text[:middle] + ("A" if text[middle] != "A" else "B") + text[middle + 1 :]
 

@@ -18,7 +18,7 @@ def offer(account: Account) -> dict[str, Any]:
 
 
 def query_hash(token: str, at: str) -> str:
-    """As a client computes it, in words of its own."""
+    """Computes the hash as a client does, independently of the module."""
     return urlsafe_b64encode(hmac.new(token.encode(), at.encode(), hashlib.sha256).digest()).decode().rstrip("=")
 
 
@@ -26,7 +26,7 @@ def now_ms() -> int:
     return int(time.time() * 1000)
 
 
-def signed(account: Account, at_ms: int | None = None) -> dict[str, str]:
+def signed_query(account: Account, at_ms: int | None = None) -> dict[str, str]:
     at = str(now_ms() if at_ms is None else at_ms)
     return {"token_id": offer(account)["token_id"], "time": at, "h": query_hash(account.token, at)}
 

@@ -1,7 +1,7 @@
-"""A storage provider as one far away is: it answers late, in pieces, and sometimes breaks off.
+"""A storage provider with latency, which sends files in two parts and fails on demand.
 
-A test steers it by files in its directory: where ``hold`` lies it stops in the middle, where ``break`` lies it fails
-there, once. Its ``fetches`` has a line for every file that was asked for.
+A test controls it by files in its directory. While ``hold`` exists, it pauses in the middle of a file; if ``break``
+exists, it deletes that and fails there. It adds a line to ``fetches`` for every file that is requested.
 """
 
 import shutil
@@ -20,7 +20,7 @@ _STEP = Duration(milliseconds=20)
 
 
 class SlowStorage(StorageProvider):
-    """Named in a homeserver's ``media_storage_providers``; ``config`` has its ``directory``."""
+    """A provider for ``media_storage_providers``. Its ``config`` has a ``directory``."""
 
     def __init__(self, hs: HomeServer, config: Path) -> None:
         self.clock = hs.get_clock()
@@ -32,19 +32,19 @@ class SlowStorage(StorageProvider):
         return Path(config["directory"])
 
     async def store_file(self, path: str, file_info: FileInfo) -> None:
-        kept = self.directory / path
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(self._cache / path, kept)
+        stored = self.directory / path
+        stored.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(self._cache / path, stored)
 
     async def fetch(self, path: str, file_info: FileInfo) -> Responder | None:
         with (self.directory / "fetches").open("a") as fetches:
             fetches.write(f"{path}\n")
         await self.clock.sleep(_STEP)
-        kept = self.directory / path
-        return _Slowly(self, kept.read_bytes()) if kept.exists() else None
+        stored = self.directory / path
+        return _SlowResponder(self, stored.read_bytes()) if stored.exists() else None
 
 
-class _Slowly(Responder):
+class _SlowResponder(Responder):
     def __init__(self, storage: SlowStorage, content: bytes) -> None:
         self._storage = storage
         self._content = content
@@ -72,6 +72,6 @@ class _Slowly(Responder):
             raise ConnectionResetError("the storage hung up")
 
     def pauseProducing(self) -> None:
-        """It is slow enough."""
+        """Ignores back-pressure: it is slow anyway."""
 
     resumeProducing = stopProducing = pauseProducing

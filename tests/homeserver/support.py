@@ -1,4 +1,4 @@
-"""What the tests of the homeserver share: accounts, media, and requests that go over the wire byte for byte."""
+"""Accounts, media, and requests whose URLs no library normalizes, for the tests of the homeserver."""
 
 import hashlib
 import http.client
@@ -27,13 +27,13 @@ from development.synapse import Synapse
 
 PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
 PASSWORD = "correct horse battery staple"
-# As browsers ask when a person opens an address.
+# The headers of a browser's navigation.
 PAGE = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "Sec-Fetch-Mode": "navigate"}
 
 # Linux has all of 127.0.0.0/8 on its loopback device, and shows a process's open files in /proc.
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="needs Linux's loopback addresses or /proc")
 
-# What a browser would run, or hand to a program, and so never shows: with a name to save it by.
+# Content types that browsers execute or open in a program, which are therefore attachments; and file names.
 NOT_SHOWN = [
     ("text/html", "page.html"),
     ("image/svg+xml", "drawing.svg"),
@@ -50,9 +50,9 @@ _numbers = count(1)
 
 
 def wait_for(look: Callable[[], T], seconds: float = 5.0, what: str = "the state") -> T:
-    """Looks again and again until something is there.
+    """Polls until a value is true.
 
-    :returns: the first thing seen that is true.
+    :raises AssertionError: after so many seconds.
     """
     deadline = time.monotonic() + seconds
     while True:
@@ -81,9 +81,9 @@ class Answer:
 def send(
     url: str, method: str = "GET", headers: Mapping[str, str | bytes] | None = None, source: str | None = None
 ) -> Answer:
-    """Sends a request whose address is not touched on its way: no library puts it into another form.
+    """Sends a request with exactly this URL.
 
-    :param source: the address to come from.
+    :param source: the client's IP address.
     """
     parts = urlsplit(url)
     assert parts.hostname
@@ -98,7 +98,7 @@ def send(
         connection.close()
 
 
-# --- accounts and what they have --------------------------------------------------------------------------------------
+# --- accounts ---------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Mxc:
 
 @dataclass
 class Account:
-    """Somebody signed in."""
+    """A session of a user."""
 
     synapse: Synapse
     user_id: str
@@ -144,7 +144,7 @@ class Account:
         return cls(synapse, made["user_id"], made.get("device_id", ""), made["access_token"], client)
 
     def again(self) -> "Account":
-        """The same user, signed in once more."""
+        """Another session of the same user."""
         answer = self.http.post(
             "/_matrix/client/v3/login",
             json={
@@ -183,13 +183,13 @@ class Account:
         return list(answer.raise_for_status().json()["links"])
 
     def link(self, mxc: Mxc, **thumbnail: Any) -> str:
-        """A link's URL."""
+        """Returns the URL of a link."""
         entry: dict[str, Any] = {"mxc": mxc.uri}
         (made,) = self.links({**entry, "thumbnail": thumbnail} if thumbnail else entry)
         return str(made["url"])
 
     def download_link(self, mxc: Mxc) -> str:
-        """The URL of a link to be saved."""
+        """Returns the URL of a link whose media is an attachment."""
         (made,) = self.links({"mxc": mxc.uri, "download": True})
         return str(made["url"])
 
@@ -198,7 +198,7 @@ class Account:
 
 
 def readable(text: str) -> bytes:
-    """A text, and what stands in it for whoever takes its parts for base64."""
+    """Returns a text, and everything in it that can be decoded as base64."""
     parts = re.findall(r"[A-Za-z0-9_+/-]{4,}", text)
     decoded = [
         urlsafe_b64decode(part.replace("+", "-").replace("/", "_") + "=" * (-len(part) % 4))
@@ -213,7 +213,7 @@ def query(wanted: dict[str, Any]) -> dict[str, str]:
 
 
 def certificate_files(directory: Path) -> tuple[Path, Path, Path]:
-    """A certificate for ``localhost``, its private key, and the certificate of who signed it."""
+    """Creates a certificate for ``localhost``, its private key, and the certificate of its authority."""
     authority = trustme.CA()
     certificate = authority.issue_cert("localhost")
     files = directory / "certificate.pem", directory / "private.key", directory / "authority.pem"
@@ -227,13 +227,13 @@ def certificate_files(directory: Path) -> tuple[Path, Path, Path]:
 
 
 def noise(size: int, seed: str = "noise") -> bytes:
-    """Bytes in which every place looks different, the same each time."""
+    """Returns pseudorandom bytes, the same for the same seed."""
     return hashlib.shake_128(seed.encode()).digest(size)
 
 
 @cache
 def picture(width: int = 320, height: int = 200) -> bytes:
-    """A PNG without any symmetry, so that a crop and a scale of it differ."""
+    """Returns a PNG without any symmetry, so that a crop and a scale of it differ."""
     red = Image.linear_gradient("L").resize((width, height))
     green = Image.radial_gradient("L").resize((width, height))
     file = io.BytesIO()
@@ -255,7 +255,7 @@ def image(content: bytes) -> Image.Image:
 
 @contextmanager
 def abandoned_download(url: str) -> Iterator[socket.socket]:
-    """Begins a download, reads a little of it, and hangs up at the end of the block."""
+    """Begins a download, reads its first bytes, and closes the connection at the end of the block."""
     parts = urlsplit(url)
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -267,17 +267,17 @@ def abandoned_download(url: str) -> Iterator[socket.socket]:
         yield connection
 
 
-# --- what the homeserver does meanwhile -------------------------------------------------------------------------------
+# --- state of the homeserver ------------------------------------------------------------------------------------------
 
 
 def log_with(synapse: Synapse, text: str) -> str:
-    """All that Synapse has written so far, once this text is in it."""
+    """Returns Synapse's log, if it contains this text; otherwise an empty string."""
     log = synapse.log_path.read_text() + (synapse.directory / "output.log").read_text()
     return log if text in log else ""
 
 
 def open_media(synapse: Synapse, kind: str = "local_content") -> list[int]:
-    """How far the homeserver has read in each media file that it holds open."""
+    """Returns the position in each media file that the homeserver has open."""
     store = str(synapse.directory / "media" / kind)
     process = Path(f"/proc/{synapse.process_id}")
     found = []
@@ -291,14 +291,14 @@ def open_media(synapse: Synapse, kind: str = "local_content") -> list[int]:
 
 
 def standing_still(synapse: Synapse) -> int:
-    """How far one open file has been read, once that does not change any more."""
+    """Returns the position in an open file, if it does not change for a moment; otherwise 0."""
     before = open_media(synapse)
     time.sleep(0.15)
     return before[0] if before and before == open_media(synapse) else 0
 
 
 def other_end(connection: socket.socket) -> Callable[[], bool]:
-    """Tells whether the other end, on this machine, still holds the connection open."""
+    """Returns a function that tells whether the peer, on this machine, has the connection open."""
     ends = f":{connection.getpeername()[1]:04X}", f":{connection.getsockname()[1]:04X}"
 
     def is_open() -> bool:
@@ -309,9 +309,9 @@ def other_end(connection: socket.socket) -> Callable[[], bool]:
 
 
 def listener(port: int, name: str = "client", *, x_forwarded: bool = False) -> dict[str, Any]:
-    """One of Synapse's ``listeners``, on loopback.
+    """Returns one of Synapse's ``listeners``, on loopback.
 
-    :param name: of what it serves.
+    :param name: of its resource.
     """
     return {
         "port": port,

@@ -34,30 +34,30 @@ def test_attributes(
 
 
 @pytest.mark.parametrize("body", [None, {}, {"partitioned": False}, {"same_site": "Lax"}])
-def test_attributes_unless_asked_for(mia: Account, body: Any) -> None:
+def test_default_attributes(mia: Account, body: Any) -> None:
     attributes = set_cookie_parts(request_cookie(mia, body))
     assert "SameSite=Lax" in attributes
     assert not {"Secure", "Partitioned"} & set(attributes)
 
 
-def test_body_may_be_left_out(mia: Account) -> None:
+def test_request_without_a_body(mia: Account) -> None:
     assert "SameSite=Lax" in set_cookie_parts(mia.http.post(f"{PREFIX}/cookie"))
 
 
-def test_it_lives_as_long_as_a_link_would(mia: Account, still: Mxc) -> None:
+def test_cookie_expires_when_a_link_would(mia: Account, still: Mxc) -> None:
     (link,) = mia.links({"mxc": still.uri})
     left_ms = link["expires_ts"] - time.time() * 1000
     assert abs(request_cookie(mia).json()["expires_in_ms"] - left_ms) < 10_000
 
 
-def test_it_is_the_same_each_time_and_each_sessions_own(mia: Account) -> None:
-    """Or the browser's cache, which keeps answers by the cookie that they were given for, would be of no use."""
+def test_cookie_is_deterministic_and_differs_between_sessions(mia: Account) -> None:
+    """Responses vary by the cookie, so a new value would miss the browser's cache."""
     assert cookie(mia) == cookie(mia)
     others = [cookie(mia.again()), cookie(mia, {"same_site": "Strict"}), cookie(mia, Origin=APP)]
     assert len({cookie(mia), *others}) == 4
 
 
-def test_nobody_can_read_it(mia: Account) -> None:
+def test_cookie_reveals_nothing(mia: Account) -> None:
     value = readable(cookie(mia, Origin=APP))
     for secret in (mia.token, mia.user_id.split(":")[0].strip("@"), mia.device_id, "app.example", "Lax"):
         assert secret.encode() not in value
@@ -75,7 +75,7 @@ def test_nobody_can_read_it(mia: Account) -> None:
         ([], "M_BAD_JSON"),
     ],
 )
-def test_wrong_wishes(mia: Account, body: Any, errcode: str) -> None:
+def test_invalid_attributes(mia: Account, body: Any, errcode: str) -> None:
     answer = request_cookie(mia, body)
     assert (answer.status_code, answer.json()["errcode"]) == (400, errcode)
     assert "set-cookie" not in answer.headers
@@ -85,7 +85,7 @@ def test_wrong_wishes(mia: Account, body: Any, errcode: str) -> None:
 @pytest.mark.parametrize(
     ("headers", "errcode"), [({}, "M_MISSING_TOKEN"), ({"Authorization": "Bearer x"}, "M_UNKNOWN_TOKEN")]
 )
-def test_it_needs_an_access_token(mia: Account, method: str, headers: dict[str, str], errcode: str) -> None:
+def test_cookie_requires_an_access_token(mia: Account, method: str, headers: dict[str, str], errcode: str) -> None:
     answer = httpx.request(
         method,
         str(mia.http.base_url.join(f"{PREFIX}/cookie")),
@@ -93,23 +93,23 @@ def test_it_needs_an_access_token(mia: Account, method: str, headers: dict[str, 
     )
     assert (answer.status_code, answer.json()["errcode"]) == (401, errcode)
     assert "set-cookie" not in answer.headers
-    # Or the page could not read why.
+    # Otherwise the page could not read the error.
     assert answer.headers["access-control-allow-origin"] == APP
     assert answer.headers["access-control-allow-credentials"] == "true"
 
 
-def test_rate_limit_is_each_users_own_and_apart_from_that_of_links(bound: Synapse) -> None:
-    account = Account.new(bound)
+def test_rate_limit_of_cookies_is_per_user_and_separate_from_links(address_bound: Synapse) -> None:
+    account = Account.new(address_bound)
     assert [request_cookie(account).status_code for _ in range(4)] == [200] * 4
     for session in (account, account.again()):
         refused = request_cookie(session)
         assert (refused.status_code, refused.json()["errcode"]) == (429, "M_LIMIT_EXCEEDED")
         assert "set-cookie" not in refused.headers
-    assert request_cookie(Account.new(bound)).status_code == 200
+    assert request_cookie(Account.new(address_bound)).status_code == 200
     assert account.link(account.upload(b"x", "text/plain"))
 
 
-def test_it_is_taken_back_whichever_kind_it_is(mia: Account) -> None:
+def test_delete_expires_every_kind_of_cookie(mia: Account) -> None:
     answer = mia.http.delete(f"{PREFIX}/cookie")
     assert answer.json() == {}
     lines = answer.headers.get_list("set-cookie")
@@ -119,7 +119,7 @@ def test_it_is_taken_back_whichever_kind_it_is(mia: Account) -> None:
     assert kinds == {(False, False, False), (True, False, True), (True, True, True)}
 
 
-def test_switched_off(synapse: Synapse, ana: Account, photo: Mxc) -> None:
+def test_disabled_cookie_endpoints(synapse: Synapse, ana: Account, photo: Mxc) -> None:
     answers = [
         request_cookie(ana, Origin=APP),
         ana.http.delete(f"{PREFIX}/cookie"),
@@ -132,5 +132,5 @@ def test_switched_off(synapse: Synapse, ana: Account, photo: Mxc) -> None:
     assert "access-control-allow-credentials" not in preflight(synapse, f"{PREFIX}/cookie").headers
 
 
-def test_config_says_what_is_on(mia: Account) -> None:
+def test_config_names_enabled_baselines(mia: Account) -> None:
     assert mia.http.get(f"{PREFIX}/config").json()["baselines"] == {"cookie": True, "signed_query": True}

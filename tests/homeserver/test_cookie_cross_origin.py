@@ -10,10 +10,10 @@ from tests.homeserver.support import PREFIX, Account, Mxc, picture
 
 @pytest.mark.parametrize("same_site", ["Strict", "Lax", "None"])
 @pytest.mark.parametrize("origin", [APP, "https://evil.example", "null"])
-def test_no_page_may_read_what_the_cookie_opens(
+def test_no_page_may_read_media_by_cookie(
     baselines: Synapse, mia: Account, video: Mxc, same_site: str, origin: str
 ) -> None:
-    """Not even the one that asked for the cookie: it has its access token for that."""
+    """Not even the page that requested the cookie, which has an access token."""
     answer = get(baselines, video, cookie(mia, {"same_site": same_site}, Origin=APP), Origin=origin)
     assert answer.status == 200
     assert not {"access-control-allow-origin", "access-control-allow-credentials"} & set(answer.headers)
@@ -31,7 +31,7 @@ def test_no_page_may_read_what_the_cookie_opens(
         (None, None),
     ],
 )
-def test_page_that_asked_for_it_may_measure(
+def test_page_that_requested_the_cookie_may_read_timings(
     baselines: Synapse, mia: Account, video: Mxc, origin: str | None, measured_by: str | None
 ) -> None:
     cookie_header = cookie(mia, **({"Origin": origin} if origin else {}))
@@ -70,7 +70,7 @@ def test_pages_of_other_sites(
     destination: str,
     cross_site: bool | None,
 ) -> None:
-    """From elsewhere only a client's own elements are answered, and only where it has said that it is cross_site."""
+    """A page of another site may load media elements only, and only with a cookie that is `SameSite=None`."""
     cookie_header = sealed_cookie(mia, same_site=SameSite(same_site))
     answer = get(baselines, still, cookie_header, **{"Sec-Fetch-Site": site, "Sec-Fetch-Dest": destination})
     if cross_site is False or (cross_site and same_site == "None"):
@@ -92,13 +92,13 @@ def test_preflight_allows_credentials(baselines: Synapse, mia: Account, origin: 
         assert headers["access-control-allow-origin"] == origin
         assert headers["access-control-allow-credentials"] == "true"
         assert headers["vary"] == "Origin"
-    # With credentials an asterisk stands for nothing.
+    # With credentials, an asterisk is no wildcard.
     allowed = answer.headers["access-control-allow-headers"].lower().split(", ")
     assert {"authorization", "content-type"} <= set(allowed)
     assert {"POST", "DELETE"} <= set(answer.headers["access-control-allow-methods"].split(", "))
 
 
-def test_without_an_origin_there_are_no_credentials(baselines: Synapse, mia: Account) -> None:
+def test_no_credentials_without_an_origin(baselines: Synapse, mia: Account) -> None:
     for headers in (preflight(baselines, f"{PREFIX}/cookie", None).headers, dict(request_cookie(mia).headers)):
         assert headers["access-control-allow-origin"] == "*"
         assert "access-control-allow-credentials" not in headers
@@ -120,7 +120,7 @@ def test_without_an_origin_there_are_no_credentials(baselines: Synapse, mia: Acc
         "/_matrix/client/v3/account/whoami",
     ],
 )
-def test_no_other_path_takes_credentials(baselines: Synapse, mia: Account, path: str) -> None:
+def test_other_paths_allow_no_credentials(baselines: Synapse, mia: Account, path: str) -> None:
     answers = [preflight(baselines, path).headers, dict(mia.http.get(path, headers={"Origin": APP}).headers)]
     for headers in answers:
         assert headers["access-control-allow-origin"] == "*"

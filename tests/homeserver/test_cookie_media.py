@@ -24,9 +24,7 @@ from tests.homeserver.support import NOT_SHOWN, Account, Mxc, animation, image, 
 
 
 @pytest.mark.parametrize(("same_site", "partitioned"), ATTRIBUTES)
-def test_media_for_who_shows_it(
-    baselines: Synapse, mia: Account, video: Mxc, same_site: str, partitioned: bool
-) -> None:
+def test_cookie_opens_media(baselines: Synapse, mia: Account, video: Mxc, same_site: str, partitioned: bool) -> None:
     answer = get(baselines, video, cookie(mia, {"same_site": same_site, "partitioned": partitioned}))
     assert answer.status == 200
     assert hashlib.sha256(answer.body).digest() == hashlib.sha256(FILM).digest()
@@ -35,7 +33,7 @@ def test_media_for_who_shows_it(
     assert answer.headers["cross-origin-resource-policy"] == embedded_by
 
 
-def test_headers(baselines: Synapse, mia: Account, video: Mxc) -> None:
+def test_headers_of_media_by_cookie(baselines: Synapse, mia: Account, video: Mxc) -> None:
     answer = get(baselines, video, cookie(mia), Origin=APP)
     left_s = request_cookie(mia).json()["expires_in_ms"] // 1000
     found = re.fullmatch(r"private, max-age=(\d+)", answer.headers["cache-control"])
@@ -103,12 +101,14 @@ def test_animated_thumbnail(baselines: Synapse, mia: Account, animated: bool) ->
         ({"width": 64, "height": 64, "method": "other"}, "M_INVALID_PARAM"),
     ],
 )
-def test_no_thumbnail(baselines: Synapse, mia: Account, still: Mxc, thumbnail: dict[str, Any], errcode: str) -> None:
+def test_invalid_thumbnail_parameters(
+    baselines: Synapse, mia: Account, still: Mxc, thumbnail: dict[str, Any], errcode: str
+) -> None:
     answer = send(media_url(baselines, still, **thumbnail), headers={"Cookie": cookie(mia)})
     assert (answer.status, answer.error) == (400, errcode)
 
 
-def test_media_that_is_not_there(baselines: Synapse, mia: Account) -> None:
+def test_missing_media_by_cookie(baselines: Synapse, mia: Account) -> None:
     answer = get(baselines, Mxc("mxc://localhost/nothing"), cookie(mia))
     assert (answer.status, answer.error) == (404, "M_NOT_FOUND")
     assert answer.headers["cache-control"] == "no-store"
@@ -116,7 +116,7 @@ def test_media_that_is_not_there(baselines: Synapse, mia: Account) -> None:
 
 
 @pytest.mark.parametrize(("same_site", "partitioned"), ATTRIBUTES)
-def test_picture_for_who_shows_it(baselines: Synapse, mia: Account, same_site: str, partitioned: bool) -> None:
+def test_probe_with_a_cookie(baselines: Synapse, mia: Account, same_site: str, partitioned: bool) -> None:
     answer = probe(baselines, cookie(mia, {"same_site": same_site, "partitioned": partitioned}))
     assert answer.status == 200
     assert answer.headers["content-type"] == "image/svg+xml"
@@ -127,7 +127,7 @@ def test_picture_for_who_shows_it(baselines: Synapse, mia: Account, same_site: s
     assert answer.headers["cross-origin-resource-policy"] == embedded_by
 
 
-def test_picture_for_nobody_else(baselines: Synapse, mia: Account) -> None:
+def test_probe_without_a_valid_cookie(baselines: Synapse, mia: Account) -> None:
     assert is_refused(probe(baselines, ""), "M_MISSING_TOKEN")
     assert is_refused(probe(baselines, cookie(mia)[:-4]))
     assert is_refused(probe(baselines, sealed_cookie(mia, expires_ms=int(time.time() * 1000))))

@@ -35,24 +35,24 @@ def test_no_cookie(baselines: Synapse, mia: Account, video: Mxc, cookie_header: 
         lambda value: '"' + value,
     ],
 )
-def test_altered(baselines: Synapse, mia: Account, video: Mxc, alter: Any) -> None:
+def test_altered_cookie(baselines: Synapse, mia: Account, video: Mxc, alter: Any) -> None:
     name, _, value = cookie(mia).partition("=")
     assert is_refused(get(baselines, video, f"{name}={alter(value)}"))
 
 
-def test_expired(baselines: Synapse, mia: Account, video: Mxc) -> None:
+def test_expired_cookie(baselines: Synapse, mia: Account, video: Mxc) -> None:
     now_ms = int(time.time() * 1000)
     assert get(baselines, video, sealed_cookie(mia, expires_ms=now_ms + 60_000)).status == 200
     assert is_refused(get(baselines, video, sealed_cookie(mia, expires_ms=now_ms)))
     assert is_refused(get(baselines, video, sealed_cookie(mia, expires_ms=now_ms), **{"If-None-Match": "*"}))
 
 
-def test_secret_that_is_being_changed(baselines: Synapse, mia: Account, video: Mxc) -> None:
+def test_cookie_of_the_previous_secret(baselines: Synapse, mia: Account, video: Mxc) -> None:
     assert get(baselines, video, sealed_cookie(mia, "old")).status == 200
 
 
-def test_what_was_sealed_for_something_else_is_no_cookie(baselines: Synapse, mia: Account, video: Mxc) -> None:
-    """A link has a session sealed by the same key, and so has the query of the other baseline."""
+def test_link_handle_and_token_id_are_no_cookies(baselines: Synapse, mia: Account, video: Mxc) -> None:
+    """Both are sealed with the same key, for other purposes."""
     found = re.search(r"k=(\w+)&e=\d+&s=([\w-]+)", mia.link(video))
     assert found
     token_id = mia.http.get(f"{PREFIX}/config").json()["signed_query"]["token_id"]
@@ -61,34 +61,34 @@ def test_what_was_sealed_for_something_else_is_no_cookie(baselines: Synapse, mia
 
 
 def sealed_parts(mia: Account, purpose: str | None = "cookie", **changes: Any) -> str:
-    """A cookie of these parts in the order in which they stand in one, sealed for this purpose."""
+    """Returns a `Cookie` header with these parts, sealed for this purpose."""
     now_ms = int(time.time() * 1000)
     parts = {"expires": now_ms + 60_000, "same_site": "Lax", "origin": None, "anchor": "t", "user": mia.user_id}
     parts |= {"token": token_id(mia), "digest": token_digest(mia.token), **changes}
-    text = json.dumps([part for part in parts.values() if part != "left out"]).encode()
+    text = json.dumps([part for part in parts.values() if part != "omitted"]).encode()
     return f"media_links=new.{Keyring([('new', SECRETS['new'])]).seal(text, purpose)}"
 
 
-def test_what_was_sealed_for_another_purpose(baselines: Synapse, mia: Account, video: Mxc) -> None:
+def test_payload_that_is_sealed_for_another_purpose(baselines: Synapse, mia: Account, video: Mxc) -> None:
     assert get(baselines, video, sealed_parts(mia)).status == 200
     for purpose in (None, "token id"):
         assert is_refused(get(baselines, video, sealed_parts(mia, purpose)))
 
 
-@pytest.mark.parametrize("changes", [{"same_site": "Other"}, {"anchor": "x"}, {"digest": "left out"}, {"more": 1}])
-def test_parts_that_make_no_sense(baselines: Synapse, mia: Account, video: Mxc, changes: dict[str, Any]) -> None:
+@pytest.mark.parametrize("changes", [{"same_site": "Other"}, {"anchor": "x"}, {"digest": "omitted"}, {"more": 1}])
+def test_invalid_payload(baselines: Synapse, mia: Account, video: Mxc, changes: dict[str, Any]) -> None:
     assert is_refused(get(baselines, video, sealed_parts(mia, **changes)))
 
 
-def test_good_one_beside_an_old_one(baselines: Synapse, mia: Account, video: Mxc) -> None:
-    """A browser sends its partitioned cookie and the other one, in an order of its own."""
+def test_valid_cookie_beside_an_expired_one(baselines: Synapse, mia: Account, video: Mxc) -> None:
+    """A browser may send a partitioned and an unpartitioned cookie, in any order."""
     old, good = sealed_cookie(mia, expires_ms=1), cookie(mia)
     for cookie_header in (f"{old}; {good}", f"{good}; {old}", f"a=1;{good};b", f"{old}; x={good}; {good}"):
         assert get(baselines, video, cookie_header).status == 200
     assert is_refused(get(baselines, video, "; ".join([old] * 4 + [good])))
 
 
-def test_it_dies_with_its_session(baselines: Synapse, mia: Account, video: Mxc) -> None:
+def test_cookie_is_invalid_after_its_session(baselines: Synapse, mia: Account, video: Mxc) -> None:
     account = Account.new(baselines)
     other = account.again()
     cookie_header, others = cookie(account), cookie(other)
@@ -98,7 +98,7 @@ def test_it_dies_with_its_session(baselines: Synapse, mia: Account, video: Mxc) 
     assert get(baselines, video, others).status == 200
 
 
-def test_person_sees_a_page(baselines: Synapse, mia: Account, video: Mxc) -> None:
+def test_invalid_cookie_in_a_navigation_gets_a_page(baselines: Synapse, mia: Account, video: Mxc) -> None:
     for cookie_header, site, status in (
         ("", "none", 401),
         ("media_links=x", "none", 401),

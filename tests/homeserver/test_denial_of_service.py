@@ -1,4 +1,4 @@
-"""Requests that cost a client little and could cost the homeserver much."""
+"""Requests that are cheap for the client and must not be expensive for the homeserver."""
 
 import io
 import json
@@ -15,12 +15,12 @@ from tests.evidence.load.process_stats import memory_bytes
 from tests.homeserver import cookies, signed_queries
 from tests.homeserver.conftest import QUICK, running
 from tests.homeserver.support import PREFIX, Account, Answer, Mxc, noise, on_linux, picture, send, wait_for
-from tests.homeserver.test_bundle import asked, bundle, errors
+from tests.homeserver.test_bundle import bundle, errors, request_bundle
 from tests.relay import free_port
 
-# In proportion to the cube of its length this one took ten seconds, during which the homeserver answered nobody.
+# A pattern of cubic complexity took ten seconds for this one, and blocked the reactor meanwhile.
 BLANKS = "bytes=" + " " * 1200 + "-" + " " * 2000 + "x"
-MOST_S = 2.0
+MAX_S = 2.0
 
 
 def _by_link(account: Account, mxc: Mxc, headers: dict[str, str]) -> Answer:
@@ -32,7 +32,7 @@ def _by_cookie(account: Account, mxc: Mxc, headers: dict[str, str]) -> Answer:
 
 
 def _by_signed_query(account: Account, mxc: Mxc, headers: dict[str, str]) -> Answer:
-    return signed_queries.get(account.synapse, mxc, signed_queries.signed(account), **headers)
+    return signed_queries.get(account.synapse, mxc, signed_queries.signed_query(account), **headers)
 
 
 PROOFS = {"link": _by_link, "cookie": _by_cookie, "signed_query": _by_signed_query}
@@ -40,40 +40,40 @@ PROOFS = {"link": _by_link, "cookie": _by_cookie, "signed_query": _by_signed_que
 
 @pytest.mark.parametrize("header", [BLANKS, "bytes=" + " " * 12_000 + "-", '"' * 12_000, "W/" * 6_000])
 @pytest.mark.parametrize("proof", PROOFS)
-def test_header_of_any_form_takes_no_time(baselines: Synapse, proof: str, header: str) -> None:
+def test_any_header_is_parsed_in_bounded_time(baselines: Synapse, proof: str, header: str) -> None:
     account = Account.new(baselines)
     mxc = account.upload(picture(), "image/png")
     headers = {"Range": header} if header.startswith("bytes") else {"If-None-Match": header}
     start = time.monotonic()
     answer = PROOFS[proof](account, mxc, headers)
     assert (answer.status, answer.body) == (200, picture())
-    assert time.monotonic() - start < MOST_S
+    assert time.monotonic() - start < MAX_S
 
 
 # --- bundles that are not read ----------------------------------------------------------------------------------------
 
 SOCKETS = 60
-# Without a bound each of them held ten megabytes.
-MOST_GROWTH = 60_000_000
+# Without a limit, each of them held ten megabytes.
+MAX_GROWTH_BYTES = 60_000_000
 
 
 @pytest.fixture(scope="module")
-def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """Few bundles at a time, and few of each user."""
+def few_bundles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """A homeserver with low limits of bundles in flight."""
     limits = {"bundles_per_user": 2, "bundles_at_once": 3}
-    synapse = Synapse(tmp_path_factory.mktemp("narrow"), free_port(), module_config=limits, extra_config=QUICK)
+    synapse = Synapse(tmp_path_factory.mktemp("few_bundles"), free_port(), module_config=limits, extra_config=QUICK)
     with running(synapse):
         yield synapse
 
 
 def large_bundle(account: Account) -> bytes:
-    """A body that asks for eight megabytes: more than the machine keeps for a client that reads nothing."""
+    """Returns a request body for eight megabytes, which is more than the kernel buffers for a client."""
     entries = [{"mxc": account.upload(noise(500_000, str(number))).uri} for number in range(16)]
     return json.dumps({"media": entries}).encode()
 
 
 def unread_bundle(account: Account, body: bytes) -> socket.socket:
-    """Asks for a bundle, reads the first line of the answer, and nothing more."""
+    """Requests a bundle and does not read the response."""
     connection = socket.socket()
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     connection.settimeout(30)
@@ -88,7 +88,7 @@ def status(connection: socket.socket) -> int:
 
 
 @on_linux
-def test_bundles_that_are_not_read_hold_no_memory(synapse: Synapse) -> None:
+def test_unread_bundles_hold_bounded_memory(synapse: Synapse) -> None:
     greedy, other = Account.new(synapse), Account.new(synapse)
     body, mxc = large_bundle(greedy), other.upload(picture(), "image/png")
     bundle(greedy, {"mxc": mxc.uri})
@@ -100,30 +100,30 @@ def test_bundles_that_are_not_read_hold_no_memory(synapse: Synapse) -> None:
         found = [status(connection) for connection in unread]
         assert sorted(found) == [200] * 10 + [429] * (SOCKETS - 10)
         assert bundle(other, {"mxc": mxc.uri}) == [(200, "image/png", picture())]
-        assert memory_bytes(process_id) - before < MOST_GROWTH
-    wait_for(lambda: asked(greedy, {"mxc": mxc.uri}).status_code == 200, what="room for another bundle")
+        assert memory_bytes(process_id) - before < MAX_GROWTH_BYTES
+    wait_for(lambda: request_bundle(greedy, {"mxc": mxc.uri}).status_code == 200, what="a free slot for a bundle")
 
 
-def test_bundles_in_flight_are_bounded_for_each_user_and_in_all(narrow: Synapse) -> None:
-    greedy, second, third = (Account.new(narrow) for _ in range(3))
+def test_bundles_in_flight_are_limited_per_user_and_in_total(few_bundles: Synapse) -> None:
+    greedy, second, third = (Account.new(few_bundles) for _ in range(3))
     body = large_bundle(greedy)
     entry = {"mxc": greedy.upload(picture(), "image/png").uri}
     with ExitStack() as stack:
         for account in (greedy, greedy):
             assert status(stack.enter_context(closing(unread_bundle(account, body)))) == 200
-        refused = asked(greedy, entry)
+        refused = request_bundle(greedy, entry)
         assert (refused.status_code, refused.json()["errcode"]) == (429, "M_LIMIT_EXCEEDED")
         assert (refused.json()["retry_after_ms"], refused.headers["retry-after"]) == (1000, "1")
         assert status(stack.enter_context(closing(unread_bundle(second, body)))) == 200
-        assert asked(third, entry).status_code == 429
-    wait_for(lambda: asked(third, entry).status_code == 200, what="room for another bundle")
+        assert request_bundle(third, entry).status_code == 429
+    wait_for(lambda: request_bundle(third, entry).status_code == 200, what="a free slot for a bundle")
 
 
 # --- thumbnails that are too large for a bundle -----------------------------------------------------------------------
 
 
 def noise_picture() -> bytes:
-    """A PNG that cannot be compressed."""
+    """Returns an incompressible PNG."""
     file = io.BytesIO()
     Image.frombytes("RGB", (300, 300), noise(300 * 300 * 3)).save(file, "PNG")
     return file.getvalue()
@@ -134,7 +134,7 @@ def thumbnail_files(synapse: Synapse, mxc: Mxc) -> list[str]:
     return sorted(path.name for path in folder.glob("*"))
 
 
-def test_thumbnail_that_is_too_large_for_a_bundle_is_not_made(synapse: Synapse) -> None:
+def test_thumbnail_too_large_for_a_bundle_is_not_created(synapse: Synapse) -> None:
     account = Account.new(synapse)
     mxc = account.upload(picture(), "image/png")
     sizes = [{"width": 2048, "height": 2048 - number, "method": "crop"} for number in range(20)]
@@ -143,10 +143,10 @@ def test_thumbnail_that_is_too_large_for_a_bundle_is_not_made(synapse: Synapse) 
     assert thumbnail_files(synapse, mxc) == []
 
 
-def test_thumbnails_are_made_as_far_as_the_bundle_has_room(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Each of them may become as large as its pixels are; what is made is counted as it is."""
+def test_thumbnails_are_created_within_the_budget_of_a_bundle(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The maximum size is reserved while a thumbnail is created, and then its actual size is counted."""
     limits = {"bundle_part_bytes": "100K", "bundle_bytes": "100K"}
-    synapse = Synapse(tmp_path_factory.mktemp("room"), free_port(), module_config=limits, extra_config=QUICK)
+    synapse = Synapse(tmp_path_factory.mktemp("budget"), free_port(), module_config=limits, extra_config=QUICK)
     with running(synapse):
         account = Account.new(synapse)
         mxc = account.upload(noise_picture(), "image/png")

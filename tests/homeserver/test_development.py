@@ -1,4 +1,4 @@
-"""The homeserver for development: starts, says why it does not, and leaves nothing behind."""
+"""The homeserver for development: starting, stopping, and the errors of starting."""
 
 import os
 import socket
@@ -12,7 +12,7 @@ from tests.homeserver.support import Account, on_linux
 from tests.relay import free_port
 
 
-def test_port_that_is_taken(tmp_path: Path) -> None:
+def test_port_in_use(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -65,14 +65,14 @@ def test_no_other_user_reads_a_token(tmp_path: Path, existed: bool) -> None:
 
 
 @on_linux
-def test_nobody_from_outside_can_reach_it(synapse: Synapse) -> None:
+def test_it_listens_on_loopback_only(synapse: Synapse) -> None:
     listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
     places = [line.split()[1] for line in listening if line.split()[3] == "0A"]
     ours = [place for place in places if place.endswith(f":{synapse.port:04X}")]
     assert ours == [f"0100007F:{synapse.port:04X}"]
 
 
-def test_name_that_is_taken(synapse: Synapse, ana: Account) -> None:
+def test_user_name_in_use(synapse: Synapse, ana: Account) -> None:
     name = ana.user_id[1:].partition(":")[0]
     with pytest.raises(HomeserverError, match=r"refused .*/register: .*M_USER_IN_USE"):
         synapse.register(name, "password")

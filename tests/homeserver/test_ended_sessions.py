@@ -51,28 +51,28 @@ ENDINGS = {
 
 
 @pytest.fixture(scope="module")
-def dying(synapse: Synapse, admin: Account, photo: Mxc) -> dict[str, tuple[str, str]]:
-    """Links of sessions that have all just ended, each way, and beside each that of a session that goes on.
+def ended_sessions(synapse: Synapse, admin: Account, photo: Mxc) -> dict[str, tuple[str, str]]:
+    """For each way to end a session, a link of an ended session and a link of another user's session.
 
-    All at once, so that waiting for one is waiting for all.
+    All sessions end at once, so that the tests wait for the homeserver's cache once.
     """
     links = {}
     for name, end in ENDINGS.items():
-        account, onlooker = Account.new(synapse), Account.new(synapse)
-        links[name] = account.link(photo), onlooker.link(photo)
+        account, other = Account.new(synapse), Account.new(synapse)
+        links[name] = account.link(photo), other.link(photo)
         assert [send(url).status for url in links[name]] == [200, 200]
         end(account, admin)
     return links
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_link_dies_with_its_session(dying: dict[str, tuple[str, str]], ending: str) -> None:
-    link, onlooker = dying[ending]
+def test_link_is_invalid_after_its_session(ended_sessions: dict[str, tuple[str, str]], ending: str) -> None:
+    link, other = ended_sessions[ending]
     wait_for(lambda: is_refused(link), seconds=5, what="the link's end")
-    assert send(onlooker).status == 200
+    assert send(other).status == 200
 
 
-def test_other_sessions_of_the_user_go_on(synapse: Synapse, photo: Mxc) -> None:
+def test_links_of_other_sessions_of_the_user_stay_valid(synapse: Synapse, photo: Mxc) -> None:
     account = Account.new(synapse)
     other = account.again()
     links = account.link(photo), other.link(photo)
@@ -82,7 +82,7 @@ def test_other_sessions_of_the_user_go_on(synapse: Synapse, photo: Mxc) -> None:
 
 
 def test_session_without_a_device(synapse: Synapse, admin: Account, photo: Mxc) -> None:
-    """An administrator's login as somebody else hangs on its token alone."""
+    """An administrator's login as another user has a token and no device."""
     user = Account.new(synapse)
     answer = admin.http.post(f"/_synapse/admin/v1/users/{user.user_id}/login", json={})
     puppet = user.with_token(answer.raise_for_status().json()["access_token"])

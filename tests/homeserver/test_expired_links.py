@@ -11,8 +11,8 @@ from tests.homeserver.support import PAGE, Account, Mxc, picture, send, wait_for
 
 
 @pytest.fixture(scope="module")
-def expired(brief: Synapse) -> str:
-    account = Account.new(brief)
+def expired(short_lived: Synapse) -> str:
+    account = Account.new(short_lived)
     url = account.link(account.upload(b"x", "text/plain"))
     assert send(url).status == 200
     wait_for(lambda: send(url).status == 403, what="the link's expiry")
@@ -26,13 +26,13 @@ def test_expired_link(expired: str) -> None:
     assert send(expired, headers={"Range": "bytes=0-"}).status == 403
 
 
-def test_expired_and_altered_link_is_an_altered_one(expired: str) -> None:
-    """Nobody learns from the answer whether a forged link was made of real parts."""
+def test_expired_and_altered_link_is_refused_as_altered(expired: str) -> None:
+    """The response does not reveal whether a part of a forged link is valid."""
     assert is_refused(with_altered_signature(expired))
 
 
-def test_link_is_not_kept_beyond_its_expiry(brief: Synapse) -> None:
-    account = Account.new(brief)
+def test_link_is_not_cached_beyond_its_expiry(short_lived: Synapse) -> None:
+    account = Account.new(short_lived)
     found = re.search(r"max-age=(\d+)", send(account.link(account.upload(b"x"))).headers["cache-control"])
     assert found
     assert int(found[1]) <= 3
@@ -41,7 +41,7 @@ def test_link_is_not_kept_beyond_its_expiry(brief: Synapse) -> None:
 # --- error pages ------------------------------------------------------------------------------------------------------
 
 
-def test_person_sees_a_page(expired: str, ana: Account, photo: Mxc) -> None:
+def test_invalid_link_in_a_navigation_gets_a_page(expired: str, ana: Account, photo: Mxc) -> None:
     cases = ((expired, "This link has expired"), (with_altered_signature(ana.link(photo)), "This link does not work"))
     for url, title in cases:
         answer = send(url, headers=dict(PAGE))
@@ -57,7 +57,7 @@ def test_person_sees_a_page(expired: str, ana: Account, photo: Mxc) -> None:
         assert answer.headers["referrer-policy"] == "no-referrer"
 
 
-def test_page_repeats_nothing_of_the_link(ana: Account, photo: Mxc) -> None:
+def test_error_page_repeats_nothing_of_the_link(ana: Account, photo: Mxc) -> None:
     url = ana.link(photo).replace("/localhost/", "/<script>/")
     text = send(url, headers=dict(PAGE)).body.decode()
     assert "<script>" not in text
@@ -65,7 +65,7 @@ def test_page_repeats_nothing_of_the_link(ana: Account, photo: Mxc) -> None:
     assert urlsplit(url).query not in text
 
 
-def test_page_of_a_media_that_is_gone(ana: Account, admin: Account) -> None:
+def test_error_page_of_unavailable_media(ana: Account, admin: Account) -> None:
     mxc = ana.upload(picture(40, 40), "image/png")
     url = ana.link(mxc)
     admin.quarantine(mxc)
@@ -84,11 +84,11 @@ def test_page_of_a_media_that_is_gone(ana: Account, admin: Account) -> None:
         {"Accept": b"\xff"},
     ],
 )
-def test_program_sees_a_matrix_error(expired: str, headers: dict[str, str | bytes]) -> None:
+def test_invalid_link_in_other_requests_gets_a_matrix_error(expired: str, headers: dict[str, str | bytes]) -> None:
     answer = send(expired, headers=headers)
     assert answer.headers["content-type"] == "application/json"
     assert answer.error == "DEV.AUTHMEDIA.LINK_EXPIRED"
 
 
-def test_person_sees_the_media_of_a_good_link(ana: Account, photo: Mxc) -> None:
+def test_valid_link_in_a_navigation_gets_the_media(ana: Account, photo: Mxc) -> None:
     assert send(ana.link(photo), headers=dict(PAGE)).body == picture()

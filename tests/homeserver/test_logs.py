@@ -30,9 +30,9 @@ def test_log_has_nothing_that_opens_a_media(synapse: Synapse, photo: Mxc) -> Non
         send(other)
         send(other.replace("/signed/", "/%73igned/"))
         send(other.replace("%", "%2525252525252525252525252525"))
-    for mark in (";", "&", "%20", "%EF%BC%9F", "%26", "/"):
-        send(url.replace("?", mark, 1))
-        send(url.replace("?", mark, 1).replace("dev.", "dev%2E"))
+    for separator in (";", "&", "%20", "%EF%BC%9F", "%26", "/"):
+        send(url.replace("?", separator, 1))
+        send(url.replace("?", separator, 1).replace("dev.", "dev%2E"))
     account.http.get(f"{PREFIX}/link/{photo.names}", params={"access_token": account.token})
     last = f"/signed/localhost/last{account.device_id}"
     send(account.link(photo).partition("/signed/")[0] + last + "?" + query)
@@ -42,33 +42,33 @@ def test_log_has_nothing_that_opens_a_media(synapse: Synapse, photo: Mxc) -> Non
     assert [secret for secret in own if secret in log] == []
 
 
-def test_log_of_debugging_has_nothing_that_opens_a_media(brief: Synapse) -> None:
-    """Its log is at DEBUG, where Synapse itself writes down access tokens; not links, cookies or queries."""
-    account = Account.new(brief)
+def test_debug_log_has_nothing_that_opens_a_media(short_lived: Synapse) -> None:
+    """At DEBUG, Synapse itself logs access tokens. Links, cookies and queries are not logged."""
+    account = Account.new(short_lived)
     mxc = account.upload(picture(), "image/png")
     url = account.link(mxc)
     base = url.partition("/signed/")[0]
-    shown = account.http.post(f"{PREFIX}/cookie").headers["set-cookie"].partition(";")[0]
+    cookie_header = account.http.post(f"{PREFIX}/cookie").headers["set-cookie"].partition(";")[0]
     offer = account.http.get(f"{PREFIX}/config").json()["signed_query"]
-    asked = {"token_id": offer["token_id"], "time": str(offer["now_ms"])}
-    asked["h"] = query_hash(account.token, asked["time"])
-    to_query = f"{base}/query/{mxc.names}?{urlencode(asked)}"
+    parameters = {"token_id": offer["token_id"], "time": str(offer["now_ms"])}
+    parameters["h"] = query_hash(account.token, parameters["time"])
+    to_query = f"{base}/query/{mxc.names}?{urlencode(parameters)}"
     to_cookie = f"{base}/cookie/{mxc.names}"
     kinds: list[dict[str, str | bytes]] = [{}, dict(PAGE), {"Range": "bytes=0-9"}, {"X-Matrix": "x"}]
     for headers in kinds:
         for method in ("GET", "HEAD", "POST", "OPTIONS"):
             send(url, method, headers)
             send(to_query, method, headers)
-            send(to_cookie, method, {**headers, "Cookie": shown})
+            send(to_cookie, method, {**headers, "Cookie": cookie_header})
     send(with_altered_signature(url))
     send(to_query.replace("&h=", "&h=x"))
-    send(to_cookie, headers={"Cookie": shown[:-1]})
+    send(to_cookie, headers={"Cookie": cookie_header[:-1]})
     last = f"/signed/localhost/last{account.device_id}"
     send(base + last)
-    log = wait_for(lambda: log_with(brief, last), what="the last request's line in the log")
+    log = wait_for(lambda: log_with(short_lived, last), what="the last request's line in the log")
     assert " DEBUG " in log
     values = [value for name, value in parse_qsl(urlsplit(url).query) if name in ("sig", "s")]
-    own = [*values, asked["h"], asked["token_id"], shown.partition("=")[2], *_secrets(brief)]
+    own = [*values, parameters["h"], parameters["token_id"], cookie_header.partition("=")[2], *_secrets(short_lived)]
     assert [secret for secret in own if secret[:-1] in log] == []
 
 

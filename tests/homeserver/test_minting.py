@@ -1,4 +1,4 @@
-"""Asking for links: batches, single links, who may, and what is refused."""
+"""Minting links: batches, single links, authentication, limits and errors."""
 
 import time
 from pathlib import Path
@@ -58,8 +58,8 @@ def test_batch_keeps_its_order_and_bad_entries_fail_alone(ana: Account, photo: M
         assert set(link) == ({"errcode", "error"} if "errcode" in link else {"url", "expires_ts", "expires_in_ms"})
 
 
-def test_links_need_no_answer_from_other_servers(ana: Account) -> None:
-    """Whether another server has a media is found out when it is fetched, not for each of a hundred links."""
+def test_minting_sends_no_request_to_other_servers(ana: Account) -> None:
+    """Whether another server has the media turns out when it is fetched, not when a link to it is minted."""
     (link,) = ana.links({"mxc": "mxc://[2001:db8::1]:8448/abc"})
     assert "%5B2001:db8::1%5D:8448/abc?" in link["url"]
 
@@ -161,15 +161,15 @@ def test_malformed_body(ana: Account, body: bytes, errcode: str) -> None:
 # --- one link ---------------------------------------------------------------------------------------------------------
 
 
-def timeless(link: dict[str, Any]) -> dict[str, Any]:
-    """A link without what is left of its life, which is less each time."""
+def without_remaining_time(link: dict[str, Any]) -> dict[str, Any]:
+    """Returns a link without its remaining time, which differs each time."""
     return {name: value for name, value in link.items() if name != "expires_in_ms"}
 
 
 def test_single_link(ana: Account, photo: Mxc) -> None:
     answer = ana.http.get(f"{PREFIX}/link/{photo.names}")
     assert answer.status_code == 200
-    assert timeless(answer.json()) == timeless(ana.links({"mxc": photo.uri})[0])
+    assert without_remaining_time(answer.json()) == without_remaining_time(ana.links({"mxc": photo.uri})[0])
     assert send(answer.json()["url"]).body == picture()
 
 
@@ -185,7 +185,9 @@ def test_single_thumbnail_link(ana: Account, photo: Mxc, wanted: dict[str, Any])
     query = {key: str(value).lower() for key, value in wanted.items()}
     answer = ana.http.get(f"{PREFIX}/link/thumbnail/{photo.names}", params=query)
     assert answer.status_code == 200
-    assert timeless(answer.json()) == timeless(ana.links({"mxc": photo.uri, "thumbnail": wanted})[0])
+    assert without_remaining_time(answer.json()) == without_remaining_time(
+        ana.links({"mxc": photo.uri, "thumbnail": wanted})[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -207,11 +209,11 @@ def test_single_thumbnail_link(ana: Account, photo: Mxc, wanted: dict[str, Any])
         ("link/localhost/abc/def/ghi", (404, "M_UNRECOGNIZED")),
     ],
 )
-def test_single_link_refused(ana: Account, path: str, expected: tuple[int, str]) -> None:
+def test_invalid_requests_for_a_single_link(ana: Account, path: str, expected: tuple[int, str]) -> None:
     assert error(ana.http.get(f"{PREFIX}/{path}")) == expected
 
 
-# --- who may ----------------------------------------------------------------------------------------------------------
+# --- authentication ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -226,30 +228,32 @@ def test_single_link_refused(ana: Account, path: str, expected: tuple[int, str])
         ({"Authorization": "Basic YTpi"}, "M_MISSING_TOKEN"),
     ],
 )
-def test_links_need_a_token(synapse: Synapse, method: str, path: str, headers: dict[str, str], errcode: str) -> None:
+def test_minting_requires_an_access_token(
+    synapse: Synapse, method: str, path: str, headers: dict[str, str], errcode: str
+) -> None:
     answer = httpx.request(method, f"{synapse.base_url}{PREFIX}/{path}", headers=headers, json={"media": []})
     assert error(answer) == (401, errcode)
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
 def test_token_of_a_session_that_has_ended(synapse: Synapse, photo: Mxc) -> None:
-    gone = Account.new(synapse)
-    gone.http.post("/_matrix/client/v3/logout").raise_for_status()
-    assert error(gone.ask({"media": [{"mxc": photo.uri}]})) == (401, "M_UNKNOWN_TOKEN")
+    account = Account.new(synapse)
+    account.http.post("/_matrix/client/v3/logout").raise_for_status()
+    assert error(account.ask({"media": [{"mxc": photo.uri}]})) == (401, "M_UNKNOWN_TOKEN")
 
 
-def test_token_of_another_homeserver(brief: Synapse, ana: Account) -> None:
-    stranger = Account.new(brief).with_token(ana.token)
-    assert error(stranger.ask({"media": []})) == (401, "M_UNKNOWN_TOKEN")
+def test_token_of_another_homeserver(short_lived: Synapse, ana: Account) -> None:
+    account = Account.new(short_lived).with_token(ana.token)
+    assert error(account.ask({"media": []})) == (401, "M_UNKNOWN_TOKEN")
 
 
-def test_answers_are_kept_by_nobody(ana: Account, photo: Mxc) -> None:
+def test_minted_links_are_not_cached(ana: Account, photo: Mxc) -> None:
     for answer in (ana.ask({"media": []}), ana.http.get(f"{PREFIX}/link/{photo.names}")):
         assert answer.headers["cache-control"] == "no-store"
 
 
-def test_application_services_have_links_too(ana: Account, photo: Mxc) -> None:
-    """Its own user is nowhere registered; Synapse's download lets it in all the same."""
+def test_links_of_application_services(ana: Account, photo: Mxc) -> None:
+    """Its sender is not registered as a user. Synapse's own download allows it nevertheless."""
     bridge = ana.with_token("bridge-token")
     assert bridge.download(photo).status_code == 200
     assert send(bridge.link(photo)).status == 200
@@ -265,29 +269,29 @@ def test_link_stays_the_same_for_a_session_and_differs_between_sessions(ana: Acc
     assert send(ana.again().link(photo)).status == 200
 
 
-def test_link_moves_on_with_its_bucket(brief: Synapse) -> None:
-    account = Account.new(brief)
+def test_link_changes_with_its_bucket(short_lived: Synapse) -> None:
+    account = Account.new(short_lived)
     mxc = account.upload(b"x", "text/plain")
     first = account.link(mxc)
     wait_for(lambda: account.link(mxc) != first, what="the next bucket")
 
 
-def test_a_fresh_link_is_one_that_no_cache_knows(ana: Account, photo: Mxc) -> None:
+def test_fresh_link_is_in_no_cache(ana: Account, photo: Mxc) -> None:
     usual = ana.link(photo)
     (fresh,) = ana.ask({"media": [{"mxc": photo.uri}], "fresh": True}).json()["links"]
     assert fresh["url"] != usual
-    assert fresh["expires_in_ms"] == pytest.approx(3_600_000, abs=5), "it lives as long as any link lives at least"
+    assert fresh["expires_in_ms"] == pytest.approx(3_600_000, abs=5), "the minimum lifetime of a link"
     assert send(fresh["url"]).status == 200
     assert ana.link(photo) == usual
 
 
-def test_link_names_nobody(ana: Account, photo: Mxc) -> None:
+def test_link_reveals_no_user(ana: Account, photo: Mxc) -> None:
     url = ana.link(photo)
     for secret in (ana.token, ana.user_id, ana.user_id[1:].partition(":")[0], ana.device_id):
         assert secret.encode() not in readable(url)
 
 
-def test_link_leads_to_where_the_client_asked(synapse: Synapse, ana: Account, photo: Mxc) -> None:
+def test_link_has_the_host_of_the_request(synapse: Synapse, ana: Account, photo: Mxc) -> None:
     for host in ("127.0.0.1:1234", "matrix.example.org", "[::1]:8008"):
         answer = ana.http.get(f"{PREFIX}/link/{photo.names}", headers={"Host": host})
         assert urlsplit(answer.json()["url"]).netloc == host
@@ -295,7 +299,7 @@ def test_link_leads_to_where_the_client_asked(synapse: Synapse, ana: Account, ph
     assert urlsplit(answer.json()["url"]).netloc == urlsplit(synapse.base_url).netloc
 
 
-def test_base_url_of_the_configuration(tmp_path: Path) -> None:
+def test_configured_base_url(tmp_path: Path) -> None:
     config = {"base_url": "https://matrix.example.org"}
     with Synapse(tmp_path, free_port(), module_config=config, extra_config=QUICK) as synapse:
         account = Account.new(synapse)
@@ -303,7 +307,7 @@ def test_base_url_of_the_configuration(tmp_path: Path) -> None:
     assert link.startswith(f"https://matrix.example.org{PREFIX}/signed/")
 
 
-def test_expiry_is_told_and_is_the_links_own(ana: Account, photo: Mxc) -> None:
+def test_expiry_in_the_response_is_that_of_the_link(ana: Account, photo: Mxc) -> None:
     (link,) = ana.links({"mxc": photo.uri})
     assert parse_qs(urlsplit(link["url"]).query)["e"] == [str(link["expires_ts"])]
     left_s = link["expires_ts"] / 1000 - time.time()
@@ -314,7 +318,7 @@ def test_expiry_is_told_and_is_the_links_own(ana: Account, photo: Mxc) -> None:
 # --- config and limits ------------------------------------------------------------------------------------------------
 
 
-def test_config(ana: Account, bound: Synapse) -> None:
+def test_config(ana: Account, address_bound: Synapse) -> None:
     assert ana.http.get(f"{PREFIX}/config").json() == {
         "batch_limit": 100,
         "lifetime_ms": 3_600_000,
@@ -323,19 +327,19 @@ def test_config(ana: Account, bound: Synapse) -> None:
         "bundle": {"limit": 200, "part_bytes": 524_288, "bytes": 8_388_608},
         "baselines": {"cookie": False, "signed_query": False},
     }
-    other = Account.new(bound).http.get(f"{PREFIX}/config").json()
+    other = Account.new(address_bound).http.get(f"{PREFIX}/config").json()
     assert (other["bind_ip"], other["batch_limit"]) == (True, 3)
 
 
-def test_batch_limit_of_the_configuration(bound: Synapse) -> None:
-    account = Account.new(bound)
+def test_configured_batch_limit(address_bound: Synapse) -> None:
+    account = Account.new(address_bound)
     entry = {"mxc": account.upload(b"x", "text/plain").uri}
     assert len(account.links(*[entry] * 3)) == 3
     assert error(account.ask({"media": [entry] * 4})) == (413, "M_TOO_LARGE")
 
 
-def test_rate_limit_is_each_users_own(bound: Synapse) -> None:
-    account = Account.new(bound)
+def test_rate_limit_is_per_user(address_bound: Synapse) -> None:
+    account = Account.new(address_bound)
     mxc = account.upload(b"x", "text/plain")
     for _ in range(4):
         account.link(mxc)
@@ -343,16 +347,18 @@ def test_rate_limit_is_each_users_own(bound: Synapse) -> None:
     assert error(refused) == (429, "M_LIMIT_EXCEEDED")
     assert 0 < refused.json()["retry_after_ms"] <= 100_000
     assert error(account.http.get(f"{PREFIX}/link/{mxc.names}")) == (429, "M_LIMIT_EXCEEDED")
-    # Signing in once more gives nobody another share.
+    # The limit is shared by the sessions of a user.
     assert error(account.again().ask({"media": [{"mxc": mxc.uri}]})) == (429, "M_LIMIT_EXCEEDED")
-    assert send(Account.new(bound).link(mxc)).status == 200
+    assert send(Account.new(address_bound).link(mxc)).status == 200
 
 
-def test_rate_limit_is_one_for_all_listeners_of_a_process(bound: Synapse, proxy_port: int, media_port: int) -> None:
-    account = Account.new(bound)
+def test_rate_limit_is_shared_by_the_listeners_of_a_process(
+    address_bound: Synapse, proxy_port: int, media_port: int
+) -> None:
+    account = Account.new(address_bound)
     mxc = account.upload(b"x", "text/plain")
     statuses = []
-    for port in (bound.port, proxy_port, media_port, bound.port, proxy_port, media_port):
+    for port in (address_bound.port, proxy_port, media_port, address_bound.port, proxy_port, media_port):
         account.http.base_url = f"http://127.0.0.1:{port}"
         statuses.append(account.ask({"media": [{"mxc": mxc.uri}]}).status_code)
     assert statuses == [200] * 4 + [429] * 2

@@ -1,4 +1,4 @@
-"""The recommended configuration of nginx: what it writes down where a link fails."""
+"""The recommended configuration of nginx: what it logs when a link cannot be served."""
 
 import http.client
 import ssl
@@ -12,14 +12,14 @@ from tests.homeserver.support import PREFIX
 from tests.relay import free_port
 
 SIGNED, QUERY = "signed/localhost/abc?k=1&s=secret&sig=secret", "query/localhost/abc?token_id=secret&time=1&h=secret"
-MARKS = ("%3F", "&", ";", "%20", "%EF%BC%9F", "%253F")
+SEPARATORS = ("%3F", "&", ";", "%20", "%EF%BC%9F", "%253F")
 
 
 def spellings(path: str) -> Iterator[str]:
-    """An address as it should be, and as a proxy or a person may have changed it."""
+    """Yields a path, and the spellings of it that a proxy or a person may have produced."""
     yield f"{PREFIX}/{path}"
-    for mark in MARKS:
-        yield f"{PREFIX}/{path.replace('?', mark, 1)}"
+    for separator in SEPARATORS:
+        yield f"{PREFIX}/{path.replace('?', separator, 1)}"
     for prefix in (f"/{PREFIX}", PREFIX.replace("dev.", "dev%2E"), PREFIX.replace("dev.", "dev%252E")):
         yield f"{prefix}/{path}"
         yield f"{prefix}/{path.replace('?', '%3F', 1)}"
@@ -32,26 +32,26 @@ def spellings(path: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("unix_socket", [False, True])
 @pytest.mark.parametrize("path", [SIGNED, QUERY])
-def test_link_that_finds_no_homeserver_stays_out_of_the_logs(tmp_path: Path, path: str, unix_socket: bool) -> None:
+def test_link_is_not_logged_if_the_homeserver_is_unreachable(tmp_path: Path, path: str, unix_socket: bool) -> None:
     nginx = find_nginx()
     if not nginx:
         pytest.skip("needs nginx")
-    port = free_port()  # where nobody listens
+    port = free_port()  # where no server listens
     proxy = NginxProxy(nginx, tmp_path, port)
     if unix_socket:
         written = tmp_path / "matrix.conf"
         written.write_text(written.read_text().replace(f"127.0.0.1:{port}", f"unix:{tmp_path}/missing.sock"))
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    asked = list(spellings(path))
+    requested = list(spellings(path))
     with proxy:
-        for spelt in asked:
-            # By no library that would put the address into another form.
+        for spelling in requested:
+            # `http.client` does not normalize paths.
             connection = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=context)
-            connection.request("GET", spelt)
-            assert connection.getresponse().status == 502, spelt
+            connection.request("GET", spelling)
+            assert connection.getresponse().status == 502, spelling
             connection.close()
     logs = {file.name: file.read_text() for file in tmp_path.glob("*.log")}
     assert f'"GET {PREFIX}/{path.partition("?")[0]}?<redacted>" 502' in logs["access.log"]
-    assert logs["access.log"].count(" 502 ") == len(asked)
+    assert logs["access.log"].count(" 502 ") == len(requested)
     assert [name for name, log in logs.items() if "secret" in log] == []

@@ -1,4 +1,4 @@
-"""What stands in ``homeserver/openapi.yaml`` is so, whatever is sent: Schemathesis makes it up."""
+"""Responses conform to ``homeserver/openapi.yaml`` for requests that Schemathesis generates."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ MODULE = DESCRIPTION.parent / "media_links"
 _FOUND: Any = schemathesis.openapi.from_path(str(DESCRIPTION)).get_all_operations()
 OPERATIONS = [found.ok() for found in _FOUND]
 EXAMPLES = 30
-# By the description, and against it.
+# Requests that conform to the description, and requests that violate it.
 MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 CHECKS = [
     checks.not_a_server_error,
@@ -36,10 +36,10 @@ def una(baselines: Synapse) -> Account:
 
 @pytest.mark.parametrize("kind", MODES)
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.label)
-def test_answers_are_those_that_are_described(
+def test_responses_conform_to_the_description(
     operation: Any, kind: GenerationMode, baselines: Synapse, una: Account
 ) -> None:
-    """No failure of the server's own, no status, type or body that is not described, whatever is wrong in a request."""
+    """No server error, and no status, type, header or body that is not described."""
 
     @given(case=operation.as_strategy(generation_mode=kind))
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
@@ -51,7 +51,7 @@ def test_answers_are_those_that_are_described(
 
 
 @pytest.mark.parametrize(
-    ("method", "asked", "name"),
+    ("method", "headers", "name"),
     [
         ("GET", {}, "Whole"),
         ("HEAD", {}, "Head"),
@@ -61,10 +61,8 @@ def test_answers_are_those_that_are_described(
         ("HEAD", {"If-None-Match": "*"}, "Unchanged"),
     ],
 )
-def test_headers_of_media_are_those_that_are_described(
-    una: Account, method: str, asked: dict[str, str | bytes], name: str
-) -> None:
-    answer = send(una.link(una.upload(b"x", "text/plain")), method, asked)
+def test_media_has_the_described_headers(una: Account, method: str, headers: dict[str, str | bytes], name: str) -> None:
+    answer = send(una.link(una.upload(b"x", "text/plain")), method, headers)
     described = yaml.safe_load(DESCRIPTION.read_text(encoding="utf-8"))["components"]["responses"][name]
     assert [header for header in described["headers"] if header.lower() not in answer.headers] == []
 

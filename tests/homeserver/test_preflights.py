@@ -1,11 +1,11 @@
-"""What a browser asks before it asks: our answers may be kept, Synapse's own stay as they are."""
+"""CORS preflights: those of this module are cached, Synapse's own are unchanged."""
 
 import pytest
 
 from development.synapse import Synapse
 from tests.homeserver.support import PREFIX, Account, send
 
-ASKED = {
+PREFLIGHT = {
     "Origin": "https://app.example",
     "Access-Control-Request-Method": "POST",
     "Access-Control-Request-Headers": "authorization,content-type",
@@ -15,8 +15,8 @@ ASKED = {
 @pytest.mark.parametrize(
     "path", ["links", "link/localhost/abc", "link/thumbnail/localhost/abc", "config", "signed/localhost/abc?k=1"]
 )
-def test_our_preflights_may_be_kept(synapse: Synapse, path: str) -> None:
-    answer = send(f"http://127.0.0.1:{synapse.port}{PREFIX}/{path}", "OPTIONS", dict(ASKED))
+def test_preflights_of_this_module_are_cached(synapse: Synapse, path: str) -> None:
+    answer = send(f"http://127.0.0.1:{synapse.port}{PREFIX}/{path}", "OPTIONS", dict(PREFLIGHT))
     assert answer.status == 204
     assert answer.headers["access-control-max-age"] == "86400"
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -37,14 +37,14 @@ def test_our_preflights_may_be_kept(synapse: Synapse, path: str) -> None:
         "/",
     ],
 )
-def test_other_preflights_are_synapses_own(synapse: Synapse, path: str) -> None:
-    answer = send(f"http://127.0.0.1:{synapse.port}{path}", "OPTIONS", dict(ASKED))
+def test_other_preflights_are_unchanged(synapse: Synapse, path: str) -> None:
+    answer = send(f"http://127.0.0.1:{synapse.port}{path}", "OPTIONS", dict(PREFLIGHT))
     assert answer.status == 204
     assert "access-control-max-age" not in answer.headers
     assert answer.headers["access-control-allow-headers"] == "X-Requested-With, Content-Type, Authorization, Date"
 
 
-def test_synapses_own_media_endpoints_are_as_they_were(ana: Account) -> None:
+def test_synapses_media_endpoints_are_unchanged(ana: Account) -> None:
     mxc = ana.upload(b"as it was", "text/plain")
     answer = ana.download(mxc)
     assert answer.content == b"as it was"

@@ -25,7 +25,7 @@ def parameter(name: str, value: Callable[[str], str]) -> Callable[[str, str, str
 
 
 def last_bits(text: str) -> str:
-    """The last letter of base64 has bits that decode to nothing: another letter, the same bytes."""
+    """Replaces the last letter of base64 by another one that decodes to the same bytes."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
     return text[:-1] + alphabet[alphabet.index(text[-1]) ^ 1]
 
@@ -49,7 +49,7 @@ ALTERED: dict[str, Change] = {
     "method dropped": lambda p, q, o: (p, q.replace("&m=crop", "")),
     "animated dropped": lambda p, q, o: (p, q.replace("&a=1", "")),
     "animated off": lambda p, q, o: (p, q.replace("&a=1", "&a=0")),
-    "to be saved": lambda p, q, o: (p, q.replace("&sig=", "&d=1&sig=")),
+    "download": lambda p, q, o: (p, q.replace("&sig=", "&d=1&sig=")),
     "method": lambda p, q, o: (p, q.replace("m=crop", "m=scale")),
     "method unknown": lambda p, q, o: (p, q.replace("m=crop", "m=other")),
     "width": lambda p, q, o: (p, q.replace("w=64", "w=65")),
@@ -99,7 +99,7 @@ ALTERED: dict[str, Change] = {
 }
 
 
-# One and the same, whatever was altered: nobody learns from it how near they came.
+# The response is the same for all alterations, and does not reveal which part is wrong.
 REFUSAL = b'{"errcode":"M_FORBIDDEN","error":"This is not a link that can be used here"}'
 
 
@@ -137,16 +137,16 @@ def test_altered_link(ana: Account, photo: Mxc, other: Mxc, change: Change, meth
         PREFIX + "/signed/../signed/",
     ],
 )
-def test_other_spelling_of_the_path_is_nothing(ana: Account, photo: Mxc, path: str) -> None:
+def test_other_spelling_of_the_path_is_refused(ana: Account, photo: Mxc, path: str) -> None:
     url = ana.link(photo)
     assert send(url.replace(f"{PREFIX}/signed/", path)).status in (403, 404)
 
 
-def test_link_of_another_homeserver(brief: Synapse, synapse: Synapse, ana: Account) -> None:
-    """Both are called `localhost`, and name their key `1`: only the secrets differ."""
-    elsewhere = Account.new(brief)
+def test_link_of_another_homeserver(short_lived: Synapse, synapse: Synapse, ana: Account) -> None:
+    """Both have the name `localhost` and the key id `1`. Only their secrets differ."""
+    elsewhere = Account.new(short_lived)
     url = elsewhere.link(elsewhere.upload(b"x", "text/plain"))
-    assert is_refused(url.replace(f":{brief.port}/", f":{synapse.port}/"))
+    assert is_refused(url.replace(f":{short_lived.port}/", f":{synapse.port}/"))
 
 
 def test_link_grants_nothing_but_reading(ana: Account, photo: Mxc) -> None:
@@ -155,7 +155,7 @@ def test_link_grants_nothing_but_reading(ana: Account, photo: Mxc) -> None:
         assert send(url, method).status in (404, 405)
 
 
-def test_token_does_not_mend_a_link(ana: Account, photo: Mxc) -> None:
+def test_token_does_not_authorize_an_invalid_link(ana: Account, photo: Mxc) -> None:
     assert is_refused(with_altered_signature(ana.link(photo)), headers={"Authorization": f"Bearer {ana.token}"})
 
 

@@ -1,4 +1,4 @@
-"""Changing the secret that signs links, on a homeserver with users who are signed in all along."""
+"""Rotating the secret that signs links, while sessions continue."""
 
 import time
 from dataclasses import replace
@@ -19,7 +19,7 @@ NEW = {"id": "2026-02", "secret": "a new secret, of thirty-two bytes or more"}
 
 
 def signed_by(key: dict[str, str], url: str, expires_ms: int | None = None) -> str:
-    """The same link as another process signs it, whose first secret is this one."""
+    """Returns the link as a process signs it whose first secret is this one."""
     keyring = Keyring((one["id"], one["secret"].encode()) for one in (key, *(k for k in (OLD, NEW) if k != key)))
     parts = urlsplit(url)
     link = keyring.verify(f"{parts.path}?{parts.query}".encode(), 0)
@@ -28,7 +28,7 @@ def signed_by(key: dict[str, str], url: str, expires_ms: int | None = None) -> s
     return f"{parts.scheme}://{parts.netloc}{keyring.sign(link)}"
 
 
-def test_secret_is_changed_in_three_steps(tmp_path: Path) -> None:
+def test_secret_is_rotated_in_three_steps(tmp_path: Path) -> None:
     (tmp_path / "new.secret").write_text(NEW["secret"] + "\n")
     new = {"id": NEW["id"], "secret_path": str(tmp_path / "new.secret")}
     port = free_port()
@@ -45,13 +45,13 @@ def test_secret_is_changed_in_three_steps(tmp_path: Path) -> None:
     with homeserver(OLD, new):
         assert account.link(mxc) == old_link
         assert send(old_link).status == 200
-        # What another process signs that has already gone on to the second step.
+        # A link that another process has signed, which is in the second step already.
         assert send(signed_by(NEW, old_link)).status == 200
     with homeserver(new, OLD):
         new_link = account.link(mxc)
         assert "?k=2026-02&" in new_link
         assert send(old_link).status == 200
-        # Being changed makes no secret's links live longer.
+        # The rotation does not extend the expiry of links.
         for key in (OLD, NEW):
             expired = send(signed_by(key, old_link, expires_ms=int(time.time() * 1000) - 1))
             assert (expired.status, expired.error) == (403, "DEV.AUTHMEDIA.LINK_EXPIRED")
@@ -70,9 +70,7 @@ def test_secret_is_changed_in_three_steps(tmp_path: Path) -> None:
         ({"lifetime": "soon"}, "media_links: 'lifetime' must be a duration"),
     ],
 )
-def test_homeserver_says_what_is_wrong_with_the_configuration(
-    tmp_path: Path, config: dict[str, Any], words: str
-) -> None:
+def test_invalid_configuration_is_reported(tmp_path: Path, config: dict[str, Any], words: str) -> None:
     with pytest.raises(Exception, match="stopped while starting") as caught:
         Synapse(tmp_path / "data", free_port(), module_config=config).start()
     assert words in str(caught.value)

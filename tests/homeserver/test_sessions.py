@@ -1,4 +1,4 @@
-"""The session that links and cookies belong to: dead when it ends, dead after the next login, alive when renewed."""
+"""Links and cookies are invalid after their session, and stay so after the next login; token refreshes keep them."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -19,23 +19,23 @@ NEW_PASSWORD = PASSWORD + "!"
 
 
 @pytest.fixture(scope="module")
-def keeper(baselines: Synapse) -> Account:
+def baselines_admin(baselines: Synapse) -> Account:
     return Account.new(baselines, admin=True)
 
 
 @pytest.fixture(scope="module")
-def still(keeper: Account) -> Mxc:
-    return keeper.upload(picture(), "image/png")
+def still(baselines_admin: Account) -> Mxc:
+    return baselines_admin.upload(picture(), "image/png")
 
 
-def login(account: Account, *, renewable: bool, password: str = PASSWORD) -> tuple[Account, str]:
-    """The same user, signed in with a device id that the client chooses; and the refresh token."""
+def login(account: Account, *, refreshable: bool, password: str = PASSWORD) -> tuple[Account, str]:
+    """Logs a user in with a device id that the client chooses; returns the session and its refresh token."""
     body = {
         "type": "m.login.password",
         "identifier": {"type": "m.id.user", "user": account.user_id},
         "password": password,
         "device_id": DEVICE,
-        "refresh_token": renewable,
+        "refresh_token": refreshable,
     }
     made = httpx.post(f"http://127.0.0.1:{account.synapse.port}/_matrix/client/v3/login", json=body, timeout=30)
     answer = made.raise_for_status().json()
@@ -48,8 +48,8 @@ def refresh(account: Account, refresh_token: str) -> tuple[Account, str]:
     return account.with_token(made["access_token"]), str(made["refresh_token"])
 
 
-def proofs(account: Account, mxc: Mxc) -> dict[str, Callable[[], int]]:
-    """A link and a cookie of one session, each to be tried again and again: gives the status."""
+def minted_requests(account: Account, mxc: Mxc) -> dict[str, Callable[[], int]]:
+    """Returns, for a link and a cookie of one session, functions that use them and return the status."""
     link, cookie = account.link(mxc), cookies.cookie(account)
     return {
         "link": lambda: send(link).status,
@@ -62,46 +62,46 @@ def _proof(account: Account) -> dict[str, Any]:
     return {"type": "m.login.password", "identifier": user, "password": PASSWORD}
 
 
-# --- each way in which a session ends; gives the password of the next login -------------------------------------------
+# --- ways to end a session; each returns the password of the next login -----------------------------------------------
 
 
-def _logout(account: Account, keeper: Account) -> str:
+def _logout(account: Account, baselines_admin: Account) -> str:
     account.http.post("/_matrix/client/v3/logout").raise_for_status()
     return PASSWORD
 
 
-def _logout_everywhere(account: Account, keeper: Account) -> str:
+def _logout_everywhere(account: Account, baselines_admin: Account) -> str:
     account.http.post("/_matrix/client/v3/logout/all").raise_for_status()
     return PASSWORD
 
 
-def _delete_device(account: Account, keeper: Account) -> str:
+def _delete_device(account: Account, baselines_admin: Account) -> str:
     path = f"/_matrix/client/v3/devices/{account.device_id}"
     account.http.request("DELETE", path, json={"auth": _proof(account)}).raise_for_status()
     return PASSWORD
 
 
-def _administrator_deletes_device(account: Account, keeper: Account) -> str:
+def _administrator_deletes_device(account: Account, baselines_admin: Account) -> str:
     path = f"/_synapse/admin/v2/users/{account.user_id}/devices/{account.device_id}"
-    keeper.http.delete(path).raise_for_status()
+    baselines_admin.http.delete(path).raise_for_status()
     return PASSWORD
 
 
-def _change_password(account: Account, keeper: Account) -> str:
+def _change_password(account: Account, baselines_admin: Account) -> str:
     body = {"auth": _proof(account), "new_password": NEW_PASSWORD, "logout_devices": True}
     account.again().http.post("/_matrix/client/v3/account/password", json=body).raise_for_status()
     return NEW_PASSWORD
 
 
-def _reset_password(account: Account, keeper: Account) -> str:
+def _reset_password(account: Account, baselines_admin: Account) -> str:
     body = {"new_password": NEW_PASSWORD, "logout_devices": True}
-    keeper.http.post(f"/_synapse/admin/v1/reset_password/{account.user_id}", json=body).raise_for_status()
+    baselines_admin.http.post(f"/_synapse/admin/v1/reset_password/{account.user_id}", json=body).raise_for_status()
     return NEW_PASSWORD
 
 
-def _reset_password_from_a_device_of_the_same_id(account: Account, keeper: Account) -> str:
-    """Synapse then deletes the user's tokens and leaves the user's device."""
-    return _reset_password(account, login(keeper, renewable=False)[0])
+def _reset_password_from_a_device_of_the_same_id(account: Account, baselines_admin: Account) -> str:
+    """Synapse then deletes the user's tokens and not the user's device."""
+    return _reset_password(account, login(baselines_admin, refreshable=False)[0])
 
 
 ENDINGS = [
@@ -115,54 +115,56 @@ ENDINGS = [
 ]
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["token for good", "renewable token"])
-def ended(request: pytest.FixtureRequest, keeper: Account, still: Mxc) -> dict[str, tuple[dict[str, Any], Account]]:
-    """For each way to end: what was minted before, and the session of the login that followed.
+@pytest.fixture(scope="module", params=[False, True], ids=["permanent token", "refreshable token"])
+def ended(
+    request: pytest.FixtureRequest, baselines_admin: Account, still: Mxc
+) -> dict[str, tuple[dict[str, Any], Account]]:
+    """For each way to end a session, requests with its link and cookie, and the session of the next login.
 
-    All at once, so that waiting for one is waiting for all.
+    All sessions end at once, so that the tests wait for the homeserver's cache once.
     """
     found = {}
     for end in ENDINGS:
-        account, _ = login(Account.new(keeper.synapse), renewable=request.param)
-        before = proofs(account, still)
+        account, _ = login(Account.new(baselines_admin.synapse), refreshable=request.param)
+        before = minted_requests(account, still)
         assert {name: status() for name, status in before.items()} == {"link": 200, "cookie": 200}
-        password = end(account, keeper)
-        found[end.__name__] = before, login(account, renewable=request.param, password=password)[0]
+        password = end(account, baselines_admin)
+        found[end.__name__] = before, login(account, refreshable=request.param, password=password)[0]
     return found
 
 
 @pytest.mark.parametrize("end", [end.__name__ for end in ENDINGS])
-def test_what_ended_stays_ended_after_a_login_with_the_same_device_id(
+def test_login_with_the_same_device_id_revives_nothing(
     ended: dict[str, tuple[dict[str, Any], Account]], still: Mxc, end: str
 ) -> None:
     before, again = ended[end]
     assert again.device_id == DEVICE
     wait_for(lambda: before["link"]() == 403, what="the link's end")
     wait_for(lambda: before["cookie"]() == 401, what="the cookie's end")
-    assert {name: status() for name, status in proofs(again, still).items()} == {"link": 200, "cookie": 200}
+    assert {name: status() for name, status in minted_requests(again, still).items()} == {"link": 200, "cookie": 200}
 
 
-def test_links_outlive_the_renewal_of_their_token(keeper: Account, still: Mxc) -> None:
-    account, refresh_token = login(Account.new(keeper.synapse), renewable=True)
-    before, url = proofs(account, still), account.link(still)
+def test_links_stay_valid_after_a_token_refresh(baselines_admin: Account, still: Mxc) -> None:
+    account, refresh_token = login(Account.new(baselines_admin.synapse), refreshable=True)
+    before, url = minted_requests(account, still), account.link(still)
     for _ in range(3):
         account, refresh_token = refresh(account, refresh_token)
-        assert account.link(still) == url, "it stays the same for the browser's cache"
-    # By another way to the answer than what the homeserver has remembered for two seconds.
-    other = login(Account.new(keeper.synapse), renewable=True)[0]
-    ended = proofs(other, still)
+        assert account.link(still) == url, "the browser's cache needs the same URL"
+    # Wait until the homeserver's cache of sessions, which lasts two seconds, has expired.
+    other = login(Account.new(baselines_admin.synapse), refreshable=True)[0]
+    ended = minted_requests(other, still)
     assert ended["link"]() == 200
-    _logout(other, keeper)
-    wait_for(lambda: ended["link"]() == 403, what="the time for which an answer is remembered")
+    _logout(other, baselines_admin)
+    wait_for(lambda: ended["link"]() == 403, what="the expiry of the cache")
     assert {name: status() for name, status in before.items()} == {"link": 200, "cookie": 200}
 
 
-# --- sessions that end by themselves ----------------------------------------------------------------------------------
+# --- sessions that expire ---------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
-def brief_sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """Its sessions end three seconds after the login, whatever is renewed."""
+def short_sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """Its sessions expire three seconds after the login, regardless of refreshes."""
     extra = {**QUICK, "session_lifetime": "3s", "refreshable_access_token_lifetime": "1s"}
     synapse = Synapse(
         tmp_path_factory.mktemp("sessions"), free_port(), module_config={"cookie": True}, extra_config=extra
@@ -171,11 +173,11 @@ def brief_sessions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse
         yield synapse
 
 
-@pytest.mark.parametrize("renewable", [False, True])
-def test_nothing_outlives_a_session_that_ends_by_itself(brief_sessions: Synapse, renewable: bool) -> None:
-    account, _ = login(Account.new(brief_sessions), renewable=renewable)
+@pytest.mark.parametrize("refreshable", [False, True])
+def test_links_and_cookies_expire_with_their_session(short_sessions: Synapse, refreshable: bool) -> None:
+    account, _ = login(Account.new(short_sessions), refreshable=refreshable)
     mxc = account.upload(picture(), "image/png")
-    before = proofs(account, mxc)
+    before = minted_requests(account, mxc)
     (link,) = account.links({"mxc": mxc.uri})
     assert 0 < link["expires_in_ms"] <= 3000
     assert {name: status() for name, status in before.items()} == {"link": 200, "cookie": 200}
@@ -183,7 +185,7 @@ def test_nothing_outlives_a_session_that_ends_by_itself(brief_sessions: Synapse,
     wait_for(lambda: before["cookie"]() == 401, what="the cookie's end")
 
 
-def test_link_of_an_application_service_dies_with_its_token(tmp_path: Path) -> None:
+def test_link_of_an_application_service_is_invalid_after_its_token(tmp_path: Path) -> None:
     registration = {
         "id": "bridge",
         "as_token": "first-token",
@@ -207,16 +209,20 @@ def test_link_of_an_application_service_dies_with_its_token(tmp_path: Path) -> N
         assert send(url).status == 403
 
 
-# --- users that are restricted ----------------------------------------------------------------------------------------
+# --- restricted users -------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("restriction", ["suspend", "shadow_ban"])
-def test_restricted_user_sees_by_a_link_what_a_download_gives(keeper: Account, still: Mxc, restriction: str) -> None:
-    user = Account.new(keeper.synapse)
+def test_restricted_user_gets_by_link_what_a_download_gives(
+    baselines_admin: Account, still: Mxc, restriction: str
+) -> None:
+    user = Account.new(baselines_admin.synapse)
     if restriction == "suspend":
-        keeper.http.put(f"/_synapse/admin/v1/suspend/{user.user_id}", json={"suspend": True}).raise_for_status()
+        baselines_admin.http.put(
+            f"/_synapse/admin/v1/suspend/{user.user_id}", json={"suspend": True}
+        ).raise_for_status()
     else:
-        keeper.http.post(f"/_synapse/admin/v1/users/{user.user_id}/shadow_ban").raise_for_status()
+        baselines_admin.http.post(f"/_synapse/admin/v1/users/{user.user_id}/shadow_ban").raise_for_status()
     assert user.download(still).status_code == 200
     assert send(user.link(still)).status == 200
     assert user.http.post(f"{PREFIX}/bundle", json={"media": [{"mxc": still.uri}]}).content.endswith(picture())

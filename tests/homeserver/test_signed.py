@@ -1,4 +1,4 @@
-"""What a signed link answers: the whole, a part, or that nothing has changed."""
+"""Responses to signed links: whole media, ranges, and not modified."""
 
 import hashlib
 import re
@@ -26,8 +26,8 @@ from tests.homeserver.support import (
 SIZE = 300_000
 CONTENT = noise(SIZE)
 
-# Headers that tell of one answer, not of how a media may be used.
-OF_ONE_ANSWER = {"date", "server", "etag", "cache-control"}
+# Headers that differ between responses with the same media.
+VARYING_HEADERS = {"date", "server", "etag", "cache-control"}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def whole(url: str) -> Answer:
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, 3 * 256 * 1024, 20_000_000])
-def test_whole_media_arrives_without_a_header(ana: Account, size: int) -> None:
+def test_whole_media(ana: Account, size: int) -> None:
     content = noise(size)
     answer = send(ana.link(ana.upload(content, "video/mp4")))
     assert answer.status == 200
@@ -66,7 +66,7 @@ def test_whole_media_arrives_without_a_header(ana: Account, size: int) -> None:
         ("text/html", "inline.html", "attachment; filename=inline.html"),
     ],
 )
-def test_what_is_to_be_saved_says_so(ana: Account, content_type: str, name: str | None, disposition: str) -> None:
+def test_download_link_is_an_attachment(ana: Account, content_type: str, name: str | None, disposition: str) -> None:
     mxc = ana.upload(picture(), content_type, name)
     answer = send(ana.download_link(mxc))
     assert (answer.status, answer.body) == (200, picture())
@@ -86,19 +86,19 @@ def test_what_is_to_be_saved_says_so(ana: Account, content_type: str, name: str 
         ("audio/ogg", None),
     ],
 )
-def test_headers_are_those_of_synapses_own_download(ana: Account, content_type: str, name: str | None) -> None:
+def test_headers_equal_those_of_synapses_own_download(ana: Account, content_type: str, name: str | None) -> None:
     mxc = ana.upload(picture(), content_type, name)
     theirs = ana.download(mxc)
     ours = send(ana.link(mxc))
     assert (theirs.status_code, ours.status) == (200, 200)
     assert ours.body == theirs.content
-    expected = {key: value for key, value in theirs.headers.items() if key not in OF_ONE_ANSWER}
+    expected = {key: value for key, value in theirs.headers.items() if key not in VARYING_HEADERS}
     expected["access-control-expose-headers"] = ours.headers["access-control-expose-headers"]
     assert {key: ours.headers.get(key) for key in expected} == expected
 
 
-def test_protective_headers_in_words(whole: Answer) -> None:
-    """Beside the comparison with Synapse's own answer: these must be there even if Synapse dropped them."""
+def test_protective_headers(whole: Answer) -> None:
+    """These are required even if Synapse's own responses should lose them."""
     assert whole.headers["access-control-allow-origin"] == "*"
     assert whole.headers["cross-origin-resource-policy"] == "cross-origin"
     assert whole.headers["content-security-policy"].startswith("sandbox; default-src 'none';")
@@ -110,7 +110,7 @@ def test_protective_headers_in_words(whole: Answer) -> None:
     assert {"accept-ranges", "content-length", "content-range", "etag", "server-timing"} <= set(readable)
 
 
-def test_may_be_kept_by_the_browser_alone_until_the_link_expires(ana: Account, film: Mxc) -> None:
+def test_media_is_cached_privately_until_the_link_expires(ana: Account, film: Mxc) -> None:
     (made,) = ana.links({"mxc": film.uri})
     answer = send(made["url"])
     found = re.fullmatch(r"private, max-age=(\d+), immutable", answer.headers["cache-control"])
@@ -120,40 +120,40 @@ def test_may_be_kept_by_the_browser_alone_until_the_link_expires(ana: Account, f
     assert 3600 - 5 < left_s <= 7 * 3600 + 5  # an hour's lifetime, and up to six hours' bucket
 
 
-def test_every_answer_with_the_media_may_be_kept_and_no_other(ana: Account, film: Mxc, whole: Answer) -> None:
-    """In the words of the interface: what is left of the link's life, for the browser alone."""
+def test_responses_with_media_are_cached_and_no_others(ana: Account, film: Mxc, whole: Answer) -> None:
+    """For the remaining time of the link, by the browser only."""
     (made,) = ana.links({"mxc": film.uri})
     url, tag = made["url"], whole.headers["etag"]
-    kept = {
+    cached = {
         200: send(url),
         206: send(url, headers={"Range": "bytes=0-1"}),
         304: send(url, headers={"If-None-Match": tag}),
         "HEAD": send(url, "HEAD"),
-        "to be saved": send(ana.download_link(film)),
+        "download": send(ana.download_link(film)),
     }
-    for answer in kept.values():
+    for answer in cached.values():
         found = re.fullmatch(r"private, max-age=(\d+), immutable", answer.headers["cache-control"])
         assert found
         assert int(found[1]) <= made["expires_in_ms"] // 1000
         assert "expires" not in answer.headers
         assert "pragma" not in answer.headers
-    missing = ana.upload(b"", "text/plain")
+    empty = ana.upload(b"", "text/plain")
     for answer in (
         send(url, headers={"Range": f"bytes={SIZE}-"}),
         send(url + "&x=1"),
-        send(url.replace(film.media_id, missing.media_id)),
-        send(ana.link(missing, width=9, height=9)),
+        send(url.replace(film.media_id, empty.media_id)),
+        send(ana.link(empty, width=9, height=9)),
     ):
         assert answer.status in (400, 403, 416)
         assert answer.headers["cache-control"] == "no-store"
 
 
-# --- names ------------------------------------------------------------------------------------------------------------
+# --- file names -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("content_type", "name"), NOT_SHOWN)
 def test_what_a_browser_would_run_is_saved(ana: Account, content_type: str, name: str) -> None:
-    """In words, beside the comparison with Synapse's own answer."""
+    """Required even if Synapse's own responses should change."""
     url = ana.link(ana.upload(b"x", content_type, name))
     for headers in ({}, {"Range": "bytes=0-0"}):
         answer = send(url, headers=headers)
@@ -161,7 +161,7 @@ def test_what_a_browser_would_run_is_saved(ana: Account, content_type: str, name
         assert answer.headers["content-disposition"] == f"attachment; filename={name}"
 
 
-# RFC 6266 with a token, or with an extended value of RFC 8187.
+# RFC 6266, with a token or an extended value (RFC 8187).
 DISPOSITION = re.compile(
     r"(?P<kind>inline|attachment)"
     r"(?:; filename=(?P<token>[!#$%&+.^_`|~0-9A-Za-z-]+)"
@@ -191,7 +191,7 @@ DISPOSITION = re.compile(
     ],
 )
 @pytest.mark.parametrize("saved", [False, True])
-def test_name_leads_nowhere_and_breaks_no_header(ana: Account, name: str, saved: bool) -> None:
+def test_unsafe_file_names_are_sanitized(ana: Account, name: str, saved: bool) -> None:
     mxc = ana.upload(picture(), "image/png", name)
     answer = send(ana.download_link(mxc) if saved else ana.link(mxc))
     assert (answer.status, answer.body) == (200, picture())
@@ -200,15 +200,15 @@ def test_name_leads_nowhere_and_breaks_no_header(ana: Account, name: str, saved:
     found = DISPOSITION.fullmatch(disposition)
     assert found, disposition
     assert found["kind"] == ("attachment" if saved else "inline")
-    shown = found["token"] or unquote(found["encoded"] or "", errors="strict")
-    assert not re.search(r"[/\\\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", shown)
-    assert shown not in (".", "..")
+    file_name = found["token"] or unquote(found["encoded"] or "", errors="strict")
+    assert not re.search(r"[/\\\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]", file_name)
+    assert file_name not in (".", "..")
 
 
 # --- entity tags ------------------------------------------------------------------------------------------------------
 
 
-def test_tag_is_strong_and_the_medias_own(ana: Account, whole: Answer) -> None:
+def test_entity_tag_is_strong_and_unique(ana: Account, whole: Answer) -> None:
     assert re.fullmatch(r'"[A-Za-z0-9_-]{16,}"', whole.headers["etag"])
     other = send(ana.link(ana.upload(noise(SIZE, "other"), "video/mp4")))
     assert other.headers["etag"] != whole.headers["etag"]
@@ -216,7 +216,7 @@ def test_tag_is_strong_and_the_medias_own(ana: Account, whole: Answer) -> None:
 
 @pytest.mark.parametrize("header", ["{tag}", 'W/"other", {tag}', "W/{tag}", '"a","b" , {tag},"c"', "*", " * "])
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_nothing_is_sent_again_that_the_client_has(url: str, whole: Answer, header: str, method: str) -> None:
+def test_matching_if_none_match_is_not_modified(url: str, whole: Answer, header: str, method: str) -> None:
     answer = send(url, method, {"If-None-Match": header.format(tag=whole.headers["etag"]), "Range": "bytes=0-1"})
     assert (answer.status, answer.body) == (304, b"")
     for name in ("etag", "access-control-allow-origin", "cross-origin-resource-policy"):
@@ -225,7 +225,7 @@ def test_nothing_is_sent_again_that_the_client_has(url: str, whole: Answer, head
 
 
 @pytest.mark.parametrize("header", ['"other"', "1", "", "garbage", '"1", W/"2"', b'"\xff\xfe"'])
-def test_everything_is_sent_to_a_client_with_something_else(url: str, header: str | bytes) -> None:
+def test_other_if_none_match_gets_the_whole(url: str, header: str | bytes) -> None:
     answer = send(url, headers={"If-None-Match": header})
     assert (answer.status, answer.body == CONTENT) == (200, True)
 
@@ -264,7 +264,7 @@ def test_range(url: str, whole: Answer, header: str, start: int, end: int) -> No
 
 
 @pytest.mark.parametrize("header", [f"bytes={SIZE}-", "bytes=9999999-99999999", "bytes=-0"])
-def test_range_outside_of_the_file(url: str, header: str) -> None:
+def test_unsatisfiable_range(url: str, header: str) -> None:
     answer = send(url, headers={"Range": header})
     assert (answer.status, answer.body) == (416, b"")
     assert answer.headers["content-range"] == f"bytes */{SIZE}"
@@ -272,7 +272,7 @@ def test_range_outside_of_the_file(url: str, header: str) -> None:
     assert answer.headers["access-control-allow-origin"] == "*"
 
 
-def test_refused_range_is_not_kept(url: str) -> None:
+def test_unsatisfiable_range_is_not_cached(url: str) -> None:
     assert "immutable" not in send(url, headers={"Range": f"bytes={SIZE}-"}).headers["cache-control"]
 
 
@@ -295,20 +295,20 @@ def test_refused_range_is_not_kept(url: str) -> None:
         b"bytes=\xff-\xfe",
     ],
 )
-def test_range_that_is_several_or_nonsense_gives_the_whole(url: str, header: str | bytes) -> None:
+def test_multiple_or_malformed_ranges_get_the_whole(url: str, header: str | bytes) -> None:
     answer = send(url, headers={"Range": header})
     assert answer.status == 200
     assert "content-range" not in answer.headers
     assert answer.body == CONTENT
 
 
-def test_part_only_of_the_file_that_was_begun(url: str, whole: Answer) -> None:
+def test_matching_if_range_gets_the_range(url: str, whole: Answer) -> None:
     matching = send(url, headers={"Range": "bytes=5-9", "If-Range": whole.headers["etag"]})
     assert (matching.status, matching.body) == (206, CONTENT[5:10])
 
 
 @pytest.mark.parametrize("header", ['"other"', "W/{tag}", "Tue, 15 Nov 2022 12:45:26 GMT", "", b"\xff"])
-def test_whole_where_another_file_was_begun(url: str, whole: Answer, header: str | bytes) -> None:
+def test_other_if_range_gets_the_whole(url: str, whole: Answer, header: str | bytes) -> None:
     sent = header.format(tag=whole.headers["etag"]) if isinstance(header, str) else header
     answer = send(url, headers={"Range": "bytes=5-9", "If-Range": sent})
     assert (answer.status, len(answer.body)) == (200, SIZE)
@@ -324,8 +324,8 @@ def test_range_of_an_empty_file(ana: Account) -> None:
 
 
 @pytest.mark.parametrize("header", [None, "bytes=0-1", "bytes=-1", f"bytes={SIZE}-"])
-def test_head_has_the_headers_of_get(url: str, whole: Answer, header: str | None) -> None:
-    """A range is defined for GET alone (RFC 9110, section 14.2), so HEAD is about the whole."""
+def test_head_equals_get(url: str, whole: Answer, header: str | None) -> None:
+    """Ranges are defined for GET only (RFC 9110, section 14.2), so HEAD ignores them."""
     answer = send(url, "HEAD", {"Range": header} if header else {})
     assert (answer.status, answer.body) == (200, b"")
     varying = {"date", "cache-control"}
@@ -339,8 +339,8 @@ def test_head_has_the_headers_of_get(url: str, whole: Answer, header: str | None
 
 
 @on_linux
-def test_clients_that_hang_up_leave_no_file_open(synapse: Synapse, ana: Account) -> None:
-    """Nor is a file read faster than it is taken: while the client reads nothing, the homeserver stands still."""
+def test_clients_that_disconnect_leave_no_file_open(synapse: Synapse, ana: Account) -> None:
+    """The homeserver reads a file at the client's pace: it pauses while the client reads nothing."""
     size = 20_000_000
     url = ana.link(ana.upload(noise(size, "abandoned"), "video/mp4"))
     for _ in range(2):
@@ -350,14 +350,14 @@ def test_clients_that_hang_up_leave_no_file_open(synapse: Synapse, ana: Account)
         wait_for(lambda: not open_media(synapse), what="all media files closed")
 
 
-def test_connection_serves_on_after_a_long_answer(ana: Account, url: str) -> None:
-    """Whatever an answer left registered with its connection would break the next one."""
+def test_connection_is_reused_after_a_long_response(ana: Account, url: str) -> None:
+    """A producer that stays registered with its connection would break the next response."""
     path = url.partition("127.0.0.1")[2].partition("/")[2]
     for _ in range(3):
         assert ana.http.get("/" + path).content == CONTENT
 
 
-def test_media_that_only_the_storage_provider_has(synapse: Synapse, ana: Account) -> None:
+def test_media_in_the_storage_provider_only(synapse: Synapse, ana: Account) -> None:
     content = noise(200_000, "provided")
     mxc = ana.upload(content, "video/mp4")
     (local,) = synapse.directory.glob(f"media/local_content/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/*")
@@ -371,7 +371,7 @@ def test_media_that_only_the_storage_provider_has(synapse: Synapse, ana: Account
     assert copy.exists()
 
 
-def test_media_that_nothing_has_any_more(synapse: Synapse, ana: Account) -> None:
+def test_media_whose_file_is_lost(synapse: Synapse, ana: Account) -> None:
     mxc = ana.upload(b"lost", "text/plain")
     for file in synapse.directory.glob(f"*/local_content/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/*"):
         file.unlink()

@@ -15,7 +15,7 @@ from media_links.signed_query import QueryServlet
 from media_protocol.signing import Keyring
 from tests.homeserver.conftest import BASELINE_SECRETS
 from tests.homeserver.links import flip
-from tests.homeserver.signed_queries import WINDOW_MS, get, is_refused, now_ms, offer, query_hash, signed, without
+from tests.homeserver.signed_queries import WINDOW_MS, get, is_refused, now_ms, offer, query_hash, signed_query, without
 from tests.homeserver.support import PREFIX, Account, Mxc
 
 ALTERED: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
@@ -38,16 +38,14 @@ ALTERED: dict[str, Callable[[dict[str, str]], dict[str, str]]] = {
 
 
 @pytest.mark.parametrize("alter", ALTERED.values(), ids=ALTERED.keys())
-def test_altered(baselines: Synapse, mia: Account, still: Mxc, alter: Callable[..., dict[str, str]]) -> None:
-    parts = signed(mia)
+def test_altered_query(baselines: Synapse, mia: Account, still: Mxc, alter: Callable[..., dict[str, str]]) -> None:
+    parts = signed_query(mia)
     assert alter(parts) != parts
     assert is_refused(get(baselines, still, alter(parts)))
 
 
 @pytest.mark.parametrize("result", [True, False])
-def test_nothing_but_a_comparison_in_constant_time_tells_whether_a_hash_is_good(
-    monkeypatch: pytest.MonkeyPatch, result: bool
-) -> None:
+def test_comparison_alone_decides_whether_a_hash_is_valid(monkeypatch: pytest.MonkeyPatch, result: bool) -> None:
     class Store:
         async def simple_select_one(self, **_: Any) -> tuple[str, str, None]:
             return "token", "@mia:localhost", None
@@ -78,49 +76,49 @@ def test_nothing_but_a_comparison_in_constant_time_tells_whether_a_hash_is_good(
 
 
 def test_hash_that_is_not_ascii(baselines: Synapse, mia: Account, still: Mxc) -> None:
-    assert get(baselines, still, {**signed(mia), "h": "\N{GREEK SMALL LETTER ALPHA}"}).status in (400, 403)
+    assert get(baselines, still, {**signed_query(mia), "h": "\N{GREEK SMALL LETTER ALPHA}"}).status in (400, 403)
 
 
 @pytest.mark.parametrize("name", ["token_id", "time", "h"])
-def test_part_left_out(baselines: Synapse, mia: Account, still: Mxc, name: str) -> None:
-    assert is_refused(get(baselines, still, without(signed(mia), name)), "M_MISSING_PARAM", 400)
+def test_missing_parameter(baselines: Synapse, mia: Account, still: Mxc, name: str) -> None:
+    assert is_refused(get(baselines, still, without(signed_query(mia), name)), "M_MISSING_PARAM", 400)
 
 
 @pytest.mark.parametrize("at", ["", "now", "-1", "1.5", "0", "01795525729830", " 1795525729830", "1" * 17])
-def test_time_that_is_none(baselines: Synapse, mia: Account, still: Mxc, at: str) -> None:
-    """One moment has one spelling, also where the hash is right for another."""
-    parts = {**signed(mia), "time": at, "h": query_hash(mia.token, at)}
+def test_malformed_time(baselines: Synapse, mia: Account, still: Mxc, at: str) -> None:
+    """A time has one spelling. Any other one is refused, even with its own valid hash."""
+    parts = {**signed_query(mia), "time": at, "h": query_hash(mia.token, at)}
     assert is_refused(get(baselines, still, parts), "M_INVALID_PARAM", 400)
 
 
-def test_token_id_of_somebody_else(baselines: Synapse, mia: Account, still: Mxc) -> None:
+def test_token_id_of_another_user(baselines: Synapse, mia: Account, still: Mxc) -> None:
     other = Account.new(baselines)
-    assert is_refused(get(baselines, still, {**signed(mia), "token_id": offer(other)["token_id"]}))
+    assert is_refused(get(baselines, still, {**signed_query(mia), "token_id": offer(other)["token_id"]}))
 
 
-def test_altered_and_too_old_is_altered(baselines: Synapse, mia: Account, still: Mxc) -> None:
-    """Nobody learns from the answer whether what he made up was made of real parts."""
-    parts = signed(mia, now_ms() - 2 * WINDOW_MS)
+def test_altered_and_expired_query_is_refused_as_altered(baselines: Synapse, mia: Account, still: Mxc) -> None:
+    """The response does not reveal whether a part of a forged query is valid."""
+    parts = signed_query(mia, now_ms() - 2 * WINDOW_MS)
     assert is_refused(get(baselines, still, {**parts, "h": flip(parts["h"])}))
 
 
-def test_secret_that_is_being_changed(baselines: Synapse, mia: Account, still: Mxc) -> None:
+def test_query_of_the_previous_secret(baselines: Synapse, mia: Account, still: Mxc) -> None:
     new, old = (Keyring([(key_id, secret.encode())]) for key_id, secret in BASELINE_SECRETS.items())
-    parts = signed(mia)
+    parts = signed_query(mia)
     token_id = old.seal_token(new.open_token(parts["token_id"], "token id"), "token id")
     assert token_id.startswith("old.")
     assert get(baselines, still, {**parts, "token_id": token_id}).status == 200
 
 
-def test_token_id_of_no_row(baselines: Synapse, mia: Account, still: Mxc) -> None:
+def test_token_id_of_a_missing_row(baselines: Synapse, mia: Account, still: Mxc) -> None:
     keyring = Keyring([("new", BASELINE_SECRETS["new"].encode())])
     for row in (b"999999999", b"0"):
-        assert is_refused(get(baselines, still, {**signed(mia), "token_id": keyring.seal_token(row, "token id")}))
+        assert is_refused(get(baselines, still, {**signed_query(mia), "token_id": keyring.seal_token(row, "token id")}))
 
 
-def test_what_was_sealed_for_something_else_is_no_token_id(baselines: Synapse, mia: Account, still: Mxc) -> None:
+def test_link_handle_and_cookie_are_no_token_ids(baselines: Synapse, mia: Account, still: Mxc) -> None:
     found = re.search(r"k=(\w+)&e=\d+&s=([\w-]+)", mia.link(still))
     assert found
     cookie = mia.http.post(f"{PREFIX}/cookie").headers["set-cookie"].partition("=")[2].partition(";")[0]
     for token_id in (f"{found[1]}.{found[2]}", cookie):
-        assert is_refused(get(baselines, still, {**signed(mia), "token_id": token_id}))
+        assert is_refused(get(baselines, still, {**signed_query(mia), "token_id": token_id}))

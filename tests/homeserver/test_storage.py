@@ -1,4 +1,4 @@
-"""Media that lie with a storage provider: brought whole, once, and for everybody who waits for them."""
+"""Media in a storage provider: fetched once for all concurrent requests, completely or not at all."""
 
 import os
 import time
@@ -14,7 +14,7 @@ from tests.homeserver.support import PREFIX, Account, Answer, Mxc, image, noise,
 from tests.relay import free_port
 
 ROOT = str(Path(__file__).parent.parent.parent)
-CONTENT = noise(300_000, "far from here")
+CONTENT = noise(300_000, "provider")
 A_DAY_S = 24 * 3600
 
 
@@ -25,7 +25,7 @@ def storage(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def eva(storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """Somebody on an impatient homeserver whose media lie with a slow storage provider."""
+    """An account on a homeserver with short timeouts and a slow storage provider."""
     provider = {
         "module": "tests.homeserver.slow_storage.SlowStorage",
         "store_local": True,
@@ -33,7 +33,7 @@ def eva(storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acc
         "config": {"directory": str(storage)},
     }
     secrets = [{"id": "1", "secret": "a secret of thirty-two bytes or more"}]
-    modules = [{"module": "tests.homeserver.impatient.MediaLinks", "config": {"secrets": secrets}}]
+    modules = [{"module": "tests.homeserver.short_timeouts.MediaLinks", "config": {"secrets": secrets}}]
     extra = {**QUICK, "modules": modules, "media_storage_providers": [provider]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", ROOT)
@@ -43,31 +43,31 @@ def eva(storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acc
 
 @pytest.fixture
 def mxc(eva: Account) -> Mxc:
-    """A media that is with the provider, and not here any more."""
-    return sent_away(eva, CONTENT, "video/mp4")
+    """A media that only the storage provider has."""
+    return upload_to_provider_only(eva, CONTENT, "video/mp4")
 
 
-def sent_away(eva: Account, content: bytes, content_type: str) -> Mxc:
+def upload_to_provider_only(eva: Account, content: bytes, content_type: str) -> Mxc:
     mxc = eva.upload(content, content_type)
-    here(eva, mxc).unlink()
+    local_path(eva, mxc).unlink()
     return mxc
 
 
-def name(mxc: Mxc) -> str:
+def store_path(mxc: Mxc) -> str:
     return f"local_content/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/{mxc.media_id[4:]}"
 
 
-def here(eva: Account, mxc: Mxc) -> Path:
-    return eva.synapse.directory / "media" / name(mxc)
+def local_path(eva: Account, mxc: Mxc) -> Path:
+    return eva.synapse.directory / "media" / store_path(mxc)
 
 
 def fetches(storage: Path, mxc: Mxc) -> int:
-    return (storage / "fetches").read_text().splitlines().count(name(mxc))
+    return (storage / "fetches").read_text().splitlines().count(store_path(mxc))
 
 
-def pieces(eva: Account, mxc: Mxc) -> list[Path]:
-    """What lies beside the file: it, while it comes."""
-    return [file for file in here(eva, mxc).parent.iterdir() if file != here(eva, mxc)]
+def temporary_files(eva: Account, mxc: Mxc) -> list[Path]:
+    """Returns the other files in the directory of the file, under which it is written while it is fetched."""
+    return [file for file in local_path(eva, mxc).parent.iterdir() if file != local_path(eva, mxc)]
 
 
 def is_unavailable(answer: Answer) -> bool:
@@ -75,61 +75,61 @@ def is_unavailable(answer: Answer) -> bool:
     return (answer.status, answer.error, answer.headers["retry-after"]) == (503, "M_UNKNOWN", "5")
 
 
-def test_many_who_ask_at_once_are_given_the_whole_and_it_is_fetched_once(eva: Account, storage: Path, mxc: Mxc) -> None:
+def test_concurrent_requests_share_one_fetch(eva: Account, storage: Path, mxc: Mxc) -> None:
     url = eva.link(mxc)
     (storage / "hold").touch()
     with ThreadPoolExecutor(8) as threads:
         answers = [threads.submit(send, url) for _ in range(4)]
-        wait_for(lambda: pieces(eva, mxc), what="the first half")
+        wait_for(lambda: temporary_files(eva, mxc), what="the first half")
         answers += [threads.submit(send, url) for _ in range(4)]
         (storage / "hold").unlink()
         assert [answer.result().body == CONTENT for answer in answers] == [True] * 8
     assert fetches(storage, mxc) == 1
-    assert here(eva, mxc).read_bytes() == CONTENT
-    assert pieces(eva, mxc) == []
+    assert local_path(eva, mxc).read_bytes() == CONTENT
+    assert temporary_files(eva, mxc) == []
 
 
-def test_transfer_that_breaks_off_leaves_nothing_behind(eva: Account, storage: Path, mxc: Mxc) -> None:
+def test_failed_fetch_leaves_no_file(eva: Account, storage: Path, mxc: Mxc) -> None:
     url = eva.link(mxc)
     (storage / "break").touch()
     assert is_unavailable(send(url))
-    assert not here(eva, mxc).exists()
-    assert pieces(eva, mxc) == []
+    assert not local_path(eva, mxc).exists()
+    assert temporary_files(eva, mxc) == []
     assert send(url).body == eva.download(mxc).content == CONTENT
 
 
-def test_file_that_was_cut_short_long_ago_is_brought_again(eva: Account, storage: Path) -> None:
-    """Synapse itself leaves one where a transfer of its own breaks off, and would send it for ever."""
+def test_old_truncated_file_is_fetched_again(eva: Account, storage: Path) -> None:
+    """A failed transfer of Synapse's own leaves such a file, and Synapse would send it forever."""
     mxc = eva.upload(CONTENT, "video/mp4")
-    os.truncate(here(eva, mxc), 1000)
-    os.utime(here(eva, mxc), (time.time() - A_DAY_S,) * 2)
+    os.truncate(local_path(eva, mxc), 1000)
+    os.utime(local_path(eva, mxc), (time.time() - A_DAY_S,) * 2)
     assert send(eva.link(mxc)).body == CONTENT
     assert eva.download(mxc).content == CONTENT
 
 
-def test_file_that_is_cut_short_at_the_provider_is_asked_for_once(eva: Account, storage: Path, mxc: Mxc) -> None:
-    os.truncate(storage / name(mxc), 1000)
+def test_truncated_file_at_the_provider_is_fetched_once(eva: Account, storage: Path, mxc: Mxc) -> None:
+    os.truncate(storage / store_path(mxc), 1000)
     assert is_unavailable(send(eva.link(mxc)))
     assert fetches(storage, mxc) == 1
-    assert not here(eva, mxc).exists()
+    assert not local_path(eva, mxc).exists()
 
 
-def test_file_that_is_nowhere(eva: Account, storage: Path, mxc: Mxc) -> None:
-    (storage / name(mxc)).unlink()
+def test_file_that_is_missing_everywlocal_path(eva: Account, storage: Path, mxc: Mxc) -> None:
+    (storage / store_path(mxc)).unlink()
     answer = send(eva.link(mxc))
     assert (answer.status, answer.error) == (404, "M_NOT_FOUND")
 
 
-def test_thumbnail_is_made_of_the_whole(eva: Account, storage: Path) -> None:
-    mxc = sent_away(eva, picture(), "image/png")
+def test_thumbnail_is_created_from_the_complete_file(eva: Account, storage: Path) -> None:
+    mxc = upload_to_provider_only(eva, picture(), "image/png")
     url = eva.link(mxc, width=64, height=64, method="crop")
     (storage / "break").touch()
     assert is_unavailable(send(url))
     assert image(send(url).body).size == (64, 64)
-    assert here(eva, mxc).read_bytes() == picture()
+    assert local_path(eva, mxc).read_bytes() == picture()
 
 
-def test_bundle_is_not_held_up_by_what_has_to_be_brought(eva: Account, storage: Path, mxc: Mxc) -> None:
+def test_fetch_does_not_delay_other_parts_of_a_bundle(eva: Account, storage: Path, mxc: Mxc) -> None:
     made = {"mxc": eva.upload(picture(), "image/png").uri, "thumbnail": {"width": 33, "height": 33}}
     (storage / "hold").touch()
     with eva.http.stream("POST", f"{PREFIX}/bundle", json={"media": [{"mxc": mxc.uri}, made]}) as answer:
@@ -141,11 +141,11 @@ def test_bundle_is_not_held_up_by_what_has_to_be_brought(eva: Account, storage: 
     assert content.endswith(CONTENT)
 
 
-def test_all_who_wait_for_an_incomplete_file_give_up_together(eva: Account) -> None:
-    """Not one after the other; and a bundle sends others' parts meanwhile."""
+def test_concurrent_requests_for_an_incomplete_file_time_out_together(eva: Account) -> None:
+    """Not one after the other. A bundle sends its other parts meanwhile."""
     mxc, good = eva.upload(CONTENT, "video/mp4"), eva.upload(b"good", "text/plain")
     url = eva.link(mxc)
-    os.truncate(here(eva, mxc), 1000)  # a moment ago: somebody may be writing it
+    os.truncate(local_path(eva, mxc), 1000)  # just now, so another process could be writing it
     began = time.monotonic()
     with ThreadPoolExecutor(8) as threads:
         answers = [threads.submit(send, url) for _ in range(8)]
@@ -153,4 +153,4 @@ def test_all_who_wait_for_an_incomplete_file_give_up_together(eva: Account) -> N
         with eva.http.stream("POST", f"{PREFIX}/bundle", json=wanted) as answer:
             assert next(answer.iter_raw()).startswith(b'{"part": 1, "status": 200, ')
         assert all(is_unavailable(answer.result()) for answer in answers)
-    assert time.monotonic() - began < 6  # one patience is a second and a half
+    assert time.monotonic() - began < 6  # one timeout is 1.5 seconds

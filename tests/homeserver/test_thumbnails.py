@@ -1,4 +1,4 @@
-"""Links to thumbnails: the same that Synapse itself would give."""
+"""Links to thumbnails, which equal those of Synapse's own endpoint."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -25,10 +25,8 @@ def film(ana: Account) -> Mxc:
     ],
 )
 @pytest.mark.parametrize("first", ["ours", "theirs"])
-def test_thumbnail_is_the_one_that_synapse_gives(
-    ana: Account, wanted: dict[str, Any], size: tuple[int, int], first: str
-) -> None:
-    """Whoever asks first has it made; both must make the same."""
+def test_thumbnail_equals_synapses_own(ana: Account, wanted: dict[str, Any], size: tuple[int, int], first: str) -> None:
+    """The first request creates it, and both endpoints create the same."""
     mxc = ana.upload(picture(), "image/png", "a photo.png")
     url = ana.link(mxc, **wanted)
     if first == "ours":
@@ -53,7 +51,7 @@ def test_animated_thumbnail(ana: Account, film: Mxc, animated: bool) -> None:
     assert image(ours.body).size == (50, 30)
 
 
-def test_thumbnail_in_parts(ana: Account, photo: Mxc) -> None:
+def test_range_of_a_thumbnail(ana: Account, photo: Mxc) -> None:
     url = ana.link(photo, width=200, height=200)
     whole = send(url)
     part = send(url, headers={"Range": "bytes=10-19", "If-Range": whole.headers["etag"]})
@@ -65,17 +63,17 @@ def test_thumbnail_in_parts(ana: Account, photo: Mxc) -> None:
     assert (head.headers["etag"], head.headers["content-length"]) == (whole.headers["etag"], str(len(whole.body)))
 
 
-def test_tags_of_sizes_differ(ana: Account, photo: Mxc) -> None:
+def test_entity_tags_of_sizes_differ(ana: Account, photo: Mxc) -> None:
     urls = [ana.link(photo), *(ana.link(photo, width=side, height=side) for side in (31, 32))]
     urls.append(ana.link(photo, width=31, height=31, method="crop"))
     assert len({send(url).headers["etag"] for url in urls}) == 4
 
 
-def test_crowd_that_asks_for_a_thumbnail_has_it_made_once(synapse: Synapse, ana: Account) -> None:
+def test_concurrent_requests_create_a_thumbnail_once(synapse: Synapse, ana: Account) -> None:
     mxc = ana.upload(picture(1600, 1200), "image/png")
     url = ana.link(mxc, width=777, height=777)
-    with ThreadPoolExecutor(12) as crowd:
-        answers = list(crowd.map(lambda _: send(url), range(12)))
+    with ThreadPoolExecutor(12) as threads:
+        answers = list(threads.map(lambda _: send(url), range(12)))
     assert {answer.status for answer in answers} == {200}
     assert len({answer.body for answer in answers}) == 1
     assert image(answers[0].body).size == (777, 582)
@@ -84,19 +82,19 @@ def test_crowd_that_asks_for_a_thumbnail_has_it_made_once(synapse: Synapse, ana:
     assert len([line for line in log.splitlines() if "Stored thumbnail in file" in line and folder in line]) == 1
 
 
-def test_thumbnail_whose_file_was_cleared_away_is_made_again(synapse: Synapse, ana: Account) -> None:
+def test_thumbnail_whose_file_is_deleted_is_created_again(synapse: Synapse, ana: Account) -> None:
     mxc = ana.upload(picture(), "image/png")
     url = ana.link(mxc, width=99, height=99)
     first = send(url)
-    cleared = list(synapse.directory.glob(f"*/local_thumbnails/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/*/99-99-*"))
-    assert len(cleared) == 2  # in the store, and in the storage provider
-    for file in cleared:
+    deleted = list(synapse.directory.glob(f"*/local_thumbnails/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/*/99-99-*"))
+    assert len(deleted) == 2  # in the store, and in the storage provider
+    for file in deleted:
         file.unlink()
     again = send(url)
     assert (again.status, again.body) == (200, first.body)
 
 
-def test_thumbnail_of_an_original_that_only_the_storage_provider_has(synapse: Synapse, ana: Account) -> None:
+def test_thumbnail_of_an_original_in_the_storage_provider(synapse: Synapse, ana: Account) -> None:
     mxc = ana.upload(picture(), "image/png")
     (local,) = synapse.directory.glob(f"media/local_content/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/*")
     local.unlink()
@@ -106,7 +104,7 @@ def test_thumbnail_of_an_original_that_only_the_storage_provider_has(synapse: Sy
 
 
 @pytest.mark.parametrize(("content", "content_type"), [(b"no picture", "text/plain"), (b"broken", "image/png")])
-def test_what_has_no_thumbnail(ana: Account, content: bytes, content_type: str) -> None:
+def test_media_without_a_thumbnail(ana: Account, content: bytes, content_type: str) -> None:
     mxc = ana.upload(content, content_type)
     theirs = ana.thumbnail(mxc, width=32, height=32)
     ours = send(ana.link(mxc, width=32, height=32))
@@ -114,7 +112,7 @@ def test_what_has_no_thumbnail(ana: Account, content: bytes, content_type: str) 
     assert ours.headers["cache-control"] == "no-store"
 
 
-# --- where sizes come from a fixed list -------------------------------------------------------------------------------
+# --- fixed sizes ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -128,8 +126,8 @@ def test_what_has_no_thumbnail(ana: Account, content: bytes, content_type: str) 
         {"width": 2000, "height": 2000, "method": "scale"},
     ],
 )
-def test_nearest_of_the_fixed_sizes(brief: Synapse, wanted: dict[str, Any]) -> None:
-    account = Account.new(brief)
+def test_nearest_of_the_fixed_sizes(short_lived: Synapse, wanted: dict[str, Any]) -> None:
+    account = Account.new(short_lived)
     mxc = account.upload(picture(900, 700), "image/png")
     ours, theirs = send(account.link(mxc, **wanted)), account.thumbnail(mxc, **wanted)
     assert (ours.status, theirs.status_code) == (200, 200)
@@ -138,8 +136,8 @@ def test_nearest_of_the_fixed_sizes(brief: Synapse, wanted: dict[str, Any]) -> N
     assert image(ours.body).width >= 32
 
 
-def test_no_fixed_size_of_what_is_no_picture(brief: Synapse) -> None:
-    account = Account.new(brief)
+def test_no_fixed_size_of_other_media(short_lived: Synapse) -> None:
+    account = Account.new(short_lived)
     mxc = account.upload(b"no picture", "text/plain")
     ours, theirs = send(account.link(mxc, width=32, height=32)), account.thumbnail(mxc, width=32, height=32)
     assert (ours.status, ours.error) == (theirs.status_code, theirs.json()["errcode"])

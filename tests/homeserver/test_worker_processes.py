@@ -11,7 +11,7 @@ import yaml  # type: ignore[import-untyped]
 
 from development.synapse import Synapse
 from tests.homeserver.support import PASSWORD, PREFIX, Account, Answer, Mxc, picture, send, wait_for
-from tests.homeserver.test_bundle import asked, bundle
+from tests.homeserver.test_bundle import bundle, request_bundle
 from tests.homeserver.test_denial_of_service import large_bundle, status, unread_bundle
 from tests.homeserver.test_sessions import DEVICE, login, refresh
 from tests.homeserver.worker_deployment import Deployment, Worker, missing_requirement, running_deployment
@@ -149,11 +149,11 @@ def ended(deployment: Deployment, still: Mxc) -> dict[tuple[str, bool], tuple[st
     found: dict[tuple[str, bool], tuple[str, Account | None]] = {}
     for end in ENDINGS:
         for renewable in (False, True):
-            account, _ = login(Account.new(deployment.main), renewable=renewable)
+            account, _ = login(Account.new(deployment.main), refreshable=renewable)
             url = at(deployment.generic, account).link(still)
             assert is_alive(url, deployment), "both workers remember it now"
             end(deployment, account)
-            again = None if end is _deactivate else login(account, renewable=renewable)[0]
+            again = None if end is _deactivate else login(account, refreshable=renewable)[0]
             found[end.__name__, renewable] = url, again
     return found
 
@@ -188,7 +188,7 @@ def test_link_of_a_locked_user_is_dead_until_the_user_is_unlocked(
 
 def test_link_dies_with_its_session_while_redis_does_not_answer(deployment: Deployment, still: Mxc) -> None:
     """What ends a session is in the database; a worker needs to be told of nothing."""
-    accounts = [login(Account.new(deployment.main), renewable=renewable)[0] for renewable in (False, True)]
+    accounts = [login(Account.new(deployment.main), refreshable=renewable)[0] for renewable in (False, True)]
     urls = [at(deployment.generic, account).link(still) for account in accounts]
     assert [is_alive(url, deployment) for url in urls] == [True, True]
     with deployment.redis.paused():
@@ -198,7 +198,7 @@ def test_link_dies_with_its_session_while_redis_does_not_answer(deployment: Depl
 
 
 def test_link_outlives_the_renewal_of_its_token_on_all_media_workers(deployment: Deployment, still: Mxc) -> None:
-    account, refresh_token = login(Account.new(deployment.main), renewable=True)
+    account, refresh_token = login(Account.new(deployment.main), refreshable=True)
     url = at(deployment.generic, account).link(still)
     assert is_alive(url, deployment)
     for _ in range(3):
@@ -252,7 +252,7 @@ def test_bundle_is_answered_by_the_media_workers_alone(deployment: Deployment, s
         assert bundle(at(worker, account), {"mxc": still.uri}) == [(200, "image/png", picture())]
     link = at(deployment.generic, account).link(still)
     for process in (deployment.main, deployment.generic):
-        refused = asked(at(process, account), {"mxc": still.uri})
+        refused = request_bundle(at(process, account), {"mxc": still.uri})
         assert (refused.status_code, refused.json()["errcode"]) == (404, "M_UNRECOGNIZED")
         assert (opened(link, process).status, opened(link, process).error) == (404, "M_UNRECOGNIZED")
 
@@ -265,9 +265,9 @@ def test_each_process_counts_bundles_for_itself(deployment: Deployment, still: M
     first, second = (at(worker, account) for worker in deployment.media)
     with closing(unread_bundle(first, large_bundle(first))) as unread:
         assert status(unread) == 200
-        assert asked(first, {"mxc": still.uri}).status_code == 429
-        assert asked(second, {"mxc": still.uri}).status_code == 200
-    wait_for(lambda: asked(first, {"mxc": still.uri}).status_code == 200, what="room for another bundle")
+        assert request_bundle(first, {"mxc": still.uri}).status_code == 429
+        assert request_bundle(second, {"mxc": still.uri}).status_code == 200
+    wait_for(lambda: request_bundle(first, {"mxc": still.uri}).status_code == 200, what="room for another bundle")
 
 
 def test_each_process_counts_requests_for_links_for_itself(deployment: Deployment, still: Mxc) -> None:

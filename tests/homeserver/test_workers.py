@@ -1,4 +1,4 @@
-"""Which processes of a homeserver answer what: those with the media repository serve links, all others mint them."""
+"""Processes of a homeserver: all of them mint links, those with the media repository serve media."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +13,11 @@ from tests.homeserver.support import PREFIX, Account, listener, send
 from tests.relay import free_port
 
 
-def test_listener_for_media_alone_serves_and_mints(bound: Synapse, media_port: int) -> None:
-    account = Account.new(bound)
+def test_listener_for_media_alone_serves_and_mints(address_bound: Synapse, media_port: int) -> None:
+    account = Account.new(address_bound)
     mxc = account.upload(b"x", "text/plain")
     url = account.link(mxc)
-    assert send(url.replace(f":{bound.port}/", f":{media_port}/")).body == b"x"
+    assert send(url.replace(f":{address_bound.port}/", f":{media_port}/")).body == b"x"
     account.http.base_url = f"http://127.0.0.1:{media_port}"
     assert account.http.get("/_matrix/client/versions").status_code == 404
     assert send(account.link(mxc)).body == b"x"
@@ -25,9 +25,9 @@ def test_listener_for_media_alone_serves_and_mints(bound: Synapse, media_port: i
 
 @pytest.fixture(scope="module")
 def unix_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Account, httpx.Client]]:
-    """Somebody on a homeserver that binds links to addresses, and what speaks to it at its Unix socket."""
+    """An account on a homeserver that binds links to addresses, and a client of its Unix socket."""
     port = free_port()
-    with TemporaryDirectory() as directory:  # a socket's path may not be as long as others are
+    with TemporaryDirectory() as directory:  # the path of a socket has a short maximum length
         path = f"{directory}/synapse.sock"
         at_path = {"path": path, "type": "http", "resources": [{"names": ["client"], "compress": False}]}
         extra = {**QUICK, "listeners": [listener(port), at_path], "federation": {"max_short_retries": 0}}
@@ -40,25 +40,25 @@ def unix_socket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Acco
                 yield account, client
 
 
-def test_unix_socket_binds_links_to_the_address_that_the_proxy_tells(unix_socket: tuple[Account, httpx.Client]) -> None:
+def test_unix_socket_binds_links_to_the_forwarded_address(unix_socket: tuple[Account, httpx.Client]) -> None:
     account, client = unix_socket
-    asked = f"{PREFIX}/link/{account.upload(b'x', 'text/plain').names}"
-    told = {"X-Forwarded-For": "203.0.113.7"}
-    url = client.get(asked, headers=told).json()["url"]
-    assert client.get(url, headers=told).content == b"x"
-    for refused in (client.get(asked), client.get(url)):
+    path = f"{PREFIX}/link/{account.upload(b'x', 'text/plain').names}"
+    forwarded = {"X-Forwarded-For": "203.0.113.7"}
+    url = client.get(path, headers=forwarded).json()["url"]
+    assert client.get(url, headers=forwarded).content == b"x"
+    for refused in (client.get(path), client.get(url)):
         assert (refused.status_code, refused.json()["errcode"]) == (403, "M_FORBIDDEN")
         assert "X-Forwarded-For" in refused.json()["error"]
 
 
 def test_media_of_another_server_at_a_unix_socket(unix_socket: tuple[Account, httpx.Client]) -> None:
-    """Synapse counts such downloads by their client's address, which nobody tells here."""
+    """Synapse limits such downloads by the client's address, which is unknown here."""
     _, client = unix_socket
-    answer = client.post(f"{PREFIX}/bundle", json={"media": [{"mxc": "mxc://localhost:1/far"}]})
+    answer = client.post(f"{PREFIX}/bundle", json={"media": [{"mxc": "mxc://localhost:1/remote"}]})
     assert answer.content.startswith(b'{"part": 0, "status": 502, ')
 
 
-def test_process_without_the_media_repository_mints_alone(tmp_path: Path) -> None:
+def test_process_without_the_media_repository_only_mints(tmp_path: Path) -> None:
     port = free_port()
     with Synapse(tmp_path, port, extra_config=QUICK) as synapse:
         account = Account.new(synapse)

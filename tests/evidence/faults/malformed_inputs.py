@@ -55,7 +55,7 @@ def _tried_on_the_server() -> list[Attempt]:
             "requests by the description of the interface, and against it",
             len(openapi.OPERATIONS) * len(openapi.MODES) * openapi.EXAMPLES,
             "answered as described",
-            openapi.test_answers_are_those_that_are_described,
+            openapi.test_responses_conform_to_the_description,
         ),
     ]
 

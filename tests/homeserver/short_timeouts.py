@@ -1,4 +1,4 @@
-"""The module with short patience, loaded by a homeserver of the tests in the place of the real one."""
+"""The module with short timeouts. A homeserver of the tests loads it instead of `media_links`."""
 
 from media_links import MediaLinks, body_producer, bundle, local_files
 

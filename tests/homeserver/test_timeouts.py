@@ -1,4 +1,4 @@
-"""Clients that take nothing any more, and files that are not what the database says."""
+"""Clients that stop reading, and files whose length is not the recorded one."""
 
 import os
 from concurrent.futures import ThreadPoolExecutor
@@ -28,44 +28,44 @@ SIZE = 20_000_000
 
 
 @pytest.fixture(scope="module")
-def eva(impatient: Synapse) -> Account:
-    return Account.new(impatient)
+def eva(short_timeouts: Synapse) -> Account:
+    return Account.new(short_timeouts)
 
 
-def stored(mxc: Mxc, synapse: Synapse) -> Path:
+def stored_file(mxc: Mxc, synapse: Synapse) -> Path:
     (file,) = synapse.directory.glob(f"media/local_content/{mxc.media_id[:2]}/{mxc.media_id[2:4]}/*")
     return file
 
 
 @on_linux
-def test_client_that_takes_nothing_any_more_is_cut_off(impatient: Synapse, eva: Account) -> None:
+def test_client_that_stops_reading_is_disconnected(short_timeouts: Synapse, eva: Account) -> None:
     url = eva.link(eva.upload(noise(SIZE), "video/mp4"))
     with abandoned_download(url) as connection:
         is_open = other_end(connection)
         assert is_open()
-        wait_for(lambda: not open_media(impatient), what="the file closed")
+        wait_for(lambda: not open_media(short_timeouts), what="the file closed")
         wait_for(lambda: not is_open(), what="the connection closed")
 
 
 @on_linux
-def test_file_that_is_cut_while_it_is_sent_ends_the_connection(impatient: Synapse, eva: Account) -> None:
-    """The client was told the whole length: it must not take what there is for the whole."""
+def test_file_truncated_while_it_is_sent_closes_the_connection(short_timeouts: Synapse, eva: Account) -> None:
+    """The client has received `Content-Length`, and must not take the truncated file for the whole."""
     mxc = eva.upload(noise(SIZE, "cut"), "video/mp4")
     received = 0
     with abandoned_download(eva.link(mxc)) as connection:
-        wait_for(lambda: standing_still(impatient), what="a homeserver that waits for its client")
-        os.truncate(stored(mxc, impatient), SIZE // 2)
+        wait_for(lambda: standing_still(short_timeouts), what="a homeserver that waits for its client")
+        os.truncate(stored_file(mxc, short_timeouts), SIZE // 2)
         with suppress(ConnectionResetError):
             while chunk := connection.recv(1_000_000):
                 received += len(chunk)
     assert received <= SIZE // 2
-    wait_for(lambda: not open_media(impatient), what="the file closed")
+    wait_for(lambda: not open_media(short_timeouts), what="the file closed")
 
 
 @pytest.mark.parametrize("thumbnail", [{}, {"width": 32, "height": 32}])
-def test_incomplete_file(impatient: Synapse, eva: Account, thumbnail: dict[str, int]) -> None:
+def test_incomplete_file(short_timeouts: Synapse, eva: Account, thumbnail: dict[str, int]) -> None:
     mxc = eva.upload(noise(100_000, "incomplete"), "image/png")
-    os.truncate(stored(mxc, impatient), 50_000)
+    os.truncate(stored_file(mxc, short_timeouts), 50_000)
     answer = send(eva.link(mxc, **thumbnail))
     assert (answer.status, answer.error) == ((400 if thumbnail else 503), "M_UNKNOWN")
     assert answer.headers["cache-control"] == "no-store"
@@ -73,26 +73,26 @@ def test_incomplete_file(impatient: Synapse, eva: Account, thumbnail: dict[str, 
     assert not {"etag", "content-disposition", "accept-ranges"} & set(answer.headers)
 
 
-def test_person_who_opens_an_incomplete_file_is_told_when_to_come_again(impatient: Synapse, eva: Account) -> None:
+def test_error_page_of_an_incomplete_file_has_retry_after(short_timeouts: Synapse, eva: Account) -> None:
     mxc = eva.upload(noise(100_000, "page"), "image/png")
-    os.truncate(stored(mxc, impatient), 50_000)
+    os.truncate(stored_file(mxc, short_timeouts), 50_000)
     answer = send(eva.link(mxc), headers=dict(PAGE))
     assert (answer.status, answer.headers["retry-after"]) == (503, "5")
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
-def test_nothing_is_begun_for_who_has_hung_up_already() -> None:
-    """Such a request has no connection any more that could be asked for room."""
+def test_producer_of_a_closed_connection_is_closed() -> None:
+    """Such a request has no connection that a producer could be registered with."""
     with BodyProducer(Mock(), Mock(spec=["_disconnected"], _disconnected=True)) as producer:
         assert producer.is_closed
 
 
-def test_file_that_is_still_being_written(impatient: Synapse, eva: Account) -> None:
-    """Another process may be fetching it from its server, or from a storage provider, at this moment."""
+def test_file_that_is_still_being_written(short_timeouts: Synapse, eva: Account) -> None:
+    """Another process may be fetching it from its homeserver or from a storage provider."""
     content = noise(100_000, "arriving")
     mxc = eva.upload(content, "video/mp4")
     url = eva.link(mxc)
-    file = stored(mxc, impatient)
+    file = stored_file(mxc, short_timeouts)
     os.truncate(file, 50_000)
     with ThreadPoolExecutor() as threads:
         answers = [threads.submit(send, url) for _ in range(3)]
