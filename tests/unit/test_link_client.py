@@ -221,7 +221,21 @@ def test_links_requested_during_forget_are_not_cached(script: Script, homeserver
     run(scenario())
 
 
-@pytest.mark.parametrize("entry", [None, 7, "a link", {"url": 7}, [], {"url": None}])
+# URLs that would run as a page of ours where the application opens or saves the media.
+NO_LINKS = [
+    "javascript:alert(1)",
+    " javascript:alert(1)",
+    "JavaScript:alert(1)",
+    "data:text/html,x",
+    "blob:x",
+    "//evil",
+    "",
+]
+
+
+@pytest.mark.parametrize(
+    "entry", [None, 7, "a link", {"url": 7}, [], {"url": None}, *[{"url": url} for url in NO_LINKS]]
+)
 def test_an_invalid_entry_fails_its_media_alone(
     entry: object, script: Script, homeserver: Homeserver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -218,7 +218,7 @@ class _PendingLink:
 
         :param requested_ms: when it was requested, in milliseconds since 1970 on this device's clock.
         """
-        if not isinstance(entry, dict) or not isinstance(entry.get("url", ""), str):
+        if not isinstance(entry, dict) or ("url" in entry and not _is_http_url(entry["url"])):
             self.failure = ServerFailure("The homeserver's answer is no link", mxc=self.request.mxc)
             return
         if "url" not in entry:
@@ -230,3 +230,9 @@ class _PendingLink:
         left_ms = finite_number(entry.get("expires_in_ms")) or finite_number(entry.get("expires_ts")) - requested_ms
         margin_ms = min(_MARGIN_MS, left_ms * _MARGIN_PART)
         self.link = Link(entry["url"], requested_ms + left_ms - margin_ms)
+
+
+def _is_http_url(url: "Any") -> bool:
+    """Returns whether a link is one to a server: a homeserver must not make the page open ``javascript:``."""
+    scheme, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
+    return bool(separator) and scheme in ("https", "http")
