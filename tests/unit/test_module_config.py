@@ -1,4 +1,4 @@
-"""The module's section of `homeserver.yaml`: what is taken, and the words that name what is wrong."""
+"""The module's section of `homeserver.yaml`: valid values, defaults, and the messages of errors."""
 
 import re
 from dataclasses import replace
@@ -21,7 +21,7 @@ def parse(**config: Any) -> MediaLinksConfig:
     return MediaLinksConfig.parse({"secrets": SECRETS, **config})
 
 
-def complaint(config: Any) -> str:
+def error_message(config: Any) -> str:
     with pytest.raises(ConfigError) as caught:
         MediaLinksConfig.parse(config)
     return str(caught.value)
@@ -41,7 +41,7 @@ def test_defaults() -> None:
     assert config.signed_query_window_ms == 300_000
 
 
-def test_everything(tmp_path: Path) -> None:
+def test_all_keys(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET + "\n")
     config = parse(
         secrets=[{"id": "new", "secret_path": str(tmp_path / "secret")}, {"id": "old", "secret": SECRET[::-1]}],
@@ -72,14 +72,14 @@ def test_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", ["cookie", "signed_query"])
-def test_baselines_are_switched_on_each_by_itself(key: str) -> None:
+def test_baselines_are_enabled_independently(key: str) -> None:
     assert {name: getattr(parse(**{key: True}), name) for name in ("cookie", "signed_query")} == {
         "cookie": key == "cookie",
         "signed_query": key == "signed_query",
     }
 
 
-def test_secret_from_a_file_is_the_same_secret(tmp_path: Path) -> None:
+def test_secret_path_equals_secret(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(f"  {SECRET}\n\n")
     link = Link("1", Media("localhost", "abc"), 1, "s")
     path = {"id": "1", "secret_path": str(tmp_path / "secret")}
@@ -94,12 +94,12 @@ def test_first_secret_signs_and_each_is_its_own() -> None:
     assert one.sign(link) == two.sign(link)
 
 
-def test_no_secret_is_shown() -> None:
+def test_repr_has_no_secret() -> None:
     assert SECRET not in repr(parse())
 
 
 def test_readme_has_every_key_with_its_default(tmp_path: Path) -> None:
-    """The longest example is taken as it stands, and apart from secrets and address it is what one gets without it."""
+    """The longest example is valid, and apart from secrets and base URL it equals the defaults."""
     readme = (Path(__file__).parents[2] / "homeserver" / "README.md").read_text(encoding="utf-8")
     examples = [yaml.safe_load(text) for text in re.findall(r"```yaml\n(.*?)```", readme, re.DOTALL)]
     config = max((example["modules"][0]["config"] for example in examples if "modules" in example), key=len)
@@ -119,13 +119,13 @@ def test_synapse_parses_through_the_module_class() -> None:
 
 
 @pytest.mark.parametrize("config", [None, {}, {"secrets": None}, {"secrets": []}, {"secrets": ""}])
-def test_missing_secrets_are_told_with_the_command_that_makes_one(config: Any) -> None:
-    words = complaint(config)
+def test_error_of_missing_secrets_names_the_command(config: Any) -> None:
+    words = error_message(config)
     assert words.startswith("media_links: 'secrets' is missing")
     assert 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"' in words
 
 
-SECRET_COMPLAINTS: list[tuple[Any, str]] = [
+SECRET_ERRORS: list[tuple[Any, str]] = [
     ("a string", "'secrets' must be a list of entries"),
     ({"id": "1", "secret": SECRET}, "'secrets' must be a list of entries"),
     (["a string"], "every entry of 'secrets' has an 'id' and either"),
@@ -146,22 +146,24 @@ SECRET_COMPLAINTS: list[tuple[Any, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("secrets", "words"), SECRET_COMPLAINTS)
-def test_wrong_secrets(secrets: Any, words: str) -> None:
-    told = complaint({"secrets": secrets})
-    assert told.startswith("media_links: ")
-    assert words in told
-    assert SECRET not in told
+@pytest.mark.parametrize(("secrets", "expected"), SECRET_ERRORS)
+def test_invalid_secrets(secrets: Any, expected: str) -> None:
+    message = error_message({"secrets": secrets})
+    assert message.startswith("media_links: ")
+    assert expected in message
+    assert SECRET not in message
 
 
-def test_secret_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_unreadable_secret_file(tmp_path: Path) -> None:
     path = tmp_path / "none"
-    assert f"secret '1' cannot be read from '{path}'" in complaint({"secrets": [{"id": "1", "secret_path": str(path)}]})
+    assert f"secret '1' cannot be read from '{path}'" in error_message(
+        {"secrets": [{"id": "1", "secret_path": str(path)}]}
+    )
     path.write_bytes(b"\xff" * 40)
-    assert "secret '1' cannot be read" in complaint({"secrets": [{"id": "1", "secret_path": str(path)}]})
+    assert "secret '1' cannot be read" in error_message({"secrets": [{"id": "1", "secret_path": str(path)}]})
     path.write_text("short\n")
-    assert "secret '1' is shorter" in complaint({"secrets": [{"id": "1", "secret_path": str(path)}]})
-    assert "cannot be read" in complaint({"secrets": [{"id": "1", "secret_path": "a\0b"}]})
+    assert "secret '1' is shorter" in error_message({"secrets": [{"id": "1", "secret_path": str(path)}]})
+    assert "cannot be read" in error_message({"secrets": [{"id": "1", "secret_path": "a\0b"}]})
 
 
 WRONG: dict[str, tuple[str, list[Any]]] = {
@@ -178,9 +180,9 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
         [5, "5", [], {"persecond": 5}, {"per_second": 1, 2: 3}],
     ),
 }
-NO_DURATIONS: list[Any] = ["soon", "", "1.5h", None, 1.5, True, []]
-BAD_DURATIONS: list[Any] = [0, "0s", -5, "-1h", "2y"]
-NO_ORIGINS = [
+INVALID_DURATIONS: list[Any] = ["soon", "", "1.5h", None, 1.5, True, []]
+OUT_OF_RANGE_DURATIONS: list[Any] = [0, "0s", -5, "-1h", "2y"]
+INVALID_ORIGINS = [
     "",
     "matrix.example.org",
     "//matrix.example.org",
@@ -197,38 +199,38 @@ NO_ORIGINS = [
     "https://[::1",
     "https://matrix example.org",
 ]
-NO_RATES: list[Any] = [0, -1, "5", None, True, float("nan"), float("inf")]
+INVALID_RATES: list[Any] = [0, -1, "5", None, True, float("nan"), float("inf")]
 
-COMPLAINTS: list[tuple[dict[Any, Any], str]] = [
+ERRORS: list[tuple[dict[Any, Any], str]] = [
     ({"lifetme": "1h"}, "unknown key 'lifetme'; the keys are: base_url, batch_limit, bind_ip, bucket, bundle_bytes,"),
     ({1: 2}, "unknown key '1'"),
     *(({key: value}, words) for key, (words, values) in WRONG.items() for value in values),
-    *(({"base_url": value}, "'base_url' must be an address without a path") for value in NO_ORIGINS),
-    *(({"rc_links": {"per_second": value}}, "'rc_links.per_second' must be a number") for value in NO_RATES),
-    *(({"rc_links": {"burst_count": value}}, "'rc_links.burst_count' must be a number") for value in NO_RATES),
+    *(({"base_url": value}, "'base_url' must be an address without a path") for value in INVALID_ORIGINS),
+    *(({"rc_links": {"per_second": value}}, "'rc_links.per_second' must be a number") for value in INVALID_RATES),
+    *(({"rc_links": {"burst_count": value}}, "'rc_links.burst_count' must be a number") for value in INVALID_RATES),
     ({"rc_links": {"burst_count": 0.5}}, "'rc_links.burst_count' must be at least 1"),
     ({"bundle_part_bytes": "9M"}, "'bundle_part_bytes' must not be more than 'bundle_bytes'"),
 ]
 for _key in ("bundle_part_bytes", "bundle_bytes"):
-    COMPLAINTS += [
+    ERRORS += [
         ({_key: value}, f"'{_key}' must be a size such as '512K'") for value in ("much", "", None, 1.5, True, [])
     ]
-    COMPLAINTS += [({_key: value}, f"'{_key}' must be more than nothing") for value in (0, -5, "65M")]
+    ERRORS += [({_key: value}, f"'{_key}' must be more than nothing") for value in (0, -5, "65M")]
 for _key in ("lifetime", "bucket", "signed_query_window"):
-    COMPLAINTS += [({_key: value}, f"'{_key}' must be a duration such as '10m', '1h'") for value in NO_DURATIONS]
-    COMPLAINTS += [({_key: value}, f"'{_key}' must be longer than nothing") for value in BAD_DURATIONS]
+    ERRORS += [({_key: value}, f"'{_key}' must be a duration such as '10m', '1h'") for value in INVALID_DURATIONS]
+    ERRORS += [({_key: value}, f"'{_key}' must be longer than nothing") for value in OUT_OF_RANGE_DURATIONS]
 
 
-@pytest.mark.parametrize(("config", "words"), COMPLAINTS)
-def test_wrong_value(config: dict[Any, Any], words: str) -> None:
-    told = complaint({"secrets": SECRETS, **config})
-    assert told.startswith("media_links: ")
-    assert words in told
+@pytest.mark.parametrize(("config", "expected"), ERRORS)
+def test_invalid_value(config: dict[Any, Any], expected: str) -> None:
+    message = error_message({"secrets": SECRETS, **config})
+    assert message.startswith("media_links: ")
+    assert expected in message
 
 
 @pytest.mark.parametrize("config", ["a string", ["secrets"], 5])
-def test_no_mapping(config: Any) -> None:
-    assert "'config' must be a mapping of keys to values" in complaint(config)
+def test_config_that_is_no_mapping(config: Any) -> None:
+    assert "'config' must be a mapping of keys to values" in error_message(config)
 
 
 @pytest.mark.parametrize(

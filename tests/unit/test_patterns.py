@@ -1,4 +1,4 @@
-"""Regular expressions that meet a request take time in proportion to its length: they run on the reactor's thread."""
+"""Regular expressions that match requests have linear complexity, because they run on the reactor's thread."""
 
 import importlib
 import pkgutil
@@ -16,12 +16,12 @@ import media_links
 import media_protocol
 from media_links.request_parsing import MEDIA_PATH, path_pattern
 
-# The longest line of a head that Twisted takes; a longer one it refuses.
-LONGEST = 16_384
+# Twisted refuses requests with a longer header line.
+MAX_LINE_LENGTH = 16_384
 # Beyond it, too: on a fast processor a quadratic pattern takes less than a tenth of a second for the longest line, and
 # more than a second for four times as much. A linear one takes a few milliseconds.
-LENGTHS = (256, 1024, 4096, LONGEST, 4 * LONGEST)
-MOST_S = 0.1
+LENGTHS = (256, 1024, 4096, MAX_LINE_LENGTH, 4 * MAX_LINE_LENGTH)
+MAX_S = 0.1
 ALPHABET = string.printable + "\x80\xff"
 
 
@@ -34,7 +34,7 @@ def modules() -> Iterator[tuple[ModuleType, str]]:
 
 
 def module_patterns() -> dict[str, tuple[re.Pattern[str], set[str]]]:
-    """Every compiled pattern of the module, with the methods that its source calls on it."""
+    """Every compiled pattern of both packages, with the methods that are called on it."""
     found: dict[str, tuple[re.Pattern[str], set[str]]] = {}
     for module, source in modules():
         for name, value in vars(module).items():
@@ -48,35 +48,35 @@ def module_patterns() -> dict[str, tuple[re.Pattern[str], set[str]]]:
 PATTERNS = module_patterns()
 
 
-def members(tokens: object) -> str:
-    """Characters that a part of a pattern takes, by what `re` itself makes of that part."""
+def matching_characters(tokens: object) -> str:
+    """Returns the characters that a part of a pattern matches, as compiled by `re` itself."""
     one = re._compiler.compile(tokens)  # type: ignore[attr-defined]
     return "".join(character for character in ALPHABET if one.fullmatch(character))
 
 
-def pieces(tokens: object) -> Iterator[tuple[str, bool]]:
-    """For each part of a pattern in turn one character that it takes, and whether it takes any number of them."""
+def pattern_parts(tokens: object) -> Iterator[tuple[str, bool]]:
+    """Yields, for each part of a pattern, one character that it matches and whether it may match several of them."""
     parser = re._parser  # type: ignore[attr-defined]
     for operator, argument in tokens:  # type: ignore[attr-defined]
         if operator is re._constants.BRANCH:  # type: ignore[attr-defined]
-            yield from pieces(argument[1][0])
+            yield from pattern_parts(argument[1][0])
         elif operator is re._constants.SUBPATTERN:  # type: ignore[attr-defined]
-            yield from pieces(argument[-1])
+            yield from pattern_parts(argument[-1])
         elif str(operator).endswith("REPEAT"):
             least, most, inner = argument
             repeated = most is re._constants.MAXREPEAT  # type: ignore[attr-defined]
-            for character, nested in pieces(inner):
+            for character, nested in pattern_parts(inner):
                 yield character, repeated or nested or most > max(least, 1)
         elif operator is not re._constants.AT:  # type: ignore[attr-defined]
             alone = parser.SubPattern(tokens.state, [(operator, argument)])  # type: ignore[attr-defined]
-            # A blank where the part takes one, so that neighbours take the same and can divide a run between them.
-            taken = members(alone)
-            yield (" " if " " in taken else taken[0] if taken else "a"), False
+            # A space where the part matches one, so that adjacent parts match the same run and can divide it.
+            characters = matching_characters(alone)
+            yield (" " if " " in characters else characters[0] if characters else "a"), False
 
 
 def attacks(pattern: re.Pattern[str], length: int) -> Iterator[str]:
-    """Strings that fit a pattern up to their end, with its repeated parts as long as may be: each, two, and all."""
-    parts = list(pieces(re._parser.parse(pattern.pattern, pattern.flags)))  # type: ignore[attr-defined]
+    """Yields strings that match a pattern up to their end, with one, two or all repeated parts as long as possible."""
+    parts = list(pattern_parts(re._parser.parse(pattern.pattern, pattern.flags)))  # type: ignore[attr-defined]
     repeated = [number for number, (_, is_repeated) in enumerate(parts) if is_repeated]
     pairs = [(one, other) for one in repeated for other in repeated if one < other]
     for chosen in chain([()], [(number,) for number in repeated], pairs, [tuple(repeated)]):
@@ -91,15 +91,15 @@ def attacks(pattern: re.Pattern[str], length: int) -> Iterator[str]:
 @pytest.mark.parametrize("name", PATTERNS)
 def test_pattern_is_linear(name: str) -> None:
     pattern, methods = PATTERNS[name]
-    assert methods, "it is used by no method that is known here"
-    for length in LENGTHS:  # a cubic pattern is found at the first of them
+    assert methods, "no method is called on it"
+    for length in LENGTHS:  # a cubic pattern exceeds the limit at the first of them
         for attack in attacks(pattern, length):
             for method in methods:
                 arguments = ("", attack) if method == "sub" else (attack,)
                 start = time.process_time()
                 getattr(pattern, method)(*arguments)
                 taken = time.process_time() - start
-                assert taken < MOST_S, f"{method} of {length} characters such as {attack[:40]!r}"
+                assert taken < MAX_S, f"{method} of {length} characters such as {attack[:40]!r}"
 
 
 @pytest.mark.parametrize(
@@ -110,15 +110,15 @@ def test_pattern_is_linear(name: str) -> None:
         r"(?:a|b)*c?[ab]*d",
     ],
 )
-def test_slow_pattern_is_found(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_pattern_is_detected(pattern: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(PATTERNS, "slow", (re.compile(pattern), {"fullmatch"}))
     with pytest.raises(AssertionError, match="fullmatch of"):
         test_pattern_is_linear("slow")
 
 
 def test_every_pattern_is_known() -> None:
-    """A pattern that is made inside of a function is none that the test above sees."""
-    # Of a servlet's path, tested above, and of the configuration, which no request meets.
+    """The test above does not see patterns that are compiled inside of functions."""
+    # Servlets' paths, which are tested above, and the configuration, which is not matched with requests.
     known = {"media_links.request_parsing": ["compile"], "media_links.config": ["fullmatch"]}
     for module, source in modules():
         inside = re.findall(r"^ +.*?\bre\.(\w+)\(", source, re.MULTILINE)
