@@ -123,13 +123,13 @@ def _launch(
         if mode.off_the_record:  # what Playwright calls a context is, in Chromium, an incognito window's profile
             return playwright.chromium.launch(args=arguments, **own).new_context()
         return playwright.chromium.launch_persistent_context(profile, args=arguments, downloads_path=downloads, **own)
-    media_set: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
+    debian_build: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
     return playwright.firefox.launch_persistent_context(
         profile,
         firefox_user_prefs=mode.preferences,
         downloads_path=downloads,
         ignore_https_errors=bool(trusted_spki),
-        **media_set,
+        **debian_build,
     )
 
 

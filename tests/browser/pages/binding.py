@@ -9,6 +9,7 @@ seconds after which a silent server is given up; ``min_rate``, the bytes a secon
 import json
 
 from authmedia import browser
+from authmedia.browser import timeouts
 from authmedia.elements.binder import bind
 from authmedia.loader import forget_account, open_loader
 from authmedia.matrix.encrypted_file import Keyring
@@ -42,8 +43,8 @@ class BindingPage(Page):
         for file in json.loads(demo.get("files") or "[]"):
             keyring.add(file)  # the first one's handle is "1"
         if browser.query_parameter("patience"):
-            browser._PATIENCE_S = float(browser.query_parameter("patience"))
-            browser._SLOWEST_BYTES_PER_S = float(browser.query_parameter("min_rate") or 50_000)
+            timeouts.RESPONSE_TIMEOUT_S = float(browser.query_parameter("patience"))
+            timeouts.MIN_BYTES_PER_S = float(browser.query_parameter("min_rate") or 50_000)
         near = browser.query_parameter("near")
         for homeserver in self.homeservers:
             loader = open_loader(browser.query_parameter("strategy"), homeserver)
@@ -76,7 +77,7 @@ class BindingPage(Page):
         for counter, binder in zip(counters, self.binders):
             counter["bound"] = len(binder.bindings)
         self.report.set_field("counters", counters)
-        self.report.set_field("urls", browser.OBJECT_URLS.made - browser.OBJECT_URLS.revoked)
+        self.report.set_field("urls", browser.OBJECT_URLS.created - browser.OBJECT_URLS.revoked)
 
     async def count(self):
         """Writes the counters at a test's request."""
