@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from development import archive_room
+from development import long_room
 from development.private_files import make_private_folder
 from development.seed import Demo, SeedError, seed
 from development.synapse import HomeserverError, Synapse
@@ -64,14 +64,12 @@ class Demonstration:
         self.site.start()
         return self.site.url
 
-    def fill_archive(
-        self, events: int = archive_room.EVENTS, pictures: int = archive_room.PICTURES
-    ) -> archive_room.ArchiveRoom:
+    def fill_archive(self, events: int = long_room.EVENTS, pictures: int = long_room.PICTURES) -> long_room.ArchiveRoom:
         """Creates the long room, or what is missing of it; the first time takes a minute.
 
         :raises SeedError: with a message that says what to do; the demonstration works without that room.
         """
-        return archive_room.fill(self.synapse.base_url, self._state / "seed", events=events, pictures=pictures)
+        return long_room.fill(self.synapse.base_url, self._state / "seed", events=events, pictures=pictures)
 
     def stop(self) -> None:
         """Stops site and homeserver, also after a failed start."""

@@ -18,7 +18,7 @@ from typing import Any
 import brotli
 import jinja2
 
-from web.archive import bytecode, installed_files, modules_of, pack, sources
+from web.python_archive import bytecode, installed_files, modules_of, pack, sources
 
 WEB = Path(__file__).parent
 PYAPP = WEB.parent / "pyapp"

@@ -18,8 +18,8 @@ from development.blurhash_encoding import BLURHASH, blurhash_of
 from development.conversation import ALIAS, CONVERSATION, DEMO, ORGANISER, PEOPLE, ROOM_NAME, ROOM_TOPIC, Line
 from development.matrix import Matrix, MatrixError, SeedError, segment
 from development.private_files import make_private_folder
-from development.record import Record, passwords
 from development.sample_media.catalogue import DRAWING_THREADS, POSTER, ROOM_AVATAR, Sample, avatar_of, prepare, samples
+from development.seed_record import Record, passwords
 from development.synapse import HomeserverError
 
 __all__ = ["Demo", "SeedError", "media_of", "seed"]

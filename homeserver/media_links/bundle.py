@@ -21,7 +21,7 @@ from media_protocol.bundle_format import BUNDLE_FULL, CONTENT_TYPE, part_head
 from media_protocol.signing import Media
 
 from .body_producer import BodyProducer, FileSender
-from .concurrency import ConcurrencyLimit
+from .concurrency_limit import ConcurrencyLimit
 from .config import MediaLinksConfig
 from .media_opener import MediaOpener, OpenMedia
 from .request_parsing import Authenticator, parse_batch, path_pattern

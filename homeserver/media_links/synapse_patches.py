@@ -18,7 +18,7 @@ from synapse.http.site import SynapseRequest
 from synapse.rest.client import media
 from synapse.server import HomeServer
 
-from media_protocol.redaction import redact
+from media_protocol.log_redaction import redact
 from media_protocol.signing import PREFIX
 
 from .config import MediaLinksConfig

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 class Traffic:
     """Counts what a media cost so far, as far as the page can tell.
 
-    ``preflights`` are counted by the Fetch standard's rules (see `matrix.preflights`), since no page is shown them;
+    ``preflights`` are counted by the Fetch standard's rules (`matrix.preflight_counter`), since no page is shown them;
     ``bytes`` is the size of the bodies that came over the network.
 
     :param is_urgent: returns whether the media's place is visible, for transports that order their requests.

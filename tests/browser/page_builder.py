@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from web.archive import pack, sources
+from web.python_archive import pack, sources
 from web.site import PYAPP
 
 _PAGES = Path(__file__).parent / "pages"

@@ -4,7 +4,7 @@ import hashlib
 
 import pytest
 
-from development.archive_room import EVENTS, PICTURES, ArchiveRoom, picture
+from development.long_room import EVENTS, PICTURES, ArchiveRoom, picture
 from tests.browser.engines import Mode
 from tests.browser.site_tab import SiteTab
 from tests.browser.tracing import longest_task_ms

@@ -1,4 +1,4 @@
-"""Fuzzes each target for a few seconds; see `target.py` for longer runs."""
+"""Fuzzes each target for a few seconds; see `fuzz_targets.py` for longer runs."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def logs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     options = [f"-max_total_time={SECONDS}", "-seed=1"]
     paths = os.pathsep.join([".", "pyapp", "homeserver"])
     subprocess.run(
-        [sys.executable, "-m", "tests.fuzz.target", "--in-turn", ",".join(selected), str(folder), *options],
+        [sys.executable, "-m", "tests.fuzz.fuzz_targets", "--in-turn", ",".join(selected), str(folder), *options],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": paths},
         check=False,
@@ -46,6 +46,6 @@ def test_fuzz_target_survives(name: str, logs: Path) -> None:
 
 
 def test_every_fuzz_target_is_listed() -> None:
-    source = Path(__file__).with_name("target.py").read_text(encoding="utf-8")
+    source = Path(__file__).with_name("fuzz_targets.py").read_text(encoding="utf-8")
     assert [name for name in OFTEN + SELDOM if f"def {name}(" not in source] == []
     assert source.count("(data: bytes) -> None:") == len(OFTEN + SELDOM)

@@ -7,7 +7,7 @@ import pytest
 from authmedia import errors
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
-from authmedia.matrix.preflights import PreflightCounter
+from authmedia.matrix.preflight_counter import PreflightCounter
 from authmedia.matrix.urls import percent_encode
 from authmedia.media import MediaRequest
 from authmedia.traffic import Traffic

@@ -16,7 +16,7 @@ from authmedia.browser.dom import (
     document_element,
 )
 from authmedia.browser.fetch_api import TRANSFER_ERRORS, Response, blob_response, evict_from_http_cache, fetch
-from authmedia.browser.frames import Frame
+from authmedia.browser.iframes import Frame
 from authmedia.browser.interop import BrowserError
 from authmedia.browser.locks import Lock
 from authmedia.browser.observers import ElementHandler, ElementObserver, LongTasks

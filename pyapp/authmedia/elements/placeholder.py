@@ -1,7 +1,7 @@
 """The placeholder of an element while it loads: reserved space, its blurhash, and the progress of a large body."""
 
 from authmedia import browser
-from authmedia.elements.blurhash import Blurhash
+from authmedia.elements.blurhash_decoding import Blurhash
 
 
 class Placeholder:

@@ -7,7 +7,7 @@ from authmedia import browser
 from authmedia.errors import LinksUnsupported, MediaNotFound
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.http import read_json_object, read_text, request_url
-from authmedia.matrix.preflights import PreflightCounter
+from authmedia.matrix.preflight_counter import PreflightCounter
 from authmedia.matrix.urls import BaseUrl
 from authmedia.support.netstrings import netstrings
 from authmedia.support.untrusted import parse_json

@@ -7,9 +7,9 @@ from tests.unit import support  # noqa: F401  isort: skip  (puts the fake browse
 from tests.browser import test_hostile as hostile
 from tests.homeserver import test_minting as minting
 from tests.homeserver import test_openapi as openapi
-from tests.homeserver import test_refusals as refusals
+from tests.homeserver import test_refused_links as refusals
 from tests.unit import test_encrypted as encrypted
-from tests.unit import test_forging as forging
+from tests.unit import test_link_forgery as forging
 from tests.unit import test_media as media
 
 PART = "inputs"

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from authmedia.elements.blurhash import Blurhash
+from authmedia.elements.blurhash_decoding import Blurhash
 
 
 def drawn(text: str) -> Image.Image:

@@ -17,8 +17,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 from development.blurhash_encoding import BLURHASH, blurhash_of
 from development.conversation import CONVERSATION, ORGANISER, PEOPLE
 from development.matrix import Matrix, segment
-from development.record import Record
 from development.sample_media.drawing import blend_colours, gradient
+from development.seed_record import Record
 
 ALIAS = "archive"
 ROOM_NAME = "The ridge walk's archive"

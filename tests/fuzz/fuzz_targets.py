@@ -1,6 +1,6 @@
 """Fuzz targets: the parsers of untrusted input, for coverage-guided fuzzing with atheris.
 
-    PYTHONPATH=.:pyapp:homeserver .venv/bin/python -m tests.fuzz.target link -max_total_time=600
+    PYTHONPATH=.:pyapp:homeserver .venv/bin/python -m tests.fuzz.fuzz_targets link -max_total_time=600
 
 The options after the name are libFuzzer's: https://llvm.org/docs/LibFuzzer.html#options
 """
@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["authmedia", "media_links", "media_prot
     from tests.unit import support
 
     from authmedia import errors  # isort: skip
-    from authmedia.elements.blurhash import Blurhash  # isort: skip
+    from authmedia.elements.blurhash_decoding import Blurhash  # isort: skip
     from authmedia.transport.bundle_client import BundleClient  # isort: skip
     from authmedia.matrix.encrypted_file import EncryptedFile  # isort: skip
     from authmedia.transport.completeness import is_complete  # isort: skip

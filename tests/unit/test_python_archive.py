@@ -11,8 +11,8 @@ import pytest
 
 import authmedia
 import tests.unit.support  # noqa: F401  (puts the fake browser in place)
-from web import archive
-from web.archive import bytecode, modules_of, pack, sources
+from web import python_archive
+from web.python_archive import bytecode, modules_of, pack, sources
 from web.site import PYAPP
 
 MODULE = "authmedia/media.py"
@@ -53,7 +53,7 @@ def test_a_module_that_micropython_cannot_compile_is_named(tmp_path: Path) -> No
 
 
 def test_without_a_compiler_there_are_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archive.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(python_archive.importlib.util, "find_spec", lambda name: None)
     assert bytecode(FILES) == sources(FILES)
 
 

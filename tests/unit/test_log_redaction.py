@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from media_protocol.redaction import redact
+from media_protocol.log_redaction import redact
 from media_protocol.signing import PREFIX
 
 SECRETS = ("SESSIONHANDLE", "SIGNATURE", "TOKENID", "HASH")
