@@ -9,9 +9,9 @@ from contextlib import ExitStack, closing
 
 import pytest
 from PIL import Image
-from tests.evidence.load.process import memory_bytes
 
 from development.synapse import Synapse
+from tests.evidence.load.process_stats import memory_bytes
 from tests.homeserver import cookies, signed_queries
 from tests.homeserver.conftest import QUICK, running
 from tests.homeserver.support import PREFIX, Account, Answer, Mxc, noise, on_linux, picture, send, wait_for
