@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""The project's command line: sets up what is missing, then serves, builds, tests or compares.
+"""The project's command line: sets up what is missing, then serves, builds, documents, tests or compares.
 
     python3 build.py serve [--port N] [--homeserver-port N] [--no-open]
     python3 build.py build [--out DIR]
+    python3 build.py docs [--out DIR]
     python3 build.py test [pytest arguments]
     python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N] [--resume]
     python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
@@ -61,10 +62,22 @@ def serve(options: argparse.Namespace) -> int:
 def build(options: argparse.Namespace) -> int:
     """Builds the static site."""
     from web.build_command import run
+    from web.documentation import DocumentationError
 
     try:
         return run(options.out)
-    except FileExistsError as error:
+    except (DocumentationError, FileExistsError) as error:
+        raise CommandError(str(error)) from error
+
+
+def docs(options: argparse.Namespace) -> int:
+    """Builds the documentation."""
+    from web.documentation import DocumentationError
+    from web.documentation_command import run
+
+    try:
+        return run(options.out)
+    except (DocumentationError, FileExistsError) as error:
         raise CommandError(str(error)) from error
 
 
@@ -93,6 +106,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_serve(commands.add_parser("serve", help="start a homeserver with a sample room and serve the pages"))
     _add_build(commands.add_parser("build", help="build the static site"))
+    _add_docs(commands.add_parser("docs", help="build the documentation"))
     test_help = "run all tests, or those that pytest's arguments choose"
     commands.add_parser("test", help=test_help, add_help=False).set_defaults(command=test)
     _add_compare(commands.add_parser("compare", help="run every strategy in every browser and mode found"))
@@ -115,6 +129,11 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=build)
 
 
+def _add_docs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, default=ROOT / "dist" / "docs", help="where to (default: dist/docs)")
+    parser.set_defaults(command=docs)
+
+
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "comparison", help="where to (default: comparison)")
     parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
@@ -125,7 +144,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--load", action="store_true", help="have 200 clients ask the module for five minutes")
     parser.add_argument("--faults", action="store_true", help="have a thousand loads go wrong in each way")
     parser.add_argument("--rows", action="append", default=[], help="with --bench or --faults: only these rows")
-    parser.add_argument("--take", type=Path, help="put the figures that runs left there into the READMEs")
+    parser.add_argument("--take", type=Path, help="put the figures that runs left there into README and docs")
     parser.set_defaults(command=compare)
 
 

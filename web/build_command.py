@@ -10,6 +10,7 @@ from web.site import build
 def run(out: Path) -> int:
     """Builds the site into a folder; returns the exit status.
 
+    :raises DocumentationError: if the documentation has an error.
     :raises FileExistsError: if the folder holds something other than an earlier build.
     """
     console = Console()

@@ -4,31 +4,22 @@ All URLs are relative, and every asset's name contains the hash of its content, 
 under any path with immutable caching.
 """
 
-import gzip
 import hashlib
 import re
 import shutil
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import brotli
 import jinja2
 
+from web import documentation, output_folder
 from web.python_archive import bytecode, installed_files, modules_of, pack, sources
 
 WEB = Path(__file__).parent
 PYAPP = WEB.parent / "pyapp"
 NODE_MODULES = WEB / "node_modules"
-
-# Lists the files that a build has written.
-_FILE_LIST = "authmedia-build.txt"
-_COMPRESSIBLE = {".html", ".css", ".js", ".mjs", ".json", ".svg", ".wasm"}
-# Quality 11 takes half a minute for Pyodide's 10 MB; 6 is quick and a few per cent larger.
-_BROTLI_QUALITY, _BROTLI_QUALITY_LARGE, _LARGE = 11, 6, 1_000_000
 
 Progress = Callable[[str], None]
 
@@ -122,9 +113,11 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
 
     :param progress: called with a short description of each step.
     :raises FileExistsError: if the folder holds something else.
+    :raises DocumentationError: if the documentation has an error.
     """
-    _clear(out)
-    others = _files_in(out)
+    progress("documentation")
+    documentation.generate()  # before anything is removed, since it may fail
+    others = output_folder.clear(out)
     assets = out / "assets"
     assets.mkdir(parents=True, exist_ok=True)
     progress("interpreters")
@@ -142,9 +135,9 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     _render_pages(out, assets, runtime, static, core)
     # `build.py serve` answers this URL with the demonstration's account; on other hosts users sign in by the form.
     (out / "demo.json").write_text("{}\n", encoding="utf-8")
+    documentation.build(out / "docs")
     progress("compressed twins")
-    _compress_all(out)
-    _write_file_list(out, others)
+    output_folder.finish(out, others)
 
 
 def _render_pages(out: Path, assets: Path, runtime: dict[str, Any], static: dict[str, str], core: str) -> None:
@@ -169,36 +162,6 @@ def _render_pages(out: Path, assets: Path, runtime: dict[str, Any], static: dict
             page=page, pages=PAGES, static=static, scripts=scripts, boot=boot
         )
         (out / f"{page.name}.html").write_text(html, encoding="utf-8")
-
-
-def _clear(out: Path) -> None:
-    """Removes the files of an earlier build from a folder, and no others.
-
-    :raises FileExistsError: if the folder is not empty and holds no earlier build.
-    """
-    if not out.exists():
-        return
-    built = out / _FILE_LIST
-    if not out.is_dir() or (any(out.iterdir()) and not built.exists()):
-        raise FileExistsError(f"{out} is there, and is no earlier build; name a folder that is empty or new")
-    names = built.read_text(encoding="utf-8").splitlines() if built.exists() else []
-    for path in [out / name for name in names if out in (out / name).parents and ".." not in Path(name).parts]:
-        path.unlink(missing_ok=True)
-        with suppress(OSError):  # the folder holds other files
-            path.parent.rmdir()
-
-
-def _write_file_list(out: Path, others: set[Path]) -> None:
-    """Writes the list of files that the next build removes: those that this build has written.
-
-    :param others: files that were there before.
-    """
-    made = sorted(path.relative_to(out).as_posix() for path in _files_in(out) - others)
-    (out / _FILE_LIST).write_text("".join(f"{name}\n" for name in [*made, _FILE_LIST]), encoding="utf-8")
-
-
-def _files_in(folder: Path) -> set[Path]:
-    return {path for path in folder.rglob("*") if path.is_file()}
 
 
 def _copy_pyscript(assets: Path) -> str:
@@ -259,32 +222,3 @@ def _only(folder: Path, pattern: str) -> str:
 
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
-
-
-def _compress_all(out: Path) -> None:
-    files = [path for path in out.rglob("*") if path.suffix in _COMPRESSIBLE]
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(_compress, files))
-
-
-def _compress(path: Path) -> None:
-    """Writes ``.gz`` and ``.br`` twins of a file, from the cache if its content was compressed before."""
-    content = path.read_bytes()
-    cache = WEB / ".cache"
-    cache.mkdir(exist_ok=True)
-    for suffix, compress in ((".gz", _gzip), (".br", _brotli)):
-        kept = cache / (hashlib.sha256(content).hexdigest() + suffix)
-        if not kept.exists():
-            unfinished = kept.with_suffix(f"{suffix}.{path.stat().st_ino}")
-            unfinished.write_bytes(compress(content))
-            unfinished.replace(kept)
-        path.with_name(path.name + suffix).write_bytes(kept.read_bytes())
-
-
-def _gzip(content: bytes) -> bytes:
-    return gzip.compress(content, 9, mtime=0)
-
-
-def _brotli(content: bytes) -> bytes:
-    quality = _BROTLI_QUALITY if len(content) < _LARGE else _BROTLI_QUALITY_LARGE
-    return bytes(brotli.compress(content, quality=quality))

@@ -1,10 +1,10 @@
-"""The command ``python3 build.py compare --take DIR``: copies the figures of runs into the project and the READMEs."""
+"""The command ``python3 build.py compare --take DIR``: copies the figures of runs into the project and its docs."""
 
 import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.evidence import readme
+from tests.evidence import documents
 from tests.evidence.bench import command as bench_command
 from tests.evidence.bench import report as bench
 from tests.evidence.compare import report as comparison
@@ -31,17 +31,19 @@ def take(folder: Path) -> list[str]:
         if (folder / name).exists():
             _take(folder / name, latest)
             taken.append(name)
-    write_readmes()
+    write_tables()
     return taken
 
 
-def write_readmes() -> None:
+def write_tables() -> None:
     """Writes all tables from the latest figures."""
-    comparison.write_readme(Results.read(comparison.LATEST))
-    bench.write_readme(readme.read_figures(bench.LATEST))
-    readme.write_between(faults.PART, faults.table(readme.read_figures(faults.LATEST)))
-    readme.write_between(load.PART, load.table(readme.read_figures(load.LATEST)))
-    readme.write_between(inputs.PART, inputs.table())
+    comparison.write_tables(Results.read(comparison.LATEST))
+    bench.write_tables(documents.read_figures(bench.LATEST))
+    faults_table = faults.table(documents.read_figures(faults.LATEST))
+    documents.write_between(faults.PART, faults_table, documents.RELIABILITY)
+    load_table = load.table(documents.read_figures(load.LATEST))
+    documents.write_between(load.PART, load_table, documents.RELIABILITY)
+    documents.write_between(inputs.PART, inputs.table(), documents.RELIABILITY)
 
 
 def merged(latest: dict[str, Any], new: dict[str, Any], key: tuple[str, ...]) -> dict[str, Any]:
@@ -54,5 +56,5 @@ def _take(file: Path, latest: Path) -> None:
     if latest not in _KEYS:
         shutil.copyfile(file, latest)
         return
-    new = merged(readme.read_figures(latest), readme.read_figures(file), _KEYS[latest])
-    readme.write_figures(latest, new)
+    new = merged(documents.read_figures(latest), documents.read_figures(file), _KEYS[latest])
+    documents.write_figures(latest, new)

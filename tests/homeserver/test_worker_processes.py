@@ -230,7 +230,7 @@ def operations() -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize(("method", "path"), sorted(operations()))
-def test_each_path_is_answered_by_the_processes_that_the_readme_names(
+def test_each_path_is_answered_by_the_processes_that_the_guide_names(
     deployment: Deployment, admin: Account, still: Mxc, method: str, path: str
 ) -> None:
     asked_path = PREFIX + path.format(serverName=still.server_name, mediaId=still.media_id)

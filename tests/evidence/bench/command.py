@@ -13,7 +13,7 @@ from tests.evidence.bench import large_video, report, scaling, server_cost, star
 from tests.evidence.bench.benchmark import Benchmark, Row, as_json, limit, overhead, worker
 from tests.evidence.bench.environment import benchmark_environment
 from tests.evidence.compare.runner import about
-from tests.evidence.readme import write_figures
+from tests.evidence.documents import write_figures
 
 MEDIA = 5000
 FIGURES = "bench.json"

@@ -1,6 +1,6 @@
 """Cost model: extrapolates the measured cost of single requests to homeservers with many users.
 
-``homeserver/README.md`` documents the formula.
+``docs/administrators.md`` documents the formulas.
 """
 
 from dataclasses import dataclass

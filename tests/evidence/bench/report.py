@@ -1,4 +1,4 @@
-"""The format of ``bench.json``, and the README's tables made from it.
+"""The format of ``bench.json``, and the tables of the documentation made from it.
 
 ``about``: ``machine``, ``versions``, ``date``, ``runs``, ``costs`` (CPU milliseconds of the homeserver per request of
 each kind). ``rows``: a list of ``{what, against, goal, ratios, unit, engine, pairs, note}``: the measurement and its
@@ -10,16 +10,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.evidence import readme
+from tests.evidence import documents
 from tests.evidence.bench import cost_model
 
 LATEST = Path(__file__).with_name("latest.json")
 PART = "bench"
-COST_MODEL_PART = "paper"
+COST_MODEL_PART = "cost-model"
 
 
 def table(benchmark: dict[str, Any]) -> str:
-    """Returns the README's table: goals and ratios, a column per browser, missed goals marked."""
+    """Returns the table of the documentation: goals and ratios, a column per browser, missed goals marked."""
     engines = list(dict.fromkeys(row["engine"] for row in benchmark["rows"]))
     lines = [f"| what | against | goal | {' | '.join(engines)} |", "|---" * (3 + len(engines)) + "|"]
     rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
@@ -39,10 +39,11 @@ def verdict(row: dict[str, Any]) -> str:
     return "reached" if median(row["ratios"]) <= row["goal"] else "**missed**"
 
 
-def write_readme(benchmark: dict[str, Any]) -> None:
-    """Writes the tables into the two READMEs."""
-    readme.write_between(PART, table(benchmark))
-    readme.write_between(COST_MODEL_PART, cost_model.table(benchmark["about"]["costs"]), readme.OF_THE_HOMESERVER)
+def write_tables(benchmark: dict[str, Any]) -> None:
+    """Writes the tables into the documentation."""
+    documents.write_between(PART, table(benchmark), documents.PERFORMANCE)
+    costs = benchmark["about"]["costs"]
+    documents.write_between(COST_MODEL_PART, cost_model.table(costs), documents.ADMINISTRATORS)
 
 
 def _cell(row: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Playwright
 
 from tests.browser.engines import CHROMIUM, launch_browser
-from tests.evidence import readme
+from tests.evidence import documents
 from tests.evidence.bench import mp4_padding, report
 from tests.evidence.bench.benchmark import Benchmark, Row, as_json
 from tests.evidence.bench.environment import BenchmarkEnvironment, benchmark_environment
@@ -92,10 +92,10 @@ def test_figures_round_trip_and_table(tmp_path: Path) -> None:
     row = Row("a", "b", 0.5, "ms", "chromium", [(1.0, 4.0), (3.0, 4.0), (1.0, 2.0)])
     missed = Row("c", "d", 0.4, "ms", "chromium", [(1.0, 2.0)])
     elsewhere = Row("a", "b", 0.5, "ms", "firefox", [(3.0, 4.0)])
-    readme.write_figures(
+    documents.write_figures(
         tmp_path / "bench.json", {"about": ABOUT, "rows": [as_json(row), as_json(missed), as_json(elsewhere)]}
     )
-    found = readme.read_figures(tmp_path / "bench.json")
+    found = documents.read_figures(tmp_path / "bench.json")
     assert found == json.loads((tmp_path / "bench.json").read_text())
     assert found["rows"][0]["ratios"] == [0.25, 0.75, 0.5]
     assert report.table(found).splitlines() == [

@@ -1,12 +1,13 @@
-"""Renders the results of a comparison: a self-contained page, and the README's table."""
+"""Renders the results of a comparison: a self-contained page, and the tables of README and documentation."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import jinja2
 
-from tests.evidence import readme
+from tests.evidence import documents
 from tests.evidence.compare.results import FAILS, NOT_RUN, PLACES, STRATEGIES, WORKS, Cell, Measure, Results, verdict
 
 HERE = Path(__file__).parent
@@ -25,6 +26,12 @@ _PLOTS = (
     ("requests", "Requests and preflights", "{:.0f}"),
     ("again", "Fetched after a reload", "{:.1f} MB"),
 )
+_ENGINES = {"chromium": "Chromium", "firefox": "Firefox", "webkit": "WebKit"}
+_MODES = {
+    "off-the-record": "private",
+    "ephemeral": "private",
+    "private-no-service-worker": "private, no service worker",
+}
 _SIGNS = {WORKS: "✓", FAILS: "✗", NOT_RUN: "-"}
 
 
@@ -74,23 +81,44 @@ def summary_sentences(results: Results) -> list[str]:
     return sentences
 
 
-def readme_table(results: Results) -> str:
-    """Returns the README's table: verdicts by mode with a cross-site homeserver, and costs of a visit."""
+def table(results: Results, visits: Sequence[str] = VISITS) -> str:
+    """Returns the table of the documentation: verdicts by engine and mode with a cross-site homeserver, and costs.
+
+    :param visits: those of `VISITS` that have a column.
+    """
     shown = modes(results)
     lines = [
-        f"| {' | '.join(['', *shown, 'first visit', 'after a reload'])} |",
-        f"|{'---|' * (len(shown) + 3)}",
+        f"| {' | '.join(['', *map(_heading, shown), *visits])} |",
+        f"|{'---|' * (len(shown) + 1 + len(visits))}",
     ]
     for strategy in STRATEGIES:
         verdicts = [_shown(results, mode, TYPICAL_PLACE, strategy)[0] for mode in shown]
-        costs = [_typical(results, strategy, when) or "-" for when in VISITS]
+        costs = [_compact(_typical(results, strategy, when)) or "-" for when in visits]
         lines.append(f"| `{strategy}` | {' | '.join([*verdicts, *costs])} |")
     return "\n".join(lines) + "\n"
 
 
-def write_readme(results: Results) -> None:
-    """Writes the table into the README."""
-    readme.write_between(PART, readme_table(results))
+def readme_table(results: Results) -> str:
+    """Returns the README's table, which has one column of cost."""
+    return table(results, VISITS[:1])
+
+
+def write_tables(results: Results) -> None:
+    """Writes the tables into README and documentation."""
+    documents.write_between(PART, readme_table(results), documents.README)
+    documents.write_between(PART, table(results), documents.COMPARISON)
+
+
+def _compact(cost: str) -> str:
+    """Returns a cost for a narrow column whose heading names the units; its parts do not wrap."""
+    counts, _, size = cost.replace(" requests", "").partition(", ")
+    return ", ".join(part.replace(" ", "\u00a0") for part in (counts, size) if part)
+
+
+def _heading(mode: str) -> str:
+    """Returns engine and mode as a heading: ``firefox-private`` as ``Firefox, private``."""
+    engine, _, rest = mode.partition("-")
+    return ", ".join([_ENGINES.get(engine, engine), *filter(None, [_MODES.get(rest, rest)])])
 
 
 def modes(results: Results) -> list[str]:

@@ -1,4 +1,4 @@
-"""The format of ``faults.json``, and the README's table made from it.
+"""The format of ``faults.json``, and the table of the documentation made from it.
 
 ``about``: ``machine``, ``versions``, ``date``, ``loads``. ``rows``: a list of ``{fault, engine, at_first, in_the_end,
 done}``: what became of the loads by themselves, and once the fault had passed and *Try again* was pressed; each is
@@ -46,7 +46,7 @@ def summary(row: dict[str, Any]) -> str:
 
 
 def table(faults: dict[str, Any]) -> str:
-    """Returns the README's table."""
+    """Returns the table of the documentation."""
     lines = [
         "| fault | in | loads | shown by themselves | failed, and said so | shown in the end "
         "| wrong, without end, or in words that do not fit |",

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Playwright
 
 from tests.browser.engines import CHROMIUM, FIREFOX, FIREFOX_PRIVATE, Mode
-from tests.evidence import readme
+from tests.evidence import documents
 from tests.evidence.faults import report, response_faults
 from tests.evidence.faults.command import browser_for
 from tests.evidence.faults.environment import FaultEnvironment, LoadOutcomes, fault_environment
@@ -96,8 +96,8 @@ def test_report_finds_unrecovered_loads_and_unapplied_faults() -> None:
 
 
 def test_figures_round_trip(tmp_path: Path) -> None:
-    readme.write_figures(tmp_path / "faults.json", {"about": {"loads": 5}, "rows": [row()]})
-    read = readme.read_figures(tmp_path / "faults.json")
+    documents.write_figures(tmp_path / "faults.json", {"about": {"loads": 5}, "rows": [row()]})
+    read = documents.read_figures(tmp_path / "faults.json")
     assert read == json.loads(json.dumps({"about": {"loads": 5}, "rows": [row()]}))
     assert "| answers out of order | firefox | 5 | 5 | 0 | 5 | 0 |" in report.table(read)
     assert len(response_faults.RESPONSE_FAULTS) == 11

@@ -13,9 +13,9 @@ from rich.console import Console
 
 from development.synapse import Synapse
 from tests.evidence.compare.runner import about
+from tests.evidence.documents import write_figures
 from tests.evidence.load.clients import Tally, run_clients
 from tests.evidence.load.process_stats import memory_bytes, open_files
-from tests.evidence.readme import write_figures
 from tests.homeserver.support import Account, noise, wait_for
 from tests.relay import free_port
 
@@ -131,7 +131,7 @@ def as_json(tally: Tally, stats: ServerStats, held: dict[str, bool], clients: in
 
 
 def table(figures: dict[str, Any]) -> str:
-    """Returns the README's table."""
+    """Returns the table of the documentation."""
     about = figures["about"]
     what = f"{about['clients']} clients for {about['seconds'] / 60:.0f} minutes"
     lines = [f"| {what} | |", "|---|---|"]

@@ -1,11 +1,16 @@
-"""Reads and writes files of figures, and the sections of the READMEs that are generated from them."""
+"""Reads and writes files of figures, and the sections of README and documentation that are generated from them."""
 
 import json
 from pathlib import Path
 from typing import Any
 
-README = Path(__file__).resolve().parents[2] / "README.md"
-OF_THE_HOMESERVER = README.parent / "homeserver" / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
+COMPARISON = ROOT / "docs" / "comparison.md"
+PERFORMANCE = ROOT / "docs" / "performance.md"
+RELIABILITY = ROOT / "docs" / "reliability.md"
+ADMINISTRATORS = ROOT / "docs" / "administrators.md"
+THREAT_MODEL = ROOT / "docs" / "threat-model.md"
 
 
 def marks(name: str) -> tuple[str, str]:
@@ -13,24 +18,24 @@ def marks(name: str) -> tuple[str, str]:
     return f"<!-- {name} -->\n", f"<!-- /{name} -->\n"
 
 
-def read_between(name: str, readme: Path = README) -> str:
+def read_between(name: str, page: Path) -> str:
     """Returns the content of a generated section.
 
     :raises ValueError: if there is no such section.
     """
     start, end = marks(name)
-    _, found, rest = readme.read_text(encoding="utf-8").partition(start)
+    _, found, rest = page.read_text(encoding="utf-8").partition(start)
     text, closed, _ = rest.partition(end)
     if not found or not closed:
-        raise ValueError(f"there is no part '{name}' in {readme}")
+        raise ValueError(f"there is no part '{name}' in {page}")
     return text
 
 
-def write_between(name: str, text: str, readme: Path = README) -> None:
+def write_between(name: str, text: str, page: Path) -> None:
     """Replaces the content of a generated section."""
     start, end = marks(name)
-    whole = readme.read_text(encoding="utf-8")
-    readme.write_text(whole.replace(start + read_between(name, readme) + end, start + text + end), encoding="utf-8")
+    whole = page.read_text(encoding="utf-8")
+    page.write_text(whole.replace(start + read_between(name, page) + end, start + text + end), encoding="utf-8")
 
 
 def read_figures(file: Path) -> dict[str, Any]:

@@ -1,0 +1,73 @@
+"""The documentation as a browser shows it: from any path, without another host, searched without one."""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.conftest import only_chromium
+from web import documentation
+from web.server import SiteServer
+
+pytestmark = only_chromium
+# The pages whose requests after the `load` event are waited for, one of each kind.
+LATE = ("index.html", "comparison.html", "api/index.html")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    site = tmp_path_factory.mktemp("site")
+    documentation.build(site / "under" / "any path")
+    server = SiteServer(site, 0)
+    server.start()
+    yield f"{server.url}under/any%20path/"
+    server.stop()
+    shutil.rmtree(site)
+
+
+@pytest.fixture
+def page(browser: BrowserContext, address: str) -> Iterator[Page]:
+    """A tab that fails a test whose page requests another host, or a file that is not there."""
+    tab = browser.new_page()
+    wrong: list[str] = []
+    tab.on("request", lambda request: wrong.append(request.url) if not request.url.startswith(address) else None)
+    tab.on("response", lambda response: wrong.append(response.url) if response.status >= 400 else None)
+    tab.on("pageerror", lambda error: wrong.append(str(error)))
+    yield tab
+    tab.close()
+    assert not wrong
+
+
+def test_no_page_requests_another_host(page: Page, address: str) -> None:
+    for path in sorted((documentation.ROOT / "docs").rglob("*.md")):
+        name = path.relative_to(documentation.ROOT / "docs").with_suffix(".html").as_posix()
+        page.goto(address + name)
+        if name in LATE:
+            page.wait_for_load_state("networkidle")
+        expect(page.locator("h1").first).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_a_page_fits_its_window(page: Page, address: str, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    for name in ("index", "comparison", "performance", "administrators", "api/index"):
+        page.goto(f"{address}{name}.html")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
+
+
+def test_search_finds_a_page(page: Page, address: str) -> None:
+    page.goto(f"{address}api/loader.html")
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("combobox", name="Search").fill("quarantine")
+    page.get_by_role("option", name="Quarantine needs one named worker").click()
+    page.wait_for_url("**/administrators.html*")
+
+
+def test_both_schemes(page: Page, address: str) -> None:
+    grounds = set()
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        page.goto(f"{address}index.html")
+        grounds.add(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    assert len(grounds) == 2

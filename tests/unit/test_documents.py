@@ -1,0 +1,150 @@
+"""README and documentation: tables match the latest figures, and links lead somewhere."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.evidence import documents, figures
+from tests.evidence.bench import report as bench
+from tests.evidence.compare import report
+from tests.evidence.compare.results import Cell, Results, Setting, verdict
+from tests.evidence.faults import malformed_inputs as inputs
+from tests.evidence.faults import report as faults
+from tests.evidence.load import command as load
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "link")
+
+
+def test_tables_of_the_comparison_match_the_latest_results() -> None:
+    latest = Results.read(report.LATEST)
+    assert documents.read_between(report.PART, documents.COMPARISON) == report.table(latest)
+    assert documents.read_between(report.PART, documents.README) == report.readme_table(latest)
+
+
+def test_the_readmes_table_has_engines_and_modes_and_one_column_of_cost() -> None:
+    heading = report.readme_table(Results.read(report.LATEST)).splitlines()[0]
+    assert heading.endswith("| Firefox, private, no service worker | WebKit, private | first visit |")
+
+
+def test_tables_of_performance_and_cost_match_the_latest_benchmark() -> None:
+    latest = documents.read_figures(bench.LATEST)
+    assert documents.read_between(bench.PART, documents.PERFORMANCE) == bench.table(latest)
+    costs = documents.read_between(bench.COST_MODEL_PART, documents.ADMINISTRATORS)
+    assert costs == bench.cost_model.table(latest["about"]["costs"])
+
+
+def test_tables_of_reliability_match_the_latest_runs_and_the_tests() -> None:
+    page = documents.RELIABILITY
+    assert documents.read_between(faults.PART, page) == faults.table(documents.read_figures(faults.LATEST))
+    assert documents.read_between(load.PART, page) == load.table(documents.read_figures(load.LATEST))
+    assert documents.read_between(inputs.PART, page) == inputs.table()
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        ({"image": "works", "video": "works"}, ("works", "")),
+        ({"image": "works", "video": "fails"}, ("no video", "video's words")),
+        ({"image": "fails", "video": "fails"}, ("fails", "image's words")),
+        ({"image": "not run", "video": "not run"}, ("not run", "image's words")),
+        ({}, ("not run", "")),
+    ],
+)
+def test_a_verdict_on_all_media_names_those_that_fail(verdicts: dict[str, str], expected: tuple[str, str]) -> None:
+    cells = [
+        Cell(SETTING, media, outcome, "" if outcome == "works" else f"{media}'s words")
+        for media, outcome in verdicts.items()
+    ]
+    assert verdict(cells) == expected
+
+
+def test_figures_that_are_taken_replace_those_that_are_about_the_same() -> None:
+    latest = {"about": {"runs": 1, "costs": 5}, "rows": [{"what": "a", "ratio": 1}, {"what": "b", "ratio": 2}]}
+    new = {"about": {"runs": 3}, "rows": [{"what": "c", "ratio": 3}, {"what": "a", "ratio": 4}]}
+    assert figures.merged(latest, new, ("what",)) == {
+        "about": {"runs": 3, "costs": 5},
+        "rows": [{"what": "a", "ratio": 4}, {"what": "b", "ratio": 2}, {"what": "c", "ratio": 3}],
+    }
+
+
+def test_the_readme_fits_and_names_the_commands() -> None:
+    text = documents.README.read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 150
+    for command in ("serve", "build", "test", "docs", "compare"):
+        assert f"python3 build.py {command}" in text
+
+
+def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
+    text = documents.THREAT_MODEL.read_text(encoding="utf-8")
+    _, _, rest = text.partition("## Who gets what\n")
+    lines = [line for line in rest.partition("\n## ")[0].splitlines() if line.startswith("| ")][1:]
+    assert len(lines) > 15
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)\(", sources))
+    for line in lines:
+        named = re.findall(r"`(test_\w+)`", line)
+        assert named, line
+        assert set(named) <= there, line
+
+
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "homeserver").glob("*.md"), *(ROOT / "docs").rglob("*.md")],
+    key=lambda page: str(page),
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_between_pages_lead_to_files_and_headings(page: Path) -> None:
+    for target in links(page):
+        name, _, anchor = target.partition("#")
+        other = Path(os.path.normpath(page.parent / name)) if name else page
+        assert other.is_file(), target
+        assert ROOT in other.parents, target
+        if ROOT / "docs" in page.parents and name:
+            assert ROOT / "docs" in other.parents, f"{target} is no page of the documentation"
+        if anchor:
+            assert anchor in anchors(other), target
+
+
+def test_files_and_folders_that_pages_name_exist() -> None:
+    """Such as `tests/unit/test_architecture.py` or `pyapp/authmedia/`; what is in capitals stands for another name."""
+    first = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+    for page in PAGES:
+        if page.name == "CHANGELOG.md":  # which may name what was there once
+            continue
+        for name in re.findall(rf"`((?:{first})/[\w./-]*)`", page.read_text(encoding="utf-8")):
+            assert (ROOT / name).exists() or "NAME" in name or name.startswith("dist/"), f"{page.name}: {name}"
+
+
+def links(page: Path) -> list[str]:
+    """The targets of a page's links and images that are on this machine."""
+    prose = without_code(page.read_text(encoding="utf-8"))
+    found = re.findall(r"\]\(([^)\s]+)\)", prose)
+    return [target for target in found if "://" not in target]
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as the generator and code hosts make them."""
+    text = page.read_text(encoding="utf-8")
+    for name in re.findall(r'^--8<-- "([\w.]+):\w+"$', text, re.MULTILINE):  # included from the repository's root
+        text += (ROOT / name).read_text(encoding="utf-8")
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE
+    )
+    names = [slug(heading) for heading in headings]
+    return {name for name in names if names.count(name) == 1}
+
+
+def slug(heading: str) -> str:
+    """A heading's anchor."""
+    words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", words).strip().lower())
+
+
+def without_code(text: str) -> str:
+    """A page without its blocks and spans of code."""
+    text = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"`[^`\n]*`", "`code`", text)
