@@ -217,8 +217,9 @@ def test_link_outlives_the_renewal_of_its_token_on_all_media_workers(deployment:
 
 
 def documented_paths() -> list[re.Pattern[str]]:
-    """The patterns of the README: for processes with the media repository, and for any process."""
-    section = (HOMESERVER / "README.md").read_text(encoding="utf-8").partition("## Workers")[2].partition("\n## ")[0]
+    """Returns the guide's patterns: for processes with the media repository, and for any process."""
+    guide = (HOMESERVER.parent / "docs" / "administrators.md").read_text(encoding="utf-8")
+    section = guide.partition("## Workers")[2].partition("\n## ")[0]
     return [re.compile(found.replace(r"\|", "|")) for found in re.findall(r"^\| `(\^\S+)` \|", section, re.MULTILINE)]
 
 
