@@ -9,6 +9,7 @@ from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
 from development.sample_media.catalogue import Sample
 from development.seed import media_of
+from tests.browser import engines
 from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch_browser
 from tests.browser.matrix_room import Account
 from tests.browser.page_builder import build_site_with_page
@@ -39,7 +40,13 @@ only_firefox_private = only(FIREFOX_PRIVATE)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--headed", action="store_true", help="show the windows of the browsers")
     parser.addoption("--full-matrix", action="store_true", help="run every interpreter and strategy in every browser")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Has browsers open their windows, if that is asked for."""
+    engines.headless = not config.getoption("--headed")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -19,6 +19,9 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
+#: Whether browsers run without windows; `pytest --headed` sets it to ``False``.
+headless = True
+
 _FOUND = Path(__file__).resolve().parents[2] / ".state" / "browsers.json"
 _INSTALL_S = 900
 
@@ -121,12 +124,15 @@ def _launch(
         ]
         own: dict[str, Any] = {"executable_path": path} if path else {}
         if mode.off_the_record:  # what Playwright calls a context is, in Chromium, an incognito window's profile
-            return playwright.chromium.launch(args=arguments, **own).new_context()
-        return playwright.chromium.launch_persistent_context(profile, args=arguments, downloads_path=downloads, **own)
+            return playwright.chromium.launch(args=arguments, headless=headless, **own).new_context()
+        return playwright.chromium.launch_persistent_context(
+            profile, args=arguments, headless=headless, downloads_path=downloads, **own
+        )
     debian_build: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
     return playwright.firefox.launch_persistent_context(
         profile,
         firefox_user_prefs=mode.preferences,
+        headless=headless,
         downloads_path=downloads,
         ignore_https_errors=bool(trusted_spki),
         **debian_build,

@@ -110,13 +110,16 @@ def test_links_between_pages_lead_to_files_and_headings(page: Path) -> None:
 
 
 def test_files_and_folders_that_pages_name_exist() -> None:
-    """Such as `tests/unit/test_architecture.py` or `pyapp/authmedia/`; what is in capitals stands for another name."""
+    """Such as `tests/unit/test_documents.py`, in commands too; what is in capitals stands for another name."""
     first = "|".join(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
     for page in PAGES:
         if page.name == "CHANGELOG.md":  # which may name what was there once
             continue
-        for name in re.findall(rf"`((?:{first})/[\w./-]*)`", page.read_text(encoding="utf-8")):
-            assert (ROOT / name).exists() or "NAME" in name or name.startswith("dist/"), f"{page.name}: {name}"
+        for code in re.findall(
+            r"`[^`\n]+`|^ *[^|`\n]*python3 build.py .*$", page.read_text(encoding="utf-8"), re.MULTILINE
+        ):
+            for name in re.findall(rf"(?<![\w./-])(?:{first})/[\w./-]*", code):
+                assert (ROOT / name).exists() or "NAME" in name or name.startswith("dist/"), f"{page.name}: {name}"
 
 
 def links(page: Path) -> list[str]:
