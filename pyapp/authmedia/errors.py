@@ -129,7 +129,7 @@ class RateLimited(AuthMediaError):
 class LinksUnsupported(AuthMediaError):
     """The homeserver has no endpoint for signed links or bundles (404, M_UNRECOGNIZED)."""
 
-    advice = "Install the Synapse module media_links (homeserver/README.md), or use another strategy."
+    advice = "Install the Synapse module media_links (see its guide for administrators), or use another strategy."
     user_message = "This server does not make links to media."
 
 

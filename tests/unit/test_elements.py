@@ -153,24 +153,23 @@ def many(script: Script, count: int) -> list[Any]:
 def test_two_hundred_elements_load_at_a_time_and_links_are_requested_by_the_hundred(
     script: Script, homeserver: Homeserver
 ) -> None:
-    come = asyncio.Event()
-    elements, put_off = many(script, 450), image(loading="lazy")
+    transferred = asyncio.Event()
+    elements, deferred = many(script, 450), image(loading="lazy")
 
-    async def waits(src: str) -> bool:
-        await come.wait()
-        return True
+    async def shows(src: str) -> bool:
+        return await transferred.wait()
 
     def loading() -> list[int]:
         return [number for number, element in enumerate(elements) if element.src]
 
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), open_loader("link", homeserver), near_px=None)
-        for number, element in enumerate([*elements, put_off]):
-            element.shows = waits
+        for number, element in enumerate([*elements, deferred]):
+            element.shows = shows
             binder.on_added(number, element)
         await turns(80)
         assert loading() == list(range(200))
-        assert put_off.src, "the browser puts it off: it takes nobody's place"
+        assert deferred.src, "the browser defers it, so it takes no slot"
         for number in range(99):
             binder.on_removed(number)
         await turns(80)
@@ -179,7 +178,7 @@ def test_two_hundred_elements_load_at_a_time_and_links_are_requested_by_the_hund
         elements[448].set_attribute("data-blurhash", "LEHV6nWB2yk8pyo0adR*.7kCMdnj")
         binder.on_attributes_changed(448)
         await turns(80)
-        assert "background-image" in elements[448].styles, "what waits has its blurhash"
+        assert "background-image" in elements[448].styles, "an element that waits has its blurhash"
         binder.on_visible(449, True)
         await turns(80)
         assert loading() == [*range(99, 200), 449]
@@ -187,7 +186,7 @@ def test_two_hundred_elements_load_at_a_time_and_links_are_requested_by_the_hund
         binder.on_removed(100)
         await turns(80)
         assert loading() == [*range(101, 300), 449]
-        come.set()
+        transferred.set()
         await binder.settled()
         assert len(loading()) == 349
         binder.close()
