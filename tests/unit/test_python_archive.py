@@ -42,7 +42,23 @@ def test_micropython_gets_bytecode_of_the_version_that_it_reads() -> None:
     # `M`, and the version: https://docs.micropython.org/en/latest/reference/mpyfiles.html#versioning-and-compatibility-of-mpy-files
     assert compiled[:2] == b"M\x06"
     assert b"authmedia/media.py" in compiled, "for tracebacks"
-    assert b"Splits an" not in compiled, "docstrings stay at home"
+    source = (PYAPP / MODULE).read_text(encoding="utf-8")
+    for text in ("A request for one media", "encrypted_file import EncryptedFile"):
+        assert text in source
+    assert b"A request for one media" not in compiled, "docstrings are not packed"
+    assert b"encrypted_file" not in compiled, "nor are imports for types"
+    assert b"safe_content_type" in compiled
+
+
+@needs_compiler
+def test_bytecode_has_the_line_numbers_of_the_source(tmp_path: Path) -> None:
+    """Tracebacks on a page name lines of the file that developers have."""
+    head = 'TYPE_CHECKING = False\nif TYPE_CHECKING:\n    from typing import Any\n\n__all__ = (\n    "fail",\n)\n\n\n'
+    (tmp_path / "with.py").write_text(f"{head}def fail():\n    raise ValueError\n")
+    (tmp_path / "blank.py").write_text("TYPE_CHECKING = False\n" + "\n" * 8 + "def fail():\n    raise ValueError\n")
+    ((_, compiled),) = bytecode({"module.py": tmp_path / "with.py"}).items()
+    ((_, expected),) = bytecode({"module.py": tmp_path / "blank.py"}).items()
+    assert compiled == expected
 
 
 @needs_compiler
