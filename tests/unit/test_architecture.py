@@ -41,7 +41,16 @@ MISSING = {"typing", "dataclasses", "enum", "contextlib", "urllib", "weakref", "
         ["mypy", "homeserver/media_protocol"],
         ["ruff", "check", "."],
         ["ruff", "format", "--check", "."],
-        ["mypy", "pyapp", "homeserver/media_links", "homeserver/development", "web", "tools", "build.py"],
+        [
+            "mypy",
+            "pyapp",
+            "homeserver/media_links",
+            "homeserver/media_protocol",
+            "homeserver/development",
+            "web",
+            "tools",
+            "build.py",
+        ],
     ],
     ids=" ".join,
 )
