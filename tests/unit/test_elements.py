@@ -150,6 +150,11 @@ def many(script: Script, count: int) -> list[Any]:
     return [image(f"mxc://example.org/m{number}x") for number in range(count)]
 
 
+def loading(elements: list[Any]) -> list[int]:
+    """Returns the numbers of the elements that have a source."""
+    return [number for number, element in enumerate(elements) if element.src]
+
+
 def test_two_hundred_elements_load_at_a_time_and_links_are_requested_by_the_hundred(
     script: Script, homeserver: Homeserver
 ) -> None:
@@ -159,21 +164,18 @@ def test_two_hundred_elements_load_at_a_time_and_links_are_requested_by_the_hund
     async def shows(src: str) -> bool:
         return await transferred.wait()
 
-    def loading() -> list[int]:
-        return [number for number, element in enumerate(elements) if element.src]
-
     async def scenario() -> None:
         binder = Binder(fake.Element("div"), open_loader("link", homeserver), near_px=None)
         for number, element in enumerate([*elements, deferred]):
             element.shows = shows
             binder.on_added(number, element)
         await turns(80)
-        assert loading() == list(range(200))
+        assert loading(elements) == list(range(200))
         assert deferred.src, "the browser defers it, so it takes no slot"
         for number in range(99):
             binder.on_removed(number)
         await turns(80)
-        assert loading() == list(range(99, 200))
+        assert loading(elements) == list(range(99, 200))
         assert "background-image" not in elements[449].styles
         elements[448].set_attribute("data-blurhash", "LEHV6nWB2yk8pyo0adR*.7kCMdnj")
         binder.on_attributes_changed(448)
@@ -181,14 +183,14 @@ def test_two_hundred_elements_load_at_a_time_and_links_are_requested_by_the_hund
         assert "background-image" in elements[448].styles, "an element that waits has its blurhash"
         binder.on_visible(449, True)
         await turns(80)
-        assert loading() == [*range(99, 200), 449]
+        assert loading(elements) == [*range(99, 200), 449]
         binder.on_removed(99)
         binder.on_removed(100)
         await turns(80)
-        assert loading() == [*range(101, 300), 449]
+        assert loading(elements) == [*range(101, 300), 449]
         transferred.set()
         await binder.settled()
-        assert len(loading()) == 349
+        assert len(loading(elements)) == 349
         binder.close()
 
     run(scenario())
