@@ -1,0 +1,40 @@
+"""The public surface: what an application imports from `authmedia` itself, on CPython with the browser replaced."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+import tests.unit.support  # isort: skip  # noqa: F401  (puts the fake browser in place)
+import authmedia  # isort: skip
+
+
+def names_for_types() -> dict[str, str]:
+    """The names that mypy sees, with the module that each is imported from."""
+    tree = ast.parse(Path(str(authmedia.__file__)).read_text(encoding="utf-8"))
+    blocks = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imports = [node for block in blocks for node in block.body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: str(node.module) for node in imports for alias in node.names}
+
+
+def test_the_readmes_import() -> None:
+    from authmedia import Homeserver, MediaRequest, bind, open_loader
+
+    assert all(callable(name) for name in (Homeserver, MediaRequest, bind, open_loader))
+
+
+@pytest.mark.parametrize("name", authmedia.__all__)
+def test_a_public_name_is_that_of_its_module(name: str) -> None:
+    module = importlib.import_module(authmedia._MODULES[name])
+    assert getattr(authmedia, name) is getattr(module, name)
+
+
+def test_the_three_lists_of_public_names_agree() -> None:
+    assert sorted(authmedia.__all__) == list(authmedia.__all__) == sorted(authmedia._MODULES)
+    assert names_for_types() == authmedia._MODULES
+
+
+def test_another_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'authmedia' has no attribute 'nothing'"):
+        _ = authmedia.nothing
