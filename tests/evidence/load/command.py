@@ -107,10 +107,10 @@ def holds(tally: Tally, stats: ServerStats) -> dict[str, bool]:
     unread, refused = tally.statuses["unread", 200], tally.statuses["unread", 429]
     return {
         f"{tally.requests} requests, no error but the rate limit's own {tally.bad or ''}".strip(): not tally.bad,
-        f"{limited} times somebody who asks without end is told to wait, and {others} times somebody else": (
+        f"{limited} requests of clients without pauses are rate-limited, and {others} of all others": (
             limited > 0 and not others
         ),
-        f"{unread} bundles begun that nobody reads, {refused} more refused": unread > 0 and refused > 0,
+        f"{unread} bundles that their client does not read, {refused} more refused": unread > 0 and refused > 0,
         f"every answer is what was asked for {tally.wrong[:3] or ''}".strip(): not tally.wrong,
         f"memory grows to {stats.growth:.2f}, at most {MOST_MEMORY}": stats.growth <= MOST_MEMORY,
         f"{stats.files[0]} open files before and {stats.files[1]} after": stats.files[1] <= stats.files[0],
