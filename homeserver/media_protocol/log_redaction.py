@@ -16,6 +16,9 @@ REDACTED = "<redacted>"
 # A URI that is percent-encoded more often than this is redacted as a whole.
 _MAX_ENCODINGS = 8
 _SECRET_ENDPOINTS = ("signed", "query")
+# The endpoints whose queries grant nothing.
+_OTHER_ENDPOINTS = ("links", "link", "config", "bundle", "cookie")
+_NAMESPACE = PREFIX.split("/")[-2]
 # Parameters that are secret on any path.
 _SECRET_PARAMETERS = ("sig=", "token_id=")
 _SEPARATOR = re.compile(r"[/\\]")
@@ -37,7 +40,7 @@ def redact(uri: str) -> str:
     if media_path:
         endpoint, server_name, media_id, is_complete = media_path
         return f"{PREFIX}/{endpoint}/{server_name}/{media_id}" + ("" if is_complete else f"?{REDACTED}")
-    if any(parameter in decoded.lower() for parameter in _SECRET_PARAMETERS):
+    if _has_unknown_endpoint(decoded) or any(parameter in decoded.lower() for parameter in _SECRET_PARAMETERS):
         return f"{_NON_PATH_CHARACTER.split(uri, maxsplit=1)[0]}?{REDACTED}"
     return uri
 
@@ -53,6 +56,14 @@ def _decode(uri: str) -> str | None:
             return uri
         uri = decoded
     return None
+
+
+def _has_unknown_endpoint(decoded: str) -> bool:
+    """Returns whether a URI is below the module's prefix, and names no endpoint: it may be a link altered twice."""
+    segments = [segment for segment in _SEPARATOR.split(decoded.partition("?")[0].lower()) if segment]
+    if _NAMESPACE not in segments:
+        return False
+    return segments[segments.index(_NAMESPACE) + 2 :][:1] not in [[endpoint] for endpoint in _OTHER_ENDPOINTS]
 
 
 def _parse_media_path(decoded: str) -> tuple[str, str, str, bool] | None:

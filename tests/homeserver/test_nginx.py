@@ -28,6 +28,11 @@ def spellings(path: str) -> Iterator[str]:
             if path.startswith(letter):
                 yield f"{PREFIX}/{encoded}{path[1:]}"
                 yield f"{PREFIX}/{encoded}{path[1:].replace('?', '%3F', 1)}"
+    # Addresses that match no location, or another one.
+    for prefix in (PREFIX.upper(), PREFIX.removeprefix("/_matrix"), f"/x{PREFIX}", PREFIX.replace("unstable", "r0")):
+        yield f"{prefix}/{path}"
+    for separator in ("%5C", ";x/"):
+        yield f"{PREFIX}{separator}{path}"
 
 
 @pytest.mark.parametrize("unix_socket", [False, True])
@@ -49,9 +54,9 @@ def test_link_is_not_logged_if_the_homeserver_is_unreachable(tmp_path: Path, pat
             # `http.client` does not normalize paths.
             connection = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=context)
             connection.request("GET", spelling)
-            assert connection.getresponse().status == 502, spelling
+            assert connection.getresponse().status in (404, 502), spelling
             connection.close()
     logs = {file.name: file.read_text() for file in tmp_path.glob("*.log")}
     assert f'"GET {PREFIX}/{path.partition("?")[0]}?<redacted>" 502' in logs["access.log"]
-    assert logs["access.log"].count(" 502 ") == len(requested)
+    assert len(logs["access.log"].splitlines()) == len(requested)
     assert [name for name, log in logs.items() if "secret" in log] == []

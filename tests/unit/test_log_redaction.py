@@ -92,6 +92,19 @@ def test_other_uris_are_logged_unchanged(uri: str) -> None:
     assert redact(uri) == uri
 
 
+ALTERED_TWICE = [
+    "signed%20/a.b/c?k=1&si%00g=SIGNATURE",
+    "signed-/a.b/c?sig:SIGNATURE",
+    "?SIGNATURE",
+    "x/link?SIGNATURE",
+]
+
+
+@pytest.mark.parametrize("path", ALTERED_TWICE)
+def test_link_altered_in_two_places_is_redacted(path: str) -> None:
+    assert "SIGNATURE" not in redact(f"{PREFIX}/{path}")
+
+
 @pytest.mark.parametrize("name", ["sig", "token_id", "SIG", "%73ig"])
 def test_parameters_that_open_media_are_redacted_on_any_path(name: str) -> None:
     assert redact(f"/elsewhere?a=1&{name}=SIGNATURE") == "/elsewhere?<redacted>"
