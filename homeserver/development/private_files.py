@@ -15,7 +15,7 @@ def make_private_folder(path: Path) -> None:
 
     What stood in an existing folder may have been read before; it is not changed.
 
-    :raises OSError: if it cannot be created, or belongs to another user.
+    :raises OSError: if it cannot be created or closed, as where it belongs to another user.
     """
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):

@@ -31,6 +31,7 @@ class BodyProducer:
 
     :param chunk_bytes: how much is written before the producer waits for the client to read it.
     :param stall_timeout_s: how long the client may take to read that before the connection is aborted.
+    :param max_duration_s: how long the whole body may take before the connection is aborted; ``None`` for no limit.
     """
 
     def __init__(
@@ -39,7 +40,10 @@ class BodyProducer:
         request: SynapseRequest,
         chunk_bytes: int = _CHUNK_BYTES,
         stall_timeout_s: float | None = None,
+        max_duration_s: float | None = None,
     ) -> None:
+        self._clock = clock
+        self._deadline_s = None if max_duration_s is None else clock.time() + max_duration_s
         self._request = request
         self._chunk_bytes = chunk_bytes
         self._stall_timeout_s = _STALL_TIMEOUT_S if stall_timeout_s is None else stall_timeout_s
@@ -72,11 +76,17 @@ class BodyProducer:
     async def _write_chunk(self, chunk: bytes) -> None:
         if self.is_closed:
             return
+        if self._deadline_s is not None and self._clock.time() > self._deadline_s:
+            self._abort()
+            return
         self._request.write(chunk)
         if not await self._writable.wait(self._stall_timeout_s):
-            self.is_closed = True
-            # Not `loseConnection`, which would wait for the client to read what is already written.
-            self._request.channel.forceAbortClient()
+            self._abort()
+
+    def _abort(self) -> None:
+        self.is_closed = True
+        # Not `loseConnection`, which would wait for the client to read what is already written.
+        self._request.channel.forceAbortClient()
 
     def pauseProducing(self) -> None:
         """Implements ``IPushProducer``: the connection's buffer is full."""

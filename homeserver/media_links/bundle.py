@@ -38,6 +38,9 @@ _MAX_CONCURRENT_FETCHES = 20
 # chunk, which is 17 kbit/s.
 _CHUNK_BYTES = 64 * 1024
 _STALL_TIMEOUT_S = 30.0
+# A client that reads just fast enough for each chunk would hold one of the bundles in flight for an hour. Synapse waits
+# about four minutes for another homeserver, which is less.
+_MAX_DURATION_S = 300.0
 
 _Open = Callable[[SynapseRequest, Media], Awaitable[OpenMedia | None]]
 
@@ -77,7 +80,8 @@ class BundleServlet(RestServlet):
         request.setHeader(b"Content-Type", CONTENT_TYPE)
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
         request.setHeader(b"Content-Security-Policy", b"sandbox; default-src 'none'")
-        with BodyProducer(self._file_sender.clock, request, _CHUNK_BYTES, _STALL_TIMEOUT_S) as producer:
+        clock = self._file_sender.clock
+        with BodyProducer(clock, request, _CHUNK_BYTES, _STALL_TIMEOUT_S, _MAX_DURATION_S) as producer:
             bundle = _Bundle(request, self._opener, self._file_sender, _Budget(self._config), producer)
             await bundle.send(batch)
         if not producer.is_closed:

@@ -11,8 +11,9 @@ the session has           it is identified by
 an access token that is   the token's row and a digest of the token; row ids alone are reused after a restart
 never renewed
 an access token that is   the device and its revision: the last change of it that Synapse has recorded. Logins and
-renewed (refresh token)   logouts are recorded, renewals are not. Renaming the device is, so it invalidates links of a
-                          session that still exists, and clients request new ones
+renewed (refresh token)   logouts are recorded, renewals are not. So are a rename of the device, an upload of its keys
+                          and its verification: they invalidate links of a session that still exists, and clients
+                          request new ones
 no token in the database  the device and its revision (delegated authentication, guests)
 an application service's  the service's id and a digest of its token
 token
@@ -126,7 +127,7 @@ def token_digest(token: str) -> str:
 
 
 class Sessions:
-    """Identifies sessions, and tells whether they still exist, with at most one query in two seconds for each."""
+    """Identifies sessions, and tells whether they still exist, which is cached for two seconds for each."""
 
     def __init__(self, hs: HomeServer) -> None:
         self._api = hs.get_module_api()

@@ -226,3 +226,17 @@ def test_restricted_user_gets_by_link_what_a_download_gives(
     assert user.download(still).status_code == 200
     assert send(user.link(still)).status == 200
     assert user.http.post(f"{PREFIX}/bundle", json={"media": [{"mxc": still.uri}]}).content.endswith(picture())
+
+
+def test_device_change_invalidates_links_of_a_refreshable_session_alone(baselines_admin: Account, still: Mxc) -> None:
+    """Synapse records an upload of keys as it records a login. The session goes on, and a new link is valid."""
+    for refreshable, status in ((True, 403), (False, 200)):
+        account, _ = login(Account.new(baselines_admin.synapse), refreshable=refreshable)
+        before = minted_requests(account, still)
+        path = f"/_matrix/client/v3/devices/{account.device_id}"
+        account.http.put(path, json={"display_name": "renamed"}).raise_for_status()
+        wait_for(lambda before=before, status=status: before["link"]() == status, what=f"a link's status {status}")
+        assert {name: request() for name, request in minted_requests(account, still).items()} == {
+            "link": 200,
+            "cookie": 200,
+        }

@@ -4,9 +4,10 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from unittest.mock import Mock
+from unittest.mock import Mock, call
 
 import pytest
+from twisted.internet.defer import ensureDeferred
 
 from development.synapse import Synapse
 from media_links.body_producer import BodyProducer
@@ -85,6 +86,17 @@ def test_producer_of_a_closed_connection_is_closed() -> None:
     """Such a request has no connection that a producer could be registered with."""
     with BodyProducer(Mock(), Mock(spec=["_disconnected"], _disconnected=True)) as producer:
         assert producer.is_closed
+
+
+def test_body_that_takes_longer_than_its_limit_is_aborted() -> None:
+    """However steadily the client reads: else it would hold one of a limited number of responses for an hour."""
+    clock, request = Mock(), Mock(_disconnected=False)
+    clock.time.side_effect = [0.0, 299.0, 301.0]
+    producer = BodyProducer(clock, request, chunk_bytes=1, stall_timeout_s=30.0, max_duration_s=300.0)
+    ensureDeferred(producer.write(b"abc"))
+    assert request.write.call_args_list == [call(b"a")]
+    assert producer.is_closed
+    request.channel.forceAbortClient.assert_called_once_with()
 
 
 def test_file_that_is_still_being_written(short_timeouts: Synapse, eva: Account) -> None:

@@ -1,6 +1,6 @@
 """A bounded store of media files in the origin private file system, shared by all tabs of one origin.
 
-A file's name is base64url(SHA-256(account key + request key)), so that no name from outside becomes a path and no
+A file's name is base64url(SHA-256(account key + request key)), so that no untrusted name becomes a path and no
 session reads what another one stored: the account key has the homeserver beside the user id, which any homeserver can
 claim. The first line of a file says its content type and length, which distinguishes it from an empty, truncated or
 foreign file. A modified file is detected by its last modification, which an index stores.
