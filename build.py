@@ -125,7 +125,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="where to (default: dist)")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist", help="output folder (default: dist)")
     parser.set_defaults(command=build)
 
 
@@ -135,7 +135,7 @@ def _add_docs(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=ROOT / "comparison", help="where to (default: comparison)")
+    parser.add_argument("--out", type=Path, default=ROOT / "comparison", help="output folder (default: comparison)")
     parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
     parser.add_argument("--mode", action="append", default=[], help="only this mode; may be given again")
     parser.add_argument("--seed", type=int, help="of the order of turns (default: drawn)")
@@ -144,7 +144,7 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--load", action="store_true", help="have 200 clients ask the module for five minutes")
     parser.add_argument("--faults", action="store_true", help="have a thousand loads go wrong in each way")
     parser.add_argument("--rows", action="append", default=[], help="with --bench or --faults: only these rows")
-    parser.add_argument("--take", type=Path, help="put the figures that runs left there into README and docs")
+    parser.add_argument("--take", type=Path, help="write the figures of that folder into README and docs")
     parser.set_defaults(command=compare)
 
 

@@ -42,7 +42,7 @@ class Demo:
 
 
 def _no_progress(words: str, done: int, total: int) -> None:
-    """Tells nobody."""
+    """Discards progress messages."""
 
 
 def seed(

@@ -38,7 +38,7 @@ const begin = (session, urls) => {
     const controller = new AbortController();
     const options = { headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer" };
     const answer = fetch(url, { ...options, signal: controller.signal });
-    answer.catch(() => {}); // whoever takes it is told
+    answer.catch(() => {}); // the caller of `browser.fetch` handles the rejection
     authmediaBegun[url] = { answer, controller, authorization: headers.Authorization };
   }
 };

@@ -1,7 +1,7 @@
 // The baseline `service_worker`: adds the header to the media that a page marks as its own, as today's web clients do.
 const MEDIA = "/_matrix/client/v1/media/";
 const SESSION = "authmedia-session";
-const PATIENCE_MS = 3000;
+const REPLY_TIMEOUT_MS = 3000;
 
 addEventListener("install", () => skipWaiting());
 addEventListener("activate", (event) => event.waitUntil(clients.claim()));
@@ -33,7 +33,7 @@ const headersOf = (client, asked) =>
   new Promise((resolve, reject) => {
     if (!client) return reject(new Error("the tab that asked is gone"));
     const { port1, port2 } = new MessageChannel();
-    setTimeout(() => reject(new Error("the page does not answer its service worker")), PATIENCE_MS);
+    setTimeout(() => reject(new Error("the page does not answer its service worker")), REPLY_TIMEOUT_MS);
     port1.onmessage = ({ data }) => resolve(data);
     client.postMessage(asked, [port2]);
   });
