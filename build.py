@@ -130,7 +130,7 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_docs(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=ROOT / "dist" / "docs", help="where to (default: dist/docs)")
+    parser.add_argument("--out", type=Path, default=ROOT / "dist" / "docs", help="output folder (default: dist/docs)")
     parser.set_defaults(command=docs)
 
 

@@ -2,6 +2,9 @@
 
 import ast
 import importlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,3 +41,15 @@ def test_the_three_lists_of_public_names_agree() -> None:
 def test_another_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="module 'authmedia' has no attribute 'nothing'"):
         _ = authmedia.nothing
+
+
+def test_cpython_imports_it_without_a_browser_and_says_so_at_its_first_use() -> None:
+    code = (
+        "from authmedia import Homeserver, MediaRequest, bind, open_loader\n"
+        "print(MediaRequest('mxc://example.org/abc').key)\n"
+        "Homeserver('https://matrix.example.org', '@ana:example.org', 'token')\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(str(authmedia.__file__)).parents[1])}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == "mxc://example.org/abc\n"
+    assert done.stderr.endswith("RuntimeError: authmedia needs a browser: run it in a page with PyScript\n")

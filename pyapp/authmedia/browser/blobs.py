@@ -1,8 +1,7 @@
 """Blobs and their object URLs. https://developer.mozilla.org/docs/Web/API/Blob"""
 
-from pyscript import ffi, window
-
 from authmedia.browser.interop import read_buffer, settle
+from authmedia.browser.javascript import ffi, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

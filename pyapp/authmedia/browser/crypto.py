@@ -1,9 +1,8 @@
 """WebCrypto: HMAC and the decryption of attachments. https://developer.mozilla.org/docs/Web/API/SubtleCrypto"""
 
-from pyscript import ffi, window
-
 from authmedia.browser.blobs import Blob, new_blob
 from authmedia.browser.interop import BrowserError, read_buffer, settle
+from authmedia.browser.javascript import ffi, window
 from authmedia.support.base64url import base64url
 
 TYPE_CHECKING = False

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from pyscript import document, ffi, window
-
 from authmedia.browser import timeouts
 from authmedia.browser.interop import BrowserError, destroy_proxy, settle, with_resolvers
+from authmedia.browser.javascript import document, ffi, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

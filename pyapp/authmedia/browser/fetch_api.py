@@ -2,12 +2,11 @@
 
 import json
 
-from pyscript import ffi, window
-
 from authmedia.browser import timeouts
 from authmedia.browser.blobs import Blob
 from authmedia.browser.crypto import decrypt_aes_ctr
 from authmedia.browser.interop import BrowserError, settle
+from authmedia.browser.javascript import ffi, window
 from authmedia.browser.streams import BodyPump, BodyReader
 from authmedia.support.untrusted import content_length
 

@@ -2,10 +2,9 @@
 
 import asyncio
 
-from pyscript import ffi
-
 from authmedia.browser.dom import Element
 from authmedia.browser.interop import BrowserError
+from authmedia.browser.javascript import ffi
 from authmedia.browser.page import now_ms
 
 TYPE_CHECKING = False

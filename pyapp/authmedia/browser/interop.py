@@ -6,12 +6,7 @@
 - A Python function handed to the browser is kept alive by its owner and destroyed by `destroy_proxy`.
 """
 
-from pyscript import window
-
-try:
-    from pyodide.ffi import JsException
-except ImportError:
-    from jsffi import JsException
+from authmedia.browser.javascript import JsException, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,8 +1,7 @@
 """Web Locks. https://developer.mozilla.org/docs/Web/API/Web_Locks_API"""
 
-from pyscript import ffi, window
-
 from authmedia.browser.interop import BrowserError, destroy_proxy, settle, with_resolvers
+from authmedia.browser.javascript import ffi, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,9 +1,8 @@
 """Observers: which elements come, change, leave and are near to the viewport; and which tasks block the page."""
 
-from pyscript import ffi, window
-
 from authmedia.browser.dom import Element
 from authmedia.browser.interop import destroy_proxy
+from authmedia.browser.javascript import ffi, window
 from authmedia.browser.page import now_ms
 
 TYPE_CHECKING = False

@@ -3,9 +3,8 @@
 import asyncio
 import json
 
-from pyscript import ffi, window
-
 from authmedia.browser.interop import BrowserError, call_guarded
+from authmedia.browser.javascript import ffi, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
 # Looked up once: it is called for each media, and MicroPython makes a new function object at each lookup.
 _now = window.performance.now
 # As text, since Firefox rounds it, and a whole number of this size wraps on its way into MicroPython.
-_TIME_ORIGIN_MS = float(json.loads(str(window.JSON.stringify(window.performance)))["timeOrigin"])
+_time_origin_ms: float | None = None
 
 
 def now_ms() -> float:
@@ -25,7 +24,10 @@ def now_ms() -> float:
 
 def epoch_ms() -> float:
     """Returns milliseconds since 1970; ``Date.now()`` would wrap on MicroPython."""
-    return _TIME_ORIGIN_MS + now_ms()
+    global _time_origin_ms
+    if _time_origin_ms is None:
+        _time_origin_ms = float(json.loads(str(window.JSON.stringify(window.performance)))["timeOrigin"])
+    return _time_origin_ms + now_ms()
 
 
 def page_origin() -> str:

@@ -1,10 +1,9 @@
 """Storage: ``sessionStorage`` and the origin private file system."""
 
-from pyscript import ffi, window
-
 from authmedia.browser.blobs import Blob, text_blob
 from authmedia.browser.fetch_api import Response
 from authmedia.browser.interop import BrowserError, call_guarded, settle, with_resolvers
+from authmedia.browser.javascript import ffi, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,10 +1,9 @@
 """Response bodies as streams. https://developer.mozilla.org/docs/Web/API/Streams_API"""
 
-from pyscript import ffi, window
-
 from authmedia.browser import timeouts
 from authmedia.browser.blobs import Blob, new_blob
 from authmedia.browser.interop import BrowserError, call_guarded, settle
+from authmedia.browser.javascript import ffi, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -2,9 +2,8 @@
 
 import asyncio
 
-from pyscript import window
-
 from authmedia.browser.interop import settle
+from authmedia.browser.javascript import window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,6 +1,6 @@
 """URLs, parsed by the browser. https://url.spec.whatwg.org/"""
 
-from pyscript import window
+from authmedia.browser.javascript import window
 
 
 class Url:

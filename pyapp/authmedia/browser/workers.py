@@ -5,9 +5,8 @@ https://developer.mozilla.org/docs/Web/API/Service_Worker_API
 
 import asyncio
 
-from pyscript import ffi, window
-
 from authmedia.browser.interop import BrowserError, call_guarded, destroy_proxy, settle
+from authmedia.browser.javascript import ffi, window
 from authmedia.browser.page import now_ms
 
 TYPE_CHECKING = False

@@ -1,0 +1,35 @@
+"""JavaScript's global objects, as PyScript has them. https://docs.pyscript.net/latest/user-guide/dom/
+
+On CPython, outside of a page, the library can be imported all the same, for type checkers, documentation and the unit
+tests of applications; the first use of the browser is an error in words.
+"""
+
+__all__ = ("JsException", "document", "ffi", "window")
+
+try:
+    from pyscript import document, ffi, window
+except ImportError:
+
+    class _Missing:
+        """An object of a browser that is not there."""
+
+        __slots__ = ()
+
+        def __bool__(self) -> bool:
+            return False
+
+        def __getattr__(self, name: str) -> "_Missing":
+            return self
+
+        def __call__(self, *_arguments: object) -> None:
+            raise RuntimeError("authmedia needs a browser: run it in a page with PyScript")
+
+    document = ffi = window = _Missing()
+
+try:
+    from pyodide.ffi import JsException
+except ImportError:
+    try:
+        from jsffi import JsException
+    except ImportError:
+        JsException = RuntimeError
