@@ -67,7 +67,7 @@ def bytecode(files: Mapping[str, Path]) -> dict[str, bytes]:
 def _without_static_parts(source: str) -> str:
     """Blanks what no page runs, imports for types and ``__all__``, and leaves the numbers of all other lines.
 
-    MicroPython takes a module in pieces of twenty bytes, so a page starts sooner with smaller ones.
+    The time that an import takes grows with the bytes of the module, and pages wait for it before their first media.
     """
     lines = source.split("\n")
     for node in ast.parse(source).body:
