@@ -63,7 +63,8 @@ def _has_unknown_endpoint(decoded: str) -> bool:
     segments = [segment for segment in _SEPARATOR.split(decoded.partition("?")[0].lower()) if segment]
     if _NAMESPACE not in segments:
         return False
-    return segments[segments.index(_NAMESPACE) + 2 :][:1] not in [[endpoint] for endpoint in _OTHER_ENDPOINTS]
+    position = segments.index(_NAMESPACE) + 2  # behind `media`
+    return position >= len(segments) or segments[position] not in _OTHER_ENDPOINTS
 
 
 def _parse_media_path(decoded: str) -> tuple[str, str, str, bool] | None:

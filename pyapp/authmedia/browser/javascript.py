@@ -1,4 +1,4 @@
-"""JavaScript's global objects, as PyScript has them. https://docs.pyscript.net/latest/user-guide/dom/
+"""JavaScript's global objects, as PyScript has them. https://developer.mozilla.org/docs/Web/API/Window
 
 On CPython, outside of a page, the library can be imported all the same, for type checkers, documentation and the unit
 tests of applications; the first use of the browser is an error in words.

@@ -50,7 +50,7 @@ class TransferObserver:
         return now.complete
 
     def is_repeatedly_incomplete(self, media: Media) -> bool:
-        """Returns whether elements got a part of it more than once, so that its URL may serve no more than that."""
+        """Returns whether elements received a truncated body repeatedly, as from an HTTP cache that has no other."""
         return self._observation(media.src).incomplete > 1
 
     def _observation(self, url: str) -> "_Observation":

@@ -30,8 +30,8 @@ def test_short_load_run(synapse: Synapse) -> None:
     assert tally.wrong == []
     assert {action for action, _ in tally.statuses} >= {"mint", "part", "whole"}
     assert tally.statuses["grab", 200] > 0
-    assert tally.statuses["grab", 429] > 0, "who asks without end is told to wait"
-    assert tally.statuses["mint", 429] == 0, "and nobody else is"
+    assert tally.statuses["grab", 429] > 0, "clients without pauses are rate-limited"
+    assert tally.statuses["mint", 429] == 0, "and no other client is"
     assert tally.statuses["unread", 200] > 0
     assert tally.statuses["unread", 429] > 0, "a user's bundles in flight are bounded"
     assert stats.files[1] <= stats.files[0]
