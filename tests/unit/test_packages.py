@@ -76,7 +76,7 @@ def test_the_wheel_of_the_library_holds_the_library_alone(built: Path) -> None:
     library = packages.ROOT / "pyapp"
     modules = {path.relative_to(library).as_posix() for path in (library / "authmedia").rglob("*.py")}
     files = {name for name in names(built / WHEELS["authmedia"]) if ".dist-info/" not in name}
-    assert files == modules | {"authmedia/py.typed"}
+    assert files == modules | {"authmedia/py.typed", "authmedia/browser/file-writer.js"}
 
 
 def test_the_wheel_of_the_module_holds_nothing_of_the_development_homeserver(built: Path) -> None:
