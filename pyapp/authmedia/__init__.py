@@ -52,7 +52,10 @@ if TYPE_CHECKING:
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
-    from authmedia.matrix.homeserver import Homeserver, log_in
+    from authmedia.matrix.homeserver import Homeserver
+    from authmedia.matrix.login import log_in, refresh_tokens
+    from authmedia.matrix.shared_refresh import SharedRefresh
+    from authmedia.matrix.tokens import Tokens
     from authmedia.media import Media, MediaRequest, Support
 
 __all__ = (
@@ -66,12 +69,15 @@ __all__ = (
     "Media",
     "MediaLoader",
     "MediaRequest",
+    "SharedRefresh",
     "Support",
+    "Tokens",
     "bind",
     "document_element",
     "forget_account",
     "log_in",
     "open_loader",
+    "refresh_tokens",
 )
 
 # The module of each public name. It is imported when the name is first used, and the build packs it for the pages that
@@ -87,12 +93,15 @@ _MODULES = {
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
+    "SharedRefresh": "authmedia.matrix.shared_refresh",
     "Support": "authmedia.media",
+    "Tokens": "authmedia.matrix.tokens",
     "bind": "authmedia.elements.binder",
     "document_element": "authmedia.browser",
     "forget_account": "authmedia.loader",
-    "log_in": "authmedia.matrix.homeserver",
+    "log_in": "authmedia.matrix.login",
     "open_loader": "authmedia.loader",
+    "refresh_tokens": "authmedia.matrix.login",
 }
 
 if not TYPE_CHECKING:

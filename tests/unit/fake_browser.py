@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from ada_url import URL
@@ -289,7 +289,10 @@ async def hmac_sha256(key: str, text: str) -> str:
 
 class MediaServiceWorker:
     def __init__(
-        self, script: str, headers_for: Callable[[str, str], dict[str, str]], on_response: Callable[[str, int], None]
+        self,
+        script: str,
+        headers_for: Callable[[str, str, str], Awaitable[dict[str, str] | None]],
+        on_response: Callable[[str, int], None],
     ) -> None:
         self.script, self.headers_for, self.on_response = script, headers_for, on_response
         self.closed = False
@@ -368,3 +371,22 @@ class Lock:
 
     async def __aexit__(self, *_exception: object) -> None:
         self._lock.release()
+
+
+class Channel:
+    def __init__(self, name: str, on_message: Callable[[str], None]) -> None:
+        self.name, self._on_message = name, on_message
+        STATE.channels.append(self)
+
+    def post(self, text: str) -> None:
+        for other in STATE.channels:
+            if other is not self and other.name == self.name:
+                asyncio.get_running_loop().call_soon(other._on_message, text)
+
+    def close(self) -> None:
+        if self in STATE.channels:
+            STATE.channels.remove(self)
+
+
+def open_channel(name: str, on_message: Callable[[str], None]) -> Channel:
+    return Channel(name, on_message)

@@ -35,6 +35,7 @@ class State:
         self.busy: set[str] = set()
         self.focused: Any = None
         self.locks: dict[str, asyncio.Lock] = {}
+        self.channels: list[Any] = []
         self.clock = 1_800_000_000_000.0
         self.undecodable: set[str] = set()
         self.names = 0
