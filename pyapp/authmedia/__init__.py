@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from authmedia.browser import Element, document_element
     from authmedia.elements.binder import Binder, bind
     from authmedia.elements.binding import Binding
+    from authmedia.elements.file_saving import save_media
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
@@ -51,6 +52,7 @@ __all__ = (
     "forget_account",
     "log_in",
     "open_loader",
+    "save_media",
 )
 
 # The module of each public name. It is imported when the name is first used, and the build packs it for the pages that
@@ -72,6 +74,7 @@ _MODULES = {
     "forget_account": "authmedia.loader",
     "log_in": "authmedia.matrix.homeserver",
     "open_loader": "authmedia.loader",
+    "save_media": "authmedia.elements.file_saving",
 }
 
 if not TYPE_CHECKING:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authmedia.elements import download
+from authmedia.elements import download, file_saving
 from authmedia.elements.background import css_url
 from authmedia.elements.binder import Binder, bind
 from authmedia.elements.binding import FAILED, LOADING, SHOWN
@@ -85,7 +85,7 @@ def test_a_url_is_escaped_for_a_style_sheet(url: str, expected: str) -> None:
 def test_a_link_saves_its_file_whenever_it_is_followed(
     loader: MediaLoader, script: Script, browser: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(download, "RELEASE_DELAY_S", 0.01)
+    monkeypatch.setattr(file_saving, "RELEASE_DELAY_S", 0.01)
     element = fake.Element("a", data_mxc=MXC, download="walk.gpx")
 
     async def scenario() -> None:
@@ -141,7 +141,7 @@ def test_a_link_that_failed_is_followed_again(loader: MediaLoader, script: Scrip
 def test_a_signed_link_is_saved_in_another_tab(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
-        await download.save_media(loader, MediaRequest(MXC, kind="file"), "walk.gpx")
+        await file_saving.save_media(loader, MediaRequest(MXC, kind="file"), "walk.gpx")
         (saved,) = browser.clicked
         assert saved.get_attribute("href").startswith("http://home.test/signed/")
         assert (saved.get_attribute("target"), saved.get_attribute("rel")) == ("_blank", "noopener")
