@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from authmedia.browser import Element, document_element
     from authmedia.elements.binder import Binder, bind
     from authmedia.elements.binding import Binding
+    from authmedia.elements.file_saving import save_media
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
@@ -78,6 +79,7 @@ __all__ = (
     "log_in",
     "open_loader",
     "refresh_tokens",
+    "save_media",
 )
 
 # The module of each public name. It is imported when the name is first used, and the build packs it for the pages that
@@ -102,6 +104,7 @@ _MODULES = {
     "log_in": "authmedia.matrix.login",
     "open_loader": "authmedia.loader",
     "refresh_tokens": "authmedia.matrix.login",
+    "save_media": "authmedia.elements.file_saving",
 }
 
 if not TYPE_CHECKING:
