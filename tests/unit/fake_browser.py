@@ -231,6 +231,13 @@ def create_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 
 
+def call_hook(hook: Callable[..., object], *arguments: object) -> None:
+    try:
+        hook(*arguments)
+    except Exception as error:
+        STATE.hook_errors.append(error)
+
+
 async def yield_to_browser() -> None:
     await asyncio.sleep(0)
 

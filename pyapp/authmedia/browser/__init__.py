@@ -22,6 +22,7 @@ from authmedia.browser.locks import Lock
 from authmedia.browser.observers import ElementHandler, ElementObserver, LongTasks
 from authmedia.browser.page import (
     build_query,
+    call_hook,
     copy_to_clipboard,
     create_task,
     epoch_ms,
@@ -65,6 +66,7 @@ __all__ = (
     "blob_response",
     "build_query",
     "bytes_blob",
+    "call_hook",
     "can_decode_image",
     "clone_template",
     "copy_to_clipboard",

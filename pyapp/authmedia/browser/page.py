@@ -117,6 +117,18 @@ def create_task(work: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 
 
+def call_hook(hook: "Callable[..., object]", *arguments: object) -> None:
+    """Calls a function of the application; an exception that it raises is reported as unhandled, and ends nothing."""
+    try:
+        hook(*arguments)
+    except Exception as error:
+        create_task(_raise(error))
+
+
+async def _raise(error: Exception) -> None:
+    raise error
+
+
 async def yield_to_browser() -> None:
     """Waits until the browser has handled its pending input and painting, which ``asyncio.sleep(0)`` does not.
 

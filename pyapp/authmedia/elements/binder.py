@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authmedia.elements.binding import StateHandler
     from authmedia.loader import MediaLoader
 
 _SELECTOR = "img[data-mxc], video[data-mxc], audio[data-mxc]"
@@ -41,11 +42,13 @@ class Binder(browser.ElementHandler):
         loader: "MediaLoader",
         *,
         on_change: "Callable[[Binding], None] | None" = None,
+        on_state_change: "StateHandler | None" = None,
         keyring: Keyring | None = None,
         near_px: int | None = NEAR_PX,
     ) -> None:
         self._loader = loader
         self._on_change = on_change
+        self._on_state_change = on_state_change
         self._keyring = keyring or Keyring()
         self._idle_queue = IdleQueue()
         self._scheduler = LoadScheduler(_MAX_LOADS, _BATCH_SIZE)
@@ -64,6 +67,15 @@ class Binder(browser.ElementHandler):
     async def settled(self) -> None:
         """Waits until every element whose load was started by now is shown or has failed."""
         await asyncio.gather(*[binding.settled() for binding in self.bindings if binding.started])
+
+    def retry(self, element: browser.Element) -> None:
+        """Loads an element that has failed again; does nothing for any other.
+
+        :param element: the object that ``on_state_change`` was called with.
+        """
+        for binding in self.bindings:
+            if binding.element is element:
+                binding.retry()
 
     def close(self) -> None:
         """Unbinds all elements, and ends the search for others."""
@@ -135,6 +147,7 @@ class Binder(browser.ElementHandler):
             self._loader,
             keyring=self._keyring,
             on_change=self._on_change,
+            on_state_change=self._on_state_change,
             idle_queue=self._idle_queue,
             scheduler=self._scheduler,
         )
@@ -149,6 +162,7 @@ def bind(
     loader: "MediaLoader",
     *,
     on_change: "Callable[[Binding], None] | None" = None,
+    on_state_change: "StateHandler | None" = None,
     keyring: Keyring | None = None,
     near_px: int | None = NEAR_PX,
 ) -> Binder:
@@ -162,11 +176,14 @@ def bind(
 
     :param root: an element of the page.
     :param loader: the session and the strategy.
-    :param on_change: called whenever a binding's state changes.
+    :param on_change: called whenever a binding changes, its source included.
+    :param on_state_change: called as ``on_state_change(element, state, outcome)`` whenever an element's state changes:
+        ``loading``, ``shown`` with its `Media`, ``failed`` with its `AuthMediaError`, and an empty text once it is
+        bound no longer. `Binder.retry` loads a failed element again.
     :param keyring: the encrypted files that elements name in ``data-encrypted``.
     :param near_px: how far outside of the viewport elements are loaded, in CSS pixels; ``None`` loads all at once.
     """
-    return Binder(root, loader, on_change=on_change, keyring=keyring, near_px=near_px)
+    return Binder(root, loader, on_change=on_change, on_state_change=on_state_change, keyring=keyring, near_px=near_px)
 
 
 def _toggle(numbers: "set[int]", number: int, present: bool) -> None:

@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
     from authmedia.loader import MediaLoader
 
-#: The values of `Binding.state` and ``data-state``.
+    # Called with the element, its new state, and its media or error.
+    StateHandler = Callable[[browser.Element, str, Media | AuthMediaError | None], object]
+
+#: The values of `Binding.state` and ``data-state``; `NONE` stands for an element that is bound no longer.
+NONE = ""
 LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
@@ -40,6 +44,7 @@ class Binding(PlaybackHandler):
     :param loader: the session and the strategy.
     :param keyring: the encrypted files that ``data-encrypted`` names.
     :param on_change: called whenever the state changes.
+    :param on_state_change: called with the element, its new state, and its media or error; see `bind`.
     :param idle_queue: renders blurhashes.
     :param scheduler: limits how many elements load at a time; loads that the browser defers do not count.
     """
@@ -53,6 +58,7 @@ class Binding(PlaybackHandler):
         "_keyring",
         "_loader",
         "_on_change",
+        "_on_state_change",
         "_placeholder",
         "_playback",
         "_request",
@@ -74,6 +80,7 @@ class Binding(PlaybackHandler):
         *,
         keyring: Keyring | None = None,
         on_change: "Callable[[Binding], None] | None" = None,
+        on_state_change: "StateHandler | None" = None,
         idle_queue: IdleQueue | None = None,
         scheduler: LoadScheduler | None = None,
     ) -> None:
@@ -83,6 +90,7 @@ class Binding(PlaybackHandler):
         self._loader = loader
         self._keyring = keyring or Keyring()
         self._on_change = on_change
+        self._on_state_change = on_state_change
         self._idle_queue = idle_queue or IdleQueue()
         self._scheduler = scheduler
         self._slot: Slot | None = None
@@ -92,7 +100,7 @@ class Binding(PlaybackHandler):
         self._failure_view: FailureView | None = None
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
-        self.state = LOADING
+        self.state = NONE
         #: Whether the element is visible: then its load goes first.
         self.visible = False
         #: When the load was wanted, on the clock of `browser.now_ms`.
@@ -101,6 +109,11 @@ class Binding(PlaybackHandler):
         self.milliseconds = 0.0
         self.failure: AuthMediaError | None = None
         self._enter(LOADING)
+
+    @property
+    def element(self) -> browser.Element:
+        """The element."""
+        return self._element
 
     @property
     def mxc(self) -> str:
@@ -213,6 +226,7 @@ class Binding(PlaybackHandler):
             self._failure_view.remove()
         self._held.drop()
         self._settled.set()
+        self._report_state(NONE)
 
     # --- loading -----------------------------------------------------------------------------------------------------
 
@@ -286,10 +300,16 @@ class Binding(PlaybackHandler):
         self._fail(error)
 
     def _enter(self, state: str) -> None:
-        self.state = state
         self._element.set_attribute("data-state", state)
+        self._report_state(state)
         if self._on_change:
             self._on_change(self)
+
+    def _report_state(self, state: str) -> None:
+        changed, self.state = state != self.state, state
+        if changed and self._on_state_change:
+            outcome = self._held.media if state == SHOWN else self.failure if state == FAILED else None
+            browser.call_hook(self._on_state_change, self._element, state, outcome)
 
     def _show_blurhash(self) -> None:
         if self.state == LOADING and not self._settled.is_set():  # else the media was faster, or the load was cancelled
