@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver, log_in
     from authmedia.media import Media, MediaRequest, Support
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
 __all__ = (
     "AuthMediaError",
@@ -42,9 +44,11 @@ __all__ = (
     "EncryptedFile",
     "Homeserver",
     "Keyring",
+    "Limits",
     "Media",
     "MediaLoader",
     "MediaRequest",
+    "RetryPolicy",
     "Support",
     "bind",
     "document_element",
@@ -63,9 +67,11 @@ _MODULES = {
     "EncryptedFile": "authmedia.matrix.encrypted_file",
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
+    "Limits": "authmedia.support.limits",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
+    "RetryPolicy": "authmedia.support.retry_policy",
     "Support": "authmedia.media",
     "bind": "authmedia.elements.binder",
     "document_element": "authmedia.browser",

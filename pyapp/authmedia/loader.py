@@ -5,28 +5,52 @@ from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Counters, Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
+from authmedia.support.options import reject_unknown, require_kind
+from authmedia.support.priority_semaphore import PrioritySemaphore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Never
 
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.strategies.base import Loader, Strategy
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
+
+_OPTIONS = ("limits", "retry")
 
 
-def open_loader(name: str, homeserver: "Homeserver") -> "MediaLoader":
+def open_loader(
+    name: str,
+    homeserver: "Homeserver",
+    *,
+    limits: "Limits | None" = None,
+    retry: "RetryPolicy | None" = None,
+    **unknown: "Never",
+) -> "MediaLoader":
     """Returns a loader for one session.
 
     >>> loader = open_loader("auto", Homeserver("https://matrix.example.org", "@ana:example.org", access_token))
 
     :param name: the strategy: ``auto``, ``bundle``, ``link``, ``opfs``, ``blob`` or a baseline.
     :param homeserver: the session.
-    :raises ValueError: if there is no strategy of that name.
+    :param limits: how much is transferred at a time and kept.
+    :param retry: what is retried, how often and when.
+    :raises ValueError: if there is no strategy of that name, or an option has a wrong value.
+    :raises TypeError: if there is no option of a name.
     """
+    reject_unknown("open_loader", unknown, _OPTIONS)
+    require_kind("open_loader", "limits", limits, "Limits")
+    require_kind("open_loader", "retry", retry, "RetryPolicy")
     if name != strategies.AUTO:
-        return MediaLoader(strategies.create(name, homeserver))
-    loaders: list[Loader] = [open_loader(other, homeserver) for other in strategies.PREFERRED]
-    return MediaLoader(strategies.create_auto(homeserver, loaders))
+        return MediaLoader(strategies.create(name, homeserver), limits, retry)
+    # The limits are those of all strategies together. What is idle is kept by the loader of `auto` alone.
+    semaphore = PrioritySemaphore(limits.transfers) if limits else None
+    loaders: list[Loader] = [
+        MediaLoader(strategies.create(other, homeserver), limits, retry, semaphore) for other in strategies.PREFERRED
+    ]
+    return MediaLoader(strategies.create_auto(homeserver, loaders), limits, retry)
 
 
 async def forget_account(homeserver: "Homeserver") -> None:
@@ -56,13 +80,30 @@ class MediaLoader:
     The caller releases each media that it loaded, and closes the loader when the session ends.
 
     :param strategy: opens the media; it is closed with the loader.
+    :param limits: see `open_loader`.
+    :param retry: see `open_loader`.
+    :param semaphore: limits the transfers of several loaders together, which keep nothing idle.
     """
 
     __slots__ = ("_pipeline", "_strategy")
 
-    def __init__(self, strategy: "Strategy") -> None:
+    def __init__(
+        self,
+        strategy: "Strategy",
+        limits: "Limits | None" = None,
+        retry: "RetryPolicy | None" = None,
+        semaphore: PrioritySemaphore | None = None,
+    ) -> None:
         self._strategy = strategy if strategy.decrypts else DecryptingStrategy(strategy)
-        self._pipeline = Pipeline(self._strategy)
+        options: dict[str, Any] = {}
+        if limits:
+            idle_bytes = 0 if semaphore else limits.idle_bytes
+            options.update(max_transfers=limits.transfers, idle_budget=idle_bytes, semaphore=semaphore)
+        if retry:
+            options["next_delay_s"] = retry.next_delay_s
+        if options:
+            self._strategy.configure(limits, retry)
+        self._pipeline = Pipeline(self._strategy, **options)
 
     @property
     def name(self) -> str:
@@ -83,6 +124,10 @@ class MediaLoader:
     def counters(self) -> Counters:
         """Counts what this loader did so far."""
         return self._pipeline.counters
+
+    def next_delay_s(self, error: AuthMediaError, failed: int) -> float | None:
+        """Returns the seconds before the next attempt; ``None`` for none. See `RetryPolicy.next_delay_s`."""
+        return self._pipeline.next_delay_s(error, failed)
 
     async def support(self) -> Support:
         """Tries whether the strategy works in this window and with this homeserver."""

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from authmedia.matrix.homeserver import Homeserver
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
     class Loader(Protocol):
         """The interface of the loaders that the strategy `auto` chooses from."""
@@ -87,6 +89,9 @@ class Strategy:
     def accepts(self, request: MediaRequest) -> bool:
         """Returns whether a media is of the kind that this strategy is for, where there is a choice."""
         return True
+
+    def configure(self, limits: "Limits | None", retry: "RetryPolicy | None") -> None:
+        """Applies an application's options, as far as they concern more than the pipeline."""
 
     async def support(self) -> Support:
         """Tries whether the strategy works in this window and with this homeserver; never raises what it tried for."""
