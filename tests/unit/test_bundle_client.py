@@ -206,6 +206,7 @@ def test_a_repeated_part_is_no_bundle(script: Script, loader: MediaLoader) -> No
 
 
 def test_a_refused_bundle_fails_each_of_its_media(script: Script, loader: MediaLoader) -> None:
+    script.signed_out = True
     in_place_of(script, lambda wanted: error(401, "M_UNKNOWN_TOKEN", "Token is not active"))
     failures = run(outcomes(loader, 3))
     assert [(type(failure), failure.mxc) for failure in failures] == [
