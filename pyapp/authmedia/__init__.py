@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver, log_in
+    from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.media import Media, MediaRequest, Support
     from authmedia.support.limits import Limits
     from authmedia.support.retry_policy import RetryPolicy
@@ -42,12 +43,14 @@ __all__ = (
     "Binding",
     "Element",
     "EncryptedFile",
+    "Exchange",
     "Homeserver",
     "Keyring",
     "Limits",
     "Media",
     "MediaLoader",
     "MediaRequest",
+    "RequestHooks",
     "RetryPolicy",
     "Support",
     "bind",
@@ -65,12 +68,14 @@ _MODULES = {
     "Binding": "authmedia.elements.binding",
     "Element": "authmedia.browser",
     "EncryptedFile": "authmedia.matrix.encrypted_file",
+    "Exchange": "authmedia.matrix.request_hooks",
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
     "Limits": "authmedia.support.limits",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
+    "RequestHooks": "authmedia.matrix.request_hooks",
     "RetryPolicy": "authmedia.support.retry_policy",
     "Support": "authmedia.media",
     "bind": "authmedia.elements.binder",

@@ -10,6 +10,7 @@ from authmedia.elements.binding import SHOWN, Binding
 from authmedia.errors import RateLimited, ServerFailure
 from authmedia.loader import open_loader
 from authmedia.matrix.homeserver import Homeserver
+from authmedia.matrix.request_hooks import Exchange, RequestHooks, without_secrets
 from authmedia.media import MediaRequest
 from authmedia.support import backoff
 from authmedia.support.limits import Limits
@@ -185,6 +186,116 @@ def test_batches_wait_no_longer_than_the_policy_says(homeserver: Homeserver) -> 
         assert loader._strategy.inner._client.backoff.max_delay_s == 3  # type: ignore[attr-defined]
 
 
+# --- hooks ---------------------------------------------------------------------------------------------------------
+
+
+class Seen:
+    """Collects what the hooks are called with."""
+
+    def __init__(self) -> None:
+        self.sent: list[Exchange] = []
+        self.ended: list[Exchange] = []
+        self.hooks = RequestHooks(on_request=self.on_request, on_response=self.ended.append)
+
+    def on_request(self, exchange: Exchange) -> None:
+        assert (exchange.status, exchange.ms) == (None, None)
+        self.sent.append(exchange)
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        return [
+            (found.method, found.url.rpartition("/media/")[2], found.status, found.bytes, found.error)
+            for found in self.ended
+        ]
+
+
+def test_hooks_see_each_request_without_secrets(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    seen = Seen()
+
+    async def scenario() -> None:
+        loader = open_loader("auto", homeserver, hooks=seen.hooks)
+        await loader.support()
+        await loader.load(MediaRequest(MXC, width=32, height=24, method="crop"))
+        media = await loader.load(MediaRequest(MXC, kind="video"))
+        browser.loads[media.src] = fake.ResourceTimings(1, 1, 500)
+        await loader.observe(media)
+        await loader.observe(media)
+        await loader.examine(media)
+        await open_loader("blob", homeserver).load(MediaRequest(MXC, width=32, height=24))
+        loader.close()
+        await open_loader("blob", homeserver).load(MediaRequest(MXC))
+
+    run(scenario())
+    assert seen.sent == [found for found in seen.ended if found.initiator == "fetch"]
+    assert sorted(seen.rows(), key=str) == [
+        ("GET", "config", 200, None, ""),
+        ("GET", "http://home.test/signed/example.org/abc", 200, len(PICTURE), ""),
+        ("GET", "http://home.test/signed/example.org/abc", None, 500, ""),
+        ("GET", "thumbnail/example.org/abc?width=32&height=24&method=scale&animated=false", 200, len(PICTURE), ""),
+        ("POST", "bundle", 200, None, ""),
+        ("POST", "bundle", 200, None, ""),
+        ("POST", "links", 200, None, ""),
+        ("POST", "links", 200, None, ""),
+    ]
+    assert [found.initiator for found in seen.ended if found.ms is None] == ["element"]
+    assert not [found for found in seen.ended if "batch=" in repr(found) or "secret-token" in repr(found)]
+    assert homeserver.hooks == ()
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://ana:secret@home.test/a/b?width=9&sig=secret#secret", "https://home.test/a/b?width=9"),
+        ("https://home.test/a?access_token=secret", "https://home.test/a"),
+        ("https://home.test/a?secret&height=1&animated=true", "https://home.test/a?height=1&animated=true"),
+        ("https://home.test/a#?width=secret", "https://home.test/a"),
+        ("https://[", ""),
+    ],
+)
+def test_a_url_loses_all_but_the_parameters_of_a_thumbnail(url: str, expected: str) -> None:
+    assert without_secrets(url) == expected
+
+
+def test_hooks_see_failures_and_cancelled_requests(script: Script, homeserver: Homeserver) -> None:
+    seen = Seen()
+
+    async def scenario() -> None:
+        loader = open_loader("blob", homeserver, hooks=seen.hooks, retry=RetryPolicy(attempts=1))
+        for answer in (fake.BrowserError("TypeError", "Failed to fetch"), error(404, "M_NOT_FOUND", "No")):
+            script.instead = lambda request, answer=answer: answer
+            with pytest.raises(errors.AuthMediaError):
+                await loader.load(MediaRequest(MXC))
+
+    async def fetch(url: str, **options: Any) -> Any:
+        await asyncio.Event().wait()
+
+    async def cancelled() -> None:
+        task = asyncio.ensure_future(seen.hooks.observing(fetch)("http://home.test/a"))
+        await turns()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    run(scenario())
+    run(cancelled())
+    assert [(found.status, found.error) for found in seen.ended] == [
+        (None, "TypeError"),
+        (404, ""),
+        (None, "AbortError"),
+    ]
+
+
+def test_an_error_in_a_hook_changes_nothing(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    def fail(_exchange: Exchange) -> None:
+        raise ValueError("a bug of the application")
+
+    async def scenario() -> None:
+        loader = open_loader("blob", homeserver, hooks=RequestHooks(on_request=fail, on_response=fail))
+        media = await loader.load(MediaRequest(MXC))
+        assert browser.object_urls[media.src].content == PICTURE
+
+    run(scenario())
+    assert len(browser.hook_errors) == 2
+
+
 # --- wrong options -------------------------------------------------------------------------------------------------
 
 
@@ -209,6 +320,8 @@ def test_batches_wait_no_longer_than_the_policy_says(homeserver: Homeserver) -> 
         (lambda home: RetryPolicy(errors="RateLimited"), "it must be a tuple of errors or None"),
         (lambda home: RetryPolicy(errors=("RateLimit",)), "'RateLimit' is no error of this library; there are: AuthM"),
         (lambda home: RetryPolicy(errors=(ValueError,)), "is no error of this library"),
+        (lambda home: RequestHooks(on_error=print), "RequestHooks has no option 'on_error'; its options are: on_reque"),
+        (lambda home: RequestHooks(on_request="print"), "on_request is 'print'; it must be a function or None"),
         (lambda home: RetryPolicy(delays=1), "RetryPolicy has no option 'delays'"),
     ],
 )

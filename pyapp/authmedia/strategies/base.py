@@ -115,7 +115,7 @@ class Strategy:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await request_url(media.src, cache="default")
+        return await request_url(media.src, cache="default", hooks=self.homeserver.hooks)
 
     def dispose(self, media: Media) -> None:
         """Frees the resources of a media that no element shows any more: its object URL, file or link."""

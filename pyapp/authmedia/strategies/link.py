@@ -83,7 +83,7 @@ class LinkStrategy(Strategy):
 
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
         """Requests the link again, since an element never reports the cause."""
-        failure = await diagnose_transfer(media, words)
+        failure = await diagnose_transfer(media, words, self.homeserver.hooks)
         if not isinstance(failure, WrongContent) and not failure.temporary:  # else the link itself is valid
             self._client.invalidate(media.request.key, media.src)
         if isinstance(failure, Forbidden):
