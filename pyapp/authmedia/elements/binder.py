@@ -14,6 +14,7 @@ from authmedia.elements.element_request import REQUEST_ATTRIBUTES
 from authmedia.elements.idle_queue import IdleQueue
 from authmedia.elements.load_scheduler import LoadScheduler
 from authmedia.matrix.encrypted_file import Keyring
+from authmedia.media import CACHE_DEFAULT
 from authmedia.support import gc_tuning
 from authmedia.support.options import is_whole, reject_unknown, require
 
@@ -36,8 +37,8 @@ _MAX_LOADS, _BATCH_SIZE = 200, 100
 NEAR_PX = 600
 # The placeholder and failure view of this library, as `bind` names them.
 _BLURHASH, _MESSAGE = "blurhash", "message"
-_DEFAULTS = (_BLURHASH, _MESSAGE, None, None)
-_OPTIONS = ("on_change", "on_state_change", "keyring", "near_px", "placeholder", "failure_view", "messages")
+_DEFAULTS = (_BLURHASH, _MESSAGE, None, CACHE_DEFAULT, None)
+_OPTIONS = ("on_change", "on_state_change", "keyring", "near_px", "placeholder", "failure_view", "messages", "cache")
 
 
 class Binder(browser.ElementHandler):
@@ -176,6 +177,7 @@ def bind(
     placeholder: "RenderPlaceholder | str | None" = _BLURHASH,
     failure_view: "RenderFailure | str | None" = _MESSAGE,
     messages: "Messages | None" = None,
+    cache: str = CACHE_DEFAULT,
     **unknown: "Never",
 ) -> Binder:
     """Loads every element with ``data-mxc`` below a root, now and later. The guide for applications has all options.
@@ -195,10 +197,11 @@ def bind(
     :param placeholder: a function that renders into an element while it loads; ``None`` for none.
     :param failure_view: a function that renders what follows an element that failed; ``None`` for none.
     :param messages: all words in another language.
+    :param cache: the cache policy of all elements, see `MediaRequest`.
     :raises ValueError: if an option has a wrong value, `TypeError` if there is none of a name.
     """
     reject_unknown("bind", unknown, _OPTIONS)
-    options = _element_options(placeholder, failure_view, messages, on_state_change)
+    options = _element_options(placeholder, failure_view, messages, cache, on_state_change)
     return Binder(root, loader, on_change=on_change, keyring=keyring, near_px=near_px, options=options)
 
 

@@ -13,7 +13,7 @@ from authmedia.elements.placeholder import Placeholder
 from authmedia.elements.playback import Playback, PlaybackHandler
 from authmedia.errors import AuthMediaError
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.media import Media, MediaRequest
+from authmedia.media import CACHE_DEFAULT, Media, MediaRequest
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
@@ -267,7 +267,8 @@ class Binding(PlaybackHandler):
         :raises AuthMediaError: if its attributes are invalid.
         """
         if not self._request:
-            self._request = request_from_attributes(self._element.tag, self._attributes, self._keyring)
+            cache = self._options.cache if self._options else CACHE_DEFAULT
+            self._request = request_from_attributes(self._element.tag, self._attributes, self._keyring, cache)
         return self._request
 
     def _is_visible(self) -> bool:

@@ -2,6 +2,7 @@
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError
+from authmedia.media import CACHE_POLICIES
 from authmedia.support.options import require, require_kind
 
 TYPE_CHECKING = False
@@ -59,6 +60,7 @@ class ElementOptions:
     :param failure_view: ``message`` for a sentence and a button, ``None`` for nothing; or a function that is called
         with an empty ``<span class="media-failed">`` behind the element, to render into, and with a `Failure`.
     :param messages: all words in another language; `None` for English.
+    :param cache: the cache policy of all elements, see `MediaRequest`.
     :param on_state_change: called with an element and its new state whenever that changes: ``loading``, ``shown`` and
         its media, ``failed`` and its error; an empty text when the element is bound no longer.
     :raises ValueError: if one is not allowed.
@@ -68,6 +70,7 @@ class ElementOptions:
         "_failure_view",
         "_on_state_change",
         "_placeholder",
+        "cache",
         "messages",
         "shows_blurhash",
         "shows_failures",
@@ -79,11 +82,14 @@ class ElementOptions:
         placeholder: "RenderPlaceholder | str | None",
         failure_view: "RenderFailure | str | None",
         messages: "Messages | None",
+        cache: str,
         on_state_change: "StateHandler | None",
     ) -> None:
         _require_view("placeholder", placeholder, _BLURHASH)
         _require_view("failure_view", failure_view, _MESSAGE)
         require_kind("bind", "messages", messages, "Messages")
+        require(cache in CACHE_POLICIES, "bind", "cache", cache, "one of " + ", ".join(CACHE_POLICIES))
+        self.cache = cache
         is_function = on_state_change is None or callable(on_state_change)
         require(is_function, "bind", "on_state_change", on_state_change, "a function or None")
         self._on_state_change = on_state_change
