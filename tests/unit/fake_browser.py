@@ -21,8 +21,10 @@ from tests.unit.fake_dom import (
     ElementHandler,
     ElementObserver,
     EventListener,
+    as_element,
     create_element,
     document_element,
+    listen_for_activation,
 )
 from tests.unit.fake_state import STATE, BrowserError, State, reset
 
@@ -34,8 +36,10 @@ __all__ = (
     "ElementObserver",
     "EventListener",
     "State",
+    "as_element",
     "create_element",
     "document_element",
+    "listen_for_activation",
     "reset",
 )
 

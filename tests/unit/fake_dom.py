@@ -105,6 +105,14 @@ def document_element() -> Element:
     return Element("html")
 
 
+def as_element(given: object) -> Element:
+    raise TypeError(f"{type(given).__name__} is no element")
+
+
+def listen_for_activation(element: Element, handler: Callable[[], object]) -> EventListener:
+    return element.listen("click", handler)
+
+
 def create_element(tag: str, **attributes: str) -> Element:
     return Element(tag, **{name.strip("_"): value for name, value in attributes.items()})
 

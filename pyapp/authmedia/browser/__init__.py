@@ -27,6 +27,7 @@ from authmedia.browser.page import (
     call_hook,
     copy_to_clipboard,
     create_task,
+    device_pixel_ratio,
     epoch_ms,
     format_time,
     iso_timestamp,
@@ -49,7 +50,9 @@ from authmedia.browser.workers import MediaServiceWorker, has_service_worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from authmedia.browser.activation import listen_for_activation
     from authmedia.browser.intl import format_number, plural_category
+    from authmedia.browser.roots import as_element
 
 __all__ = (
     "OBJECT_URLS",
@@ -69,6 +72,7 @@ __all__ = (
     "ResourceTimings",
     "Response",
     "Url",
+    "as_element",
     "blob_response",
     "build_query",
     "bytes_blob",
@@ -79,6 +83,7 @@ __all__ = (
     "create_element",
     "create_svg_element",
     "create_task",
+    "device_pixel_ratio",
     "document_element",
     "epoch_ms",
     "evict_from_http_cache",
@@ -89,6 +94,7 @@ __all__ = (
     "has_service_worker",
     "hmac_sha256",
     "iso_timestamp",
+    "listen_for_activation",
     "now_ms",
     "on_unhandled_exception",
     "page_origin",
@@ -111,6 +117,8 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "as_element": "authmedia.browser.roots",
+    "listen_for_activation": "authmedia.browser.activation",
     "format_number": "authmedia.browser.intl",
     "plural_category": "authmedia.browser.intl",
 }
