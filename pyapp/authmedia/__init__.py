@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver, log_in
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.media import Media, MediaRequest, Support
+    from authmedia.prefetch import Prefetch
     from authmedia.support.limits import Limits
     from authmedia.support.retry_policy import RetryPolicy
 
@@ -54,6 +55,7 @@ __all__ = (
     "MediaLoader",
     "MediaRequest",
     "Messages",
+    "Prefetch",
     "RequestHooks",
     "RetryPolicy",
     "Support",
@@ -81,6 +83,7 @@ _MODULES = {
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
     "Messages": "authmedia.elements.messages",
+    "Prefetch": "authmedia.prefetch",
     "RequestHooks": "authmedia.matrix.request_hooks",
     "RetryPolicy": "authmedia.support.retry_policy",
     "Support": "authmedia.media",

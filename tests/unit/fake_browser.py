@@ -196,6 +196,7 @@ class Request:
     ) -> None:
         self.method, self.url, self.headers, self.body = method, url, headers, body
         self.credentials, self.cache = credentials, cache
+        self.priority = "auto"
 
 
 def now_ms() -> float:
@@ -243,6 +244,12 @@ def call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
         return None
 
 
+async def persist_storage() -> bool:
+    if isinstance(STATE.persists, BrowserError):
+        raise STATE.persists
+    return STATE.persists
+
+
 def plural_category(language: str, number: int) -> str:
     """By the rules of Polish; other languages have none."""
     if language != "pl" or number == 1:
@@ -270,8 +277,10 @@ async def fetch(
     body: str | None = None,
     credentials: str = "omit",
     cache: str = "no-store",
+    priority: str = "auto",
 ) -> Response:
     request = Request(method, url, headers or {}, body, credentials, cache)
+    request.priority = priority
     STATE.requests.append(request)
     await asyncio.sleep(0)
     if url.startswith("blob:"):

@@ -52,6 +52,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
     from authmedia.browser.intl import format_number, plural_category
+    from authmedia.browser.persistence import persist_storage
     from authmedia.browser.roots import as_element
 
 __all__ = (
@@ -100,6 +101,7 @@ __all__ = (
     "page_origin",
     "page_url",
     "parse_url",
+    "persist_storage",
     "plural_category",
     "query_parameter",
     "random_uuid",
@@ -120,6 +122,7 @@ _MODULES = {
     "as_element": "authmedia.browser.roots",
     "listen_for_activation": "authmedia.browser.activation",
     "format_number": "authmedia.browser.intl",
+    "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
 }
 
