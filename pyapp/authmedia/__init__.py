@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from authmedia.elements.binder import Binder, bind
     from authmedia.elements.binding import Binding
     from authmedia.elements.element_options import Failure
+    from authmedia.elements.file_saving import save_media
     from authmedia.elements.messages import Messages
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
@@ -85,6 +86,7 @@ __all__ = (
     "forget_account",
     "log_in",
     "open_loader",
+    "save_media",
 )
 
 # The module of each public name. It is imported when the name is first used, and the build packs it for the pages that
@@ -113,6 +115,7 @@ _MODULES = {
     "forget_account": "authmedia.loader",
     "log_in": "authmedia.matrix.homeserver",
     "open_loader": "authmedia.loader",
+    "save_media": "authmedia.elements.file_saving",
 }
 
 if not TYPE_CHECKING:

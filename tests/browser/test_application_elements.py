@@ -1,5 +1,6 @@
 """Elements as applications have them: of `pyscript.web`, in shadow roots and dialogs, moved, as links."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from tests.browser.binding_harness import (
+    MEDIA,
     BindingHarness,
     MediaSet,
     add_elements,
@@ -14,10 +16,13 @@ from tests.browser.binding_harness import (
     read_counters,
     wait_for_state,
 )
+from tests.browser.engines import Mode
 from tests.browser.pixels import decode_screenshot
+from tests.browser.saved_files import saved_file
 from tests.browser.site_tab import SiteTab
 from web.demonstration import Demonstration
 
+STRATEGIES_IN = {"chromium": ("link", "blob"), "firefox": ("link", "blob")}
 PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"))
 
 pytestmark = pytest.mark.timeout(120)
@@ -36,6 +41,12 @@ ADD_HOST = """([name, mode, mxc, parent]) => {
   const host = document.createElement(name);
   (parent ? document.querySelector(parent).shadowRoot : document.getElementById("elements")).append(host);
   if (!customElements.get(name)) customElements.define(name, Host);
+}"""
+ADD_DIALOG = """(mxc) => {
+  const dialog = document.createElement("dialog"), image = document.createElement("img");
+  image.dataset.mxc = mxc;
+  dialog.append(image);
+  document.getElementById("elements").append(dialog);
 }"""
 SHADOW_STATE = """([path, state]) => {
   let place = document;
@@ -59,7 +70,7 @@ DO_AND_WAIT = """async (name) => {
     "detached and attached in one turn": () => { video.remove(); place.append(video); },
     "list rendered anew": () => {
       const others = [1, 2].map((n) => Object.assign(document.createElement("p"), { textContent: n }));
-      list.replaceChildren(others[0], place, others[1]);
+      list.replaceChildren(others[0], list.querySelector("dialog"), place, others[1]);
     },
   }[name]();
   for (let n = 0; n < 3; n += 1) await new Promise(requestAnimationFrame);
@@ -85,13 +96,17 @@ def harness(
         yield opened
 
 
+def wait_for_counter(tab: SiteTab, name: str, value: int) -> None:
+    """Waits until a counter of the page has a value."""
+    deadline = time.monotonic() + 20
+    while read_counters(tab)[name] != value:
+        assert time.monotonic() < deadline, read_counters(tab)
+        tab.page.evaluate("() => new Promise(requestAnimationFrame)")
+
+
 def wait_for_bound(tab: SiteTab, count: int) -> None:
     """Waits until so many elements are bound."""
-    for _ in range(50):
-        if read_counters(tab)["bound"] == count:
-            return
-        tab.page.evaluate("() => new Promise(requestAnimationFrame)")
-    raise AssertionError(read_counters(tab))
+    wait_for_counter(tab, "bound", count)
 
 
 def shown_color(tab: SiteTab, selector: str) -> tuple[int, ...]:
@@ -149,24 +164,14 @@ def test_dialogs_load_when_opened_and_what_plays_is_not_restarted(
     film = media_set.upload_file("film.mp4")
     tab = harness.open("link", near="100", interpreter=interpreter)
     page = tab.page
-    add_elements(tab, [media_set.pictures[0]], "dialog")
-    page.evaluate(
-        """(mxc) => {
-          const dialog = document.querySelector("dialog");
-          dialog.removeAttribute("data-mxc");
-          const image = document.createElement("img");
-          image.dataset.mxc = mxc;
-          dialog.append(image);
-        }""",
-        media_set.pictures[0],
-    )
-    add_elements(tab, [film], "video", muted="", controls="", preload="auto")
+    page.evaluate(ADD_DIALOG, media_set.pictures[0])
+    add_elements(tab, [film], "video", gap=400, muted="", controls="", preload="auto")
     wait_for_state(tab, "video")
     assert harness.proxy.request_count(media_set.pictures[0].rpartition("/")[2]) == 0, "a closed dialog loads nothing"
-    page.evaluate("() => document.querySelector('dialog').showModal()")
-    wait_for_state(tab, "dialog img")
-    page.evaluate("() => document.querySelector('dialog').close()")
-    assert page.locator("dialog img").get_attribute("data-state") == "shown"
+    page.evaluate("() => document.querySelector('#elements dialog').showModal()")
+    wait_for_state(tab, "#elements dialog img")
+    page.evaluate("() => document.querySelector('#elements dialog').close()")
+    assert page.locator("#elements dialog img").get_attribute("data-state") == "shown"
 
     page.evaluate(
         """async () => {
@@ -202,9 +207,10 @@ def test_backgrounds(harness: BindingHarness, media_set: MediaSet, interpreter: 
     colors = {mxc: number * 255 // COUNT for number, mxc in enumerate(media_set.pictures)}
     harness.proxy.refuse(missing.rpartition("/")[2])
     harness.proxy.hold(first.rpartition("/")[2])
-    sized = {"style": "width: 64px; height: 48px; background-color: white; background-size: cover"}
-    add_elements(tab, [""], "div", data_mxc_background=first, id="first", data_blurhash=BLURHASH, **sized)
-    add_elements(tab, [""], "section", data_mxc_background=missing, id="missing", **sized)
+    add_elements(tab, [""], "div", gap=100, data_mxc_background=first, id="first", data_blurhash=BLURHASH)
+    add_elements(tab, [""], "section", gap=100, data_mxc_background=missing, id="missing")
+    page.evaluate("() => Object.assign(document.getElementById('first').style, { width: '64px', height: '48px' })")
+    page.eval_on_selector("#first", "(element) => { element.style.backgroundSize = 'cover'; }")
     page.wait_for_function("() => document.getElementById('first').style.backgroundImage.includes('data:image/bmp')")
     assert page.locator("#first").get_attribute("data-state") == "loading"
     wait_for_state(tab, "#missing", "failed")
@@ -212,7 +218,7 @@ def test_backgrounds(harness: BindingHarness, media_set: MediaSet, interpreter: 
     harness.proxy.release_all()
     wait_for_state(tab, "#first")
     assert shown_color(tab, "#first") == (colors[first], 90, 160)
-    assert page.eval_on_selector("#first", "(element) => element.style.backgroundSize") == "cover"
+    assert page.eval_on_selector("#first", "(element) => element.style.backgroundSize") == "cover", "the page's own"
     page.get_by_role("button", name="Try again").click()
     wait_for_state(tab, "#missing")
     page.eval_on_selector("#first", "(element, mxc) => { element.dataset.mxcBackground = mxc; }", second)
@@ -224,3 +230,57 @@ def test_backgrounds(harness: BindingHarness, media_set: MediaSet, interpreter: 
     page.eval_on_selector("#first", "(element) => { delete element.dataset.mxcBackground; }")
     wait_for_bound(tab, 1)
     assert page.eval_on_selector("#first", "(element) => element.style.backgroundImage") == ""
+
+
+@pytest.mark.parametrize("strategy", ["link", "blob"])
+def test_links_save_files_under_their_names(
+    harness: BindingHarness, media_set: MediaSet, interpreter: str, mode: Mode, downloads: Path, strategy: str
+) -> None:
+    name = "ridge-walk.gpx"
+    track, content = media_set.upload_file(name), (MEDIA / name).read_bytes()
+    # What is released is not kept.
+    tab = harness.open(strategy, interpreter=interpreter, release_delay="1", budget="0")
+    page = tab.page
+    add_elements(tab, [track], "a", download=name, id="walk")
+    page.wait_for_selector("#walk[data-state=ready]", state="attached")
+    page.evaluate("() => { document.getElementById('walk').textContent = 'The walk'; }")
+    assert harness.proxy.request_count(track.rpartition("/")[2]) == 0, "nobody asked for it"
+    link = page.get_by_role("link", name="The walk")
+    assert saved_file(tab, mode, downloads / name, link.click) == content
+    wait_for_state(tab, "#walk")
+    page.focus("body")
+    link.focus()
+    assert saved_file(tab, mode, downloads / name, lambda: page.keyboard.press("Enter")) == content
+    assert page.url.startswith(tab.origin + "/binding.html"), "the page stays where it is"
+    wait_for_counter(tab, "urls", 0)
+
+    harness.proxy.refuse("/links" if strategy == "link" else "/download/")
+    missing = media_set.upload(b"another file", "text/plain")
+    page.eval_on_selector("#walk", "(link, mxc) => { link.dataset.mxc = mxc; }", missing)
+    page.wait_for_selector("#walk[data-state=ready]")
+    link.click()
+    wait_for_state(tab, "#walk", "failed")
+    harness.proxy.release_all()
+    page.eval_on_selector("#walk", "(link) => { link.download = 'another.txt'; }")
+    button = page.get_by_role("button", name="Try again")
+    if strategy == "blob":  # a link's file has the name of its upload, which has none
+        assert saved_file(tab, mode, downloads / "another.txt", button.click) == b"another file"
+
+
+@pytest.mark.parametrize("ratio", [1, 2])
+def test_thumbnails_have_the_pixels_of_the_screen(
+    harness: BindingHarness, media_set: MediaSet, interpreter: str, mode: Mode, ratio: int
+) -> None:
+    script = "" if mode.browser == "chromium" else f"window.devicePixelRatio = {ratio};"  # BiDi's Firefox emulates none
+    tab = harness.open("link", script=script, interpreter=interpreter, css_pixels="yes")
+    if mode.browser == "chromium":
+        metrics = {"width": 800, "height": 600, "deviceScaleFactor": ratio, "mobile": False}
+        tab.page.context.new_cdp_session(tab.page).send("Emulation.setDeviceMetricsOverride", metrics)
+    large = media_set.upload((MEDIA / "screenshot.png").read_bytes(), "image/png")
+    small = media_set.pictures[8]
+    add_elements(tab, [large, small], data_width="320", data_height="240")
+    wait_for_state(tab, "img[data-mxc]")
+    widths = tab.page.eval_on_selector_all("img[data-mxc]", "(all) => all.map((image) => image.naturalWidth)")
+    assert widths == [320 * ratio, 64], "the homeserver enlarges nothing"
+    sources = tab.page.eval_on_selector_all("img[data-mxc]", "(all) => all.map((image) => image.src)")
+    assert all(f"&w={320 * ratio}&h={240 * ratio}&" in src for src in sources)

@@ -199,6 +199,10 @@ class Request:
         self.priority = "auto"
 
 
+def device_pixel_ratio() -> float:
+    return STATE.pixel_ratio
+
+
 def now_ms() -> float:
     return STATE.clock - 1_800_000_000_000.0 + 1
 

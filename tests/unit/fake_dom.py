@@ -55,6 +55,9 @@ class Element:
     def focus(self) -> None:
         STATE.focused = self
 
+    def click(self) -> None:
+        STATE.clicked.append(self)
+
     def append(self, *children: "Element") -> None:
         self.children.extend(children)
 

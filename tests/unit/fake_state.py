@@ -34,6 +34,8 @@ class State:
         self.remembered: dict[str, str] = {}
         self.busy: set[str] = set()
         self.focused: Any = None
+        self.clicked: list[Any] = []
+        self.pixel_ratio = 1.0
         self.locks: dict[str, asyncio.Lock] = {}
         self.clock = 1_800_000_000_000.0
         self.undecodable: set[str] = set()

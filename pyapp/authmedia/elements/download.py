@@ -1,9 +1,10 @@
-"""Saves media as files, and binds links that do so: ``<a download="walk.gpx" data-mxc="mxc://…">``."""
+"""Binds links that save a file: ``<a download="walk.gpx" data-mxc="mxc://…">``."""
 
 import asyncio
 
 from authmedia import browser
 from authmedia.elements.binding import FAILED, LOADING, Binding
+from authmedia.elements.file_saving import release_later, save_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,44 +12,10 @@ if TYPE_CHECKING:
 
     from authmedia.elements.held_media import Presenter
     from authmedia.loader import MediaLoader
-    from authmedia.media import Media, MediaRequest
+    from authmedia.media import Media
 
 #: The state of a link that was not followed yet; the others are those of `Binding`.
 READY = "ready"
-#: How long the browser has for reading a file before it is released, since no browser says when it has saved one.
-RELEASE_DELAY_S = 60.0
-_NO_NAME = "file"
-
-
-async def save_media(loader: "MediaLoader", request: "MediaRequest", name: str) -> None:
-    """Loads a media, and has the browser save it as a file.
-
-    >>> await save_media(loader, MediaRequest("mxc://example.org/abc", kind="file"), "walk.gpx")
-
-    :param request: one of the kind ``file``.
-    :param name: the file's name. Browsers ignore it for a link to another origin; then it is the name with which the
-        file was uploaded.
-    :raises AuthMediaError: of the class that fits what happened.
-    """
-    media = await loader.load(request)
-    save_source(media.src, name)
-    browser.create_task(_release_later(loader, media))
-
-
-def save_source(src: str, name: str) -> None:
-    """Has the browser save what is at a URL as a file. https://developer.mozilla.org/docs/Web/API/HTMLAnchorElement/download"""
-    link = browser.create_element("a", href=src, download=name or _NO_NAME)
-    if not src.startswith("blob:"):
-        link.set_attribute("target", "_blank")  # an error response must not navigate this page away
-        link.set_attribute("rel", "noopener")
-    link.click()
-
-
-async def _release_later(loader: "MediaLoader", media: "Media") -> None:
-    try:
-        await asyncio.sleep(RELEASE_DELAY_S)
-    finally:
-        loader.release(media)
 
 
 class DownloadBinding(Binding):
@@ -104,7 +71,7 @@ class DownloadBinding(Binding):
     def on_replaced(self, media: "Media") -> None:
         """Marks the file as handed to the browser, which goes on reading it when the element is gone."""
         self._held.media = None
-        browser.create_task(_release_later(self._loader, media))
+        browser.create_task(release_later(self._loader, media))
         super().on_replaced(media)
 
     def _make_presenter(self) -> "Presenter":

@@ -13,7 +13,7 @@ from pyscript import web, window
 
 from authmedia import browser
 from authmedia.browser import timeouts
-from authmedia.elements import download
+from authmedia.elements import file_saving
 from authmedia.elements.binder import bind
 from authmedia.elements.binding import Binding
 from authmedia.loader import forget_account, open_loader
@@ -52,7 +52,7 @@ class BindingPage(Page):
             timeouts.RESPONSE_TIMEOUT_S = float(browser.query_parameter("patience"))
             timeouts.MIN_BYTES_PER_S = float(browser.query_parameter("min_rate") or 50_000)
         if browser.query_parameter("release_delay"):
-            download.RELEASE_DELAY_S = float(browser.query_parameter("release_delay"))
+            file_saving.RELEASE_DELAY_S = float(browser.query_parameter("release_delay"))
         near = browser.query_parameter("near")
         for homeserver in self.homeservers:
             budget = browser.query_parameter("budget")
