@@ -43,6 +43,8 @@ class State:
         self.names = 0
         self.workers: list[Any] = []
         self.watches: list[Any] = []
+        self.persists: bool | BrowserError = True
+        self.hook_errors: list[Exception] = []
         self.worker_refusal: BrowserError | None = None
 
 
