@@ -10,8 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# The worker's script, beside the page; it writes files where pages cannot.
-_FILE_WRITER = "file-writer.js"
+# The worker's script, by default beside the page; it writes files where pages cannot.
+_file_writer = "file-writer.js"
+
+
+def set_file_writer(url: str) -> None:
+    """Sets the URL of ``file-writer.js``, which has to be of the page's own origin."""
+    global _file_writer
+    _file_writer = url
 
 
 async def set_session_item(name: str, text: str) -> None:
@@ -119,7 +125,7 @@ class Directory:
 
         https://developer.mozilla.org/docs/Web/API/FileSystemFileHandle/createSyncAccessHandle
         """
-        worker = window.Worker.new(_FILE_WRITER)
+        worker = window.Worker.new(_file_writer)
         reply = with_resolvers()
         worker.onmessage = reply.resolve
         worker.onerror = reply.resolve  # an event without data
@@ -130,7 +136,7 @@ class Directory:
         finally:
             worker.terminate()
         if ffi.is_none(data):
-            raise BrowserError("NotSupportedError", f"{_FILE_WRITER} is missing beside this page")
+            raise BrowserError("NotSupportedError", f"{_file_writer} is missing beside this page")
         failed: Any = getattr(data, "name", None)
         if not ffi.is_none(failed):
             raise BrowserError(str(failed), str(data.message))
