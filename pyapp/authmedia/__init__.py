@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver, log_in
+    from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.media import Media, MediaRequest, Support
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
 __all__ = (
     "AuthMediaError",
@@ -40,11 +43,15 @@ __all__ = (
     "Binding",
     "Element",
     "EncryptedFile",
+    "Exchange",
     "Homeserver",
     "Keyring",
+    "Limits",
     "Media",
     "MediaLoader",
     "MediaRequest",
+    "RequestHooks",
+    "RetryPolicy",
     "Support",
     "bind",
     "document_element",
@@ -61,11 +68,15 @@ _MODULES = {
     "Binding": "authmedia.elements.binding",
     "Element": "authmedia.browser",
     "EncryptedFile": "authmedia.matrix.encrypted_file",
+    "Exchange": "authmedia.matrix.request_hooks",
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
+    "Limits": "authmedia.support.limits",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
+    "RequestHooks": "authmedia.matrix.request_hooks",
+    "RetryPolicy": "authmedia.support.retry_policy",
     "Support": "authmedia.media",
     "bind": "authmedia.elements.binder",
     "document_element": "authmedia.browser",

@@ -5,28 +5,63 @@ from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Counters, Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
+from authmedia.support.options import reject_unknown, require_kind
+from authmedia.support.priority_semaphore import PrioritySemaphore
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Never
 
     from authmedia.matrix.homeserver import Homeserver
+    from authmedia.matrix.request_hooks import RequestHooks
     from authmedia.strategies.base import Loader, Strategy
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
+
+_OPTIONS = ("limits", "retry", "hooks")
 
 
-def open_loader(name: str, homeserver: "Homeserver") -> "MediaLoader":
+def open_loader(
+    name: str,
+    homeserver: "Homeserver",
+    *,
+    limits: "Limits | None" = None,
+    retry: "RetryPolicy | None" = None,
+    hooks: "RequestHooks | None" = None,
+    **unknown: "Never",
+) -> "MediaLoader":
     """Returns a loader for one session.
 
     >>> loader = open_loader("auto", Homeserver("https://matrix.example.org", "@ana:example.org", access_token))
 
     :param name: the strategy: ``auto``, ``bundle``, ``link``, ``opfs``, ``blob`` or a baseline.
     :param homeserver: the session.
-    :raises ValueError: if there is no strategy of that name.
+    :param limits: how much is transferred at a time and kept.
+    :param retry: what is retried, how often and when.
+    :param hooks: functions that see each request of the session and its response, until the loader is closed.
+    :raises ValueError: if there is no strategy of that name, or an option has a wrong value.
+    :raises TypeError: if there is no option of a name.
     """
+    reject_unknown("open_loader", unknown, _OPTIONS)
+    require_kind("open_loader", "limits", limits, "Limits")
+    require_kind("open_loader", "retry", retry, "RetryPolicy")
+    require_kind("open_loader", "hooks", hooks, "RequestHooks")
+    loader = _open(name, homeserver, limits, retry)
+    if hooks:
+        loader.add_hooks(hooks)
+    return loader
+
+
+def _open(name: str, homeserver: "Homeserver", limits: "Limits | None", retry: "RetryPolicy | None") -> "MediaLoader":
     if name != strategies.AUTO:
-        return MediaLoader(strategies.create(name, homeserver))
-    loaders: list[Loader] = [open_loader(other, homeserver) for other in strategies.PREFERRED]
-    return MediaLoader(strategies.create_auto(homeserver, loaders))
+        return MediaLoader(strategies.create(name, homeserver), limits, retry)
+    # The limits are those of all strategies together. What is idle is kept by the loader of `auto` alone.
+    semaphore = PrioritySemaphore(limits.transfers) if limits else None
+    loaders: list[Loader] = [
+        MediaLoader(strategies.create(other, homeserver), limits, retry, semaphore) for other in strategies.PREFERRED
+    ]
+    return MediaLoader(strategies.create_auto(homeserver, loaders), limits, retry)
 
 
 async def forget_account(homeserver: "Homeserver") -> None:
@@ -56,13 +91,31 @@ class MediaLoader:
     The caller releases each media that it loaded, and closes the loader when the session ends.
 
     :param strategy: opens the media; it is closed with the loader.
+    :param limits: see `open_loader`.
+    :param retry: see `open_loader`.
+    :param semaphore: limits the transfers of several loaders together, which keep nothing idle.
     """
 
-    __slots__ = ("_pipeline", "_strategy")
+    __slots__ = ("_hooks", "_pipeline", "_strategy")
 
-    def __init__(self, strategy: "Strategy") -> None:
+    def __init__(
+        self,
+        strategy: "Strategy",
+        limits: "Limits | None" = None,
+        retry: "RetryPolicy | None" = None,
+        semaphore: PrioritySemaphore | None = None,
+    ) -> None:
         self._strategy = strategy if strategy.decrypts else DecryptingStrategy(strategy)
-        self._pipeline = Pipeline(self._strategy)
+        options: dict[str, Any] = {}
+        if limits:
+            idle_bytes = 0 if semaphore else limits.idle_bytes
+            options.update(max_transfers=limits.transfers, idle_budget=idle_bytes, semaphore=semaphore)
+        if retry:
+            options["next_delay_s"] = retry.next_delay_s
+        if options:
+            self._strategy.configure(limits, retry)
+        self._pipeline = Pipeline(self._strategy, **options)
+        self._hooks: tuple[RequestHooks, ...] = ()
 
     @property
     def name(self) -> str:
@@ -83,6 +136,15 @@ class MediaLoader:
     def counters(self) -> Counters:
         """Counts what this loader did so far."""
         return self._pipeline.counters
+
+    def next_delay_s(self, error: AuthMediaError, failed: int) -> float | None:
+        """Returns the seconds before the next attempt; ``None`` for none. See `RetryPolicy.next_delay_s`."""
+        return self._pipeline.next_delay_s(error, failed)
+
+    def add_hooks(self, hooks: "RequestHooks") -> None:
+        """Adds hooks for the requests of this loader's session, until it is closed."""
+        self._hooks += (hooks,)
+        self._strategy.homeserver.hooks += (hooks,)
 
     async def support(self) -> Support:
         """Tries whether the strategy works in this window and with this homeserver."""
@@ -123,7 +185,12 @@ class MediaLoader:
 
         :returns: whether all of it arrived, as far as is known: some elements show a part as if it were whole.
         """
+        hooks = self._strategy.homeserver.hooks
+        before = media.traffic.copy() if hooks and _is_element_transfer(media) else None
         complete = await self._strategy.measure(media)
+        if before and media.traffic.requests > before.requests and not self._strategy.decrypts:
+            for observer in hooks:
+                observer.report_element(media.src, media.traffic.bytes - before.bytes)
         self._pipeline.mark_transferred(media)
         return complete
 
@@ -148,3 +215,11 @@ class MediaLoader:
         """Aborts all transfers and releases all media; what is on disk stays."""
         self._pipeline.close()
         self._strategy.close()
+        if self._hooks:
+            homeserver = self._strategy.homeserver
+            homeserver.hooks = tuple([hooks for hooks in homeserver.hooks if hooks not in self._hooks])
+            self._hooks = ()
+
+
+def _is_element_transfer(media: Media) -> bool:
+    return not media.src.startswith("blob:")

@@ -122,6 +122,8 @@ class Pipeline:
     :param strategy: what turns one request into one ``src``.
     :param max_transfers: how many bodies are transferred at a time, for strategies that transfer bodies.
     :param idle_budget: bytes of media without holders that stay in the cache.
+    :param semaphore: limits the transfers of several pipelines together, in place of ``max_transfers``.
+    :param next_delay_s: decides about retries, see `RetryPolicy.next_delay_s`.
     """
 
     __slots__ = (
@@ -135,15 +137,23 @@ class Pipeline:
         "_last_opening_id",
         "_semaphore",
         "counters",
+        "next_delay_s",
         "strategy",
     )
 
     def __init__(
-        self, strategy: "Strategy", *, max_transfers: int = _MAX_TRANSFERS, idle_budget: int = _IDLE_BUDGET_BYTES
+        self,
+        strategy: "Strategy",
+        *,
+        max_transfers: int = _MAX_TRANSFERS,
+        idle_budget: int = _IDLE_BUDGET_BYTES,
+        semaphore: PrioritySemaphore | None = None,
+        next_delay_s: "Callable[[AuthMediaError, int], float | None]" = backoff.next_delay_s,
     ) -> None:
         self.strategy = strategy
         self.counters = Counters()
-        self._semaphore = PrioritySemaphore(max_transfers)
+        self.next_delay_s = next_delay_s
+        self._semaphore = semaphore or PrioritySemaphore(max_transfers)
         self._idle_budget = idle_budget
         self._in_flight: dict[str, InFlightLoad] = {}
         self._cache: dict[str, CacheEntry] = {}
@@ -299,16 +309,17 @@ class Pipeline:
         load.task.cancel()
 
     async def _run_attempts(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
-        for attempt in range(backoff.MAX_ATTEMPTS):
+        failed = 0
+        while True:
             try:
                 return await self._attempt(request, load, traffic)
             except AuthMediaError as error:
-                if not error.temporary or not self.strategy.retries or attempt == backoff.MAX_ATTEMPTS - 1:
+                failed += 1
+                delay_s = self.next_delay_s(error, failed) if self.strategy.retries else None
+                if delay_s is None:
                     raise
-                delay_s = backoff.retry_delay_s(attempt, error.retry_after_s)
             self.counters.increment("retried")
             await asyncio.sleep(delay_s)
-        raise AuthMediaError("No try was made", mxc=request.mxc)
 
     async def _attempt(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
         if not self.strategy.transfers_body_of(request):

@@ -28,6 +28,12 @@ class Traffic:
         self.is_urgent = is_urgent
         self.on_progress = on_progress
 
+    def copy(self) -> "Traffic":
+        """Returns the same counts, which grow no more."""
+        counts = Traffic()
+        counts.add(self)
+        return counts
+
     def add(self, other: "Traffic | None") -> None:
         """Adds what another load cost."""
         if other:

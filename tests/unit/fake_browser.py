@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from ada_url import URL
@@ -296,7 +296,10 @@ async def hmac_sha256(key: str, text: str) -> str:
 
 class MediaServiceWorker:
     def __init__(
-        self, script: str, headers_for: Callable[[str, str], dict[str, str]], on_response: Callable[[str, int], None]
+        self,
+        script: str,
+        headers_for: Callable[[str, str, str], Awaitable[dict[str, str] | None]],
+        on_response: Callable[[str, int], None],
     ) -> None:
         self.script, self.headers_for, self.on_response = script, headers_for, on_response
         self.closed = False

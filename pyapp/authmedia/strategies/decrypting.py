@@ -6,6 +6,11 @@ from authmedia.media import DISK, MEMORY, Media, MediaRequest, Support, safe_con
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
+
 
 class DecryptingStrategy(Strategy):
     """Adds decryption to a strategy. What that strategy caches or stores stays encrypted.
@@ -30,6 +35,10 @@ class DecryptingStrategy(Strategy):
     def accepts(self, request: MediaRequest) -> bool:
         """Returns whether the strategy accepts the ciphertext."""
         return self.inner.accepts(request.ciphertext_request() if request.encrypted else request)
+
+    def configure(self, limits: "Limits | None", retry: "RetryPolicy | None") -> None:
+        """Passes them on to the strategy."""
+        self.inner.configure(limits, retry)
 
     async def support(self) -> Support:
         """Tries the strategy; decryption works in every secure context."""

@@ -24,6 +24,8 @@ from authmedia.transport.media_requests import request_media
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
 
 class OpfsStrategy(Strategy):
@@ -37,6 +39,11 @@ class OpfsStrategy(Strategy):
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
         self._store = FileStore(homeserver.account_key)
+
+    def configure(self, limits: "Limits | None", retry: "RetryPolicy | None") -> None:
+        """Sets the budget of the disk."""
+        if limits:
+            self._store.budget = limits.disk_bytes
 
     async def support(self) -> Support:
         """Opens the directory, writes a file, reads it and removes it."""

@@ -36,7 +36,6 @@ class LinkClient:
     """
 
     __slots__ = (
-        "_backoff",
         "_batch_tasks",
         "_cache",
         "_homeserver",
@@ -44,19 +43,21 @@ class LinkClient:
         "_pinned",
         "_renewal",
         "_uncached_keys",
+        "backoff",
         "batch_limit",
     )
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
         self._cache = LinkCache(_STORAGE_PREFIX + homeserver.account_key)
-        self._backoff = RateLimitBackoff(browser.now_ms)
         self._pending: list[_PendingLink] = []
         self._pinned: dict[str, MediaRequest] = {}
         # The keys of media whose next link has to differ from the last one.
         self._uncached_keys: set[str] = set()
         self._renewal: asyncio.Task[None] | None = None
         self._batch_tasks: list[asyncio.Task[None]] = []
+        #: Delays the next batch after a 429.
+        self.backoff = RateLimitBackoff(browser.now_ms)
         #: How many links the homeserver makes in one batch.
         self.batch_limit = 100
 
@@ -135,7 +136,7 @@ class LinkClient:
     async def _run_batches(self) -> None:
         await asyncio.sleep(0)  # collects the requests of this turn of the event loop
         await self._cache.restore()
-        await self._backoff.wait()
+        await self.backoff.wait()
         collected = [pending for pending in self._pending if not pending.use(self._cache.get(pending.request.key))]
         self._pending = []
         try:
@@ -153,7 +154,7 @@ class LinkClient:
         try:
             await self._request_batch(batch)
         except AuthMediaError as error:
-            self._backoff.record(error)
+            self.backoff.record(error)
             for pending in batch:
                 pending.failure = error.for_media(pending.request.mxc)
         for pending in batch:

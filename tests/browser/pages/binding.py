@@ -15,6 +15,7 @@ from authmedia.loader import forget_account, open_loader
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.matrix.homeserver import Homeserver, log_in
 from authmedia.matrix.http import request_url
+from authmedia.support.limits import Limits
 from demo.page import Page
 
 NAMES = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")
@@ -47,10 +48,13 @@ class BindingPage(Page):
             timeouts.MIN_BYTES_PER_S = float(browser.query_parameter("min_rate") or 50_000)
         near = browser.query_parameter("near")
         for homeserver in self.homeservers:
-            loader = open_loader(browser.query_parameter("strategy"), homeserver)
+            budget = browser.query_parameter("budget")
+            strategy = browser.query_parameter("strategy")
+            # What is kept in memory does not leave the disk.
+            idle = 0 if strategy == "opfs" else int(budget or 0)
+            limits = Limits(idle_bytes=idle, disk_bytes=int(budget)) if budget else None
+            loader = open_loader(strategy, homeserver, limits=limits)
             loader.counters.on_count = lambda _name, _value: self.write_counters()
-            if browser.query_parameter("budget"):
-                self.limit(loader, int(browser.query_parameter("budget")))
             self.loaders.append(loader)
             near_px = int(near) if near else None
             place = self.root.query("#elements")
@@ -63,13 +67,6 @@ class BindingPage(Page):
             button.listen("click", lambda work=work: self.start(work()))
             self.root.query("body").append(button)
         self.write_counters()
-
-    def limit(self, loader, budget):
-        """Limits a loader's cache in bytes: in memory, or on disk for all accounts together."""
-        store = getattr(loader._strategy.inner, "_store", None)
-        if store:
-            store._budget = budget
-        loader._pipeline._idle_budget = 0 if store else budget  # what is kept in memory does not leave the disk
 
     def write_counters(self):
         """Writes the counters into the report."""
