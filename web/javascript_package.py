@@ -64,9 +64,15 @@ def isolated(source: str) -> str:
         source = _replaced(source, rf"globalThis\.{name}\b", name)
     source = _replaced(source, r"globalThis\.Module=Module\b", "setModule(Module)")
     source = _replaced(source, r"globalThis\.loadMicroPython=loadMicroPython\b", "0")
-    source = _replaced(source, r"mp_js_ticks_ms:\(\)=>Date\.now\(\)-MP_JS_EPOCH\b", "mp_js_ticks_ms:()=>performance.now()")
+    source = _replaced(
+        source, r"mp_js_ticks_ms:\(\)=>Date\.now\(\)-MP_JS_EPOCH\b", "mp_js_ticks_ms:()=>performance.now()"
+    )
     header = f"let Module,{','.join(_GLOBALS)};const setModule=(module)=>{{Module=module}};\n"
-    return "// MicroPython, MIT licence, https://micropython.org/; its state was moved out of globalThis.\n" + header + source
+    return (
+        "// MicroPython, MIT licence, https://micropython.org/; its state was moved out of globalThis.\n"
+        + header
+        + source
+    )
 
 
 def _replaced(source: str, pattern: str, replacement: str) -> str:

@@ -14,7 +14,8 @@ except ImportError:
         import js
         import jsffi
 
-        document, window = js.document, js.window
+        # As in PyScript. The functions of `js.window` would be bound to it, also those that were taken of its objects.
+        document, window = js.document, js
         # https://developer.mozilla.org/docs/Web/JavaScript/Reference/Operators/null
         _null = window.Object.getPrototypeOf(window.Object.prototype)
 
