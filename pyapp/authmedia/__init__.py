@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from authmedia.browser import Element, document_element
     from authmedia.elements.binder import Binder, bind
     from authmedia.elements.binding import Binding
+    from authmedia.elements.element_options import Failure
+    from authmedia.elements.messages import Messages
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
@@ -44,12 +46,14 @@ __all__ = (
     "Element",
     "EncryptedFile",
     "Exchange",
+    "Failure",
     "Homeserver",
     "Keyring",
     "Limits",
     "Media",
     "MediaLoader",
     "MediaRequest",
+    "Messages",
     "RequestHooks",
     "RetryPolicy",
     "Support",
@@ -69,12 +73,14 @@ _MODULES = {
     "Element": "authmedia.browser",
     "EncryptedFile": "authmedia.matrix.encrypted_file",
     "Exchange": "authmedia.matrix.request_hooks",
+    "Failure": "authmedia.elements.element_options",
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
     "Limits": "authmedia.support.limits",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
+    "Messages": "authmedia.elements.messages",
     "RequestHooks": "authmedia.matrix.request_hooks",
     "RetryPolicy": "authmedia.support.retry_policy",
     "Support": "authmedia.media",

@@ -3,10 +3,11 @@
 from authmedia import strategies
 from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
-from authmedia.pipeline import Counters, Pipeline, Waiter
+from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
 from authmedia.support.options import reject_unknown, require_kind
 from authmedia.support.priority_semaphore import PrioritySemaphore
+from authmedia.traffic import Counters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -231,11 +231,23 @@ def create_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 
 
-def call_hook(hook: Callable[..., object], *arguments: object) -> None:
+def call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
     try:
-        hook(*arguments)
+        return hook(*arguments)
     except Exception as error:
         STATE.hook_errors.append(error)
+        return None
+
+
+def plural_category(language: str, number: int) -> str:
+    """By the rules of Polish; other languages have none."""
+    if language != "pl" or number == 1:
+        return "one" if number == 1 else "other"
+    return "few" if number % 10 in (2, 3, 4) and number % 100 not in (12, 13, 14) else "many"
+
+
+def format_number(language: str, number: int) -> str:
+    return f"{number:,}"
 
 
 async def yield_to_browser() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from authmedia import errors
-from authmedia.elements.binder import Binder
+from authmedia.elements.binder import Binder, bind
 from authmedia.elements.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
@@ -56,9 +56,8 @@ def test_the_application_is_called_at_each_change_of_state(loader: MediaLoader, 
     states: list[tuple[Any, str, object]] = []
 
     async def scenario() -> None:
-        binder = Binder(
-            fake.Element("div"), loader, near_px=None, on_state_change=lambda *change: states.append(change)
-        )
+        on_state_change = lambda *change: states.append(change)  # noqa: E731
+        binder = bind(fake.Element("div"), loader, near_px=None, on_state_change=on_state_change)
         binder.on_added(1, shown)
         binder.on_added(2, failing)
         await binder.settled()
@@ -86,7 +85,7 @@ def test_an_error_in_the_applications_function_changes_nothing(loader: MediaLoad
         raise ValueError(state)
 
     async def scenario() -> None:
-        binder = Binder(fake.Element("div"), loader, near_px=None, on_state_change=on_state_change)
+        binder = bind(fake.Element("div"), loader, near_px=None, on_state_change=on_state_change)
         element = image()
         binder.on_added(1, element)
         await binder.settled()

@@ -4,6 +4,8 @@ A module for each browser interface; other packages import names from here. `int
 differ.
 """
 
+import sys
+
 from authmedia.browser.blobs import OBJECT_URLS, Blob, bytes_blob, revoke_object_url, text_blob
 from authmedia.browser.crypto import hmac_sha256
 from authmedia.browser.dom import (
@@ -51,6 +53,10 @@ from authmedia.browser.streams import BodyReader
 from authmedia.browser.urls import Url, parse_url
 from authmedia.browser.workers import MediaServiceWorker, has_service_worker
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.browser.intl import format_number, plural_category
+
 __all__ = (
     "OBJECT_URLS",
     "TRANSFER_ERRORS",
@@ -83,6 +89,7 @@ __all__ = (
     "epoch_ms",
     "evict_from_http_cache",
     "fetch",
+    "format_number",
     "format_time",
     "get_session_item",
     "has_service_worker",
@@ -93,6 +100,7 @@ __all__ = (
     "page_origin",
     "page_url",
     "parse_url",
+    "plural_category",
     "query_parameter",
     "random_uuid",
     "reload_page",
@@ -107,3 +115,23 @@ __all__ = (
     "user_agent",
     "yield_to_browser",
 )
+
+# What few pages use: the module of each name is imported when the name is first used.
+_MODULES = {
+    "format_number": "authmedia.browser.intl",
+    "plural_category": "authmedia.browser.intl",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Imports a name of a seldom used module. https://peps.python.org/pep-0562/"""
+        if name in _MODULES:
+            value = getattr(__import__(_MODULES[name], None, None, (name,)), name)
+            globals()[name] = value
+            return value
+        if sys.implementation.name == "micropython":
+            # Called for submodules, too, which CPython finds by itself.
+            __import__("authmedia.browser." + name)
+            return sys.modules["authmedia.browser." + name]
+        raise AttributeError(f"module 'authmedia.browser' has no attribute {name!r}")

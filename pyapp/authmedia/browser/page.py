@@ -117,12 +117,16 @@ def create_task(work: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 
 
-def call_hook(hook: "Callable[..., object]", *arguments: object) -> None:
-    """Calls a function of the application; an exception that it raises is reported as unhandled, and ends nothing."""
+def call_hook(hook: "Callable[..., Any]", *arguments: object) -> "Any":
+    """Calls a function of the application and returns what it returns.
+
+    An exception that it raises is reported as unhandled, and ends nothing else; then ``None`` is returned.
+    """
     try:
-        hook(*arguments)
+        return hook(*arguments)
     except Exception as error:
         create_task(_raise(error))
+        return None
 
 
 async def _raise(error: Exception) -> None:

@@ -14,13 +14,17 @@ from authmedia.elements.element_request import REQUEST_ATTRIBUTES
 from authmedia.elements.idle_queue import IdleQueue
 from authmedia.elements.load_scheduler import LoadScheduler
 from authmedia.matrix.encrypted_file import Keyring
+from authmedia.media import CACHE_DEFAULT
 from authmedia.support import gc_tuning
+from authmedia.support.options import is_whole, reject_unknown, require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Never
 
-    from authmedia.elements.binding import StateHandler
+    from authmedia.elements.element_options import ElementOptions, RenderFailure, RenderPlaceholder, StateHandler
+    from authmedia.elements.messages import Messages
     from authmedia.loader import MediaLoader
 
 _SELECTOR = "img[data-mxc], video[data-mxc], audio[data-mxc]"
@@ -31,6 +35,10 @@ _ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-user-id", "data-homeserver")
 _MAX_LOADS, _BATCH_SIZE = 200, 100
 #: How far outside of the viewport elements are loaded, in CSS pixels.
 NEAR_PX = 600
+# The placeholder and failure view of this library, as `bind` names them.
+_BLURHASH, _MESSAGE = "blurhash", "message"
+_DEFAULTS = (_BLURHASH, _MESSAGE, None, CACHE_DEFAULT, None)
+_OPTIONS = ("on_change", "on_state_change", "keyring", "near_px", "placeholder", "failure_view", "messages", "cache")
 
 
 class Binder(browser.ElementHandler):
@@ -42,13 +50,14 @@ class Binder(browser.ElementHandler):
         loader: "MediaLoader",
         *,
         on_change: "Callable[[Binding], None] | None" = None,
-        on_state_change: "StateHandler | None" = None,
         keyring: Keyring | None = None,
         near_px: int | None = NEAR_PX,
+        options: "ElementOptions | None" = None,
     ) -> None:
+        require(near_px is None or is_whole(near_px, 0), "bind", "near_px", near_px, "None, or a whole number from 0")
         self._loader = loader
         self._on_change = on_change
-        self._on_state_change = on_state_change
+        self._options = options
         self._keyring = keyring or Keyring()
         self._idle_queue = IdleQueue()
         self._scheduler = LoadScheduler(_MAX_LOADS, _BATCH_SIZE)
@@ -147,7 +156,7 @@ class Binder(browser.ElementHandler):
             self._loader,
             keyring=self._keyring,
             on_change=self._on_change,
-            on_state_change=self._on_state_change,
+            options=self._options,
             idle_queue=self._idle_queue,
             scheduler=self._scheduler,
         )
@@ -165,8 +174,13 @@ def bind(
     on_state_change: "StateHandler | None" = None,
     keyring: Keyring | None = None,
     near_px: int | None = NEAR_PX,
+    placeholder: "RenderPlaceholder | str | None" = _BLURHASH,
+    failure_view: "RenderFailure | str | None" = _MESSAGE,
+    messages: "Messages | None" = None,
+    cache: str = CACHE_DEFAULT,
+    **unknown: "Never",
 ) -> Binder:
-    """Loads every element with ``data-mxc`` below a root, now and later.
+    """Loads every element with ``data-mxc`` below a root, now and later. The guide for applications has all options.
 
     Elements that name another user in ``data-user-id`` are left to that account's loader, so that several accounts can
     share a page. Where two homeservers may name the same user, ``data-homeserver`` tells them apart, spelled as
@@ -177,13 +191,27 @@ def bind(
     :param root: an element of the page.
     :param loader: the session and the strategy.
     :param on_change: called whenever a binding changes, its source included.
-    :param on_state_change: called as ``on_state_change(element, state, outcome)`` whenever an element's state changes:
-        ``loading``, ``shown`` with its `Media`, ``failed`` with its `AuthMediaError`, and an empty text once it is
-        bound no longer. `Binder.retry` loads a failed element again.
+    :param on_state_change: called with an element, its new state, and its `Media` or `AuthMediaError`.
     :param keyring: the encrypted files that elements name in ``data-encrypted``.
     :param near_px: how far outside of the viewport elements are loaded, in CSS pixels; ``None`` loads all at once.
+    :param placeholder: a function that renders into an element while it loads; ``None`` for none.
+    :param failure_view: a function that renders what follows an element that failed; ``None`` for none.
+    :param messages: all words in another language.
+    :param cache: the cache policy of all elements, see `MediaRequest`.
+    :raises ValueError: if an option has a wrong value, `TypeError` if there is none of a name.
     """
-    return Binder(root, loader, on_change=on_change, on_state_change=on_state_change, keyring=keyring, near_px=near_px)
+    reject_unknown("bind", unknown, _OPTIONS)
+    options = _element_options(placeholder, failure_view, messages, cache, on_state_change)
+    return Binder(root, loader, on_change=on_change, keyring=keyring, near_px=near_px, options=options)
+
+
+def _element_options(*options: "Any") -> "ElementOptions | None":
+    """Returns the options of elements; ``None``, without the module that has them, where all are the defaults."""
+    if options == _DEFAULTS:
+        return None
+    from authmedia.elements.element_options import ElementOptions
+
+    return ElementOptions(*options)
 
 
 def _toggle(numbers: "set[int]", number: int, present: bool) -> None:

@@ -13,17 +13,15 @@ from authmedia.elements.placeholder import Placeholder
 from authmedia.elements.playback import Playback, PlaybackHandler
 from authmedia.errors import AuthMediaError
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.media import Media, MediaRequest
+from authmedia.media import CACHE_DEFAULT, Media, MediaRequest
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authmedia.elements.element_options import ElementOptions
     from authmedia.loader import MediaLoader
-
-    # Called with the element, its new state, and its media or error.
-    StateHandler = Callable[[browser.Element, str, Media | AuthMediaError | None], object]
 
 #: The values of `Binding.state` and ``data-state``; `NONE` stands for an element that is bound no longer.
 NONE = ""
@@ -44,7 +42,7 @@ class Binding(PlaybackHandler):
     :param loader: the session and the strategy.
     :param keyring: the encrypted files that ``data-encrypted`` names.
     :param on_change: called whenever the state changes.
-    :param on_state_change: called with the element, its new state, and its media or error; see `bind`.
+    :param options: what the application changes about elements; ``None`` for nothing.
     :param idle_queue: renders blurhashes.
     :param scheduler: limits how many elements load at a time; loads that the browser defers do not count.
     """
@@ -58,7 +56,7 @@ class Binding(PlaybackHandler):
         "_keyring",
         "_loader",
         "_on_change",
-        "_on_state_change",
+        "_options",
         "_placeholder",
         "_playback",
         "_request",
@@ -80,7 +78,7 @@ class Binding(PlaybackHandler):
         *,
         keyring: Keyring | None = None,
         on_change: "Callable[[Binding], None] | None" = None,
-        on_state_change: "StateHandler | None" = None,
+        options: "ElementOptions | None" = None,
         idle_queue: IdleQueue | None = None,
         scheduler: LoadScheduler | None = None,
     ) -> None:
@@ -90,7 +88,7 @@ class Binding(PlaybackHandler):
         self._loader = loader
         self._keyring = keyring or Keyring()
         self._on_change = on_change
-        self._on_state_change = on_state_change
+        self._options = options
         self._idle_queue = idle_queue or IdleQueue()
         self._scheduler = scheduler
         self._slot: Slot | None = None
@@ -169,8 +167,8 @@ class Binding(PlaybackHandler):
         if self._settled.is_set():
             self._settled = asyncio.Event()
         self.started_ms = browser.now_ms()
-        if self._attributes.get("data-blurhash"):
-            self._idle_queue.add(self._show_blurhash)
+        if self._has_placeholder:
+            self._idle_queue.add(self._show_placeholder)
         if self._scheduler and not self._element.is_deferred:
             self._slot = self._scheduler.add(self._start_task, urgent or self.visible)
         else:
@@ -269,7 +267,8 @@ class Binding(PlaybackHandler):
         :raises AuthMediaError: if its attributes are invalid.
         """
         if not self._request:
-            self._request = request_from_attributes(self._element.tag, self._attributes, self._keyring)
+            cache = self._options.cache if self._options else CACHE_DEFAULT
+            self._request = request_from_attributes(self._element.tag, self._attributes, self._keyring, cache)
         return self._request
 
     def _is_visible(self) -> bool:
@@ -281,7 +280,7 @@ class Binding(PlaybackHandler):
         """Marks the element as shown, and follows the playback of a video or audio."""
         self._task = None  # so that `on_change` may close the binding
         self._element.set_attribute("data-strategy", media.strategy)
-        if media.reason:
+        if media.reason and not (self._options and self._options.messages):  # the reason is in English
             self._element.set_attribute("data-reason", media.reason)
         if self._element.tag != "img":
             if not self._playback:
@@ -307,12 +306,22 @@ class Binding(PlaybackHandler):
 
     def _report_state(self, state: str) -> None:
         changed, self.state = state != self.state, state
-        if changed and self._on_state_change:
+        if changed and self._options:
             outcome = self._held.media if state == SHOWN else self.failure if state == FAILED else None
-            browser.call_hook(self._on_state_change, self._element, state, outcome)
+            self._options.report_state(self._element, state, outcome)
 
-    def _show_blurhash(self) -> None:
-        if self.state == LOADING and not self._settled.is_set():  # else the media was faster, or the load was cancelled
+    @property
+    def _has_placeholder(self) -> bool:
+        if self._options:
+            return self._options.has_placeholder(self._attributes)
+        return "data-blurhash" in self._attributes
+
+    def _show_placeholder(self) -> None:
+        if self.state != LOADING or self._settled.is_set():  # the media was faster, or the load was cancelled
+            return
+        if self._options and not self._options.shows_blurhash:
+            self._placeholder.show_own(self._options)
+        else:
             self._placeholder.show_blurhash(self._attributes["data-blurhash"])
 
     def _fail(self, error: Exception) -> None:
@@ -329,6 +338,6 @@ class Binding(PlaybackHandler):
         self._element.remove_source()
         self._element.set_attribute("data-strategy", self._loader.name)
         if not self._failure_view:
-            self._failure_view = FailureView(self._element)
+            self._failure_view = FailureView(self._element, self._options)
         self._failure_view.show(failure, self.label, self.retry)
         self._enter(FAILED)

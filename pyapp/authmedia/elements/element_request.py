@@ -1,7 +1,7 @@
 """The media request in an element's ``data-*`` attributes."""
 
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.media import MediaRequest
+from authmedia.media import CACHE_DEFAULT, MediaRequest
 from authmedia.support.untrusted import parse_digits
 
 #: The attributes that make up the request: a change of one of them is another request.
@@ -17,12 +17,15 @@ REQUEST_ATTRIBUTES = (
 KIND_OF_TAG = {"img": "image", "video": "video", "audio": "audio"}
 
 
-def request_from_attributes(tag: str, attributes: "dict[str, str]", keyring: Keyring) -> MediaRequest:
+def request_from_attributes(
+    tag: str, attributes: "dict[str, str]", keyring: Keyring, cache: str = CACHE_DEFAULT
+) -> MediaRequest:
     """Returns the request of an element.
 
     :param tag: ``img``, ``video`` or ``audio``.
     :param attributes: those of `REQUEST_ATTRIBUTES` and ``data-type`` that are set.
     :param keyring: the encrypted files that ``data-encrypted`` names.
+    :param cache: the cache policy.
     :raises AuthMediaError: if the attributes are invalid.
     """
     encrypted = keyring.find(attributes.get("data-encrypted", ""))
@@ -35,4 +38,5 @@ def request_from_attributes(tag: str, attributes: "dict[str, str]", keyring: Key
         kind=KIND_OF_TAG[tag],
         content_type=attributes.get("data-type", ""),
         encrypted=encrypted,
+        cache=cache,
     )

@@ -105,6 +105,13 @@ class Strategy:
         """
         raise NotImplementedError
 
+    async def open_stored(self, request: MediaRequest, traffic: Traffic) -> Media | None:
+        """Opens a media without a request, if it is stored on this device.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        return None
+
     def prioritize(self, request: MediaRequest) -> None:
         """Moves a request that is being opened before others, where it waits for them."""
 

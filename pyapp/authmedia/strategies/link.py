@@ -5,7 +5,7 @@ the page, the browser's own cache works across reloads, and no media costs a pre
 """
 
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, WrongContent
-from authmedia.media import NETWORK, Media, MediaRequest, Support
+from authmedia.media import NETWORK, RELOAD, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.support.gather import gather_all
 from authmedia.traffic import Traffic
@@ -52,6 +52,8 @@ class LinkStrategy(Strategy):
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """Takes the link from the cache or the next batch."""
+        if request.cache == RELOAD:
+            self._client.renew(request.key)
         link = await self._client.request_link(request, traffic)
         if request.kind in _STREAMED_KINDS:
             self._client.pin(request)
