@@ -14,13 +14,17 @@ from authmedia.errors import (
     AuthMediaError,
     HomeserverUnreachable,
     LinksUnsupported,
+    ProxyRefused,
+    RenewalFailed,
     SessionExpired,
     StrategyUnsupported,
 )
 from authmedia.loader import forget_account, open_loader
 from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
 from authmedia.matrix.homeserver import Homeserver
+from authmedia.matrix.tokens import Tokens
 from authmedia.media import Media, MediaRequest
+from authmedia.support.limits import Limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,8 +35,8 @@ if TYPE_CHECKING:
 
 #: The strategies that ``authmedia-js`` has: the baselines need endpoints and files that it does not come with.
 STRATEGIES = (strategies.AUTO,) + strategies.NAMES
-# The errors that concern the session rather than one media.
-_SESSION_ERRORS = (HomeserverUnreachable, LinksUnsupported, SessionExpired, StrategyUnsupported)
+# The errors of elements that concern the session rather than one media. `Homeserver` reports those that end it.
+_SESSION_ERRORS = (HomeserverUnreachable, LinksUnsupported, ProxyRefused, RenewalFailed, StrategyUnsupported)
 
 
 class InvalidOption(AuthMediaError):
@@ -41,33 +45,59 @@ class InvalidOption(AuthMediaError):
     advice = "See the table of options in authmedia.d.ts."
 
 
+class Callbacks:
+    """The functions of JavaScript that a session calls.
+
+    :param on_state: called with an element of JavaScript, its state, and a description of media or error.
+    :param on_error: called with the description of an error that neither a promise nor an element reports.
+    :param refresh: called with a function that takes the new tokens, or a description of the error.
+    """
+
+    __slots__ = ("on_error", "on_state", "refresh")
+
+    def __init__(self, on_state: "Function", on_error: "Function", refresh: "Function") -> None:
+        self.on_state = on_state
+        self.on_error = on_error
+        self.refresh = refresh
+
+
 class Session:
     """One account's session, its bound elements and its loads.
 
     :param options: those of ``start`` that are no functions.
     :param root: the element below which elements are bound; ``None`` binds none.
-    :param on_state: called with an element of JavaScript, its state, and a description of media or error.
-    :param on_error: called with the description of an error that neither a promise nor an element reports.
     """
 
-    def __init__(
-        self, options: "dict[str, Any]", root: browser.Element | None, on_state: "Function", on_error: "Function"
-    ) -> None:
+    def __init__(self, options: "dict[str, Any]", root: browser.Element | None, callbacks: Callbacks) -> None:
         if options["strategy"] not in STRATEGIES:
             raise InvalidOption(f"There is no strategy {options['strategy']!r}; there are {', '.join(STRATEGIES)}")
-        self.homeserver = Homeserver(options["homeserver"], options["userId"], options["accessToken"])
-        self.loader = open_loader(options["strategy"], self.homeserver)
+        self._callbacks = callbacks
+        self.homeserver = Homeserver(
+            options["homeserver"],
+            options["userId"],
+            options["accessToken"],
+            refresh=self._refresh if options["refreshes"] else None,
+            expires_in_ms=options["expiresInMs"],
+            on_session_failure=self._report,
+        )
+        self.loader = open_loader(options["strategy"], self.homeserver, limits=_read_limits(options["limits"]))
         self.keyring = Keyring()
         self.tasks: dict[int, asyncio.Task[None]] = {}
         self._held: dict[int, Media] = {}
-        self._on_state = on_state
-        self._on_error = on_error
-        # The class of the session error that was reported last, so that each is reported once.
+        # The class of the last error that elements reported of the session, so that it is passed on once.
         self._reported = ""
         self._closed = False
         self._binder: Binder | None = None
         if root:
-            self._binder = bind(root, self.loader, keyring=self.keyring, on_state_change=self._on_state_change)
+            own: dict[str, Any] = {name: None for name in ("placeholder", "failure_view") if not options[name]}
+            self._binder = bind(
+                root,
+                self.loader,
+                keyring=self.keyring,
+                on_state_change=self._on_state_change,
+                near_px=options["nearPx"],
+                **own,
+            )
 
     async def load(self, number: int, request: MediaRequest, on_progress: "Function | None") -> "dict[str, Any]":
         """Loads a media, holds it under a number, and returns its description."""
@@ -110,18 +140,34 @@ class Session:
         detail: dict[str, Any] = {"mxc": element.get_attribute("data-mxc")}
         if isinstance(outcome, AuthMediaError):
             detail["error"] = describe_error(outcome)
-            self._report(outcome)
+            name = type(outcome).__name__
+            if isinstance(outcome, _SESSION_ERRORS) and name != self._reported:
+                self._reported = name
+                self._report(outcome)
         elif outcome:
             detail.update(_describe_media(outcome))
             self._reported = ""
-        element.pass_to(self._on_state, state, json.dumps(detail))
+        element.pass_to(self._callbacks.on_state, state, json.dumps(detail))
 
     def _report(self, error: AuthMediaError) -> None:
-        """Reports an error of the session, once until something is shown again: all of its elements fail by it."""
-        name = type(error).__name__
-        if isinstance(error, _SESSION_ERRORS) and name != self._reported:
-            self._reported = name
-            self._on_error(json.dumps(describe_error(error)))
+        self._callbacks.on_error(json.dumps(describe_error(error)))
+
+    async def _refresh(self) -> Tokens:
+        """Returns the tokens that the application's ``refresh`` resolves to."""
+        done = asyncio.Event()
+        outcome: dict[str, Any] = {}
+
+        def on_outcome(text: str) -> None:
+            outcome.update(json.loads(text))
+            done.set()
+
+        self._callbacks.refresh(on_outcome)
+        await done.wait()
+        if outcome["errorClass"] == SessionExpired.__name__:
+            raise SessionExpired("The application says that the session has ended", words=outcome["words"])
+        if outcome["errorClass"]:
+            raise RenewalFailed("The session's token could not be renewed", words=outcome["words"])
+        return Tokens(outcome["accessToken"], expires_in_ms=outcome["expiresInMs"])
 
 
 _sessions: "dict[int, Session]" = {}
@@ -137,7 +183,7 @@ def set_up(file_writer: str, on_error: "Function") -> None:
     def handle(error: BaseException | None, message: str) -> None:
         on_error(json.dumps(describe_error(error or RuntimeError(message))))
 
-    browser.set_file_writer(file_writer)
+    browser.set_file_writer_url(file_writer)
     browser.on_unhandled_exception(handle)
 
 
@@ -147,6 +193,7 @@ def start(
     root: "Any",
     on_state: "Function",
     on_error: "Function",
+    refresh: "Function",
     resolve: "Function",
     reject: "Function",
 ) -> None:
@@ -158,14 +205,18 @@ def start(
     async def run() -> None:
         read = json.loads(options)
         element = browser.Element(root) if read["bindsRoot"] else None
-        _sessions[number] = Session(read, element, on_state, on_error)
+        _sessions[number] = Session(read, element, Callbacks(on_state, on_error, refresh))
 
     _start_task(run(), resolve, reject)
 
 
-def set_access_token(session: int, token: str) -> None:
-    """Replaces a session's access token."""
-    _sessions[session].homeserver.set_access_token(token)
+def set_access_token(session: int, tokens: str) -> None:
+    """Replaces a session's access token.
+
+    :param tokens: ``accessToken`` and ``expiresInMs``.
+    """
+    read = json.loads(tokens)
+    _sessions[session].homeserver.set_access_token(read["accessToken"], expires_in_ms=read["expiresInMs"])
 
 
 def register(session: int, file: str) -> str:
@@ -252,6 +303,17 @@ def _describe_media(media: Media) -> "dict[str, Any]":
     }
 
 
+def _read_limits(fields: "dict[str, Any] | None") -> Limits | None:
+    if fields is None:
+        return None
+    defaults = Limits()
+    return Limits(
+        transfers=fields.get("transfers", defaults.transfers),
+        idle_bytes=fields.get("idleBytes", defaults.idle_bytes),
+        disk_bytes=fields.get("diskBytes", defaults.disk_bytes),
+    )
+
+
 def _read_request(text: str) -> MediaRequest:
     fields = json.loads(text)
     encrypted = EncryptedFile(fields["file"]) if fields["file"] else None
@@ -266,6 +328,7 @@ def _read_request(text: str) -> MediaRequest:
             content_type=fields["contentType"],
             size=fields["size"],
             encrypted=encrypted,
+            cache=fields["cache"],
         )
     except ValueError as error:
         raise InvalidOption(str(error), mxc=fields["mxc"])

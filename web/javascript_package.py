@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from web.python_archive import bytecode, modules_of, pack
+from web.python_archive import bytecode, modules_of, pack_romfs
 from web.site import INTERPRETERS, NODE_MODULES, PYAPP, WEB
 
 _SOURCES = WEB / "javascript"
@@ -28,7 +28,7 @@ _GLOBALS = (
 # For comparison alone, and with needs that the folder does not meet: see `strategies.BASELINES`.
 _LEFT_OUT = ("blocking.py", "cookie.py", "service_worker.py", "signed_query.py")
 #: The files that a page downloads; `file-writer.js` only where files cannot be written otherwise.
-DOWNLOADS = ("authmedia.js", "micropython.mjs", "micropython.wasm", "library.tar.gz")
+DOWNLOADS = ("authmedia.js", "micropython.mjs", "micropython.wasm", "library.romfs.gz")
 
 
 def write(out: Path) -> None:
@@ -42,11 +42,11 @@ def write(out: Path) -> None:
     for name in ("authmedia.js", "authmedia.d.ts", "README.md"):
         shutil.copyfile(_SOURCES / name, out / name)
     shutil.copyfile(WEB.parent / "LICENSE", out / "LICENSE")
-    shutil.copyfile(WEB / "worker/file-writer.js", out / "file-writer.js")
+    shutil.copyfile(PYAPP / "authmedia/browser/file-writer.js", out / "file-writer.js")
     shutil.copyfile(interpreter / "micropython.wasm", out / "micropython.wasm")
     source = (interpreter / "micropython.mjs").read_text(encoding="utf-8")
     (out / "micropython.mjs").write_text(isolated(source), encoding="utf-8")
-    (out / "library.tar.gz").write_bytes(_library())
+    (out / "library.romfs.gz").write_bytes(_library())
     package = json.dumps(_package(interpreter), indent=2, ensure_ascii=False)
     (out / "package.json").write_text(package + "\n", encoding="utf-8")
 
@@ -84,7 +84,7 @@ def _replaced(source: str, pattern: str, replacement: str) -> str:
 
 def _library() -> bytes:
     files = [path for path in modules_of(PYAPP, _ENTRY) if path.name not in _LEFT_OUT]
-    return pack(bytecode({path.relative_to(PYAPP).as_posix(): path for path in files}))
+    return pack_romfs(bytecode({path.relative_to(PYAPP).as_posix(): path for path in files}))
 
 
 def _package(interpreter: Path) -> dict[str, Any]:

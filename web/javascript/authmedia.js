@@ -5,7 +5,7 @@
 const FILES = {
   interpreter: new URL("./micropython.mjs", import.meta.url).href,
   wasm: new URL("./micropython.wasm", import.meta.url).href,
-  library: new URL("./library.tar.gz", import.meta.url).href,
+  library: new URL("./library.romfs.gz", import.meta.url).href,
   fileWriter: new URL("./file-writer.js", import.meta.url).href,
 };
 const NEEDED = {
@@ -19,6 +19,7 @@ const NEEDED = {
 const FUNCTIONS = ["start", "load", "end_load", "forget", "support", "register", "retry", "set_access_token", "stop"];
 const METHODS = ["scale", "crop"];
 const KINDS = ["image", "video", "audio", "file"];
+const CACHE = ["default", "reload", "no-store", "only-if-cached"];
 
 export class AuthMediaError extends Error {
   constructor({ message, cause, ...fields }) {
@@ -43,9 +44,11 @@ const errorFrom = (text) => new AuthMediaError(JSON.parse(text));
 const TEXT = [(value) => typeof value === "string" && value !== "", "a text that is not empty"];
 const ANY_TEXT = [(value) => typeof value === "string", "a text"];
 const COUNT = [(value) => Number.isSafeInteger(value) && value >= 0, "a whole number of 0 or more"];
+const COUNT_OR_NULL = [(value) => value === null || COUNT[0](value), "a whole number of 0 or more, or null"];
 const FLAG = [(value) => typeof value === "boolean", "true or false"];
 const FUNCTION = [(value) => typeof value === "function", "a function"];
-const ELEMENT = [(value) => value === null || value instanceof Element, "an element, or null"];
+const ELEMENT = [(value) => value instanceof Element, "an element"];
+const ELEMENT_OR_NULL = [(value) => value === null || ELEMENT[0](value), "an element, or null"];
 const OBJECT = [(value) => typeof value === "object" && value !== null, "an object"];
 const USER_ID = [(value) => /^@[^:]*:./.test(value), "a user id such as @ana:example.org"];
 const oneOf = (values) => [(value) => values.includes(value), `one of ${values.join(", ")}`];
@@ -55,9 +58,17 @@ const OPTIONS = {
   userId: USER_ID,
   accessToken: TEXT,
   strategy: TEXT,
-  root: ELEMENT,
+  root: ELEMENT_OR_NULL,
+  nearPx: COUNT_OR_NULL,
+  placeholder: FLAG,
+  failureView: FLAG,
+  limits: OBJECT,
+  refresh: FUNCTION,
+  expiresInMs: COUNT,
   onError: FUNCTION,
 };
+const OPTION_DEFAULTS = { strategy: "auto", nearPx: 600, placeholder: true, limits: null, expiresInMs: null };
+const LIMITS = { transfers: COUNT, idleBytes: COUNT, diskBytes: COUNT };
 const REQUEST = {
   mxc: ANY_TEXT,
   file: OBJECT,
@@ -68,6 +79,7 @@ const REQUEST = {
   kind: oneOf(KINDS),
   contentType: ANY_TEXT,
   size: COUNT,
+  cache: oneOf(CACHE),
 };
 const REQUEST_DEFAULTS = {
   mxc: "",
@@ -79,6 +91,7 @@ const REQUEST_DEFAULTS = {
   kind: "image",
   contentType: "",
   size: null,
+  cache: "default",
 };
 
 const check = (name, [isValid, words], value) => {
@@ -97,6 +110,14 @@ const checkAll = (what, kinds, given, required) => {
   const present = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   for (const [name, value] of Object.entries(present)) check(name, kinds[name], value);
   return present;
+};
+
+const readTokens = (tokens) => {
+  if (!OBJECT[0](tokens)) throw invalid(`A token must be a text, or an object, and is ${describe(tokens)}.`);
+  const { accessToken, expiresInMs = null } = tokens;
+  check("accessToken", TEXT, accessToken);
+  check("expiresInMs", COUNT_OR_NULL, expiresInMs);
+  return { accessToken, expiresInMs };
 };
 
 const readRequest = (request) => {
@@ -123,10 +144,9 @@ const loadPython = async () => {
         "with WebAssembly switched on.",
     );
   try {
-    const [interpreter, archive] = await Promise.all([loadInterpreter(), fetchLibrary()]);
-    for (const { name, content } of entriesOf(archive))
-      if (content) interpreter.FS.writeFile(`/lib/${name}`, content);
-      else interpreter.FS.mkdir(`/lib/${name}`);
+    const [{ loadMicroPython }, romfs] = await Promise.all([importInterpreter(), fetchLibrary()]);
+    const { log: stdout, error: stderr } = console;
+    const interpreter = await loadMicroPython({ url: FILES.wasm, romfs, stdout, stderr });
     const api = interpreter.pyimport("javascript_api");
     api.set_up(FILES.fileWriter, (text) => reportEverywhere(errorFrom(text)));
     return Object.fromEntries(FUNCTIONS.map((name) => [name, api[name]]));
@@ -135,39 +155,26 @@ const loadPython = async () => {
   }
 };
 
-const loadInterpreter = async () => {
-  const { loadMicroPython } = await import(/* webpackIgnore: true */ /* @vite-ignore */ FILES.interpreter);
-  const interpreter = await loadMicroPython({ url: FILES.wasm, stdout: console.log, stderr: console.error });
-  interpreter.FS.mkdir("/lib");
-  return interpreter;
-};
+const importInterpreter = () => import(/* webpackIgnore: true */ /* @vite-ignore */ FILES.interpreter);
 
+// The modules, as the image of a ROM file system. https://docs.micropython.org/en/latest/reference/filesystem.html
 const fetchLibrary = async () => {
   const response = await fetch(FILES.library);
   if (!response.ok) throw missingFile(FILES.library, `HTTP ${response.status}`);
-  let archive = new Uint8Array(await response.arrayBuffer());
+  let image = new Uint8Array(await response.arrayBuffer());
   // Some servers send it with `Content-Encoding: gzip`, and then the browser has unpacked it already.
-  if (archive[0] === 0x1f && archive[1] === 0x8b) {
-    const unpacked = new Blob([archive]).stream().pipeThrough(new DecompressionStream("gzip"));
-    archive = new Uint8Array(await new Response(unpacked).arrayBuffer());
+  if (startsWith(image, GZIP)) {
+    const unpacked = new Blob([image]).stream().pipeThrough(new DecompressionStream("gzip"));
+    image = new Uint8Array(await new Response(unpacked).arrayBuffer());
   }
-  if (fieldOf(archive, 257, 5) !== "ustar") throw missingFile(FILES.library, "the response is something else");
-  return archive;
+  if (!startsWith(image, ROMFS)) throw missingFile(FILES.library, "the response is something else");
+  return image;
 };
 
-const fieldOf = (bytes, start, length) =>
-  new TextDecoder().decode(bytes.subarray(start, start + length)).split("\0")[0];
-
-// Yields files and folders of a tar archive. https://pubs.opengroup.org/onlinepubs/9799919799/utilities/pax.html
-function* entriesOf(tar) {
-  for (let at = 0; tar[at]; ) {
-    const size = parseInt(fieldOf(tar, at + 124, 12), 8);
-    const isFolder = fieldOf(tar, at + 156, 1) === "5";
-    const name = fieldOf(tar, at, 100).replace(/\/$/, "");
-    yield { name, content: isFolder ? null : tar.slice(at + 512, at + 512 + size) };
-    at += 512 + Math.ceil(size / 512) * 512;
-  }
-}
+// The first bytes of files of these formats.
+const GZIP = [0x1f, 0x8b];
+const ROMFS = [0xd2, 0xcd, 0x31];
+const startsWith = (bytes, magic) => magic.every((byte, at) => bytes[at] === byte);
 
 const missingFile = (url, words, cause) =>
   failure("FileMissing", `${url} is missing (${words}). Copy the whole folder authmedia-js to your site.`, cause);
@@ -222,10 +229,10 @@ class AuthMediaSession {
     }
   }
 
-  setAccessToken(token) {
-    check("token", TEXT, token);
+  setAccessToken(token, { expiresInMs } = {}) {
+    const tokens = readTokens({ accessToken: token, expiresInMs });
     this.#require();
-    this.#python.set_access_token(this.#number, token);
+    this.#python.set_access_token(this.#number, JSON.stringify(tokens));
   }
 
   register(file) {
@@ -294,13 +301,27 @@ class AuthMediaSession {
 
 const stopped = () => failure("LoadCancelled", "The session was stopped. Call start for another one.");
 
+// Calls the application's `refresh`, and passes on what becomes of it.
+const refresher = (refresh) => async (done) => {
+  const outcome = { errorClass: "", words: "" };
+  try {
+    const tokens = await refresh();
+    Object.assign(outcome, readTokens(typeof tokens === "string" ? { accessToken: tokens } : tokens));
+  } catch (error) {
+    Object.assign(outcome, { errorClass: error?.errorClass ?? "RenewalFailed", words: String(error?.message ?? error) });
+  }
+  done(JSON.stringify(outcome));
+};
+
 export async function start(options) {
   const given = checkAll("start", OPTIONS, options, ["homeserver", "userId", "accessToken"]);
-  const { root = document.documentElement, onError = console.error, strategy = "auto", ...account } = given;
+  if (given.limits) checkAll("limits", LIMITS, given.limits, []);
+  const { root = document.documentElement, onError = console.error, refresh, failureView = true, ...values } = given;
   const python = await startPython();
   const number = ++lastNumber;
   const session = new AuthMediaSession(python, number, onError);
-  const text = JSON.stringify({ ...account, strategy, bindsRoot: root !== null });
+  const flags = { bindsRoot: root !== null, failure_view: failureView, refreshes: refresh !== undefined };
+  const text = JSON.stringify({ ...OPTION_DEFAULTS, ...values, ...flags });
   await new Promise((resolve, reject) =>
     python.start(
       number,
@@ -308,6 +329,7 @@ export async function start(options) {
       root ?? document.documentElement,
       dispatch,
       (error) => session._report(errorFrom(error)),
+      refresher(refresh),
       resolve,
       (error) => reject(errorFrom(error)),
     ),

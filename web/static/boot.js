@@ -24,9 +24,6 @@ globalThis.trustedTypes?.createPolicy("default", {
 addEventListener("error", ({ message }) => message && fail(message));
 addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortError" && fail(String(reason)));
 
-// MicroPython's event loop goes by Date.now: when a device's clock is set back, whatever waits would wait as much longer.
-if (chosen === "micropython") Date.now = () => Math.floor(performance.timeOrigin + performance.now());
-
 // A page of a room asks first for what the last one in this tab asked for first, so that is on its way while Python starts;
 // `browser.fetch` takes the answers. The token goes to its own homeserver alone.
 const originOf = (url) => new URL(url).origin;

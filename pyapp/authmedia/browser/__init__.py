@@ -46,7 +46,7 @@ from authmedia.browser.storage import (
     Directory,
     get_session_item,
     remove_session_item,
-    set_file_writer,
+    set_file_writer_url,
     set_session_item,
 )
 from authmedia.browser.streams import BodyReader
@@ -109,7 +109,7 @@ __all__ = (
     "resource_timing_generation",
     "resource_timings",
     "revoke_object_url",
-    "set_file_writer",
+    "set_file_writer_url",
     "set_session_item",
     "text_blob",
     "user_agent",

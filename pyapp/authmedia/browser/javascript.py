@@ -5,52 +5,37 @@ the same names here. On CPython, outside of a page, the library can be imported 
 documentation and the unit tests of applications; the first use of the browser is an error in words.
 """
 
+import sys
+
 __all__ = ("JsException", "document", "ffi", "window")
 
 try:
     from pyscript import document, ffi, window
-except ImportError:
-    try:
-        import js
-        import jsffi
 
-        # As in PyScript. The functions of `js.window` would be bound to it, also those that were taken of its objects.
-        document, window = js.document, js
-        # https://developer.mozilla.org/docs/Web/JavaScript/Reference/Operators/null
-        _null = window.Object.getPrototypeOf(window.Object.prototype)
+    if not hasattr(ffi, "is_none"):
+        raise RuntimeError("authmedia needs a newer PyScript: @pyscript/core 0.7 or newer")
+except ImportError as error:
+    if sys.platform == "webassembly" and "'pyscript'" in str(error):  # MicroPython, and no PyScript at all
+        from authmedia.browser.micropython import document, ffi, window
+    elif sys.platform in ("emscripten", "webassembly"):
+        raise  # it is a page, and PyScript's own words say what is wrong
+    else:
 
-        class _Ffi:
-            """The functions of ``pyscript.ffi`` that the library uses. https://docs.pyscript.net/latest/api/ffi/"""
+        class _Missing:
+            """An object of a browser that is not there."""
 
-            create_proxy = staticmethod(jsffi.create_proxy)
-            to_js = staticmethod(jsffi.to_js)
+            __slots__ = ()
 
-            @staticmethod
-            def is_none(value: object) -> bool:
-                """Returns whether a value is ``None``, or ``null`` in JavaScript."""
-                return value is None or value is _null
+            def __bool__(self) -> bool:
+                return False
 
-        ffi = _Ffi
+            def __getattr__(self, name: str) -> "_Missing":
+                return self
 
-    except ImportError:
-        document = ffi = window = None
-if window is None:
+            def __call__(self, *_arguments: object) -> None:
+                raise RuntimeError("authmedia needs a browser: run it in a page with PyScript")
 
-    class _Missing:
-        """An object of a browser that is not there."""
-
-        __slots__ = ()
-
-        def __bool__(self) -> bool:
-            return False
-
-        def __getattr__(self, name: str) -> "_Missing":
-            return self
-
-        def __call__(self, *_arguments: object) -> None:
-            raise RuntimeError("authmedia needs a browser: run it in a page with PyScript")
-
-    document = ffi = window = _Missing()
+        document = ffi = window = _Missing()
 
 try:
     from pyodide.ffi import JsException

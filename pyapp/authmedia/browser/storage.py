@@ -2,7 +2,7 @@
 
 from authmedia.browser.blobs import Blob, text_blob
 from authmedia.browser.fetch_api import Response
-from authmedia.browser.interop import BrowserError, call_guarded, settle, with_resolvers
+from authmedia.browser.interop import BrowserError, call_guarded, settle
 from authmedia.browser.javascript import ffi, window
 
 TYPE_CHECKING = False
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# The worker's script, by default beside the page; it writes files where pages cannot.
-_file_writer = "file-writer.js"
+# URL of the script of `file_writer`; empty for the one that the library came with.
+_file_writer_url = ""
 
 
-def set_file_writer(url: str) -> None:
+def set_file_writer_url(url: str) -> None:
     """Sets the URL of ``file-writer.js``, which has to be of the page's own origin."""
-    global _file_writer
-    _file_writer = url
+    global _file_writer_url
+    _file_writer_url = url
 
 
 async def set_session_item(name: str, text: str) -> None:
@@ -108,7 +108,9 @@ class Directory:
         try:
             if ffi.is_none(getattr(handle, "createWritable", None)):
                 body = await response.blob(on_progress) if response else text_blob("", "")
-                await self._write_in_worker(name, head, body)
+                from authmedia.browser.file_writer import write_in_worker
+
+                await write_in_worker(str(self._js.name), name, head, body, _file_writer_url)
             else:
                 writable = await settle(handle.createWritable())
                 await settle(writable.write(head))
@@ -119,27 +121,6 @@ class Directory:
                 if writable is not None:  # while it is open, the file cannot be removed
                     await writable.abort().catch(window.Boolean)
                 await self.remove(name)
-
-    async def _write_in_worker(self, name: str, head: str, body: Blob) -> None:
-        """Writes the file in a worker, for WebKit before ``createWritable``.
-
-        https://developer.mozilla.org/docs/Web/API/FileSystemFileHandle/createSyncAccessHandle
-        """
-        worker = window.Worker.new(_file_writer)
-        reply = with_resolvers()
-        worker.onmessage = reply.resolve
-        worker.onerror = reply.resolve  # an event without data
-        try:
-            file = {"directory": str(self._js.name), "name": name, "head": head, "body": body._js}
-            worker.postMessage(ffi.to_js(file))
-            data: Any = getattr(await settle(reply.promise), "data", None)
-        finally:
-            worker.terminate()
-        if ffi.is_none(data):
-            raise BrowserError("NotSupportedError", f"{_file_writer} is missing beside this page")
-        failed: Any = getattr(data, "name", None)
-        if not ffi.is_none(failed):
-            raise BrowserError(str(failed), str(data.message))
 
     async def remove(self, name: str) -> bool:
         """Removes a file; returns ``False`` if it stays because another tab uses it.
