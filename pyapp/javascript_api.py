@@ -205,7 +205,10 @@ def start(
     async def run() -> None:
         read = json.loads(options)
         element = browser.Element(root) if read["bindsRoot"] else None
-        _sessions[number] = Session(read, element, Callbacks(on_state, on_error, refresh))
+        try:
+            _sessions[number] = Session(read, element, Callbacks(on_state, on_error, refresh))
+        except ValueError as error:
+            raise InvalidOption(str(error))
 
     _start_task(run(), resolve, reject)
 

@@ -99,7 +99,7 @@ const check = (name, [isValid, words], value) => {
 };
 
 // Without the value of a text: it may be a token.
-const describe = (value) => (value === null ? "null" : value === "" ? "empty" : Array.isArray(value) ? "a list" : typeof value);
+const describe = (value) => (value === null ? "null" : value === "" ? "empty" : value === undefined ? "missing" : `a ${typeof value}`);
 
 const checkAll = (what, kinds, given, required) => {
   if (!OBJECT[0](given)) throw invalid(`${what} takes an object, and got ${describe(given)}.`);

@@ -32,7 +32,7 @@ const show = (tag, attributes) => {
 const showEvent = (media, room, event) => {
   const { msgtype, url, file, info } = event.getContent();
   const avatar = room.getMember(event.getSender()).getMxcAvatarUrl();
-  show("img", { "data-mxc": avatar, "data-width": 32, "data-height": 32, "data-method": "crop", alt: event.getSender() });
+  show("img", { "data-mxc": avatar, "data-width": 96, "data-height": 96, "data-method": "crop", alt: event.getSender() });
   if (!(msgtype in TAGS)) return;
   const own = file ? { "data-mxc": file.url, "data-encrypted": media.register(file) } : { "data-mxc": url };
   const size = msgtype === MsgType.Image ? { width: info.w, height: info.h } : {};
@@ -52,6 +52,7 @@ const main = async () => {
     accessToken: client.getAccessToken(),
     strategy: new URLSearchParams(location.search).get("strategy") ?? "auto",
     root,
+    nearPx: null,
     onError: (error) => (page.dataset.error = error.message),
   });
   window.media = media;
