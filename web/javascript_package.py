@@ -26,7 +26,7 @@ _GLOBALS = (
     "pyProxyFinalizationRegistry",
 )
 # For comparison alone, and with needs that the folder does not meet: see `strategies.BASELINES`.
-_LEFT_OUT = ("blocking.py", "cookie.py", "service_worker.py", "signed_query.py")
+_LEFT_OUT = {f"authmedia/strategies/{name}.py" for name in ("blocking", "cookie", "service_worker", "signed_query")}
 #: The files that a page downloads; `file-writer.js` only where files cannot be written otherwise.
 DOWNLOADS = ("authmedia.js", "micropython.mjs", "micropython.wasm", "library.romfs.gz")
 
@@ -39,8 +39,8 @@ def write(out: Path) -> None:
     interpreter = NODE_MODULES / INTERPRETERS["micropython"].package
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    for name in ("authmedia.js", "authmedia.d.ts", "README.md"):
-        shutil.copyfile(_SOURCES / name, out / name)
+    for path in sorted(_SOURCES.iterdir()):
+        shutil.copyfile(path, out / path.name)
     shutil.copyfile(WEB.parent / "LICENSE", out / "LICENSE")
     shutil.copyfile(PYAPP / "authmedia/browser/file-writer.js", out / "file-writer.js")
     shutil.copyfile(interpreter / "micropython.wasm", out / "micropython.wasm")
@@ -83,8 +83,8 @@ def _replaced(source: str, pattern: str, replacement: str) -> str:
 
 
 def _library() -> bytes:
-    files = [path for path in modules_of(PYAPP, _ENTRY) if path.name not in _LEFT_OUT]
-    return pack_romfs(bytecode({path.relative_to(PYAPP).as_posix(): path for path in files}))
+    files = {path.relative_to(PYAPP).as_posix(): path for path in modules_of(PYAPP, _ENTRY)}
+    return pack_romfs(bytecode({name: path for name, path in files.items() if name not in _LEFT_OUT}))
 
 
 def _package(interpreter: Path) -> dict[str, Any]:
