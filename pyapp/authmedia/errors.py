@@ -234,7 +234,7 @@ class NotCached(AuthMediaError):
 class QuotaExceeded(AuthMediaError):
     """The browser's storage for this site is full."""
 
-    advice = "Lower the store's budget, call forget(), or ask for persistent storage."
+    advice = "Open the loader with a lower Limits(disk_bytes=…) or with persist=True, or call forget()."
     user_message = "There is no room left on this device to keep this media."
 
 

@@ -1,16 +1,17 @@
 """The media loader: the interface for applications, whatever the strategy behind it."""
 
-from authmedia import strategies
+from authmedia import browser, strategies
 from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
-from authmedia.support.options import reject_unknown, require_kind
+from authmedia.support.options import reject_unknown, require, require_kind
 from authmedia.support.priority_semaphore import PrioritySemaphore
 from authmedia.traffic import Counters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
     from typing import Any, Never
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from authmedia.support.limits import Limits
     from authmedia.support.retry_policy import RetryPolicy
 
-_OPTIONS = ("limits", "retry", "hooks")
+_OPTIONS = ("limits", "retry", "hooks", "persist")
 
 
 def open_loader(
@@ -30,6 +31,7 @@ def open_loader(
     limits: "Limits | None" = None,
     retry: "RetryPolicy | None" = None,
     hooks: "RequestHooks | None" = None,
+    persist: bool = False,
     **unknown: "Never",
 ) -> "MediaLoader":
     """Returns a loader for one session.
@@ -41,6 +43,7 @@ def open_loader(
     :param limits: how much is transferred at a time and kept.
     :param retry: what is retried, how often and when.
     :param hooks: functions that see each request of the session and its response, until the loader is closed.
+    :param persist: whether to ask the browser, now, to keep this site's files; see `MediaLoader.persist`.
     :raises ValueError: if there is no strategy of that name, or an option has a wrong value.
     :raises TypeError: if there is no option of a name.
     """
@@ -48,9 +51,12 @@ def open_loader(
     require_kind("open_loader", "limits", limits, "Limits")
     require_kind("open_loader", "retry", retry, "RetryPolicy")
     require_kind("open_loader", "hooks", hooks, "RequestHooks")
+    require(isinstance(persist, bool), "open_loader", "persist", persist, "True or False")
     loader = _open(name, homeserver, limits, retry)
     if hooks:
         loader.add_hooks(hooks)
+    if persist:
+        loader.persist_soon()
     return loader
 
 
@@ -97,7 +103,7 @@ class MediaLoader:
     :param semaphore: limits the transfers of several loaders together, which keep nothing idle.
     """
 
-    __slots__ = ("_hooks", "_pipeline", "_strategy")
+    __slots__ = ("_hooks", "_persist_task", "_pipeline", "_strategy", "persistence")
 
     def __init__(
         self,
@@ -117,6 +123,9 @@ class MediaLoader:
             self._strategy.configure(limits, retry)
         self._pipeline = Pipeline(self._strategy, **options)
         self._hooks: tuple[RequestHooks, ...] = ()
+        self._persist_task: asyncio.Task[None] | None = None
+        #: The browser's answer to `persist`; ``None`` before there is one.
+        self.persistence: Support | None = None
 
     @property
     def name(self) -> str:
@@ -141,6 +150,30 @@ class MediaLoader:
     def next_delay_s(self, error: AuthMediaError, failed: int) -> float | None:
         """Returns the seconds before the next attempt; ``None`` for none. See `RetryPolicy.next_delay_s`."""
         return self._pipeline.next_delay_s(error, failed)
+
+    @property
+    def hooks(self) -> "tuple[RequestHooks, ...]":
+        """What sees the requests of the session."""
+        return self._strategy.homeserver.hooks
+
+    async def persist(self) -> Support:
+        """Asks the browser not to evict this site's files when the disk is full.
+
+        :returns: the browser's answer, which is in ``persistence`` from then on.
+        """
+        try:
+            granted = await browser.persist_storage()
+            self.persistence = Support(granted, "" if granted else "The browser may evict this site's files")
+        except browser.BrowserError as error:
+            self.persistence = Support(False, error.words)
+        return self.persistence
+
+    async def _persist(self) -> None:
+        await self.persist()
+
+    def persist_soon(self) -> None:
+        """Calls `persist` in a task, until the loader is closed."""
+        self._persist_task = browser.create_task(self._persist())
 
     def add_hooks(self, hooks: "RequestHooks") -> None:
         """Adds hooks for the requests of this loader's session, until it is closed."""
@@ -176,6 +209,10 @@ class MediaLoader:
     def prioritize(self, request: MediaRequest) -> None:
         """Moves a waiting load before others, because its element became visible."""
         self._pipeline.prioritize(request)
+
+    async def wait_for_visible(self) -> None:
+        """Waits until no load in progress is for a visible element, or for a caller that says nothing of that."""
+        await self._pipeline.wait_for_urgent()
 
     def release(self, media: Media) -> None:
         """Releases a media that `load` returned: the element does not show it any more."""
@@ -216,6 +253,8 @@ class MediaLoader:
         """Aborts all transfers and releases all media; what is on disk stays."""
         self._pipeline.close()
         self._strategy.close()
+        if self._persist_task:
+            self._persist_task.cancel()
         if self._hooks:
             homeserver = self._strategy.homeserver
             homeserver.hooks = tuple([hooks for hooks in homeserver.hooks if hooks not in self._hooks])

@@ -198,6 +198,14 @@ class Pipeline:
         elif load:
             self.strategy.prioritize(request)
 
+    async def wait_for_urgent(self) -> None:
+        """Waits until no load in flight is for a visible element."""
+        while True:
+            urgent = [load for load in self._in_flight.values() if load.is_urgent()]
+            if not urgent:
+                return
+            await urgent[0].done.wait()
+
     def evict(self, key: str | None) -> None:
         """Evicts one media, or all; holders show it only as far as the browser already has it."""
         for cached in [key] if key is not None else list(self._cache):

@@ -55,6 +55,9 @@ class Element:
     def focus(self) -> None:
         STATE.focused = self
 
+    def click(self) -> None:
+        STATE.clicked.append(self)
+
     def append(self, *children: "Element") -> None:
         self.children.extend(children)
 
@@ -103,6 +106,14 @@ class Element:
 
 def document_element() -> Element:
     return Element("html")
+
+
+def as_element(given: object) -> Element:
+    raise TypeError(f"{type(given).__name__} is no element")
+
+
+def listen_for_activation(element: Element, handler: Callable[[], object]) -> EventListener:
+    return element.listen("click", handler)
 
 
 def create_element(tag: str, **attributes: str) -> Element:

@@ -19,6 +19,7 @@ FLOORS = (
     "javascript_api",
     "authmedia",
     "elements",
+    "prefetch",
     "loader",
     "pipeline",
     "strategies",

@@ -139,7 +139,7 @@ def test_an_own_failure_view_renders_into_its_place(loader: MediaLoader, script:
     async def scenario() -> None:
         binder = await bound(loader, element, failure_view=render, messages=ARABIC)
         (place,) = element.siblings
-        assert (place.text, place.get_attribute("class"), place.get_attribute("dir")) == ("", "media-failed", "rtl")
+        assert (place.text, place.get_attribute("class"), place.get_attribute("dir")) == ("", "", "rtl")
         (failure,) = given
         assert failure.element is element
         assert isinstance(failure.error, errors.MediaNotFound)

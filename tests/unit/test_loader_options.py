@@ -9,12 +9,14 @@ from authmedia import errors
 from authmedia.elements.binding import SHOWN, Binding
 from authmedia.errors import RateLimited, ServerFailure
 from authmedia.loader import open_loader
+from authmedia.matrix.encrypted_file import EncryptedFile
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.request_hooks import Exchange, RequestHooks, without_secrets
 from authmedia.media import MediaRequest
 from authmedia.support import backoff
 from authmedia.support.limits import Limits
 from authmedia.support.retry_policy import RetryPolicy
+from development.attachments import encrypt
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, error, image, run, turns
 
@@ -46,24 +48,39 @@ def in_flight(browser: Any) -> int:
     return sum("/download/" in request.url or "/thumbnail/" in request.url for request in browser.requests)
 
 
-@pytest.mark.parametrize("name", ["blob", "auto"])
-def test_transfers_are_limited_by_all_strategies_together(
-    name: str, many: Script, homeserver: Homeserver, browser: Any
-) -> None:
+def test_transfers_are_limited(many: Script, homeserver: Homeserver, browser: Any) -> None:
     gate = asyncio.Event()
-    refused = error(404, "M_UNRECOGNIZED", "Unrecognized request")
-    many.instead = lambda request: refused if "authmedia" in request.url else fake.Response(200, PICTURE, gate=gate)
-    browser.write_refusal = fake.BrowserError("QuotaExceededError", "full")
+    many.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
 
     async def scenario() -> None:
-        loader = open_loader(name, homeserver, limits=Limits(transfers=2))
-        await loader.support()
-        loads = [asyncio.create_task(loader.load(request)) for request in wanted(4, kind="image")]
-        loads += [asyncio.create_task(loader.load(request)) for request in wanted(4, kind="file")]
+        loader = open_loader("blob", homeserver, limits=Limits(transfers=3))
+        loads = [asyncio.create_task(loader.load(request)) for request in wanted(8)]
         await turns(60)
-        assert in_flight(browser) == 2
+        assert in_flight(browser) == 3
         gate.set()
         await asyncio.gather(*loads)
+        loader.close()
+
+    run(scenario())
+
+
+def test_transfers_are_limited_by_all_strategies_of_auto_together(script: Script, homeserver: Homeserver) -> None:
+    ciphertext, file = encrypt(PICTURE)
+    gate = asyncio.Event()
+    script.media = {"example.org/m0x": ciphertext}
+    encrypted = EncryptedFile({**file, "url": "mxc://example.org/m0x"})
+    script.instead = lambda request: fake.Response(200, ciphertext, gate=gate) if "/signed/" in request.url else None
+
+    async def scenario() -> None:
+        loader = open_loader("auto", homeserver, limits=Limits(transfers=1))
+        await loader.support()
+        by_link = asyncio.create_task(loader.load(wanted(1, kind="video", encrypted=encrypted, cache="reload")[0]))
+        await turns(60)
+        by_bundle = asyncio.create_task(loader.load(wanted(1, size=20, encrypted=encrypted)[0]))
+        await turns(60)
+        assert script.bundles == [], "the one transfer is that of the link"
+        gate.set()
+        assert [(await load).strategy for load in (by_link, by_bundle)] == ["link", "bundle"]
         loader.close()
 
     run(scenario())
@@ -296,6 +313,41 @@ def test_an_error_in_a_hook_changes_nothing(script: Script, homeserver: Homeserv
     assert len(browser.hook_errors) == 2
 
 
+# --- persistence ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (True, (True, "")),
+        (False, (False, "The browser may evict this site's files")),
+        (fake.BrowserError("TypeError", "no"), (False, "TypeError: no")),
+    ],
+)
+def test_the_browsers_answer_about_persistence_is_visible(
+    answer: Any, expected: tuple[bool, str], homeserver: Homeserver, browser: Any
+) -> None:
+    browser.persists = answer
+
+    async def scenario() -> None:
+        loader = open_loader("opfs", homeserver)
+        await turns()
+        assert loader.persistence is None, "only on request"
+        found = await loader.persist()
+        assert (found.works, found.words) == expected
+        assert loader.persistence is found
+        asked = open_loader("auto", homeserver, persist=True)
+        await turns()
+        assert asked.persistence
+        assert asked.persistence.works == expected[0]
+        closed = open_loader("opfs", homeserver, persist=True)
+        closed.close()
+        await turns()
+        assert closed.persistence is None
+
+    run(scenario())
+
+
 # --- wrong options -------------------------------------------------------------------------------------------------
 
 
@@ -311,6 +363,7 @@ def test_an_error_in_a_hook_changes_nothing(script: Script, homeserver: Homeserv
             "limits is {'transfers': 2}; it must be a Li",
         ),
         (lambda home: open_loader("blob", home, retry=Limits()), "it must be a RetryPolicy or None"),
+        (lambda home: open_loader("blob", home, persist=1), "persist is 1; it must be True or False"),
         (lambda home: Limits(transfer=1), "Limits has no option 'transfer'; its options are: transfers, idle_bytes, "),
         (lambda home: Limits(transfers=0), "transfers is 0; it must be a whole number, at least 1"),
         (lambda home: Limits(idle_bytes=1.5), "idle_bytes is 1.5; it must be a whole number, at least 0"),

@@ -20,13 +20,14 @@ from authmedia.browser.dom import (
 from authmedia.browser.fetch_api import TRANSFER_ERRORS, Response, blob_response, evict_from_http_cache, fetch
 from authmedia.browser.iframes import Frame
 from authmedia.browser.interop import BrowserError
-from authmedia.browser.locks import Lock
+from authmedia.browser.locks import Lock, open_channel
 from authmedia.browser.observers import ElementHandler, ElementObserver, LongTasks
 from authmedia.browser.page import (
     build_query,
     call_hook,
     copy_to_clipboard,
     create_task,
+    device_pixel_ratio,
     epoch_ms,
     format_time,
     iso_timestamp,
@@ -55,7 +56,10 @@ from authmedia.browser.workers import MediaServiceWorker, has_service_worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from authmedia.browser.activation import listen_for_activation
     from authmedia.browser.intl import format_number, plural_category
+    from authmedia.browser.persistence import persist_storage
+    from authmedia.browser.roots import as_element
 
 __all__ = (
     "OBJECT_URLS",
@@ -75,6 +79,7 @@ __all__ = (
     "ResourceTimings",
     "Response",
     "Url",
+    "as_element",
     "blob_response",
     "build_query",
     "bytes_blob",
@@ -85,6 +90,7 @@ __all__ = (
     "create_element",
     "create_svg_element",
     "create_task",
+    "device_pixel_ratio",
     "document_element",
     "epoch_ms",
     "evict_from_http_cache",
@@ -95,11 +101,14 @@ __all__ = (
     "has_service_worker",
     "hmac_sha256",
     "iso_timestamp",
+    "listen_for_activation",
     "now_ms",
     "on_unhandled_exception",
+    "open_channel",
     "page_origin",
     "page_url",
     "parse_url",
+    "persist_storage",
     "plural_category",
     "query_parameter",
     "random_uuid",
@@ -118,7 +127,10 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "as_element": "authmedia.browser.roots",
+    "listen_for_activation": "authmedia.browser.activation",
     "format_number": "authmedia.browser.intl",
+    "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
 }
 

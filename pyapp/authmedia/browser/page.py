@@ -116,6 +116,11 @@ def user_agent() -> str:
     return str(window.navigator.userAgent)
 
 
+def device_pixel_ratio() -> float:
+    """Returns the device pixels of a CSS pixel. https://developer.mozilla.org/docs/Web/API/Window/devicePixelRatio"""
+    return float(window.devicePixelRatio)
+
+
 def random_uuid() -> str:
     """Returns an unpredictable UUID. https://developer.mozilla.org/docs/Web/API/Crypto/randomUUID"""
     return str(window.crypto.randomUUID())

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authmedia.elements.element_options import ElementOptions
+    from authmedia.elements.held_media import Presenter
     from authmedia.loader import MediaLoader
 
 #: The values of `Binding.state` and ``data-state``; `NONE` stands for an element that is bound no longer.
@@ -29,8 +30,8 @@ LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
 
-# All attributes that are read of an element, once.
-_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
+#: All attributes that are read of an element, once.
+ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
 # The attributes that a binding sets.
 _OWN_ATTRIBUTES = ("data-state", "data-strategy", "data-source", "data-reason")
 
@@ -45,10 +46,13 @@ class Binding(PlaybackHandler):
     :param options: what the application changes about elements; ``None`` for nothing.
     :param idle_queue: renders blurhashes.
     :param scheduler: limits how many elements load at a time; loads that the browser defers do not count.
+    :param css_pixels: whether ``data-width`` and ``data-height`` are in CSS pixels.
+    :param attributes: those of `ATTRIBUTES` that are set, if they were read already.
     """
 
     __slots__ = (
         "_attributes",
+        "_css_pixels",
         "_element",
         "_failure_view",
         "_held",
@@ -59,6 +63,7 @@ class Binding(PlaybackHandler):
         "_options",
         "_placeholder",
         "_playback",
+        "_presenter",
         "_request",
         "_scheduler",
         "_settled",
@@ -71,6 +76,9 @@ class Binding(PlaybackHandler):
         "visible",
     )
 
+    #: The state before it is started.
+    INITIAL_STATE = LOADING
+
     def __init__(
         self,
         element: browser.Element,
@@ -81,9 +89,13 @@ class Binding(PlaybackHandler):
         options: "ElementOptions | None" = None,
         idle_queue: IdleQueue | None = None,
         scheduler: LoadScheduler | None = None,
+        css_pixels: bool = False,
+        attributes: "dict[str, str] | None" = None,
     ) -> None:
+        element = element if isinstance(element, browser.Element) else browser.as_element(element)
         self._element = element
-        self._attributes = element.get_attributes(_ATTRIBUTES)
+        self._attributes = attributes or element.get_attributes(ATTRIBUTES)
+        self._css_pixels = css_pixels
         self._request: MediaRequest | None = None
         self._loader = loader
         self._keyring = keyring or Keyring()
@@ -92,21 +104,26 @@ class Binding(PlaybackHandler):
         self._idle_queue = idle_queue or IdleQueue()
         self._scheduler = scheduler
         self._slot: Slot | None = None
-        self._held = HeldMedia(element, loader)
-        self._placeholder = Placeholder(element, self._attributes)
+        self._placeholder = self._make_placeholder()
+        self._presenter = self._make_presenter()
+        self._held = HeldMedia(self._presenter, loader)
         self._playback: Playback | None = None
         self._failure_view: FailureView | None = None
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
-        self.state = NONE
         #: Whether the element is visible: then its load goes first.
-        self.visible = False
+        self.state, self.visible = NONE, False
         #: When the load was wanted, on the clock of `browser.now_ms`.
         self.started_ms = browser.now_ms()
         #: How long it took from then on.
         self.milliseconds = 0.0
         self.failure: AuthMediaError | None = None
-        self._enter(LOADING)
+        self._enter(self.INITIAL_STATE)
+
+    @property
+    def attributes(self) -> "dict[str, str]":
+        """Those of `ATTRIBUTES` that were set when the element was bound."""
+        return self._attributes
 
     @property
     def element(self) -> browser.Element:
@@ -169,7 +186,7 @@ class Binding(PlaybackHandler):
         self.started_ms = browser.now_ms()
         if self._has_placeholder:
             self._idle_queue.add(self._show_placeholder)
-        if self._scheduler and not self._element.is_deferred:
+        if self._scheduler and not self._presenter.is_deferred:
             self._slot = self._scheduler.add(self._start_task, urgent or self.visible)
         else:
             self._start_task()
@@ -190,7 +207,7 @@ class Binding(PlaybackHandler):
         """Cancels a load in progress; `start` starts it anew."""
         if self.started and self.state == LOADING:
             self._stop()
-            self._element.remove_source()
+            self._presenter.remove_source()
             self._placeholder.clear()
             self._held.drop()
             self._settled.set()
@@ -216,7 +233,7 @@ class Binding(PlaybackHandler):
     def close(self) -> None:
         """Cancels a load in progress, empties the element and releases its media."""
         self._stop()
-        self._element.remove_source()
+        self._presenter.remove_source()
         self._placeholder.close()
         for name in _OWN_ATTRIBUTES:
             self._element.remove_attribute(name)
@@ -225,6 +242,16 @@ class Binding(PlaybackHandler):
         self._held.drop()
         self._settled.set()
         self._report_state(NONE)
+
+    # --- what kinds of elements differ in ---------------------------------------------------------------------------
+
+    def _make_placeholder(self) -> Placeholder:
+        """Returns the placeholder of the element."""
+        return Placeholder(self._element, self._attributes)
+
+    def _make_presenter(self) -> "Presenter":
+        """Returns what shows a media; an ``<img>``, ``<video>`` or ``<audio>`` does so by itself."""
+        return self._element
 
     # --- loading -----------------------------------------------------------------------------------------------------
 
@@ -252,7 +279,7 @@ class Binding(PlaybackHandler):
 
     async def _show(self) -> None:
         try:
-            attempts = LoadAttempts(self._element, self._held)
+            attempts = LoadAttempts(self._presenter, self._held)
             media = await attempts.run(self._get_request(), self._is_visible, self._placeholder.show_progress)
             self.milliseconds = browser.now_ms() - self.started_ms
             self.on_replaced(media)
@@ -267,8 +294,9 @@ class Binding(PlaybackHandler):
         :raises AuthMediaError: if its attributes are invalid.
         """
         if not self._request:
+            ratio = browser.device_pixel_ratio() if self._css_pixels else 1.0
             cache = self._options.cache if self._options else CACHE_DEFAULT
-            self._request = request_from_attributes(self._element.tag, self._attributes, self._keyring, cache)
+            self._request = request_from_attributes(self.kind, self._attributes, self._keyring, ratio, cache)
         return self._request
 
     def _is_visible(self) -> bool:
@@ -282,7 +310,7 @@ class Binding(PlaybackHandler):
         self._element.set_attribute("data-strategy", media.strategy)
         if media.reason and not (self._options and self._options.messages):  # the reason is in English
             self._element.set_attribute("data-reason", media.reason)
-        if self._element.tag != "img":
+        if self._element.tag in ("video", "audio"):
             if not self._playback:
                 request = self._get_request()
                 self._playback = Playback(self._element, self._held, request, self._is_visible, self)
@@ -335,7 +363,7 @@ class Binding(PlaybackHandler):
             failure = AuthMediaError(f"The load ended in a {type(error).__name__}")
         self.failure = failure
         self._held.traffic = self._held.traffic or failure.traffic
-        self._element.remove_source()
+        self._presenter.remove_source()
         self._element.set_attribute("data-strategy", self._loader.name)
         if not self._failure_view:
             self._failure_view = FailureView(self._element, self._options)

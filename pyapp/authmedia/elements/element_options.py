@@ -58,7 +58,7 @@ class ElementOptions:
     :param placeholder: ``blurhash`` for the one in ``data-blurhash``, ``None`` for nothing; or a function that renders
         into the element it is called with, and returns a function that removes that again, or ``None``.
     :param failure_view: ``message`` for a sentence and a button, ``None`` for nothing; or a function that is called
-        with an empty ``<span class="media-failed">`` behind the element, to render into, and with a `Failure`.
+        with an empty ``<span>`` behind the element, to render into, and with a `Failure`.
     :param messages: all words in another language; `None` for English.
     :param cache: the cache policy of all elements, see `MediaRequest`.
     :param on_state_change: called with an element and its new state whenever that changes: ``loading``, ``shown`` and

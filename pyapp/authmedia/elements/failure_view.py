@@ -37,7 +37,7 @@ class FailureView:
         if options and not options.shows_failures:
             return
         # No alert: while a homeserver is down, a screen reader would read out hundreds of them.
-        view = self._view = browser.create_element("span", class_="media-failed")
+        view = self._view = browser.create_element("span")
         messages = options.messages if options else None
         if messages:
             view.set_attribute("lang", messages.lang)
@@ -57,6 +57,7 @@ class FailureView:
     ) -> browser.Element | None:
         """Renders message and button; returns the button."""
         messages = self._options.messages if self._options else None
+        view.set_attribute("class", "media-failed")
         button = browser.create_element("button", type="button", class_="media-retry")
         if messages:
             view.text, button.text = messages.text(error), messages.retry

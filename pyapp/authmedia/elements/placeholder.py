@@ -38,8 +38,7 @@ class Placeholder:
         except ValueError:
             return
         self._decorated = True
-        self._element.set_style("background-size", "cover")
-        self._element.set_style("background-image", f"url({url})")
+        self._set_background(f"url({url})")
 
     def show_own(self, options: "ElementOptions") -> None:
         """Renders the application's placeholder."""
@@ -70,8 +69,8 @@ class Placeholder:
             browser.call_hook(self._remove)
             self._remove = None
         self._element.remove_attribute("data-progress")
-        for name in ("--progress", "background-image", "background-size"):
-            self._element.set_style(name, "")
+        self._element.set_style("--progress", "")
+        self._set_background("")
 
     def close(self) -> None:
         """Removes everything, the reserved space included."""
@@ -79,3 +78,8 @@ class Placeholder:
         if self._reserved:
             self._element.remove_attribute("width")
             self._element.remove_attribute("height")
+
+    def _set_background(self, image: str) -> None:
+        """Sets the element's background image; an empty value removes it."""
+        self._element.set_style("background-size", image and "cover")
+        self._element.set_style("background-image", image)

@@ -20,6 +20,7 @@ async def request_url(
     body: str | None = None,
     credentials: str = "omit",
     cache: str = "no-store",
+    priority: str = "auto",
     hooks: "tuple[RequestHooks, ...]" = (),
 ) -> browser.Response:
     """Requests a URL; the body of the response is still arriving. For the other parameters see `browser.fetch`.
@@ -32,7 +33,9 @@ async def request_url(
     for observer in hooks:
         fetch = observer.observing(fetch)
     try:
-        response = await fetch(url, method=method, headers=headers, body=body, credentials=credentials, cache=cache)
+        response = await fetch(
+            url, method=method, headers=headers, body=body, credentials=credentials, cache=cache, priority=priority
+        )
         if response.status < 400:
             return response
         failure = await error_from_response(response)
