@@ -87,15 +87,17 @@ class Session:
         # The class of the last error that elements reported of the session, so that it is passed on once.
         self._reported = ""
         self._closed = False
-        self._binder: Binder | None = None
+        self.binder: Binder | None = None
         if root:
             own: dict[str, Any] = {name: None for name in ("placeholder", "failure_view") if not options[name]}
-            self._binder = bind(
+            self.binder = bind(
                 root,
                 self.loader,
                 keyring=self.keyring,
                 on_state_change=self._on_state_change,
                 near_px=options["nearPx"],
+                css_pixels=options["cssPixels"],
+                shadow_roots=options["shadowRoots"],
                 **own,
             )
 
@@ -116,8 +118,8 @@ class Session:
 
     def retry(self, js: "Any") -> None:
         """Loads an element of JavaScript again, if it has failed."""
-        for binding in self._binder.bindings if self._binder else []:
-            if binding.state == FAILED and binding.element.is_same_as(js):
+        for binding in self.binder.bindings if self.binder else []:
+            if binding.state == FAILED and binding.element.js.isSameNode(js):
                 binding.retry()
 
     async def forget(self, request: MediaRequest | None) -> None:
@@ -130,14 +132,15 @@ class Session:
     def close(self) -> None:
         """Unbinds all elements, aborts all loads and releases all media."""
         self._closed = True
-        if self._binder:
-            self._binder.close()
+        if self.binder:
+            self.binder.close()
         for number in list(self.tasks) + list(self._held):
             self.end_load(number)
         self.loader.close()
 
     def _on_state_change(self, element: browser.Element, state: str, outcome: "Media | AuthMediaError | None") -> None:
-        detail: dict[str, Any] = {"mxc": element.get_attribute("data-mxc")}
+        mxc = element.get_attribute("data-mxc") or element.get_attribute("data-mxc-background")
+        detail: dict[str, Any] = {"mxc": mxc}
         if isinstance(outcome, AuthMediaError):
             detail["error"] = describe_error(outcome)
             name = type(outcome).__name__
@@ -147,7 +150,7 @@ class Session:
         elif outcome:
             detail.update(_describe_media(outcome))
             self._reported = ""
-        element.pass_to(self._callbacks.on_state, state, json.dumps(detail))
+        self._callbacks.on_state(element.js, state, json.dumps(detail))
 
     def _report(self, error: AuthMediaError) -> None:
         self._callbacks.on_error(json.dumps(describe_error(error)))
@@ -204,7 +207,7 @@ def start(
 
     async def run() -> None:
         read = json.loads(options)
-        element = browser.Element(root) if read["bindsRoot"] else None
+        element = browser.as_element(root) if read["bindsRoot"] else None
         try:
             _sessions[number] = Session(read, element, Callbacks(on_state, on_error, refresh))
         except ValueError as error:
@@ -272,6 +275,13 @@ def forget(session: int, request: str, resolve: "Function", reject: "Function") 
 def stop(session: int) -> None:
     """Stops a session: its elements are emptied, and its loads aborted."""
     _sessions[session].close()
+
+
+def add_root(session: int, root: "Any") -> None:
+    """Binds the elements below a shadow root, too; see `Binder.add_root`."""
+    binder = _sessions[session].binder
+    if binder:
+        binder.add_root(root)
 
 
 def retry(session: int, element: "Any") -> None:

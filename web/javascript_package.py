@@ -10,11 +10,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from web.python_archive import bytecode, modules_of, pack_romfs
+from web.python_archive import bytecode, pack_romfs
 from web.site import INTERPRETERS, NODE_MODULES, PYAPP, WEB
 
 _SOURCES = WEB / "javascript"
-_ENTRY = "javascript_api"
+_ENTRY = "javascript_api.py"
 # What MicroPython's module keeps in the global object, where a second MicroPython, or a script compiled by Emscripten,
 # overwrites it.
 _GLOBALS = (
@@ -83,8 +83,10 @@ def _replaced(source: str, pattern: str, replacement: str) -> str:
 
 
 def _library() -> bytes:
-    files = {path.relative_to(PYAPP).as_posix(): path for path in modules_of(PYAPP, _ENTRY)}
-    return pack_romfs(bytecode({name: path for name, path in files.items() if name not in _LEFT_OUT}))
+    """Returns the image of all modules: an application's elements and options decide which of them it imports."""
+    library = [path.relative_to(PYAPP).as_posix() for path in sorted((PYAPP / "authmedia").rglob("*.py"))]
+    names = [_ENTRY, *(name for name in library if name not in _LEFT_OUT)]
+    return pack_romfs(bytecode({name: PYAPP / name for name in names}))
 
 
 def _package(interpreter: Path) -> dict[str, Any]:

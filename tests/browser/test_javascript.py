@@ -281,7 +281,7 @@ WRONG: tuple[tuple[dict[str, object], str, str], ...] = (
         "There is no strategy 'cookie'; there are auto, link, opfs, blob",
     ),
     ({"token": "secret"}, "InvalidOption", "start has no option `token`; there are homeserver, userId, accessToken"),
-    ({"root": "main"}, "InvalidOption", "`root` must be an element, or null, and is a string"),
+    ({"root": "main"}, "InvalidOption", "`root` must be an element, a document, a shadow root, or null"),
     ({"limits": {"transfers": -1}}, "InvalidOption", "`transfers` must be a whole number of 0 or more"),
     ({"limits": {"transfers": 0}}, "InvalidOption", "transfers is 0; it must be a whole number, at least 1"),
     ({"onError": "log"}, "InvalidOption", "`onError` must be a function"),

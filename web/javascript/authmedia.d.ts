@@ -38,12 +38,16 @@ export interface StartOptions {
   /** The default is `auto`. */
   strategy?: Strategy | undefined;
   /**
-   * The element below which each `<img>`, `<video>` and `<audio>` with `data-mxc` is loaded, now and later; `null` for
-   * none. The default is the whole document.
+   * The element, document or shadow root below which each element with `data-mxc` or `data-mxc-background` is loaded,
+   * now and later; `null` for none. The default is the whole document.
    */
-  root?: Element | null | undefined;
+  root?: Element | Document | ShadowRoot | null | undefined;
   /** How far outside of the viewport elements are loaded, in CSS pixels; `null` loads all at once. The default is 600. */
   nearPx?: number | null | undefined;
+  /** Whether `data-width` and `data-height` are CSS pixels, rather than pixels of the image. The default is `false`. */
+  cssPixels?: boolean | undefined;
+  /** Whether to look into open shadow roots, too; `addRoot` takes closed ones. The default is `false`. */
+  shadowRoots?: boolean | undefined;
   /** Whether `data-blurhash` is shown until the media is there. The default is `true`. */
   placeholder?: boolean | undefined;
   /** Whether a failed element is followed by words and a button to try again. The default is `true`. */
@@ -133,6 +137,9 @@ export interface AuthMediaSession {
    * Registers an event's `file` and returns the value for an element's `data-encrypted`. Keys stay out of the document.
    */
   register(file: EncryptedFile): string;
+
+  /** Binds the elements below a shadow root, too, for as long as its host is in the document. */
+  addRoot(root: ShadowRoot): void;
 
   /** Loads a media without a bound element; equal requests share one transfer. Call `release()` of what it returns. */
   load(request: MediaRequest, options?: LoadOptions): Promise<LoadedMedia>;

@@ -16,7 +16,7 @@ const NEEDED = {
   "URL.canParse": URL.canParse,
 };
 // The functions of javascript_api.py.
-const FUNCTIONS = ["start", "load", "end_load", "forget", "support", "register", "retry", "set_access_token", "stop"];
+const FUNCTIONS = ["start", "load", "end_load", "forget", "support", "register", "retry", "add_root", "set_access_token", "stop"];
 const METHODS = ["scale", "crop"];
 const KINDS = ["image", "video", "audio", "file"];
 const CACHE = ["default", "reload", "no-store", "only-if-cached"];
@@ -48,7 +48,11 @@ const COUNT_OR_NULL = [(value) => value === null || COUNT[0](value), "a whole nu
 const FLAG = [(value) => typeof value === "boolean", "true or false"];
 const FUNCTION = [(value) => typeof value === "function", "a function"];
 const ELEMENT = [(value) => value instanceof Element, "an element"];
-const ELEMENT_OR_NULL = [(value) => value === null || ELEMENT[0](value), "an element, or null"];
+const SHADOW_ROOT = [(value) => value instanceof ShadowRoot, "a shadow root"];
+const ROOT = [
+  (value) => value === null || [Element, Document, ShadowRoot].some((kind) => value instanceof kind),
+  "an element, a document, a shadow root, or null",
+];
 const OBJECT = [(value) => typeof value === "object" && value !== null, "an object"];
 const USER_ID = [(value) => /^@[^:]*:./.test(value), "a user id such as @ana:example.org"];
 const oneOf = (values) => [(value) => values.includes(value), `one of ${values.join(", ")}`];
@@ -58,8 +62,10 @@ const OPTIONS = {
   userId: USER_ID,
   accessToken: TEXT,
   strategy: TEXT,
-  root: ELEMENT_OR_NULL,
+  root: ROOT,
   nearPx: COUNT_OR_NULL,
+  cssPixels: FLAG,
+  shadowRoots: FLAG,
   placeholder: FLAG,
   failureView: FLAG,
   limits: OBJECT,
@@ -67,7 +73,15 @@ const OPTIONS = {
   expiresInMs: COUNT,
   onError: FUNCTION,
 };
-const OPTION_DEFAULTS = { strategy: "auto", nearPx: 600, placeholder: true, limits: null, expiresInMs: null };
+const OPTION_DEFAULTS = {
+  strategy: "auto",
+  nearPx: 600,
+  cssPixels: false,
+  shadowRoots: false,
+  placeholder: true,
+  limits: null,
+  expiresInMs: null,
+};
 const LIMITS = { transfers: COUNT, idleBytes: COUNT, diskBytes: COUNT };
 const REQUEST = {
   mxc: ANY_TEXT,
@@ -245,6 +259,12 @@ class AuthMediaSession {
     check("element", ELEMENT, element);
     this.#require();
     this.#python.retry(this.#number, element);
+  }
+
+  addRoot(root) {
+    check("root", SHADOW_ROOT, root);
+    this.#require();
+    this.#python.add_root(this.#number, root);
   }
 
   async load(request, { signal, onProgress } = {}) {

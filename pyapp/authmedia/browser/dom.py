@@ -187,14 +187,6 @@ class Element:
         """Calls ``handler`` at each event of a type, until the returned listener is closed."""
         return EventListener(self._js, event, handler)
 
-    def pass_to(self, function: "Callable[..., object]", *arguments: object) -> None:
-        """Calls a function of JavaScript with the browser's own element and further arguments."""
-        function(self._js, *arguments)
-
-    def is_same_as(self, js: "Any") -> bool:
-        """Returns whether the browser's own element is this one. https://developer.mozilla.org/docs/Web/API/Node"""
-        return bool(self._js.isSameNode(js))
-
     def show_dialog(self) -> None:
         """Opens a ``<dialog>`` as a modal. https://developer.mozilla.org/docs/Web/API/HTMLDialogElement/showModal"""
         self._js.showModal()
