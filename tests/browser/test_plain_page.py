@@ -291,6 +291,16 @@ BAD = {
         "There is no strategy 'lnk'",
         "auto, link, opfs, blob, bundle",
     ),
+    'open_loader("auto", Homeserver("https://matrix.example.org", "@ana:example.org", "token"), limit=5)': (
+        "open_loader has no option 'limit'",
+        "its options are: limits, retry, hooks",
+    ),
+    # Nothing listens on this port.
+    'homeserver = Homeserver("http://localhost:1", "@ana:example.org", "token")\n'
+    'binder = bind(document_element(), open_loader("auto", homeserver, retry=RetryPolicy(attempts=1)))': (
+        "authmedia: HomeserverUnreachable: ",
+        "Check that the homeserver runs at this address and sends CORS headers",
+    ),
 }
 
 
@@ -300,8 +310,11 @@ def test_the_console_says_what_is_wrong_and_what_to_do(
     open_page: OpenPage, folder: Path, wheel: str, interpreter: str, line: str
 ) -> None:
     config = CONFIG[interpreter].format(wheel=wheel)
-    script = f"from authmedia import Homeserver, open_loader\n{line}"
-    write_page(folder / f"bad-{interpreter}.html", interpreter, [script], config=config)
+    script = f"from authmedia import Homeserver, RetryPolicy, bind, document_element, open_loader\n{line}"
+    body = '<img data-mxc="mxc://example.org/abc"><img data-mxc="mxc://example.org/def">'
+    write_page(folder / f"bad-{interpreter}.html", interpreter, [script], config=config, body=body)
     page = open_page(f"bad-{interpreter}.html")
     what, advice = BAD[line]
-    assert advice in wait_for_console(page, what)
+    told = wait_for_console(page, what)
+    assert advice in told
+    assert told.count("authmedia: HomeserverUnreachable") <= 1, "of two elements"
