@@ -1,4 +1,5 @@
-"""Builds the packages that others install: wheel and source distribution of the library and of the Synapse module.
+"""Builds the packages that others install: wheel and source distribution of the library and of the Synapse module, and
+the folder for pages in JavaScript.
 
 The build backend, Hatchling, is installed with the other tools and runs without isolation, so nothing is downloaded. It
 dates and orders what it packs by itself: equal contents give equal bytes.
@@ -6,14 +7,19 @@ https://hatch.pypa.io/latest/config/build/#reproducible-builds
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from web import javascript_package
+
 ROOT = Path(__file__).resolve().parents[1]
 # The folders with a `pyproject.toml`.
 _PROJECTS = (".", "homeserver")
+#: The folder for pages in JavaScript.
+JAVASCRIPT = "authmedia-js"
 
 
 class PackageError(Exception):
@@ -26,7 +32,7 @@ _REMOTE_CONFIGURATION = "authmedia.toml"
 
 
 def build(out: Path, root: Path = ROOT) -> list[Path]:
-    """Writes all packages into a folder, over those of the same version; returns their files.
+    """Writes all packages into a folder, over those of the same version; returns their files and folders.
 
     Other files of the folder stay. If one package cannot be built, nothing is written.
 
@@ -39,6 +45,8 @@ def build(out: Path, root: Path = ROOT) -> list[Path]:
             for project in _PROJECTS:
                 _run_backend(root / project, Path(unfinished))
             _write_remote_configuration(Path(unfinished))
+            javascript_package.write(Path(unfinished) / JAVASCRIPT)
+            shutil.rmtree(out / JAVASCRIPT, ignore_errors=True)
             return [path.replace(out / path.name) for path in sorted(Path(unfinished).iterdir())]
     except OSError as error:
         raise PackageError(f"{out} cannot be written ({error.strerror}); name another folder with --out.") from error

@@ -1,11 +1,14 @@
 """The package for pages in JavaScript, in a client on matrix-js-sdk and in small pages, against a real homeserver."""
 
+import functools
 import hashlib
 import os
 import shutil
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -13,12 +16,13 @@ from uuid import uuid4
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from development.attachments import encrypt
 from development.sample_media.catalogue import Sample
 from tests.browser import pixels
 from tests.browser.matrix_room import Room, picture
+from tests.browser.plain_site import code_blocks
 from tests.browser.site_tab import SiteTab
 from tests.conftest import only_chromium
 from tests.relay import free_port
@@ -96,11 +100,11 @@ def elements(tab: SiteTab) -> list[dict[str, Any]]:
     return list(tab.page.evaluate(ELEMENTS))
 
 
-def painted(tab: SiteTab, pictures: list[dict[str, Any]], samples: dict[str, Sample]) -> Image.Image:
+def painted(tab: Page, pictures: list[dict[str, Any]], samples: dict[str, Sample]) -> Image.Image:
     """The whole page once all pictures are painted."""
     deadline = time.monotonic() + PAINTED_S
     while True:
-        page = pixels.decode_screenshot(tab.page.screenshot(full_page=True))
+        page = pixels.decode_screenshot(tab.screenshot(full_page=True))
         if time.monotonic() > deadline or all(
             distance(page, element, samples) < pixels.MAX_DIFFERENCE for element in pictures
         ):
@@ -122,7 +126,7 @@ def test_a_client_on_matrix_js_sdk_shows_the_room(
     pictures = [element for element in shown if element["tag"] == "img"]
     assert {element["tag"] for element in shown} == {"img", "video", "audio"}
     assert len([element for element in shown if "encrypted" in element]) == 1
-    page = painted(tab, pictures, samples)
+    page = painted(tab.page, pictures, samples)
     for element in pictures:
         assert distance(page, element, samples) < pixels.MAX_DIFFERENCE, element
 
@@ -413,3 +417,48 @@ def test_it_shares_a_page_with_pyscripts_micropython(
         assert {media["state"] for media in tab.media} == {"shown"}
     finally:
         tab.close()
+
+
+@pytest.fixture
+def documented(browser: BrowserContext, site: Path, tmp_path: Path) -> Iterator[Page]:
+    """The page of the documentation, beside the folder, from the server that it names."""
+    (page,) = code_blocks("docs/javascript.md", "html")
+    (tmp_path / "index.html").write_text(page, encoding="utf-8")
+    shutil.copytree(site / "authmedia-js", tmp_path / "authmedia-js")
+    handler = functools.partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        opened = browser.new_page()
+        opened.goto(f"http://localhost:{server.server_port}/")
+        yield opened
+        opened.close()
+        server.shutdown()
+        thread.join()
+
+
+def test_the_page_of_the_documentation_shows_three_pictures(
+    documented: Page, demonstration: Demonstration, samples: dict[str, Sample]
+) -> None:
+    assert demonstration.demo
+    for name, value in (
+        ("homeserver", demonstration.synapse.base_url + "/"),
+        ("user", demonstration.demo.user_id),
+        ("password", demonstration.demo.password),
+    ):
+        documented.locator(f"[name={name}]").fill(value)
+    documented.get_by_role("button").click()
+    expect(documented.locator("img[data-state=shown]")).to_have_count(3, timeout=30_000)
+    pictures = documented.evaluate(ELEMENTS)
+    page = painted(documented, pictures, samples)
+    for element in pictures:
+        assert distance(page, element, samples) < pixels.MAX_DIFFERENCE, element
+
+
+@only_chromium
+def test_the_page_of_the_documentation_says_what_is_wrong(documented: Page) -> None:
+    documented.locator("[name=homeserver]").fill(f"http://localhost:{free_port()}")
+    documented.locator("[name=user]").fill("ana")
+    documented.locator("[name=password]").fill("secret")
+    documented.get_by_role("button").click()
+    expect(documented.get_by_role("alert")).to_have_text("Failed to fetch")

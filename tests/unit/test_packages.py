@@ -66,7 +66,7 @@ def test_the_folder_holds_the_packages_and_what_was_there(tmp_path: Path) -> Non
     (out / "notes.txt").write_text("mine")
     for _ in range(2):
         files = packages.build(out)
-        assert {path.name for path in files} == {*WHEELS.values(), *SDISTS.values(), "authmedia.toml"}
+        assert {path.name for path in files} == {*WHEELS.values(), *SDISTS.values(), "authmedia.toml", "authmedia-js"}
         assert {path.name for path in out.iterdir()} >= {"notes.txt", *WHEELS.values(), *SDISTS.values()}
         assert not list(out.glob(".*"))
     assert (out / "notes.txt").read_text() == "mine"
@@ -205,11 +205,11 @@ def test_an_error_says_what_is_wrong_and_leaves_the_earlier_packages(tmp_path: P
     copy = copy_of_sources(tmp_path / "copy")
     out = tmp_path / "out"
     packages.build(out, copy)
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     (copy / "homeserver" / "pyproject.toml").write_text("[project]\nname = 5\n")
     with pytest.raises(packages.PackageError, match=r"homeserver/pyproject\.toml cannot be built"):
         packages.build(out, copy)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_a_file_in_place_of_the_folder_is_an_error_of_the_command(tmp_path: Path) -> None:
