@@ -5,7 +5,6 @@ from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
-from authmedia.support.options import reject_unknown, require, require_kind
 from authmedia.support.priority_semaphore import PrioritySemaphore
 from authmedia.traffic import Counters
 
@@ -47,17 +46,25 @@ def open_loader(
     :raises ValueError: if there is no strategy of that name, or an option has a wrong value.
     :raises TypeError: if there is no option of a name.
     """
-    reject_unknown("open_loader", unknown, _OPTIONS)
-    require_kind("open_loader", "limits", limits, "Limits")
-    require_kind("open_loader", "retry", retry, "RetryPolicy")
-    require_kind("open_loader", "hooks", hooks, "RequestHooks")
-    require(isinstance(persist, bool), "open_loader", "persist", persist, "True or False")
+    if unknown or limits is not None or retry is not None or hooks is not None or persist is not False:
+        _check_options(limits, retry, hooks, persist, unknown)
     loader = _open(name, homeserver, limits, retry)
     if hooks:
         loader.add_hooks(hooks)
     if persist:
         loader.persist_soon()
     return loader
+
+
+def _check_options(limits: object, retry: object, hooks: object, persist: object, unknown: "dict[str, Never]") -> None:
+    """Raises an error for an option that is wrong or unknown."""
+    from authmedia.support.options import reject_unknown, require, require_kind
+
+    reject_unknown("open_loader", unknown, _OPTIONS)
+    require_kind("open_loader", "limits", limits, "Limits")
+    require_kind("open_loader", "retry", retry, "RetryPolicy")
+    require_kind("open_loader", "hooks", hooks, "RequestHooks")
+    require(isinstance(persist, bool), "open_loader", "persist", persist, "True or False")
 
 
 def _open(name: str, homeserver: "Homeserver", limits: "Limits | None", retry: "RetryPolicy | None") -> "MediaLoader":

@@ -17,7 +17,6 @@ from authmedia.elements.load_scheduler import LoadScheduler
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.media import CACHE_DEFAULT
 from authmedia.support import gc_tuning
-from authmedia.support.options import is_whole, reject_unknown, require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +77,6 @@ class Binder(browser.ElementHandler):
         shadow_roots: bool = False,
         options: "ElementOptions | None" = None,
     ) -> None:
-        require(near_px is None or is_whole(near_px, 0), "bind", "near_px", near_px, "None, or a whole number from 0")
         self._loader = loader
         self._on_change = on_change
         self._options = options
@@ -243,9 +241,18 @@ def bind(
     :param cache: the cache policy of all elements, see `MediaRequest`.
     :raises ValueError: if an option has a wrong value; `TypeError` if there is none of a name, or ``root`` is wrong.
     """
-    reject_unknown("bind", unknown, _OPTIONS)
+    if unknown or near_px not in (NEAR_PX, None):
+        _check_options(near_px, unknown)
     options = _element_options(placeholder, failure_view, messages, cache, on_state_change)
     return Binder(root, loader, on_change, keyring, near_px, css_pixels, shadow_roots, options)
+
+
+def _check_options(near_px: object, unknown: "dict[str, Never]") -> None:
+    """Raises an error for an option that is wrong or unknown."""
+    from authmedia.support.options import is_whole, reject_unknown, require
+
+    reject_unknown("bind", unknown, _OPTIONS)
+    require(near_px is None or is_whole(near_px, 0), "bind", "near_px", near_px, "None, or a whole number from 0")
 
 
 def _element_options(*options: "Any") -> "ElementOptions | None":
