@@ -168,8 +168,10 @@ class MediaLoader:
 
         :returns: the browser's answer, which is in ``persistence`` from then on.
         """
+        from authmedia.browser import persist_storage
+
         try:
-            granted = await browser.persist_storage()
+            granted = await persist_storage()
             self.persistence = Support(granted, "" if granted else "The browser may evict this site's files")
         except browser.BrowserError as error:
             self.persistence = Support(False, error.words)
