@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The project's command line: sets up what is missing, then serves, builds, documents, packs, tests or compares.
 
-    python3 build.py serve [--port N] [--homeserver-port N] [--no-open]
+    python3 build.py serve [--port N] [--homeserver-port N] [--token-lifetime SECONDS] [--no-open]
     python3 build.py build [--out DIR]
     python3 build.py docs [--out DIR]
     python3 build.py package [--out DIR]
@@ -57,7 +57,13 @@ def serve(options: argparse.Namespace) -> int:
     """Starts the homeserver, seeds it, builds the site and serves it until Ctrl-C or SIGTERM."""
     from web.demonstration import run
 
-    return run(STATE, options.port, options.homeserver_port, open_browser=not options.no_open)
+    return run(
+        STATE,
+        options.port,
+        options.homeserver_port,
+        token_lifetime_s=options.token_lifetime,
+        open_browser=not options.no_open,
+    )
 
 
 def build(options: argparse.Namespace) -> int:
@@ -133,6 +139,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, default=8000, help="the site's port (default: 8000)")
     parser.add_argument("--homeserver-port", type=_port, default=8008, help="Synapse's port (default: 8008)")
+    lifetime_help = "how long access tokens are valid, in seconds (default: a day); the pages renew them"
+    parser.add_argument("--token-lifetime", type=_seconds, metavar="SECONDS", help=lifetime_help)
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")
     parser.set_defaults(command=serve)
 
@@ -165,6 +173,12 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", action="append", default=[], help="with --bench or --faults: only these rows")
     parser.add_argument("--take", type=Path, help="write the figures of that folder into README and docs")
     parser.set_defaults(command=compare)
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is no time: that is a whole number of seconds, at least 1")
+    return int(text)
 
 
 def _port(text: str) -> int:

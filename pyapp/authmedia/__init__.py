@@ -55,8 +55,11 @@ if TYPE_CHECKING:
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
-    from authmedia.matrix.homeserver import Homeserver, log_in
+    from authmedia.matrix.homeserver import Homeserver
+    from authmedia.matrix.login import log_in, refresh_tokens
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
+    from authmedia.matrix.shared_refresh import SharedRefresh
+    from authmedia.matrix.tokens import Tokens
     from authmedia.media import Media, MediaRequest, Support
     from authmedia.prefetch import Prefetch
     from authmedia.support.limits import Limits
@@ -80,12 +83,15 @@ __all__ = (
     "Prefetch",
     "RequestHooks",
     "RetryPolicy",
+    "SharedRefresh",
     "Support",
+    "Tokens",
     "bind",
     "document_element",
     "forget_account",
     "log_in",
     "open_loader",
+    "refresh_tokens",
     "save_media",
 )
 
@@ -109,12 +115,15 @@ _MODULES = {
     "Prefetch": "authmedia.prefetch",
     "RequestHooks": "authmedia.matrix.request_hooks",
     "RetryPolicy": "authmedia.support.retry_policy",
+    "SharedRefresh": "authmedia.matrix.shared_refresh",
     "Support": "authmedia.media",
+    "Tokens": "authmedia.matrix.tokens",
     "bind": "authmedia.elements.binder",
     "document_element": "authmedia.browser",
     "forget_account": "authmedia.loader",
-    "log_in": "authmedia.matrix.homeserver",
+    "log_in": "authmedia.matrix.login",
     "open_loader": "authmedia.loader",
+    "refresh_tokens": "authmedia.matrix.login",
     "save_media": "authmedia.elements.file_saving",
 }
 

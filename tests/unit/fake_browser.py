@@ -407,3 +407,22 @@ class Lock:
 
     async def __aexit__(self, *_exception: object) -> None:
         self._lock.release()
+
+
+class Channel:
+    def __init__(self, name: str, on_message: Callable[[str], None]) -> None:
+        self.name, self._on_message = name, on_message
+        STATE.channels.append(self)
+
+    def post(self, text: str) -> None:
+        for other in STATE.channels:
+            if other is not self and other.name == self.name:
+                asyncio.get_running_loop().call_soon(other._on_message, text)
+
+    def close(self) -> None:
+        if self in STATE.channels:
+            STATE.channels.remove(self)
+
+
+def open_channel(name: str, on_message: Callable[[str], None]) -> Channel:
+    return Channel(name, on_message)

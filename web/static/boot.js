@@ -24,26 +24,28 @@ globalThis.trustedTypes?.createPolicy("default", {
 addEventListener("error", ({ message }) => message && fail(message));
 addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortError" && fail(String(reason)));
 
-// A page of a room asks first for what the last one in this tab asked for first, so that is on its way while Python starts;
-// `browser.fetch` takes the answers. The token goes to its own homeserver alone.
+// A room page first requests what the tab's last one requested first, so that it arrives while Python starts;
+// `browser.fetch` takes the responses. The token goes to its own homeserver alone, and only while it is valid: the page
+// renews one that has ended, and then requests anew what was sent with it.
 const originOf = (url) => new URL(url).origin;
 const baseUrl = (address) => originOf(address) + new URL(address).pathname.replace(/\/+$/, "");
-const begin = (session, urls) => {
-  const headers = { Authorization: `Bearer ${session.token}` };
-  globalThis.authmediaBegun = {};
+const isValid = ({ expires_at_ms: end }) => !end || end > Date.now();
+const sendEarlyRequests = (session, urls) => {
+  const headers = { Authorization: `Bearer ${session.access_token}` };
+  globalThis.authmediaEarlyRequests = {};
   for (const url of urls.filter((url) => originOf(url) === originOf(session.address))) {
     const controller = new AbortController();
     const options = { headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer" };
-    const answer = fetch(url, { ...options, signal: controller.signal });
-    answer.catch(() => {}); // the caller of `browser.fetch` handles the rejection
-    authmediaBegun[url] = { answer, controller, authorization: headers.Authorization };
+    const response = fetch(url, { ...options, signal: controller.signal });
+    response.catch(() => {}); // the caller of `browser.fetch` handles the rejection
+    authmediaEarlyRequests[url] = { response, controller, authorization: headers.Authorization };
   }
 };
 if (boot.room)
   try {
-    const [session, urls] = ["session", "beginning"].map((name) => JSON.parse(sessionStorage[`authmedia.${name}`]));
+    const [session, urls] = ["session", "prefetch"].map((name) => JSON.parse(sessionStorage[`authmedia.${name}`]));
     const wanted = query.get("homeserver");
-    if (!wanted || baseUrl(wanted) === session.address) begin(session, urls);
+    if (isValid(session) && (!wanted || baseUrl(wanted) === session.address)) sendEarlyRequests(session, urls);
   } catch {
     // There is nothing yet, or no such storage here.
   }

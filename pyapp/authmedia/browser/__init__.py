@@ -20,7 +20,7 @@ from authmedia.browser.dom import (
 from authmedia.browser.fetch_api import TRANSFER_ERRORS, Response, blob_response, evict_from_http_cache, fetch
 from authmedia.browser.iframes import Frame
 from authmedia.browser.interop import BrowserError
-from authmedia.browser.locks import Lock
+from authmedia.browser.locks import Lock, open_channel
 from authmedia.browser.observers import ElementHandler, ElementObserver, LongTasks
 from authmedia.browser.page import (
     build_query,
@@ -98,6 +98,7 @@ __all__ = (
     "listen_for_activation",
     "now_ms",
     "on_unhandled_exception",
+    "open_channel",
     "page_origin",
     "page_url",
     "parse_url",

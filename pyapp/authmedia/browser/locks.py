@@ -5,7 +5,10 @@ from authmedia.browser.javascript import ffi, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
+
+    from authmedia.browser.channels import Channel
 
 
 class Lock:
@@ -53,3 +56,10 @@ class Lock:
         self._release(True)
         self._abort.abort()
         destroy_proxy(self._proxy)
+
+
+def open_channel(name: str, on_message: "Callable[[str], None]") -> "Channel":
+    """Opens a channel to the other tabs of this origin; see `Channel`."""
+    from authmedia.browser.channels import Channel  # only pages whose tabs share a session need it
+
+    return Channel(name, on_message)

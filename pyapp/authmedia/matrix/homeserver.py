@@ -216,23 +216,3 @@ def _open_renewal(credentials: Credentials) -> "Renewal":
     from authmedia.matrix.token_renewal import TokenRenewal
 
     return TokenRenewal(credentials)
-
-
-async def log_in(base_url: str, user: str, password: str) -> "tuple[str, str]":
-    """Logs in with a password; returns the user id and the access token.
-
-    https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3login
-
-    :param user: a user id or its localpart.
-    :raises AuthMediaError: of the class that fits what happened.
-    """
-    body = {
-        "type": "m.login.password",
-        "identifier": {"type": "m.id.user", "user": user},
-        "password": password,
-        "initial_device_display_name": "authmedia",
-    }
-    headers = {"Content-Type": "application/json"}
-    url = BaseUrl(base_url).href + "/_matrix/client/v3/login"
-    session = await read_json_object(await request_url(url, method="POST", headers=headers, body=json.dumps(body)))
-    return str(session["user_id"]), str(session["access_token"])

@@ -172,6 +172,8 @@ class TokenRenewal:
         delay_s = backoff.retry_delay_s(min(self._failures, _MAX_DOUBLINGS), failure.retry_after_s)
         self._failures += 1
         self._not_before_ms = browser.epoch_ms() + 1000 * delay_s
+        if self._refused != generation:
+            credentials.renew_at(self._not_before_ms)  # until then, requests go on with a token that is still valid
         return failure
 
     async def _refresh(self, generation: int) -> "tuple[str, float | None]":

@@ -67,6 +67,9 @@ class SignedQueryStrategy(Strategy):
         if not isinstance(failure, Forbidden):
             return failure
         try:
+            async with self._config_lock:
+                if f"token_id={self._token_id}&" in media.src:  # else its token was replaced already
+                    await self._request_config(Traffic())  # renews a token that has ended
             query = await self._query(Traffic())
         except AuthMediaError as error:
             return error.for_media(failure.mxc)

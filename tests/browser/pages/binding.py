@@ -18,8 +18,9 @@ from authmedia.elements.binder import bind
 from authmedia.elements.binding import Binding
 from authmedia.loader import forget_account, open_loader
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.matrix.homeserver import Homeserver, log_in
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.http import request_url
+from authmedia.matrix.login import log_in
 from authmedia.support.limits import Limits
 from demo.page import Page
 
@@ -41,8 +42,8 @@ class BindingPage(Page):
         self.homeservers.append(session.homeserver)
         if demo.get("second"):
             second = json.loads(demo["second"])
-            user_id, token = await log_in(second["homeserver"], second["user"], second["password"])
-            self.homeservers.append(Homeserver(second["homeserver"], user_id, token))
+            login = await log_in(second["homeserver"], second["user"], second["password"])
+            self.homeservers.append(Homeserver(second["homeserver"], login.user_id, login.tokens.access_token))
         self.root.query(".columns").remove()
         self.root.query("#main").append(browser.create_element("div", id="elements"))
         keyring = Keyring()
