@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from authmedia.support.limits import Limits
     from authmedia.support.retry_policy import RetryPolicy
 
-_OPTIONS = ("limits", "retry", "hooks", "persist")
-
 
 def open_loader(
     name: str,
@@ -47,24 +45,15 @@ def open_loader(
     :raises TypeError: if there is no option of a name.
     """
     if unknown or limits is not None or retry is not None or hooks is not None or persist is not False:
-        _check_options(limits, retry, hooks, persist, unknown)
+        from authmedia.support.options import check_loader_options
+
+        check_loader_options(limits, retry, hooks, persist, unknown)
     loader = _open(name, homeserver, limits, retry)
     if hooks:
         loader.add_hooks(hooks)
     if persist:
         loader.persist_soon()
     return loader
-
-
-def _check_options(limits: object, retry: object, hooks: object, persist: object, unknown: "dict[str, Never]") -> None:
-    """Raises an error for an option that is wrong or unknown."""
-    from authmedia.support.options import reject_unknown, require, require_kind
-
-    reject_unknown("open_loader", unknown, _OPTIONS)
-    require_kind("open_loader", "limits", limits, "Limits")
-    require_kind("open_loader", "retry", retry, "RetryPolicy")
-    require_kind("open_loader", "hooks", hooks, "RequestHooks")
-    require(isinstance(persist, bool), "open_loader", "persist", persist, "True or False")
 
 
 def _open(name: str, homeserver: "Homeserver", limits: "Limits | None", retry: "RetryPolicy | None") -> "MediaLoader":

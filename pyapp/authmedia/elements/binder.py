@@ -50,12 +50,6 @@ NEAR_PX = 600
 # The placeholder and failure view of this library, as `bind` names them.
 _BLURHASH, _MESSAGE = "blurhash", "message"
 _DEFAULTS = (_BLURHASH, _MESSAGE, None, CACHE_DEFAULT, None)
-_OPTIONS = ("on_change", "on_state_change", "keyring", "near_px", "css_pixels", "shadow_roots") + (
-    "placeholder",
-    "failure_view",
-    "messages",
-    "cache",
-)
 
 
 class Binder(browser.ElementHandler):
@@ -242,17 +236,11 @@ def bind(
     :raises ValueError: if an option has a wrong value; `TypeError` if there is none of a name, or ``root`` is wrong.
     """
     if unknown or near_px not in (NEAR_PX, None):
-        _check_options(near_px, unknown)
+        from authmedia.support.options import check_bind_options
+
+        check_bind_options(near_px, unknown)
     options = _element_options(placeholder, failure_view, messages, cache, on_state_change)
     return Binder(root, loader, on_change, keyring, near_px, css_pixels, shadow_roots, options)
-
-
-def _check_options(near_px: object, unknown: "dict[str, Never]") -> None:
-    """Raises an error for an option that is wrong or unknown."""
-    from authmedia.support.options import is_whole, reject_unknown, require
-
-    reject_unknown("bind", unknown, _OPTIONS)
-    require(near_px is None or is_whole(near_px, 0), "bind", "near_px", near_px, "None, or a whole number from 0")
 
 
 def _element_options(*options: "Any") -> "ElementOptions | None":
