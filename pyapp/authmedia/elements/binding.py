@@ -362,6 +362,9 @@ class Binding(PlaybackHandler):
         else:
             failure = AuthMediaError(f"The load ended in a {type(error).__name__}")
         self.failure = failure
+        from authmedia.elements.failure_log import log_failure  # here, since most pages never need it
+
+        log_failure(failure)
         self._held.traffic = self._held.traffic or failure.traffic
         self._presenter.remove_source()
         self._element.set_attribute("data-strategy", self._loader.name)
