@@ -48,6 +48,14 @@ ADD_DIALOG = """(mxc) => {
   dialog.append(image);
   document.getElementById("elements").append(dialog);
 }"""
+ADD_PICTURE = """([wide, narrow]) => {
+  const picture = document.createElement("picture"), image = document.createElement("img");
+  const source = document.createElement("source");
+  Object.assign(source, { media: "(min-width: 1px)" }).dataset.mxc = wide;
+  image.dataset.mxc = narrow;
+  picture.append(source, image);
+  document.getElementById("elements").append(picture);
+}"""
 SHADOW_STATE = """([path, state]) => {
   let place = document;
   for (const selector of path) place = place.querySelector(selector)?.shadowRoot ?? place;
@@ -192,9 +200,9 @@ def test_dialogs_load_when_opened_and_what_plays_is_not_restarted(
         "list rendered anew",
     ):
         done = page.evaluate(DO_AND_WAIT, name)
-        print(name, done)
         assert read_counters(tab)["bound"] == 2
         assert done["after"] >= done["before"] >= 1, name
+        assert not done["paused"], name
         assert page.eval_on_selector("video", "(video) => video.src") == src, name
     assert not page.evaluate("() => window.emptied")
 
@@ -280,6 +288,10 @@ def test_thumbnails_have_the_pixels_of_the_screen(
     small = media_set.pictures[8]
     add_elements(tab, [large, small], data_width="320", data_height="240")
     wait_for_state(tab, "img[data-mxc]")
+    tab.page.evaluate(ADD_PICTURE, media_set.pictures[9:11])
+    wait_for_state(tab, "picture > img")
+    assert harness.proxy.request_count(media_set.pictures[9].rpartition("/")[2]) == 0, "a source is not bound"
+    tab.page.evaluate("() => document.querySelector('picture').remove()")
     widths = tab.page.eval_on_selector_all("img[data-mxc]", "(all) => all.map((image) => image.naturalWidth)")
     assert widths == [320 * ratio, 64], "the homeserver enlarges nothing"
     sources = tab.page.eval_on_selector_all("img[data-mxc]", "(all) => all.map((image) => image.src)")

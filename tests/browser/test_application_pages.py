@@ -108,15 +108,16 @@ def test_a_cross_origin_isolated_page_shows_all_media(
 def harness(
     binding_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
 ) -> Iterator[BindingHarness]:
+    """A harness whose site has the worker."""
+    (binding_site / "own-worker.js").write_text(OWN_WORKER, encoding="ascii")  # before the server lists its files
     with binding_harness(binding_site, browser, demonstration.synapse, media_set.room.account) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("strategy", ["link", "blob"])
 def test_a_worker_that_passes_requests_on_disturbs_nothing(
-    harness: BindingHarness, binding_site: Path, media_set: MediaSet, interpreter: str, strategy: str
+    harness: BindingHarness, media_set: MediaSet, interpreter: str, strategy: str
 ) -> None:
-    (binding_site / "own-worker.js").write_text(OWN_WORKER, encoding="ascii")
     film = media_set.upload_file("film.mp4")
     tab = harness.open(strategy, interpreter=interpreter)
     tab.page.evaluate(REGISTER)
