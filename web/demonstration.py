@@ -21,6 +21,8 @@ from web.server import SiteServer
 
 Step = Callable[[str, int, int], None]
 
+# How long access tokens are valid by default: a page that is measured renews none.
+_TOKEN_LIFETIME_S = 24 * 60 * 60
 
 # Errors of binding to a port: it is in use, privileged, or not of this machine.
 _OF_A_PORT = (errno.EADDRINUSE, errno.EACCES, errno.EADDRNOTAVAIL)
@@ -32,13 +34,21 @@ class Demonstration:
     :param state: the folder that keeps the homeserver's data between runs.
     :param port: the site's port; 0 for a free one.
     :param homeserver_port: the homeserver's port.
+    :param token_lifetime_s: how long the access tokens of the pages are valid, in seconds.
     """
 
-    def __init__(self, state: Path, port: int, homeserver_port: int) -> None:
+    def __init__(
+        self, state: Path, port: int, homeserver_port: int, *, token_lifetime_s: int = _TOKEN_LIFETIME_S
+    ) -> None:
         self._state = state
         self._port = port
         baselines = {"cookie": True, "signed_query": True}  # off by default; here they are to be compared with
-        self.synapse = Synapse(state / "homeserver", homeserver_port, module_config=baselines)
+        self.synapse = Synapse(
+            state / "homeserver",
+            homeserver_port,
+            module_config=baselines,
+            extra_config={"refreshable_access_token_lifetime": f"{token_lifetime_s}s"},
+        )
         self.site: SiteServer | None = None
         self.demo: Demo | None = None
 
@@ -78,13 +88,18 @@ class Demonstration:
         self.synapse.stop()
 
 
-def run(state: Path, port: int, homeserver_port: int, *, open_browser: bool) -> int:
-    """Serves the demonstration until Ctrl-C or SIGTERM; returns the exit status."""
+def run(
+    state: Path, port: int, homeserver_port: int, *, token_lifetime_s: int | None = None, open_browser: bool
+) -> int:
+    """Serves the demonstration until Ctrl-C or SIGTERM; returns the exit status. For the others see `Demonstration`.
+
+    :param token_lifetime_s: ``None`` for a day.
+    """
     console = Console()
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    demonstration = Demonstration(state, port, homeserver_port)
+    demonstration = Demonstration(state, port, homeserver_port, token_lifetime_s=token_lifetime_s or _TOKEN_LIFETIME_S)
     try:
         if not _is_alone(state):
             words = "authmedia: another `build.py serve` runs here; end it first, or look at the pages that it serves."

@@ -23,17 +23,47 @@ The errors are in `authmedia.errors`, the strategies, one file each, in `authmed
 
 import sys
 
+# MicroPython before 1.27 cannot catch a rejected promise, or is not what today's PyScript is for.
+_OLDEST = {"micropython": (1, 27), "cpython": (3, 11)}
+
+
+def _check_interpreter(implementation: str, version: "tuple[object, ...]") -> None:
+    """Checks the version of the interpreter, before any module needs what an older one lacks.
+
+    :raises ImportError: if it is too old.
+    """
+    oldest = _OLDEST.get(implementation)
+    if oldest and tuple(version[:2]) < oldest:
+        name = "MicroPython" if implementation == "micropython" else "Python"
+        needed, found = (".".join([str(part) for part in numbers[:2]]) for numbers in (oldest, version))
+        raise ImportError(
+            f"authmedia needs {name} {needed} or newer, and this is {found}. In a page, set `interpreter` in the "
+            "configuration of PyScript to a newer MicroPython or Pyodide; elsewhere, install a newer Python."
+        )
+
+
+_check_interpreter(sys.implementation.name, tuple(sys.implementation.version))
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser import Element, document_element
     from authmedia.elements.binder import Binder, bind
     from authmedia.elements.binding import Binding
+    from authmedia.elements.element_options import Failure
     from authmedia.elements.file_saving import save_media
+    from authmedia.elements.messages import Messages
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
-    from authmedia.matrix.homeserver import Homeserver, log_in
+    from authmedia.matrix.homeserver import Homeserver
+    from authmedia.matrix.login import log_in, refresh_tokens
+    from authmedia.matrix.request_hooks import Exchange, RequestHooks
+    from authmedia.matrix.shared_refresh import SharedRefresh
+    from authmedia.matrix.tokens import Tokens
     from authmedia.media import Media, MediaRequest, Support
+    from authmedia.prefetch import Prefetch
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
 __all__ = (
     "AuthMediaError",
@@ -41,17 +71,27 @@ __all__ = (
     "Binding",
     "Element",
     "EncryptedFile",
+    "Exchange",
+    "Failure",
     "Homeserver",
     "Keyring",
+    "Limits",
     "Media",
     "MediaLoader",
     "MediaRequest",
+    "Messages",
+    "Prefetch",
+    "RequestHooks",
+    "RetryPolicy",
+    "SharedRefresh",
     "Support",
+    "Tokens",
     "bind",
     "document_element",
     "forget_account",
     "log_in",
     "open_loader",
+    "refresh_tokens",
     "save_media",
 )
 
@@ -63,17 +103,27 @@ _MODULES = {
     "Binding": "authmedia.elements.binding",
     "Element": "authmedia.browser",
     "EncryptedFile": "authmedia.matrix.encrypted_file",
+    "Exchange": "authmedia.matrix.request_hooks",
+    "Failure": "authmedia.elements.element_options",
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
+    "Limits": "authmedia.support.limits",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
+    "Messages": "authmedia.elements.messages",
+    "Prefetch": "authmedia.prefetch",
+    "RequestHooks": "authmedia.matrix.request_hooks",
+    "RetryPolicy": "authmedia.support.retry_policy",
+    "SharedRefresh": "authmedia.matrix.shared_refresh",
     "Support": "authmedia.media",
+    "Tokens": "authmedia.matrix.tokens",
     "bind": "authmedia.elements.binder",
     "document_element": "authmedia.browser",
     "forget_account": "authmedia.loader",
-    "log_in": "authmedia.matrix.homeserver",
+    "log_in": "authmedia.matrix.login",
     "open_loader": "authmedia.loader",
+    "refresh_tokens": "authmedia.matrix.login",
     "save_media": "authmedia.elements.file_saving",
 }
 

@@ -75,10 +75,65 @@ class MediaNotFound(AuthMediaError):
 
 
 class SessionExpired(AuthMediaError):
-    """The homeserver does not know the access token (401, M_UNKNOWN_TOKEN)."""
+    """The session has ended: the homeserver's ``/whoami`` does not know its access token, and nothing renews it."""
 
-    advice = "Sign in again and open a new loader with the new session."
+    advice = "Sign in again, and pass the new token to `set_access_token`, or open a new loader for another account."
     user_message = "You are signed out. Sign in again to see this media."
+
+
+class SoftLoggedOut(SessionExpired):
+    """The session has ended on the server alone, whose administrator wants the account to sign in again.
+
+    https://spec.matrix.org/latest/client-server-api/#soft-logout
+    """
+
+    advice = "Keep what the device has stored, sign in again with the same device id, and call `set_access_token`."
+    user_message = "Your server asks you to sign in again to see this media."
+
+
+class TokenRefused(AuthMediaError):
+    """The homeserver refused an access token (401, M_UNKNOWN_TOKEN) although the session has not ended."""
+
+    advice = "Look at what answers this endpoint: a proxy, a media server or a worker that does not know the session."
+    user_message = "The server did not accept your sign-in for this media."
+    #: Whether the server asks to sign in again on the same device.
+    soft_logout = False
+
+
+class RenewalFailed(AuthMediaError):
+    """The application's ``refresh`` raised an error of another library, or returned no token."""
+
+    advice = "Have `refresh` raise SessionExpired where the session has ended; any other error is tried again later."
+    user_message = "Your sign-in could not be renewed."
+    temporary = True
+
+
+class UserLocked(AuthMediaError):
+    """An administrator has locked the account (M_USER_LOCKED). Its sessions go on once it is unlocked."""
+
+    advice = "Keep the session, and ask the homeserver's administrator; requests are tried again from time to time."
+    user_message = "Your account is locked. Ask the people who run your server."
+
+
+class UserSuspended(AuthMediaError):
+    """An administrator has suspended the account (M_USER_SUSPENDED), which may read but not do this."""
+
+    advice = "Ask the homeserver's administrator why the account is suspended."
+    user_message = "Your account is suspended, so the server does not let it do this."
+
+
+class UserDeactivated(AuthMediaError):
+    """The account is deactivated (M_USER_DEACTIVATED), for good."""
+
+    advice = "Sign in to another account; a deactivated one does not come back."
+    user_message = "Your account no longer exists on this server."
+
+
+class ProxyRefused(AuthMediaError):
+    """Something before the homeserver refused the request: a 401 or 403 without a Matrix error, or a removed header."""
+
+    advice = "Look at what stands before the homeserver: a reverse proxy, a firewall, or a sign-in page of a network."
+    user_message = "Something between you and the server, such as a network's sign-in page, refused this media."
 
 
 class Forbidden(AuthMediaError):
@@ -169,10 +224,17 @@ class FileRemoved(AuthMediaError):
     retry_at_once = True
 
 
+class NotCached(AuthMediaError):
+    """The media is neither in memory nor on disk, and the request's cache policy is ``only-if-cached``."""
+
+    advice = "Load it with another cache policy once the network may be used."
+    user_message = "This media is not kept on this device."
+
+
 class QuotaExceeded(AuthMediaError):
     """The browser's storage for this site is full."""
 
-    advice = "Lower the store's budget, call forget(), or ask for persistent storage."
+    advice = "Open the loader with a lower Limits(disk_bytes=…) or with persist=True, or call forget()."
     user_message = "There is no room left on this device to keep this media."
 
 

@@ -24,7 +24,7 @@ from demo.comparison import (
 )
 from demo.page import Page
 from demo.room import read_room
-from demo.session import Session, detach_session, restore_session
+from demo.session import Session, forget_session
 from demo.strategy_run import StrategyRun
 
 TYPE_CHECKING = False
@@ -58,7 +58,7 @@ class ComparePage(Page):
         """Starts at once if the parameter ``run`` is set, else at the press of the button."""
         await self.probe_all(session)
         self._bind_buttons(session)
-        self.root.query("#reused-session").hidden = session.renewable
+        self.root.query("#reused-session").hidden = session.is_demo
         if browser.query_parameter("run"):
             await self._compare(session)
 
@@ -70,17 +70,19 @@ class ComparePage(Page):
     async def _compare(self, session: Session) -> None:
         """Runs all strategies; if each can have its own session, the tab's session is detached meanwhile."""
         order = self._begin()
-        kept = ""
+        detached = False
         try:
             room = await read_room(session.homeserver, session.room)
             self._cacheable = http_cache.addresses(room, session.homeserver)
-            kept = await detach_session() if session.renewable else ""
+            if session.is_demo:
+                await forget_session()
+                detached = True
             for number, name in enumerate(order):
                 if not self._stopped:
                     await self._run_one(number, name, session)
         finally:
-            if kept:
-                await restore_session(kept)
+            if detached:
+                await session.store()
             self._end()
 
     def _begin(self) -> "list[str]":

@@ -155,7 +155,7 @@ class Page:
                 continue  # the task no longer loads or stores anything; `_guarded` has shown its error
         self.release()
         await forget_account(session.homeserver)
-        await sign_out(session.homeserver)
+        await sign_out(session)
         browser.reload_page()
 
     def _keep_parameters(self) -> None:

@@ -5,8 +5,9 @@ import json
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, Forbidden, MediaNotFound, SessionExpired
-from authmedia.matrix.homeserver import Homeserver, log_in
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.http import read_text, request_url
+from authmedia.matrix.tokens import Tokens
 from authmedia.matrix.urls import BaseUrl, percent_encode
 from authmedia.support.untrusted import json_object, parse_json
 
@@ -14,23 +15,91 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from authmedia.matrix.shared_refresh import SharedRefresh
+
 _SESSION_KEY = "authmedia.session"
-_PREFETCH_KEY = "authmedia.beginning"
+_PREFETCH_KEY = "authmedia.prefetch"
+# Other tabs hear of this one after so long, when its page has loaded.
+_SHARE_AFTER_S = 2.0
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 
 
 class Session:
     """A homeserver session and the room to show.
 
-    :param renewable: whether it belongs to the demonstration's account, which signs in again without the form.
+    :param stored: its fields as the tab stores them: ``address``, ``user``, ``room``, ``is_demo``, ``name`` (a secret
+        of the tabs that share the session), and those of its `Tokens`.
     """
 
-    __slots__ = ("homeserver", "renewable", "room")
+    __slots__ = ("_shared", "_sharing", "_stored", "homeserver", "is_demo", "room")
 
-    def __init__(self, homeserver: Homeserver, room: str, renewable: bool) -> None:
-        self.homeserver = homeserver
-        self.room = room
-        self.renewable = renewable
+    def __init__(self, stored: "dict[str, Any]") -> None:
+        tokens = Tokens.from_json(stored)
+        self._stored = stored
+        self._shared: SharedRefresh | None = None
+        self._sharing: asyncio.Task[None] | None = None
+        self.room = str(stored.get("room", ""))
+        #: Whether it belongs to the demonstration's account, which signs in again without the form.
+        self.is_demo = bool(stored.get("is_demo"))
+        self.homeserver = Homeserver(
+            str(stored["address"]),
+            str(stored["user"]),
+            tokens.access_token,
+            refresh=self._refresh if tokens.refresh_token else None,
+            expires_in_ms=tokens.expires_in_ms,
+        )
+        if tokens.refresh_token:
+            self._sharing = browser.create_task(self._share_later())
+
+    @property
+    def name(self) -> str:
+        """The name that no other session has."""
+        return str(self._stored.get("name") or self._stored["access_token"])
+
+    async def store(self) -> None:
+        """Stores the session for the lifetime of the tab."""
+        await browser.set_session_item(_SESSION_KEY, json.dumps(self._stored))
+
+    def close(self) -> None:
+        """Stops exchanging tokens with other tabs."""
+        _opened.pop(self.name, None)
+        if self._sharing:
+            self._sharing.cancel()
+        if self._shared:
+            self._shared.close()
+
+    async def _refresh(self) -> Tokens:
+        return await self._open_shared().refresh()
+
+    async def _share_later(self) -> None:
+        await asyncio.sleep(_SHARE_AFTER_S)
+        self._open_shared()
+
+    def _open_shared(self) -> "SharedRefresh":
+        """Opens what exchanges tokens with the tabs that have the same session, as one that was duplicated."""
+        if not self._shared:
+            from authmedia.matrix.login import refresh_tokens
+            from authmedia.matrix.shared_refresh import SharedRefresh
+
+            address = self.homeserver.base_url
+            self._shared = SharedRefresh(
+                self.name,
+                Tokens.from_json(self._stored),
+                lambda token: refresh_tokens(address, token),
+                self._store_tokens,
+            )
+        return self._shared
+
+    async def _store_tokens(self, tokens: Tokens) -> None:
+        self._stored.update(tokens.to_json())
+        if (await _stored_fields()).get("name") == self._stored.get(
+            "name"
+        ):  # else the tab has another session meanwhile, or none
+            await self.store()
+
+
+# The page's sessions by name: the tokens of one that is stored may be older than those of the page.
+_opened: "dict[str, Session]" = {}
 
 
 async def remembered_session_unchecked() -> Session | None:
@@ -38,8 +107,7 @@ async def remembered_session_unchecked() -> Session | None:
 
     It lets a page start one round trip earlier; if its first request raises `SessionExpired`, call `open_session`.
     """
-    kept = await _stored_session(_homeserver_parameter())
-    return _session(kept) if kept else None
+    return _session(await _stored_session(_homeserver_parameter()))
 
 
 async def open_session() -> Session:
@@ -49,16 +117,17 @@ async def open_session() -> Session:
         page's URL names a homeserver whose address is malformed.
     """
     demo = await _demo()
-    asked, own = _homeserver_parameter(), _base_url(str(demo.get("homeserver") or ""))
-    kept = await _stored_session(asked)
+    requested, demo_address = _homeserver_parameter(), _base_url(str(demo.get("homeserver") or ""))
+    session = _session(await _stored_session(requested))
     # The demonstration may have restarted at another address; a session from the form keeps its homeserver.
-    outdated = kept.get("renewable") and not asked and own and kept["address"] != own
-    remembered = None if outdated else await _verified(kept)
-    if remembered:
-        return remembered
-    address = asked or own
-    if demo.get("user") and address and _may_receive_demo_password(address, own):
-        return await _sign_in(address, str(demo["user"]), str(demo["password"]), str(demo["room"]), renewable=True)
+    if session and session.is_demo and not requested and demo_address not in ("", session.homeserver.base_url):
+        session = None
+    verified = await _verified(session)
+    if verified:
+        return verified
+    address = requested or demo_address
+    if demo.get("user") and address and _may_receive_demo_password(address, demo_address):
+        return await _sign_in(address, str(demo["user"]), str(demo["password"]), str(demo["room"]), is_demo=True)
     return await _sign_in_by_form(address)
 
 
@@ -73,22 +142,11 @@ async def prefetch_on_next_page(session: Session, paths: "list[str]") -> None:
     await browser.set_session_item(_PREFETCH_KEY, json.dumps([session.homeserver.base_url + path for path in paths]))
 
 
-async def detach_session() -> str:
-    """Removes the session from the tab's storage, as in a new tab; returns it for `restore_session`."""
-    kept = await browser.get_session_item(_SESSION_KEY)
-    await forget_session()
-    return kept
-
-
-async def restore_session(kept: str) -> None:
-    """Stores a session again that `detach_session` returned."""
-    await browser.set_session_item(_SESSION_KEY, kept)
-
-
-async def sign_out(homeserver: Homeserver) -> None:
+async def sign_out(session: Session) -> None:
     """Ends the session on the homeserver and in this tab."""
     await forget_session()
-    await _log_out(homeserver)
+    await _log_out(session.homeserver)
+    session.close()
 
 
 async def _log_out(homeserver: Homeserver) -> None:
@@ -125,19 +183,23 @@ async def remembered_session() -> Session | None:
 
     :raises AuthMediaError: if the homeserver gives no answer to that.
     """
-    return await _verified(await _stored_session(""))
+    return await _verified(_session(await _stored_session("")))
 
 
-async def _verified(kept: "dict[str, Any]") -> Session | None:
-    if not kept:
+async def _verified(session: Session | None) -> Session | None:
+    if not session:
         return None
-    session = _session(kept)
     try:
         await session.homeserver.request_json("GET", "/_matrix/client/v3/account/whoami")
     except SessionExpired:
         await forget_session()
+        session.close()
         return None
     return session
+
+
+async def _stored_fields() -> "dict[str, Any]":
+    return json_object(parse_json(await browser.get_session_item(_SESSION_KEY)))
 
 
 async def _stored_session(address: str) -> "dict[str, Any]":
@@ -145,32 +207,48 @@ async def _stored_session(address: str) -> "dict[str, Any]":
 
     :param address: the homeserver; empty for any.
     """
-    text = await browser.get_session_item(_SESSION_KEY)
-    kept = json.loads(text) if text else {}
-    return {} if address and kept and kept["address"] != address else kept
+    stored = await _stored_fields()
+    known = all(isinstance(stored.get(field), str) for field in ("address", "user", "access_token"))
+    return stored if known and address in ("", stored["address"]) else {}
 
 
-def _session(kept: "dict[str, Any]") -> Session:
-    homeserver = Homeserver(kept["address"], kept["user"], kept["token"])
-    return Session(homeserver, kept["room"], bool(kept.get("renewable")))
+def _session(stored: "dict[str, Any]") -> Session | None:
+    """Returns the session of stored fields, the page's own if it has opened it before."""
+    if not stored:
+        return None
+    session = _opened.get(str(stored.get("name"))) or Session(stored)
+    _opened[session.name] = session
+    return session
 
 
-def _may_receive_demo_password(address: str, own: str) -> bool:
+def _may_receive_demo_password(address: str, demo_address: str) -> bool:
     """Whether the demonstration's password may be sent there: to its own homeserver or to loopback addresses only."""
-    return address == own or BaseUrl(address).hostname in _LOOPBACK
+    return address == demo_address or BaseUrl(address).hostname in _LOOPBACK
 
 
-async def _sign_in(address: str, user: str, password: str, room: str, *, renewable: bool) -> Session:
-    user_id, token = await log_in(address, user, password)
-    homeserver = Homeserver(address, user_id, token)
-    try:
-        room_id = room if renewable else await _room_id(homeserver, room)
-    except AuthMediaError:
-        await _log_out(homeserver)  # else each failed attempt would leave a session behind
-        raise
-    kept = {"address": homeserver.base_url, "user": user_id, "token": token, "room": room_id, "renewable": renewable}
-    await browser.set_session_item(_SESSION_KEY, json.dumps(kept))
-    return Session(homeserver, room_id, renewable)
+async def _sign_in(address: str, user: str, password: str, room: str, *, is_demo: bool) -> Session:
+    from authmedia.matrix.login import log_in  # most pages find a session in the tab
+
+    login = await log_in(address, user, password, renewable=True)
+    stored: dict[str, Any] = {
+        "address": BaseUrl(address).href,
+        "user": login.user_id,
+        "room": room,
+        "is_demo": is_demo,
+        "name": browser.random_uuid(),
+    }
+    stored.update(login.tokens.to_json())
+    if not is_demo:
+        homeserver = Homeserver(address, login.user_id, login.tokens.access_token)
+        try:
+            stored["room"] = await _room_id(homeserver, room)
+        except AuthMediaError:
+            await _log_out(homeserver)  # else each failed attempt would leave a session behind
+            raise
+    session = _session(stored)
+    assert session
+    await session.store()
+    return session
 
 
 async def _room_id(homeserver: Homeserver, room: str) -> str:
@@ -213,7 +291,7 @@ async def _sign_in_by_form(address: str) -> Session:
             submitted.clear()
             values = [fields[name].value.strip() for name in ("homeserver", "user", "password", "room")]
             try:
-                session = await _sign_in(*values, renewable=False)
+                session = await _sign_in(*values, is_demo=False)
             except AuthMediaError as error:
                 problem.text = f"{error.summary}. {error.words}"
                 continue

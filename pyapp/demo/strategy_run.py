@@ -47,7 +47,7 @@ class StrategyRun:
         :returns: an outcome as `comparison.outcome` makes it.
         """
         await http_cache.empty(self._cacheable)
-        if self._session.renewable:
+        if self._session.is_demo:
             await forget_session()
         container.append(self._element)
         try:
@@ -109,5 +109,5 @@ class StrategyRun:
             pass  # a strategy that is refused has stored nothing
         finally:
             loader.close()
-        if left.renewable:
-            await sign_out(left.homeserver)
+        if left.is_demo:
+            await sign_out(left)

@@ -70,7 +70,7 @@ class TimelinePage(Page):
 
     async def _room_id(self, session: Session) -> str:
         """Returns the demonstration's long room; on other homeservers the session's room."""
-        if not session.renewable:
+        if not session.is_demo:
             return session.room  # a user's own account joins no room unasked
         server = session.homeserver.user_id.partition(":")[2]
         alias = percent_encode(f"#{_ALIAS}:{server}")

@@ -72,17 +72,20 @@ class BindingHarness:
         self._server.start()
         self._windows: list[SiteTab] = []
 
-    def open(self, strategy: str, beside: SiteTab | None = None, script: str = "", **query: str) -> SiteTab:
+    def open(
+        self, strategy: str, beside: SiteTab | None = None, script: str = "", page: str = "binding", **query: str
+    ) -> SiteTab:
         """Opens the page in a new tab.
 
         :param beside: a tab whose origin to share.
         :param script: an initialization script that runs before the page's own.
+        :param page: the name of the page.
         """
         tab = SiteTab(self._context, self._server.url, beside.origin if beside else "")
         self._windows.append(tab)
         if script:
             tab.page.add_init_script(script)
-        tab.open("binding", strategy=strategy, **query)
+        tab.open(page, strategy=strategy, **query)
         assert tab.state == "done", tab.page.locator("#problem").inner_text()
         return tab
 

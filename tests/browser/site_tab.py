@@ -105,8 +105,8 @@ class SiteTab:
 
     def access_token(self) -> str:
         """Returns the access token from the tab's session storage."""
-        kept = self.page.evaluate("() => sessionStorage.getItem('authmedia.session')")
-        return str(json.loads(kept)["token"])
+        stored = self.page.evaluate("() => sessionStorage.getItem('authmedia.session')")
+        return str(json.loads(stored)["access_token"])
 
     def end_session(self, homeserver: str) -> None:
         """Logs the page's session out on its homeserver, as from another device."""

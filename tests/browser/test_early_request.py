@@ -9,7 +9,7 @@ from tests.conftest import OpenTab
 from web.demonstration import Demonstration
 
 ROOMS = "/_matrix/client/v3/rooms/"
-BEGINNING = "authmedia.beginning"
+PREFETCH = "authmedia.prefetch"
 # Records when Python sets the state to running, which is its first action.
 NOTE = """new MutationObserver(() => {
   if (document.documentElement.dataset.state === "running") window.running ??= performance.now();
@@ -44,7 +44,7 @@ def test_early_requests_send_no_token_to_other_servers(open_tab: OpenTab, demons
     tab = open_tab()
     tab.open("blob")
     elsewhere = [demonstration.synapse.base_url + ".example.org/", f"{tab.origin}/elsewhere"]
-    tab.page.evaluate(f"(urls) => {{ sessionStorage['{BEGINNING}'] = urls; }}", json.dumps(elsewhere))
+    tab.page.evaluate(f"(urls) => {{ sessionStorage['{PREFETCH}'] = urls; }}", json.dumps(elsewhere))
     tab.requests.clear()
     tab.open("link")
     assert tab.state == "done"
@@ -68,8 +68,8 @@ def test_early_response_for_another_token_is_ignored(
 def _begin(tab: SiteTab, url: str, token: str) -> None:
     """Makes each page of the tab start with an early request that is answered with ``M_UNKNOWN_TOKEN``."""
     tab.page.add_init_script(
-        f"""window.authmediaBegun = {{{json.dumps(url)}: {{
-          answer: Promise.resolve(new Response('{{"errcode": "M_UNKNOWN_TOKEN"}}', {{ status: 401 }})),
+        f"""window.authmediaEarlyRequests = {{{json.dumps(url)}: {{
+          response: Promise.resolve(new Response('{{"errcode": "M_UNKNOWN_TOKEN"}}', {{ status: 401 }})),
           controller: new AbortController(),
           authorization: "Bearer {token}",
         }} }}"""

@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from ada_url import URL
@@ -196,6 +196,7 @@ class Request:
     ) -> None:
         self.method, self.url, self.headers, self.body = method, url, headers, body
         self.credentials, self.cache = credentials, cache
+        self.priority = "auto"
 
 
 def device_pixel_ratio() -> float:
@@ -239,6 +240,31 @@ def create_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 
 
+def call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
+    try:
+        return hook(*arguments)
+    except Exception as error:
+        STATE.hook_errors.append(error)
+        return None
+
+
+async def persist_storage() -> bool:
+    if isinstance(STATE.persists, BrowserError):
+        raise STATE.persists
+    return STATE.persists
+
+
+def plural_category(language: str, number: int) -> str:
+    """By the rules of Polish; other languages have none."""
+    if language != "pl" or number == 1:
+        return "one" if number == 1 else "other"
+    return "few" if number % 10 in (2, 3, 4) and number % 100 not in (12, 13, 14) else "many"
+
+
+def format_number(language: str, number: int) -> str:
+    return f"{number:,}"
+
+
 async def yield_to_browser() -> None:
     await asyncio.sleep(0)
 
@@ -255,8 +281,10 @@ async def fetch(
     body: str | None = None,
     credentials: str = "omit",
     cache: str = "no-store",
+    priority: str = "auto",
 ) -> Response:
     request = Request(method, url, headers or {}, body, credentials, cache)
+    request.priority = priority
     STATE.requests.append(request)
     await asyncio.sleep(0)
     if url.startswith("blob:"):
@@ -297,7 +325,10 @@ async def hmac_sha256(key: str, text: str) -> str:
 
 class MediaServiceWorker:
     def __init__(
-        self, script: str, headers_for: Callable[[str, str], dict[str, str]], on_response: Callable[[str, int], None]
+        self,
+        script: str,
+        headers_for: Callable[[str, str, str], Awaitable[dict[str, str] | None]],
+        on_response: Callable[[str, int], None],
     ) -> None:
         self.script, self.headers_for, self.on_response = script, headers_for, on_response
         self.closed = False
@@ -376,3 +407,22 @@ class Lock:
 
     async def __aexit__(self, *_exception: object) -> None:
         self._lock.release()
+
+
+class Channel:
+    def __init__(self, name: str, on_message: Callable[[str], None]) -> None:
+        self.name, self._on_message = name, on_message
+        STATE.channels.append(self)
+
+    def post(self, text: str) -> None:
+        for other in STATE.channels:
+            if other is not self and other.name == self.name:
+                asyncio.get_running_loop().call_soon(other._on_message, text)
+
+    def close(self) -> None:
+        if self in STATE.channels:
+            STATE.channels.remove(self)
+
+
+def open_channel(name: str, on_message: Callable[[str], None]) -> Channel:
+    return Channel(name, on_message)

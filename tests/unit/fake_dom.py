@@ -49,6 +49,9 @@ class Element:
     def closest(self, selector: str) -> "Element":
         return self
 
+    def query_all(self, selector: str) -> "list[Element]":
+        return [child for child in self.children if child.tag in selector.split(", ")]
+
     def focus(self) -> None:
         STATE.focused = self
 

@@ -43,6 +43,8 @@ class Script:
         self.bundles: list[list[dict[str, Any]]] = []
         self.bundle_limit = 200
         self.lifetime_ms = 600_000.0
+        #: Whether the homeserver knows the session no more.
+        self.signed_out = False
         self.instead: Callable[[Any], Any] | None = None
 
     def __call__(self, request: Any) -> Any:
@@ -50,6 +52,9 @@ class Script:
         return special or self._usual(request)
 
     def _usual(self, request: Any) -> Any:
+        if request.url.endswith("/account/whoami"):
+            signed_out = error(401, "M_UNKNOWN_TOKEN", "Token is not active")
+            return signed_out if self.signed_out else answer({"user_id": "@ana:example.org"})
         if request.url.endswith(AUTHMEDIA_PREFIX + "/config"):
             return answer({"batch_limit": 100, "bundle": {"limit": self.bundle_limit, "part_bytes": 1000}})
         if request.url.endswith(AUTHMEDIA_PREFIX + "/bundle"):

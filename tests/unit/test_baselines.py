@@ -25,10 +25,10 @@ def test_the_worker_gets_the_header_of_its_own_session_alone(
     media = run(loader.load(MediaRequest(MXC, width=96, height=96, method="crop")))
     (worker,) = browser.workers
     handle = parse_qs(urlsplit(media.src).query)["authmedia-session"][0]
-    assert worker.headers_for(handle, "http://home.test") == {"Authorization": "Bearer secret-token"}
-    assert worker.headers_for("another", "http://home.test") == {}
+    assert run(worker.headers_for(handle, "http://home.test", "")) == {"Authorization": "Bearer secret-token"}
+    assert run(worker.headers_for("another", "http://home.test", "")) is None
     for elsewhere in ("http://home.test.example.org", "https://home.test", "http://home.test:8080", "null"):
-        assert worker.headers_for(handle, elsewhere) == {}
+        assert run(worker.headers_for(handle, elsewhere, "")) is None
     assert "secret-token" not in media.src
     assert media.src.startswith("http://home.test/_matrix/client/v1/media/thumbnail/example.org/abc?width=96")
     worker.on_response(media.src, 500)

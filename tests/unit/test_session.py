@@ -1,15 +1,16 @@
 """To whom the demonstration's password goes."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from ada_url import URL
 
-from authmedia.errors import MalformedAddress
+from authmedia.errors import MalformedAddress, ServerFailure
 from demo import session
 from tests.unit import fake_browser as fake
-from tests.unit.support import answer, run
+from tests.unit.support import answer, error, run
 
 PASSWORD = "of the demonstration"
 OWN = "http://homeserver.test:8008"
@@ -29,6 +30,7 @@ def demo_site(browser: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         raise FormShown(address)
 
     monkeypatch.setattr(session, "_sign_in_by_form", ask_person)
+    monkeypatch.setattr(session, "_opened", {})
     browser.server = lambda request: answer(DEMO if request.url.endswith("/demo.json") else SIGNED_IN)
     return browser
 
@@ -115,3 +117,146 @@ def test_it_goes_to_its_own_homeserver_and_to_this_machine(
     assert json.loads(demo_site.remembered["authmedia.session"])["address"] == base_url
     assert open_at(address, monkeypatch).homeserver.base_url == base_url, "the tab knows the session again"
     assert len(told(demo_site)) == 1
+
+
+@pytest.mark.parametrize("missing", ["user_id", "access_token"])
+def test_a_sign_in_that_is_no_session_is_an_error_in_words(demo_site: Any, missing: str) -> None:
+    signed_in = {name: value for name, value in SIGNED_IN.items() if name != missing}
+    demo_site.server = lambda request: answer(DEMO if request.url.endswith("/demo.json") else signed_in)
+    with pytest.raises(ServerFailure, match="The homeserver's answer to the sign-in"):
+        run(session.open_session())
+
+
+LIFE_MS = 300_000
+
+
+class RenewableAccount:
+    """A homeserver whose refresh tokens can be spent once; each gives the next pair."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.refused: list[str] = []
+
+    def __call__(self, request: Any) -> Any:
+        if request.url.endswith("/demo.json"):
+            return answer(DEMO)
+        body = json.loads(request.body or "{}")
+        if request.url.endswith("/login"):
+            return self._pair() if body["refresh_token"] else answer(SIGNED_IN)
+        if request.url.endswith("/refresh"):
+            if body["refresh_token"] != f"refresh-{self.number}":
+                self.refused.append(body["refresh_token"])
+                return error(403, "M_FORBIDDEN", "refresh token isn't valid anymore")
+            return self._pair()
+        if request.headers.get("Authorization") != f"Bearer access-{self.number}":
+            return error(401, "M_UNKNOWN_TOKEN", "Token is not active")
+        return answer({"user_id": "@ana:localhost"})
+
+    def _pair(self) -> Any:
+        self.number += 1
+        pair = {"access_token": f"access-{self.number}", "refresh_token": f"refresh-{self.number}"}
+        return answer({"user_id": "@ana:localhost", "expires_in_ms": LIFE_MS, **pair})
+
+
+@pytest.fixture
+def renewable(demo_site: Any) -> RenewableAccount:
+    demo_site.server = RenewableAccount()
+    return demo_site.server  # type: ignore[no-any-return]
+
+
+async def whoami(opened: session.Session) -> None:
+    await opened.homeserver.request_json("GET", "/_matrix/client/v3/account/whoami")
+
+
+def stored(browser: Any) -> dict[str, Any]:
+    return dict(json.loads(browser.remembered["authmedia.session"]))
+
+
+def test_a_session_is_renewed_and_the_tab_keeps_the_newest_pair(renewable: RenewableAccount, browser: Any) -> None:
+    async def work() -> None:
+        opened = await session.open_session()
+        for number in (2, 3, 4):
+            browser.clock += LIFE_MS - 1000
+            await whoami(opened)
+            pair = (stored(browser)["access_token"], stored(browser)["refresh_token"])
+            assert pair == (f"access-{number}", f"refresh-{number}")
+        opened.close()
+
+    run(work())
+    assert renewable.refused == []
+    assert list(browser.remembered) == ["authmedia.session"]
+    assert browser.files == {}
+    assert browser.channels == []
+
+
+def test_a_reload_goes_on_with_the_renewed_session(
+    renewable: RenewableAccount, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def visit() -> str:
+        monkeypatch.setattr(session, "_opened", {})
+        opened = await session.open_session()
+        browser.clock += LIFE_MS
+        await whoami(opened)
+        opened.close()
+        return opened.name
+
+    assert run(visit()) == run(visit()) == run(visit())
+    assert renewable.number == 4
+    assert renewable.refused == []
+
+
+def test_of_two_tabs_with_one_session_only_one_spends_the_refresh_token(
+    renewable: RenewableAccount, browser: Any
+) -> None:
+    async def work() -> None:
+        first = await session.open_session()
+        second = session.Session(stored(browser))  # as in a tab that was duplicated
+        for opened in (first, second):
+            opened._open_shared()
+        for number in (2, 3):
+            browser.clock += LIFE_MS
+            await asyncio.gather(whoami(first), whoami(second))
+            assert renewable.number == number
+        browser.clock += LIFE_MS
+        await whoami(second)
+        await whoami(first)
+        assert renewable.number == 4
+        first.close()
+        second.close()
+
+    run(work())
+    assert renewable.refused == []
+
+
+def test_a_tab_that_slept_takes_the_tokens_of_another(renewable: RenewableAccount, browser: Any) -> None:
+    async def work() -> None:
+        first = await session.open_session()
+        copy = stored(browser)
+        first._open_shared()
+        for _ in range(2):
+            browser.clock += LIFE_MS
+            await whoami(first)
+        second = session.Session(copy)  # whose tokens are two renewals old
+        await whoami(second)
+        assert renewable.number == 3
+        first.close()
+        second.close()
+
+    run(work())
+    assert renewable.refused == []
+
+
+def test_a_tab_keeps_what_it_stores_of_another_session(renewable: RenewableAccount, browser: Any) -> None:
+    """As the comparison does, whose runs sign in anew in the same tab."""
+
+    async def work() -> None:
+        opened = await session.open_session()
+        await session.forget_session()
+        browser.clock += LIFE_MS
+        await whoami(opened)
+        assert browser.remembered == {}
+        await opened.store()
+        assert stored(browser)["access_token"] == "access-2"
+        opened.close()
+
+    run(work())

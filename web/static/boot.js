@@ -24,29 +24,28 @@ globalThis.trustedTypes?.createPolicy("default", {
 addEventListener("error", ({ message }) => message && fail(message));
 addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortError" && fail(String(reason)));
 
-// MicroPython's event loop goes by Date.now: when a device's clock is set back, whatever waits would wait as much longer.
-if (chosen === "micropython") Date.now = () => Math.floor(performance.timeOrigin + performance.now());
-
-// A page of a room asks first for what the last one in this tab asked for first, so that is on its way while Python starts;
-// `browser.fetch` takes the answers. The token goes to its own homeserver alone.
+// A room page first requests what the tab's last one requested first, so that it arrives while Python starts;
+// `browser.fetch` takes the responses. The token goes to its own homeserver alone, and only while it is valid: the page
+// renews one that has ended, and then requests anew what was sent with it.
 const originOf = (url) => new URL(url).origin;
 const baseUrl = (address) => originOf(address) + new URL(address).pathname.replace(/\/+$/, "");
-const begin = (session, urls) => {
-  const headers = { Authorization: `Bearer ${session.token}` };
-  globalThis.authmediaBegun = {};
+const isValid = ({ expires_at_ms: end }) => !end || end > Date.now();
+const sendEarlyRequests = (session, urls) => {
+  const headers = { Authorization: `Bearer ${session.access_token}` };
+  globalThis.authmediaEarlyRequests = {};
   for (const url of urls.filter((url) => originOf(url) === originOf(session.address))) {
     const controller = new AbortController();
     const options = { headers, cache: "no-store", credentials: "omit", referrerPolicy: "no-referrer" };
-    const answer = fetch(url, { ...options, signal: controller.signal });
-    answer.catch(() => {}); // the caller of `browser.fetch` handles the rejection
-    authmediaBegun[url] = { answer, controller, authorization: headers.Authorization };
+    const response = fetch(url, { ...options, signal: controller.signal });
+    response.catch(() => {}); // the caller of `browser.fetch` handles the rejection
+    authmediaEarlyRequests[url] = { response, controller, authorization: headers.Authorization };
   }
 };
 if (boot.room)
   try {
-    const [session, urls] = ["session", "beginning"].map((name) => JSON.parse(sessionStorage[`authmedia.${name}`]));
+    const [session, urls] = ["session", "prefetch"].map((name) => JSON.parse(sessionStorage[`authmedia.${name}`]));
     const wanted = query.get("homeserver");
-    if (!wanted || baseUrl(wanted) === session.address) begin(session, urls);
+    if (isValid(session) && (!wanted || baseUrl(wanted) === session.address)) sendEarlyRequests(session, urls);
   } catch {
     // There is nothing yet, or no such storage here.
   }
@@ -63,24 +62,41 @@ for (const { type, url } of Object.values(boot.interpreters)) {
   document.head.append(config);
 }
 
-// The page's modules are unpacked here, while the interpreter loads; told of the archive, PyScript would do it in Python.
-const modules = (async () => {
-  const { parseTarGzip } = await import(new URL(boot.tar, location.href));
+// The page's modules arrive while the interpreter loads; told of the archive, PyScript would unpack it in Python.
+const archive = (async () => {
   const response = await fetch(boot.archives[chosen]);
   if (!response.ok) throw new Error(`${response.url} is missing (HTTP ${response.status})`);
-  return parseTarGzip(await response.arrayBuffer());
+  return new Response(response.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 })();
-const unpack = async ({ interpreter: { FS } }) => {
-  for (const { type, name, data } of await modules)
-    if (type === "directory") FS.mkdir(name);
-    else FS.writeFile(name, data ?? new Uint8Array());
+const install = {
+  // As a ROM file system, which MicroPython reads without a call into JavaScript. Where the interpreter starts, there is
+  // an option for it, which PyScript does not pass on. `/rom` is mounted below.
+  micropython: async ({ _module: module }) => {
+    const image = new Uint8Array(await archive);
+    const address = module._malloc(image.length);
+    module.HEAPU8.set(image, address);
+    module.ccall("mp_js_register_romfs", "null", ["pointer", "number"], [address, image.length]);
+  },
+  pyodide: async ({ FS }) => {
+    const { parseTar } = await import(new URL(boot.tar, location.href));
+    for (const { type, name, data } of parseTar(await archive))
+      if (type === "directory") FS.mkdir(name);
+      else FS.writeFile(name, data ?? new Uint8Array());
+  },
 };
+const mount = `
+import vfs
+vfs.mount(vfs.VfsRom(vfs.rom_ioctl(2, 0)), "/rom")
+sys.path.insert(0, "/rom")
+`;
 
 const script = document.createElement("script");
 script.type = boot.interpreters[chosen].type;
 // PyScript only logs what an import raises; reported like any other error, it reaches the page.
 script.textContent = `
+import sys
 from pyscript import window
+${chosen === "micropython" ? mount : ""}
 try:
     import ${boot.module}
 except Exception as error:
@@ -89,7 +105,7 @@ except Exception as error:
 `;
 import(new URL(boot.core, location.href)).then(
   ({ hooks }) => {
-    hooks.main.onReady.add(unpack);
+    hooks.main.onReady.add(({ interpreter }) => install[chosen](interpreter));
     document.body.append(script);
   },
   (error) => fail(`PyScript did not load: ${error.message}`),

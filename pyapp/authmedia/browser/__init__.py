@@ -20,10 +20,11 @@ from authmedia.browser.dom import (
 from authmedia.browser.fetch_api import TRANSFER_ERRORS, Response, blob_response, evict_from_http_cache, fetch
 from authmedia.browser.iframes import Frame
 from authmedia.browser.interop import BrowserError
-from authmedia.browser.locks import Lock
+from authmedia.browser.locks import Lock, open_channel
 from authmedia.browser.observers import ElementHandler, ElementObserver, LongTasks
 from authmedia.browser.page import (
     build_query,
+    call_hook,
     copy_to_clipboard,
     create_task,
     device_pixel_ratio,
@@ -50,6 +51,8 @@ from authmedia.browser.workers import MediaServiceWorker, has_service_worker
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.intl import format_number, plural_category
+    from authmedia.browser.persistence import persist_storage
     from authmedia.browser.roots import as_element
 
 __all__ = (
@@ -74,6 +77,7 @@ __all__ = (
     "blob_response",
     "build_query",
     "bytes_blob",
+    "call_hook",
     "can_decode_image",
     "clone_template",
     "copy_to_clipboard",
@@ -85,6 +89,7 @@ __all__ = (
     "epoch_ms",
     "evict_from_http_cache",
     "fetch",
+    "format_number",
     "format_time",
     "get_session_item",
     "has_service_worker",
@@ -93,9 +98,12 @@ __all__ = (
     "listen_for_activation",
     "now_ms",
     "on_unhandled_exception",
+    "open_channel",
     "page_origin",
     "page_url",
     "parse_url",
+    "persist_storage",
+    "plural_category",
     "query_parameter",
     "random_uuid",
     "reload_page",
@@ -114,6 +122,9 @@ __all__ = (
 _MODULES = {
     "as_element": "authmedia.browser.roots",
     "listen_for_activation": "authmedia.browser.activation",
+    "format_number": "authmedia.browser.intl",
+    "persist_storage": "authmedia.browser.persistence",
+    "plural_category": "authmedia.browser.intl",
 }
 
 if not TYPE_CHECKING:

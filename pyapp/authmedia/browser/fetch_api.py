@@ -122,12 +122,12 @@ def blob_response(blob: Blob) -> Response:
 def _adopt_early_requests() -> "dict[str, Any]":
     """Returns the requests that the page's script sent before Python started, by URL.
 
-    Each has ``answer``, a promise; ``controller``, which aborts it; and the ``authorization`` that it was sent with.
+    Each has ``response``, a promise; ``controller``, which aborts it; and the ``authorization`` that it was sent with.
     """
-    early: Any = getattr(window, "authmediaBegun", None)
+    early: Any = getattr(window, "authmediaEarlyRequests", None)
     if not early:
         return {}
-    window.Reflect.deleteProperty(window, "authmediaBegun")  # it contains the access token
+    window.Reflect.deleteProperty(window, "authmediaEarlyRequests")  # it contains the access token
     urls = json.loads(str(window.JSON.stringify(window.Object.keys(early))))
     return {url: window.Reflect.get(early, url) for url in urls}
 
@@ -143,6 +143,7 @@ async def fetch(
     body: str | None = None,
     credentials: str = "omit",
     cache: str = "no-store",
+    priority: str = "auto",
 ) -> Response:
     """Fetches a URL without a referrer and, by default, past the browser's HTTP cache.
 
@@ -151,12 +152,13 @@ async def fetch(
 
     :param credentials: ``omit``, or ``include`` to send and accept cookies.
     :param cache: ``default`` for what may stay in the browser's HTTP cache, such as ciphertexts.
+    :param priority: ``low`` for what no element waits for.
     :raises BrowserError: if no response arrives.
     """
     if url in _early_requests and (method, credentials, cache) == ("GET", "omit", "no-store"):
         early = _early_requests.pop(url)
         if early.authorization == (headers or {}).get("Authorization"):
-            return await _response(early.answer, early.controller)
+            return await _response(early.response, early.controller)
         early.controller.abort()
     controller = window.AbortController.new()
     options = {
@@ -169,6 +171,8 @@ async def fetch(
     }
     if body is not None:
         options["body"] = body
+    if priority != "auto":
+        options["priority"] = priority
     return await _response(window.fetch(url, ffi.to_js(options)), controller)
 
 

@@ -7,11 +7,11 @@ import asyncio
 
 from authmedia.browser.interop import BrowserError, call_guarded, destroy_proxy, settle
 from authmedia.browser.javascript import ffi, window
-from authmedia.browser.page import now_ms
+from authmedia.browser.page import create_task, now_ms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
 _SCOPE = "./"
@@ -27,8 +27,9 @@ class MediaServiceWorker:
     """The service worker of this site, and this page's replies to its messages.
 
     :param script: the URL of its script, relative to the page.
-    :param headers_for: called with the name of a session and the origin of a request; returns the headers that the
-        request carries, none where the session is unknown or of another origin.
+    :param headers_for: called with the name of a session, the origin of a request, and the ``Authorization`` that the
+        homeserver has just refused, which is empty at first. Returns the headers that the request carries, empty if
+        there is no valid token; ``None`` where the session is unknown or of another origin.
     :param on_response: called with a URL that the worker responded to, and the length that its response announced.
     """
 
@@ -37,14 +38,18 @@ class MediaServiceWorker:
     def __init__(
         self,
         script: str,
-        headers_for: "Callable[[str, str], dict[str, str]]",
+        headers_for: "Callable[[str, str, str], Awaitable[dict[str, str] | None]]",
         on_response: "Callable[[str, int], None]",
     ) -> None:
+        async def reply(port: "Any", session: str, origin: str, refused: str) -> None:
+            headers = await headers_for(session, origin, refused)
+            if headers is not None:  # else it is the session of another loader on this page, which replies for itself
+                port.postMessage(ffi.to_js(headers))
+
         def on_message(event: "Any") -> None:
             if event.ports.length:
-                headers = headers_for(str(event.data.session), str(event.data.origin))
-                if headers:  # else it is the session of another loader on this page, which replies for itself
-                    event.ports[0].postMessage(ffi.to_js(headers))
+                asked = event.data
+                create_task(reply(event.ports[0], str(asked.session), str(asked.origin), str(asked.refused)))
             else:
                 on_response(str(event.data.url), int(event.data.length))
 

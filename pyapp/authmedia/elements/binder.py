@@ -15,13 +15,17 @@ from authmedia.elements.element_request import KIND_OF_TAG, REQUEST_ATTRIBUTES
 from authmedia.elements.idle_queue import IdleQueue
 from authmedia.elements.load_scheduler import LoadScheduler
 from authmedia.matrix.encrypted_file import Keyring
+from authmedia.media import CACHE_DEFAULT
 from authmedia.support import gc_tuning
+from authmedia.support.options import is_whole, reject_unknown, require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
+    from typing import Any, Never
 
+    from authmedia.elements.element_options import ElementOptions, RenderFailure, RenderPlaceholder, StateHandler
+    from authmedia.elements.messages import Messages
     from authmedia.loader import MediaLoader
 
 _SELECTOR = (
@@ -44,24 +48,40 @@ _DOWNLOAD = ("authmedia.elements.download", "DownloadBinding")
 _MAX_LOADS, _BATCH_SIZE = 200, 100
 #: How far outside of the viewport elements are loaded, in CSS pixels.
 NEAR_PX = 600
+# The placeholder and failure view of this library, as `bind` names them.
+_BLURHASH, _MESSAGE = "blurhash", "message"
+_DEFAULTS = (_BLURHASH, _MESSAGE, None, CACHE_DEFAULT, None)
+_OPTIONS = ("on_change", "on_state_change", "keyring", "near_px", "css_pixels", "shadow_roots") + (
+    "placeholder",
+    "failure_view",
+    "messages",
+    "cache",
+)
 
 
 class Binder(browser.ElementHandler):
-    """The bindings of all elements below a root; `close` unbinds them. For the parameters see `bind`."""
+    """The bindings of all elements below a root, which `bind` returns; `close` unbinds them.
+
+    Elements that name another user in ``data-user-id`` are left to that account's loader, so that several accounts can
+    share a page. Where two homeservers may name the same user, ``data-homeserver`` tells them apart, spelled as
+    `Homeserver.base_url` is.
+    """
 
     def __init__(
         self,
         root: "browser.Element | Any",
         loader: "MediaLoader",
-        *,
         on_change: "Callable[[Binding], None] | None" = None,
         keyring: Keyring | None = None,
         near_px: int | None = NEAR_PX,
         css_pixels: bool = False,
         shadow_roots: bool = False,
+        options: "ElementOptions | None" = None,
     ) -> None:
+        require(near_px is None or is_whole(near_px, 0), "bind", "near_px", near_px, "None, or a whole number from 0")
         self._loader = loader
         self._on_change = on_change
+        self._options = options
         self._keyring = keyring or Keyring()
         self._css_pixels = css_pixels
         self._idle_queue = IdleQueue()
@@ -83,6 +103,15 @@ class Binder(browser.ElementHandler):
     async def settled(self) -> None:
         """Waits until every element whose load was started by now is shown or has failed."""
         await asyncio.gather(*[binding.settled() for binding in self.bindings if binding.started])
+
+    def retry(self, element: browser.Element) -> None:
+        """Loads an element that has failed again; does nothing for any other.
+
+        :param element: the object that ``on_state_change`` was called with.
+        """
+        for binding in self.bindings:
+            if binding.element is element:
+                binding.retry()
 
     def add_root(self, root: "browser.Element | Any") -> None:
         """Binds the elements below another root, too: a shadow root, for as long as its host is in the document.
@@ -168,6 +197,7 @@ class Binder(browser.ElementHandler):
             self._loader,
             keyring=self._keyring,
             on_change=self._on_change,
+            options=self._options,
             idle_queue=self._idle_queue,
             scheduler=self._scheduler,
             css_pixels=self._css_pixels,
@@ -184,39 +214,47 @@ def bind(
     loader: "MediaLoader",
     *,
     on_change: "Callable[[Binding], None] | None" = None,
+    on_state_change: "StateHandler | None" = None,
     keyring: Keyring | None = None,
     near_px: int | None = NEAR_PX,
     css_pixels: bool = False,
     shadow_roots: bool = False,
+    placeholder: "RenderPlaceholder | str | None" = _BLURHASH,
+    failure_view: "RenderFailure | str | None" = _MESSAGE,
+    messages: "Messages | None" = None,
+    cache: str = CACHE_DEFAULT,
+    **unknown: "Never",
 ) -> Binder:
     """Loads every element with ``data-mxc`` or ``data-mxc-background`` below a root, now and later.
 
-    Elements that name another user in ``data-user-id`` are left to that account's loader, so that several accounts can
-    share a page. Where two homeservers may name the same user, ``data-homeserver`` tells them apart, spelled as
-    `Homeserver.base_url` is.
-
     >>> binder = bind(document_element(), open_loader("auto", homeserver))
 
-    :param root: an element, of this library, of `pyscript.web` or of the browser itself; or a document or shadow root.
+    :param root: an element of this library, of `pyscript.web` or of the browser; or a document or shadow root.
     :param loader: the session and the strategy.
-    :param on_change: called whenever a binding's state changes.
+    :param on_change: called whenever a binding changes, its source included.
+    :param on_state_change: called with an element, its new state, and its `Media` or `AuthMediaError`.
     :param keyring: the encrypted files that elements name in ``data-encrypted``.
     :param near_px: how far outside of the viewport elements are loaded, in CSS pixels; ``None`` loads all at once.
-    :param css_pixels: whether ``data-width`` and ``data-height`` are in CSS pixels, of which a screen may have several
-        pixels each; else they are in pixels of the image.
-    :param shadow_roots: whether to look into open shadow roots of custom elements, too. Pass others, and closed ones,
-        to `Binder.add_root`.
-    :raises TypeError: if ``root`` is none of these.
+    :param css_pixels: whether ``data-width`` and ``data-height`` are CSS pixels, rather than pixels of the image.
+    :param shadow_roots: whether to look into open shadow roots, too; `Binder.add_root` takes closed ones.
+    :param placeholder: a function that renders into an element while it loads; ``None`` for no placeholder.
+    :param failure_view: a function that renders what follows an element that failed; ``None`` for no such view.
+    :param messages: all words in another language.
+    :param cache: the cache policy of all elements, see `MediaRequest`.
+    :raises ValueError: if an option has a wrong value; `TypeError` if there is none of a name, or ``root`` is wrong.
     """
-    return Binder(
-        root,
-        loader,
-        on_change=on_change,
-        keyring=keyring,
-        near_px=near_px,
-        css_pixels=css_pixels,
-        shadow_roots=shadow_roots,
-    )
+    reject_unknown("bind", unknown, _OPTIONS)
+    options = _element_options(placeholder, failure_view, messages, cache, on_state_change)
+    return Binder(root, loader, on_change, keyring, near_px, css_pixels, shadow_roots, options)
+
+
+def _element_options(*options: "Any") -> "ElementOptions | None":
+    """Returns the options of elements; ``None``, without the module that has them, where all are the defaults."""
+    if options == _DEFAULTS:
+        return None
+    from authmedia.elements.element_options import ElementOptions
+
+    return ElementOptions(*options)
 
 
 def _element(root: "browser.Element | Any") -> browser.Element:

@@ -1,7 +1,7 @@
 """The media request in an element's ``data-*`` attributes."""
 
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.media import MediaRequest
+from authmedia.media import CACHE_DEFAULT, MediaRequest
 from authmedia.support.untrusted import parse_digits
 
 #: The attributes that make up the request: a change of one of them is another request.
@@ -20,7 +20,7 @@ _MAX_PIXEL_RATIO, _MAX_SIDE_PX = 3.0, 1920
 
 
 def request_from_attributes(
-    kind: str, attributes: "dict[str, str]", keyring: Keyring, pixel_ratio: float = 1.0
+    kind: str, attributes: "dict[str, str]", keyring: Keyring, pixel_ratio: float = 1.0, cache: str = CACHE_DEFAULT
 ) -> MediaRequest:
     """Returns the request of an element.
 
@@ -28,6 +28,7 @@ def request_from_attributes(
     :param attributes: those of `REQUEST_ATTRIBUTES` and ``data-type`` that are set.
     :param keyring: the encrypted files that ``data-encrypted`` names.
     :param pixel_ratio: how many pixels a thumbnail has for each that the attributes name.
+    :param cache: the cache policy.
     :raises AuthMediaError: if the attributes are invalid.
     """
     encrypted = keyring.find(attributes.get("data-encrypted", ""))
@@ -43,6 +44,7 @@ def request_from_attributes(
         kind=kind,
         content_type=attributes.get("data-type", ""),
         encrypted=encrypted,
+        cache=cache,
     )
 
 

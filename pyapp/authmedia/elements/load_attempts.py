@@ -6,7 +6,6 @@ from authmedia import browser
 from authmedia.elements.held_media import HeldMedia
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted, WrongContent
 from authmedia.media import Media, MediaRequest
-from authmedia.support import backoff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,9 +77,10 @@ class LoadAttempts:
             self._replaced = True
         else:
             self._failed += 1
-            if self._failed == backoff.MAX_ATTEMPTS or not failure.temporary:
+            delay_s = self._held.loader.next_delay_s(failure, self._failed)
+            if delay_s is None:
                 raise self._cause
-            await asyncio.sleep(backoff.retry_delay_s(self._failed - 1, failure.retry_after_s))
+            await asyncio.sleep(delay_s)
 
     def _may_be_interrupted(self, failure: AuthMediaError) -> bool:
         """Before a video or audio has begun, it reports the same for a damaged file as for an interrupted transfer."""

@@ -9,15 +9,26 @@ from authmedia.errors import (
     Forbidden,
     LinksUnsupported,
     MediaNotFound,
+    ProxyRefused,
     RateLimited,
     ServerFailure,
-    SessionExpired,
+    TokenRefused,
+    UserDeactivated,
+    UserLocked,
+    UserSuspended,
 )
 from authmedia.support.untrusted import finite_number, json_object, parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+# The states of an account that some requests are refused for.
+_ACCOUNT_ERRORS = {
+    "M_USER_LOCKED": (UserLocked, "This account is locked"),
+    "M_USER_SUSPENDED": (UserSuspended, "This account is suspended"),
+    "M_USER_DEACTIVATED": (UserDeactivated, "This account is deactivated"),
+}
 
 
 async def error_from_response(response: browser.Response) -> AuthMediaError:
@@ -30,7 +41,10 @@ async def error_from_response(response: browser.Response) -> AuthMediaError:
     words = f"{errcode}: {body.get('error', '')}" if errcode else f"HTTP {response.status}"
     if errcode == "M_LIMIT_EXCEEDED" or response.status == 429:
         return RateLimited("Too many requests", words=words, retry_after_s=_retry_after_s(response, body))
-    return error_from_errcode(errcode, words, response.status)
+    error = error_from_errcode(errcode, words, response.status)
+    if isinstance(error, TokenRefused):
+        error.soft_logout = body.get("soft_logout") is True
+    return error
 
 
 def error_from_errcode(errcode: str, words: str, status: int = 0) -> AuthMediaError:
@@ -39,13 +53,20 @@ def error_from_errcode(errcode: str, words: str, status: int = 0) -> AuthMediaEr
     :param words: the server's message.
     :param status: the HTTP status, 0 where there is none.
     """
-    if errcode in ("M_UNKNOWN_TOKEN", "M_MISSING_TOKEN") or status == 401:
-        return SessionExpired("The homeserver does not know this session", words=words)
+    if errcode == "M_UNKNOWN_TOKEN":
+        return TokenRefused("The homeserver refused the access token", words=words)
+    if errcode in _ACCOUNT_ERRORS:
+        kind, summary = _ACCOUNT_ERRORS[errcode]
+        return kind(summary, words=words)
+    if errcode == "M_MISSING_TOKEN":
+        return ProxyRefused("The access token did not arrive at the homeserver", words=words)
+    if not errcode and status in (401, 403):
+        return ProxyRefused("A server that is no Matrix homeserver refused", words=words)
     if errcode == "M_UNRECOGNIZED" or status == 405:
         return LinksUnsupported("The homeserver does not have this endpoint", words=words)
     if errcode == "M_NOT_FOUND" or status == 404:
         return MediaNotFound("There is no such media", words=words)
-    if errcode in ("M_FORBIDDEN", "M_GUEST_ACCESS_FORBIDDEN") or status == 403:
+    if errcode in ("M_FORBIDDEN", "M_GUEST_ACCESS_FORBIDDEN") or status in (401, 403):
         return Forbidden("The homeserver refused", words=words)
     if errcode == "M_LIMIT_EXCEEDED":
         return RateLimited("Too many requests", words=words)

@@ -4,7 +4,8 @@ import asyncio
 import json
 
 from authmedia import browser
-from authmedia.errors import LinksUnsupported, MediaNotFound
+from authmedia.errors import LinksUnsupported, MediaNotFound, TokenRefused, UserDeactivated, UserLocked
+from authmedia.matrix.credentials import Credentials
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.http import read_json_object, read_text, request_url
 from authmedia.matrix.preflight_counter import PreflightCounter
@@ -15,7 +16,16 @@ from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from typing import Any
+
+    from authmedia.errors import AuthMediaError
+    from authmedia.matrix.credentials import Renewal
+    from authmedia.matrix.request_hooks import RequestHooks
+    from authmedia.matrix.tokens import Tokens
+
+# How often one request is sent at most, each time with another token.
+_MAX_TOKENS = 3
 
 
 class Homeserver:
@@ -26,35 +36,66 @@ class Homeserver:
     :param base_url: the homeserver's base URL for clients.
     :param user_id: whose session it is.
     :param access_token: stays in this object; it is sent in the ``Authorization`` header and nowhere else.
+    :param refresh: an async function that returns another access token, or `Tokens`, when this one ends. It is called
+        once for all requests that wait for it. It raises `SessionExpired` if the session has ended; any other error is
+        taken for a temporary one.
+    :param expires_in_ms: how long the access token is valid; it is then renewed a little earlier.
+    :param on_session_failure: called once with the error, when no request can succeed any more: `SessionExpired`,
+        `UserDeactivated` or `UserLocked`. `set_access_token` lets requests go on.
     :raises MalformedAddress: if ``base_url`` is not an http or https URL, or has more in it than a path.
     """
 
     __slots__ = (
-        "_access_token",
         "_config",
         "_config_lock",
+        "_credentials",
         "_preflights",
         "account_key",
         "base_url",
+        "hooks",
         "origin",
         "user_id",
     )
 
-    def __init__(self, base_url: str, user_id: str, access_token: str) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        user_id: str,
+        access_token: str,
+        *,
+        refresh: "Callable[[], Awaitable[Tokens | str | None]] | None" = None,
+        expires_in_ms: float | None = None,
+        on_session_failure: "Callable[[AuthMediaError], None] | None" = None,
+    ) -> None:
         url = BaseUrl(base_url)
         self.base_url = url.href
         #: The only origin that the access token is sent to.
         self.origin = url.origin
         self.user_id = user_id
+        #: What sees the requests of this session.
+        self.hooks: tuple[RequestHooks, ...] = ()
         #: Names the account in whatever outlives the page: any homeserver can claim a user id, so that is not enough.
         self.account_key = netstrings(url.href, user_id)
-        self._access_token = access_token
+        self._credentials = Credentials(url.href, _open_renewal, refresh, on_session_failure)
+        self._credentials.set(access_token, expires_in_ms)
         self._preflights = PreflightCounter(url.origin)
         self._config: dict[str, Any] = {}
         self._config_lock = asyncio.Lock()
 
     def __repr__(self) -> str:
         return f"Homeserver({self.base_url!r}, {self.user_id!r})"
+
+    @property
+    def token_generation(self) -> int:
+        """Counts the access tokens so far: whatever is derived from the token is derived anew when this changes."""
+        return self._credentials.generation
+
+    def set_access_token(self, access_token: str, *, expires_in_ms: float | None = None) -> None:
+        """Replaces the access token; requests that wait for a renewal go on with this one.
+
+        :param expires_in_ms: how long it is valid, in milliseconds; ``None`` if that is unknown.
+        """
+        self._credentials.set(access_token, expires_in_ms)
 
     async def request_json(
         self,
@@ -104,11 +145,27 @@ class Homeserver:
         :param credentials: ``include`` where the response is to set a cookie.
         :raises AuthMediaError: of the class that fits what happened.
         """
-        headers = self.auth_headers()
-        text = None
+        text = None if body is None else json.dumps(body)
+        renewed = False
+        for attempt in range(_MAX_TOKENS):
+            token = await self._credentials.current()
+            try:
+                return await self._send(method, path, token, text, traffic, credentials)
+            except TokenRefused as error:
+                refusal = error
+            except (UserLocked, UserDeactivated) as error:
+                self._credentials.end(error)
+                raise
+            if attempt < _MAX_TOKENS - 1:
+                renewed = await self._credentials.after(token, refusal, renewed)
+        raise refusal
+
+    async def _send(
+        self, method: str, path: str, token: str, body: str | None, traffic: Traffic | None, credentials: str
+    ) -> browser.Response:
+        headers = {"Authorization": f"Bearer {token}"}
         if body is not None:
             headers["Content-Type"] = "application/json"
-            text = json.dumps(body)
         url = self.base_url + path
         preflights = self._preflights.count(url, headers)  # in any case: it updates the cache of preflights
         if traffic:
@@ -119,7 +176,13 @@ class Homeserver:
         cache = "default" if method != "GET" or path.startswith(AUTHMEDIA_PREFIX) else "no-store"
         try:
             return await request_url(
-                url, method=method, headers=headers, body=text, credentials=credentials, cache=cache
+                url,
+                method=method,
+                headers=headers,
+                body=body,
+                credentials=credentials,
+                cache=cache,
+                hooks=self.hooks,
             )
         except MediaNotFound as error:
             if not path.startswith(AUTHMEDIA_PREFIX):
@@ -128,34 +191,28 @@ class Homeserver:
         # Our endpoints respond for each media by itself, so it is the endpoint that is missing: behind a proxy, say.
         raise LinksUnsupported("The homeserver does not have this endpoint", words=words)
 
-    def auth_headers(self) -> dict[str, str]:
-        """Returns the headers of an authenticated request, for `browser` alone: never for a URL, element or log."""
-        return {"Authorization": f"Bearer {self._access_token}"}
+    async def auth_headers(self, refused: "dict[str, str] | None" = None) -> dict[str, str]:
+        """Returns the headers of an authenticated request, for `browser` alone: never for a URL, element or log.
+
+        :param refused: the headers that the homeserver has refused with ``M_UNKNOWN_TOKEN`` just now.
+        :raises AuthMediaError: if the session has ended, or has no valid token at the moment.
+        """
+        token = await self._credentials.current()
+        if refused == {"Authorization": f"Bearer {token}"}:
+            await self._credentials.after(token, TokenRefused("The homeserver refused the access token"), False)
+            token = self._credentials.token
+        return {"Authorization": f"Bearer {token}"}
 
     async def hmac_with_token(self, text: str) -> str:
         """Returns an HMAC-SHA256 of a text, as base64url, whose key is the access token: it proves its possession."""
-        return await browser.hmac_sha256(self._access_token, text)
+        return await browser.hmac_sha256(await self._credentials.current(), text)
 
     def count_preflight(self, url: str, traffic: Traffic) -> None:
         """Counts the preflight of an authenticated request that is sent by other means than `request`."""
-        traffic.preflights += self._preflights.count(url, self.auth_headers())
+        traffic.preflights += self._preflights.count(url, {"Authorization": ""})
 
 
-async def log_in(base_url: str, user: str, password: str) -> "tuple[str, str]":
-    """Logs in with a password; returns the user id and the access token.
+def _open_renewal(credentials: Credentials) -> "Renewal":
+    from authmedia.matrix.token_renewal import TokenRenewal
 
-    https://spec.matrix.org/latest/client-server-api/#post_matrixclientv3login
-
-    :param user: a user id or its localpart.
-    :raises AuthMediaError: of the class that fits what happened.
-    """
-    body = {
-        "type": "m.login.password",
-        "identifier": {"type": "m.id.user", "user": user},
-        "password": password,
-        "initial_device_display_name": "authmedia",
-    }
-    headers = {"Content-Type": "application/json"}
-    url = BaseUrl(base_url).href + "/_matrix/client/v3/login"
-    session = await read_json_object(await request_url(url, method="POST", headers=headers, body=json.dumps(body)))
-    return str(session["user_id"]), str(session["access_token"])
+    return TokenRenewal(credentials)

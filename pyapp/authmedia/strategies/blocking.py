@@ -8,7 +8,7 @@ import asyncio
 import sys
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, RateLimited
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, RateLimited, TokenRefused
 from authmedia.matrix.error_responses import error_from_errcode
 from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
 from authmedia.strategies.base import Strategy
@@ -27,7 +27,7 @@ class BlockingStrategy(Strategy):
         if sys.implementation.name == "micropython":
             return Support(False, "MicroPython has no urllib: open this page with ?interpreter=pyodide")
         try:
-            self._request("/_matrix/client/versions", Traffic())
+            await self._request("/_matrix/client/versions", Traffic())
         except AuthMediaError as error:
             return Support(False, error.words or error.summary)
         return Support(True)
@@ -36,7 +36,7 @@ class BlockingStrategy(Strategy):
         """Sends one request, which blocks the page."""
         await asyncio.sleep(0)  # the only moment in which the page can be painted
         try:
-            body, content_type = self._request(media_path(request), traffic)
+            body, content_type = await self._request(media_path(request), traffic)
         except AuthMediaError as error:
             failure = error.for_media(request.mxc)
         else:
@@ -58,7 +58,15 @@ class BlockingStrategy(Strategy):
         """Revokes the object URL, which frees the browser's copy of the body."""
         browser.revoke_object_url(media.src)
 
-    def _request(self, path: str, traffic: Traffic) -> "tuple[bytes, str]":
+    async def _request(self, path: str, traffic: Traffic) -> "tuple[bytes, str]":
+        headers = await self.homeserver.auth_headers()
+        try:
+            return self._send(path, headers, traffic)
+        except TokenRefused:
+            renewed = await self.homeserver.auth_headers(headers)
+        return self._send(path, renewed, traffic)
+
+    def _send(self, path: str, headers: dict[str, str], traffic: Traffic) -> "tuple[bytes, str]":
         # Only Pyodide has these, and only this baseline needs them.
         import urllib.error
         import urllib.request
@@ -70,9 +78,7 @@ class BlockingStrategy(Strategy):
         traffic.requests += 1
         self.homeserver.count_preflight(url, traffic)
         try:
-            with urllib.request.urlopen(
-                urllib.request.Request(url, headers=self.homeserver.auth_headers())
-            ) as response:
+            with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:
                 status, body = int(response.status), bytes(response.read())
                 content_type = response.headers.get("Content-Type") or ""
         except OSError as error:  # pyodide-http turns whatever the browser says into one

@@ -73,7 +73,13 @@ class ServiceWorkerStrategy(Strategy):
 
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
         """Requests the same URL through the worker again, since an element never reports the cause."""
-        return await diagnose_transfer(media, words)
+        try:
+            await self.homeserver.auth_headers()  # without a valid token, the worker sends no request
+        except AuthMediaError as error:
+            failure = error.for_media(media.request.mxc)
+        else:
+            failure = await diagnose_transfer(media, words, self.homeserver.hooks)
+        return failure
 
     async def clear(self, request: MediaRequest | None) -> None:
         """Unregisters the worker if all is to be removed; it stores no media, and the HTTP cache is the browser's."""
@@ -108,9 +114,13 @@ class ServiceWorkerStrategy(Strategy):
         separator = "&" if "?" in path else "?"
         return f"{self.homeserver.base_url}{path}{separator}{_SESSION_PARAMETER}={self._session}"
 
-    def _headers_for(self, session: str, origin: str) -> dict[str, str]:
-        own = (self._session, self.homeserver.origin)
-        return self.homeserver.auth_headers() if (session, origin) == own else {}
+    async def _headers_for(self, session: str, origin: str, refused: str) -> dict[str, str] | None:
+        if (session, origin) != (self._session, self.homeserver.origin):
+            return None
+        try:
+            return await self.homeserver.auth_headers({"Authorization": refused})
+        except AuthMediaError:
+            return {}  # the element fails, and `diagnose` says why
 
     def _add_length(self, src: str, length: int) -> None:
         media = self._opened.get(src)

@@ -18,8 +18,10 @@ from authmedia.elements.binder import bind
 from authmedia.elements.binding import Binding
 from authmedia.loader import forget_account, open_loader
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.matrix.homeserver import Homeserver, log_in
+from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.http import request_url
+from authmedia.matrix.login import log_in
+from authmedia.support.limits import Limits
 from demo.page import Page
 
 NAMES = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")
@@ -40,8 +42,8 @@ class BindingPage(Page):
         self.homeservers.append(session.homeserver)
         if demo.get("second"):
             second = json.loads(demo["second"])
-            user_id, token = await log_in(second["homeserver"], second["user"], second["password"])
-            self.homeservers.append(Homeserver(second["homeserver"], user_id, token))
+            login = await log_in(second["homeserver"], second["user"], second["password"])
+            self.homeservers.append(Homeserver(second["homeserver"], login.user_id, login.tokens.access_token))
         self.root.query(".columns").remove()
         self.root.query("#main").append(browser.create_element("div", id="elements"))
         keyring = Keyring()
@@ -54,10 +56,13 @@ class BindingPage(Page):
             file_saving.RELEASE_DELAY_S = float(browser.query_parameter("release_delay"))
         near = browser.query_parameter("near")
         for homeserver in self.homeservers:
-            loader = open_loader(browser.query_parameter("strategy"), homeserver)
+            budget = browser.query_parameter("budget")
+            strategy = browser.query_parameter("strategy")
+            # What is kept in memory does not leave the disk.
+            idle = 0 if strategy == "opfs" else int(budget or 0)
+            limits = Limits(idle_bytes=idle, disk_bytes=int(budget)) if budget else None
+            loader = open_loader(strategy, homeserver, limits=limits)
             loader.counters.on_count = lambda _name, _value: self.write_counters()
-            if browser.query_parameter("budget"):
-                self.limit(loader, int(browser.query_parameter("budget")))
             self.loaders.append(loader)
             near_px = int(near) if near else None
             place = web.page["elements"] if browser.query_parameter("web") else self.root.query("#elements")
@@ -93,13 +98,6 @@ class BindingPage(Page):
             bind(web.page.find("img"), self.loaders[0])
         except TypeError as error:
             self.root.set_attribute("data-refused", str(error))
-
-    def limit(self, loader, budget):
-        """Limits a loader's cache in bytes: in memory, or on disk for all accounts together."""
-        store = getattr(loader._strategy.inner, "_store", None)
-        if store:
-            store._budget = budget
-        loader._pipeline._idle_budget = 0 if store else budget  # what is kept in memory does not leave the disk
 
     def write_counters(self):
         """Writes the counters into the report."""

@@ -104,7 +104,10 @@ class BenchmarkEnvironment:
             f"/_matrix/client/v1/media/thumbnail/{self.media[0].removeprefix('mxc://')}?width=32&height=32&method=crop"
         )
         for name, value in (
-            ("authmedia.session", json.dumps({**self.session, "address": address})),
+            (
+                "authmedia.session",
+                json.dumps({**self.session, "access_token": self.session["token"], "address": address}),
+            ),
             ("bench.path", path),
         ):
             tab.page.add_init_script(f"sessionStorage.setItem({json.dumps(name)}, {json.dumps(value)})")
