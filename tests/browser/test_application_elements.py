@@ -249,7 +249,7 @@ def test_links_save_files_under_their_names(
     # What is released is not kept.
     tab = harness.open(strategy, interpreter=interpreter, release_delay="1", budget="0")
     page = tab.page
-    add_elements(tab, [track], "a", download=name, id="walk")
+    add_elements(tab, [track], "a", gap=100, download=name, id="walk")
     page.wait_for_selector("#walk[data-state=ready]", state="attached")
     page.evaluate("() => { document.getElementById('walk').textContent = 'The walk'; }")
     assert harness.proxy.request_count(track.rpartition("/")[2]) == 0, "nobody asked for it"
@@ -270,7 +270,8 @@ def test_links_save_files_under_their_names(
     wait_for_state(tab, "#walk", "failed")
     harness.proxy.release_all()
     page.eval_on_selector("#walk", "(link) => { link.download = 'another.txt'; }")
-    button = page.get_by_role("button", name="Try again")
+    button = page.get_by_role("button", name=f"Try again: {name}")
+    assert button.count() == 1
     if strategy == "blob":  # a link's file has the name of its upload, which has none
         assert saved_file(tab, mode, downloads / "another.txt", button.click) == b"another file"
 
