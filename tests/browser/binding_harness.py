@@ -128,7 +128,7 @@ def add_elements(tab: SiteTab, mxcs: list[str], tag: str = "img", gap: int = 0, 
 def read_counters(tab: SiteTab, which: int = 0) -> dict[str, int]:
     """Returns a loader's current counters."""
     tab.page.eval_on_selector("html", "(html) => { delete html.dataset.counted; }")
-    tab.page.click("#count")
+    tab.page.eval_on_selector("#count", "(button) => button.click()")  # whatever stands before it
     tab.page.wait_for_selector("html[data-counted]", state="attached")
     found: dict[str, Any] = tab.report["counters"][which]
     return {**found, "urls": tab.report["urls"]}

@@ -48,6 +48,14 @@ ADD_DIALOG = """(mxc) => {
   dialog.append(image);
   document.getElementById("elements").append(dialog);
 }"""
+ADD_PICTURE = """([wide, narrow]) => {
+  const picture = document.createElement("picture"), image = document.createElement("img");
+  const source = document.createElement("source");
+  Object.assign(source, { media: "(min-width: 1px)" }).dataset.mxc = wide;
+  image.dataset.mxc = narrow;
+  picture.append(source, image);
+  document.getElementById("elements").append(picture);
+}"""
 SHADOW_STATE = """([path, state]) => {
   let place = document;
   for (const selector of path) place = place.querySelector(selector)?.shadowRoot ?? place;
@@ -192,9 +200,9 @@ def test_dialogs_load_when_opened_and_what_plays_is_not_restarted(
         "list rendered anew",
     ):
         done = page.evaluate(DO_AND_WAIT, name)
-        print(name, done)
         assert read_counters(tab)["bound"] == 2
         assert done["after"] >= done["before"] >= 1, name
+        assert not done["paused"], name
         assert page.eval_on_selector("video", "(video) => video.src") == src, name
     assert not page.evaluate("() => window.emptied")
 
@@ -241,7 +249,7 @@ def test_links_save_files_under_their_names(
     # What is released is not kept.
     tab = harness.open(strategy, interpreter=interpreter, release_delay="1", budget="0")
     page = tab.page
-    add_elements(tab, [track], "a", download=name, id="walk")
+    add_elements(tab, [track], "a", gap=100, download=name, id="walk")
     page.wait_for_selector("#walk[data-state=ready]", state="attached")
     page.evaluate("() => { document.getElementById('walk').textContent = 'The walk'; }")
     assert harness.proxy.request_count(track.rpartition("/")[2]) == 0, "nobody asked for it"
@@ -262,7 +270,8 @@ def test_links_save_files_under_their_names(
     wait_for_state(tab, "#walk", "failed")
     harness.proxy.release_all()
     page.eval_on_selector("#walk", "(link) => { link.download = 'another.txt'; }")
-    button = page.get_by_role("button", name="Try again")
+    button = page.get_by_role("button", name=f"Try again: {name}")
+    assert button.count() == 1
     if strategy == "blob":  # a link's file has the name of its upload, which has none
         assert saved_file(tab, mode, downloads / "another.txt", button.click) == b"another file"
 
@@ -280,6 +289,10 @@ def test_thumbnails_have_the_pixels_of_the_screen(
     small = media_set.pictures[8]
     add_elements(tab, [large, small], data_width="320", data_height="240")
     wait_for_state(tab, "img[data-mxc]")
+    tab.page.evaluate(ADD_PICTURE, media_set.pictures[9:11])
+    wait_for_state(tab, "picture > img")
+    assert harness.proxy.request_count(media_set.pictures[9].rpartition("/")[2]) == 0, "a source is not bound"
+    tab.page.evaluate("() => document.querySelector('picture').remove()")
     widths = tab.page.eval_on_selector_all("img[data-mxc]", "(all) => all.map((image) => image.naturalWidth)")
     assert widths == [320 * ratio, 64], "the homeserver enlarges nothing"
     sources = tab.page.eval_on_selector_all("img[data-mxc]", "(all) => all.map((image) => image.src)")
