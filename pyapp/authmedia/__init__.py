@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver
-    from authmedia.matrix.login import log_in, refresh_tokens
+    from authmedia.matrix.login import Login, log_in, refresh_tokens
     from authmedia.matrix.shared_refresh import SharedRefresh
     from authmedia.matrix.tokens import Tokens
     from authmedia.media import Media, MediaRequest, Support
@@ -45,6 +45,7 @@ __all__ = (
     "EncryptedFile",
     "Homeserver",
     "Keyring",
+    "Login",
     "Media",
     "MediaLoader",
     "MediaRequest",
@@ -69,6 +70,7 @@ _MODULES = {
     "EncryptedFile": "authmedia.matrix.encrypted_file",
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
+    "Login": "authmedia.matrix.login",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
