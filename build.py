@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""The project's command line: sets up what is missing, then serves, builds, documents, tests or compares.
+"""The project's command line: sets up what is missing, then serves, builds, documents, packs, tests or compares.
 
     python3 build.py serve [--port N] [--homeserver-port N] [--token-lifetime SECONDS] [--no-open]
     python3 build.py build [--out DIR]
     python3 build.py docs [--out DIR]
+    python3 build.py package [--out DIR]
     python3 build.py test [pytest arguments]
     python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N] [--resume]
     python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
@@ -87,6 +88,17 @@ def docs(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
 
 
+def package(options: argparse.Namespace) -> int:
+    """Builds the packages that applications and homeservers install."""
+    from web.packages import PackageError
+    from web.packages_command import run
+
+    try:
+        return run(options.out)
+    except PackageError as error:
+        raise CommandError(str(error)) from error
+
+
 def test(options: argparse.Namespace) -> int:
     """Runs the tests."""
     from tools.run_tests import run
@@ -108,11 +120,12 @@ def compare(options: argparse.Namespace) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="build.py", description="Serves, builds, tests or compares authmedia.")
+    parser = argparse.ArgumentParser(prog="build.py", description="Serves, builds, packs, tests or compares authmedia.")
     commands = parser.add_subparsers(required=True, metavar="command")
     _add_serve(commands.add_parser("serve", help="start a homeserver with a sample room and serve the pages"))
     _add_build(commands.add_parser("build", help="build the static site"))
     _add_docs(commands.add_parser("docs", help="build the documentation"))
+    _add_package(commands.add_parser("package", help="build the packages of the library and of the Synapse module"))
     test_help = "run all tests, or those that pytest's arguments choose"
     commands.add_parser("test", help=test_help, add_help=False).set_defaults(command=test)
     _add_compare(commands.add_parser("compare", help="run every strategy in every browser and mode found"))
@@ -140,6 +153,12 @@ def _add_build(parser: argparse.ArgumentParser) -> None:
 def _add_docs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "dist" / "docs", help="output folder (default: dist/docs)")
     parser.set_defaults(command=docs)
+
+
+def _add_package(parser: argparse.ArgumentParser) -> None:
+    default = ROOT / "dist" / "packages"
+    parser.add_argument("--out", type=Path, default=default, help="output folder (default: dist/packages)")
+    parser.set_defaults(command=package)
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:

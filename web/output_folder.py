@@ -11,6 +11,8 @@ import brotli
 _CACHE = Path(__file__).parent / ".cache"
 # Lists the files that a build has written.
 _FILE_LIST = "authmedia-build.txt"
+#: The folder of `build.py package` inside the site's folder; builds of the site leave it alone.
+PACKAGES = "packages"
 _COMPRESSIBLE = {".html", ".css", ".js", ".mjs", ".json", ".svg", ".wasm"}
 # Quality 11 takes half a minute for Pyodide's 10 MB; 6 is quick and a few per cent larger.
 _BROTLI_QUALITY, _BROTLI_QUALITY_LARGE, _LARGE = 11, 6, 1_000_000
@@ -26,7 +28,7 @@ def clear(out: Path) -> set[Path]:
     # The documentation may have been built into the site's folder before the site.
     file_lists = [path for path in (out / _FILE_LIST, *out.glob(f"*/{_FILE_LIST}")) if path.is_file()]
     builds = {file_list.parent for file_list in file_lists}
-    if out not in builds and (not out.is_dir() or not builds.issuperset(out.iterdir())):
+    if out not in builds and (not out.is_dir() or not {*builds, out / PACKAGES}.issuperset(out.iterdir())):
         raise FileExistsError(f"{out} is there, and is no earlier build; name a folder that is empty or new")
     files = [(path.parent, name) for path in file_lists for name in path.read_text(encoding="utf-8").splitlines()]
     for folder, name in files:

@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 
 from web import documentation, output_folder
-from web.python_archive import bytecode, installed_files, modules_of, pack, sources
+from web.python_archive import bytecode, installed_files, modules_of, pack_romfs, pack_tar, sources
 
 WEB = Path(__file__).parent
 PYAPP = WEB.parent / "pyapp"
@@ -154,7 +154,7 @@ def _render_pages(out: Path, assets: Path, runtime: dict[str, Any], static: dict
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    scripts = [static["boot.js"], runtime["tar"], *(f"{core}/{path.name}" for path in sorted((out / core).iterdir()))]
+    scripts = [static["boot.js"], *(f"{core}/{path.name}" for path in sorted((out / core).iterdir()))]
     for page in PAGES:
         own = {"module": f"pages.{page.module}", "archives": _copy_python(page, assets), "room": bool(page.kind)}
         boot = {**runtime, **own}
@@ -187,13 +187,16 @@ def _copy_python(page: DemoPage, assets: Path) -> dict[str, str]:
     files = {path.relative_to(PYAPP).as_posix(): path for path in modules_of(PYAPP, f"pages.{page.module}")}
     installed = {name: path for package in page.packages for name, path in installed_files(package).items()}
     # Installed packages run on CPython alone.
-    archives = {"micropython": pack(bytecode(files)), "pyodide": pack(sources(files | installed))}
-    addresses = {}
-    for interpreter, archive in archives.items():
-        name = f"{page.name}-{interpreter}.{_hash(archive)}.tar.gz"
+    archives = {
+        "micropython": ("romfs.gz", pack_romfs(bytecode(files))),
+        "pyodide": ("tar.gz", pack_tar(sources(files | installed))),
+    }
+    urls = {}
+    for interpreter, (suffix, archive) in archives.items():
+        name = f"{page.name}-{interpreter}.{_hash(archive)}.{suffix}"
         (assets / name).write_bytes(archive)
-        addresses[interpreter] = f"./assets/{name}"
-    return addresses
+        urls[interpreter] = f"./assets/{name}"
+    return urls
 
 
 def _copy_hashed(source: Path, assets: Path) -> str:

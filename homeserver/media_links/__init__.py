@@ -6,12 +6,13 @@ needs no header. It grants one media to one session for a limited time, and is i
 
 - ``config``: this module's section of ``homeserver.yaml``.
 - ``endpoints``: the servlets, and minting links.
-- ``request_parsing``: what requests have in common. ``concurrency``: limits of requests in flight.
+- ``request_parsing``: what requests have in common. ``concurrency_limit``: limits of requests in flight.
 - ``sessions``: the session that a link belongs to, and whether it still exists.
 - ``media_servlet``: the base class of servlets that send media. ``html_errors``: errors as pages.
 - ``media_response``: one media as a response. ``bundle``: many media in one response.
 - ``media_opener``: opens media and thumbnails. ``media_lookup``: finds them in the database and at other homeservers.
 - ``local_files``: their files. ``body_producer``: writes bodies at the pace at which clients read them.
+- ``byte_budget``: limits what a session receives in an hour.
 - ``cookie`` and ``signed_query``: baselines, which are disabled by default.
 - ``synapse_patches``: what Synapse's module API has no hook for.
 

@@ -110,21 +110,24 @@ class FileSender:
         self._reactor = reactor
         self._threads = threads
 
-    async def send(self, file: BinaryIO, length: int, request: SynapseRequest) -> bool:
+    async def send(self, file: BinaryIO, length: int, request: SynapseRequest) -> int:
         """Writes ``length`` bytes of a file to a response, from the file's position on.
 
-        :returns: whether all of them are written; otherwise the connection is closed.
+        :returns: how many of them are written; if it is not all, the connection is closed.
         :raises EOFError: if the file ends before.
         """
         if length <= _INLINE_BYTES:
             request.write(_read_exactly(file, length))
-            return True
+            return length
+        written = 0
         with BodyProducer(self.clock, request) as producer:
-            while length and not producer.is_closed:
-                chunk = await self.read(file, min(_CHUNK_BYTES, length))
-                length -= len(chunk)
+            while written < length:
+                chunk = await self.read(file, min(_CHUNK_BYTES, length - written))
                 await producer.write(chunk)
-            return not producer.is_closed
+                if producer.is_closed:
+                    break
+                written += len(chunk)
+        return written
 
     async def read(self, file: BinaryIO, length: int) -> bytes:
         """Reads ``length`` bytes of a file, from its position on.

@@ -26,6 +26,7 @@ _KEYS = frozenset(
         "bundle_bytes",
         "bundles_per_user",
         "bundles_at_once",
+        "session_bytes_per_hour",
         "rc_links",
         "cookie",
         "signed_query",
@@ -38,6 +39,7 @@ _MAX_BATCH = 1000
 _MAX_CONCURRENCY = 10_000
 # A bundle is held in the memory of the client's page, and each of its parts in the memory of this process.
 _MAX_BUNDLE_BYTES = 64 * 1024 * 1024
+_MAX_BUDGET_BYTES = 1024**5
 _SECRET_COMMAND = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
@@ -56,6 +58,7 @@ class MediaLinksConfig:
     bundle_bytes: int
     bundles_per_user: int
     bundles_at_once: int
+    session_bytes_per_hour: int
     rc_links: RatelimitSettings
     cookie: bool
     signed_query: bool
@@ -89,6 +92,7 @@ class MediaLinksConfig:
             bundle_bytes=bundle_bytes,
             bundles_per_user=_integer(config, "bundles_per_user", 10, _MAX_CONCURRENCY),
             bundles_at_once=_integer(config, "bundles_at_once", 100, _MAX_CONCURRENCY),
+            session_bytes_per_hour=_byte_budget(config, "session_bytes_per_hour", "20G"),
             rc_links=_parse_rate_limit(config.get("rc_links")),
             cookie=_boolean(config, "cookie"),
             signed_query=_boolean(config, "signed_query"),
@@ -160,13 +164,24 @@ def _duration_ms(config: Mapping[str, Any], key: str, default: str) -> int:
 
 
 def _byte_size(config: Mapping[str, Any], key: str, default: str) -> int:
-    try:
-        size = Config.parse_size(config.get(key, default))
-    except (TypeError, ValueError, IndexError) as error:
-        raise ConfigError(f"media_links: '{key}' must be a size such as '512K', '8M' or a number of bytes") from error
+    size = _parse_size(config, key, default)
     if not 0 < size <= _MAX_BUNDLE_BYTES:
         raise ConfigError(f"media_links: '{key}' must be more than nothing and at most 64M")
     return size
+
+
+def _byte_budget(config: Mapping[str, Any], key: str, default: str) -> int:
+    size = _parse_size(config, key, default)
+    if not 0 <= size <= _MAX_BUDGET_BYTES:
+        raise ConfigError(f"media_links: '{key}' must be 0, for no limit, or a size up to 1024T")
+    return size
+
+
+def _parse_size(config: Mapping[str, Any], key: str, default: str) -> int:
+    try:
+        return Config.parse_size(config.get(key, default))
+    except (TypeError, ValueError, IndexError) as error:
+        raise ConfigError(f"media_links: '{key}' must be a size such as '512K', '8M' or a number of bytes") from error
 
 
 def _integer(config: Mapping[str, Any], key: str, default: int, maximum: int) -> int:

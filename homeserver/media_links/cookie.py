@@ -191,7 +191,7 @@ class CookieMediaServlet(MediaServlet):
 
     async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
         payload = await self._reader.read(request)
-        return Grant(media_from_query(request, server_name, media_id), self._headers(payload))
+        return Grant(media_from_query(request, server_name, media_id), payload.session, self._headers(payload))
 
     def _headers(self, payload: CookiePayload) -> HeaderChanges:
         return {

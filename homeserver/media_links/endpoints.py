@@ -21,6 +21,7 @@ from media_protocol.signing import ExpiredLink, InvalidLink, Link, Media, bucket
 
 from .body_producer import FileSender
 from .bundle import BundleServlet
+from .byte_budget import ByteBudget
 from .config import MediaLinksConfig
 from .cookie import CookieMediaServlet, CookieProbeServlet, CookieReader, CookieServlet
 from .media_opener import MediaOpener
@@ -223,7 +224,7 @@ class SignedMediaServlet(MediaServlet):
         if not await self._sessions.is_alive(session):
             raise SynapseError(403, "The session that this link belongs to has ended", Codes.FORBIDDEN)
         max_age_s = max(0, link.expires_ms - self._clock.time_msec()) // 1000
-        return Grant(link.media, {b"Cache-Control": f"private, max-age={max_age_s}, immutable".encode()})
+        return Grant(link.media, session, {b"Cache-Control": f"private, max-age={max_age_s}, immutable".encode()})
 
 
 class Endpoints:
@@ -264,7 +265,7 @@ def _media_servlets(
     """Returns the servlets that send media, which need the media repository."""
     opener = MediaOpener(hs)
     file_sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
-    responder = MediaResponder(opener, file_sender)
+    responder = MediaResponder(opener, file_sender, ByteBudget(hs.get_clock(), config.session_bytes_per_hour))
     servlets: list[RestServlet] = [
         BundleServlet(hs, authenticator, opener, file_sender, config),
         SignedMediaServlet(hs, responder, sessions, config),

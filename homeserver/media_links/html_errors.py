@@ -76,6 +76,13 @@ _NOT_SIGNED_IN = (
     "Open the chat and look at it there. If somebody sent you this address, ask them for the file itself, or to invite "
     "you to the room.",
 )
+_TOO_OFTEN = (
+    "This was opened too often",
+    "It leads to a picture or a file in a Matrix chat, and so much was loaded by such links within the last hour that "
+    "the homeserver has stopped to send more.",
+    "Try again in some minutes. If you did not open much, somebody else may have a copy of your links: sign out of the "
+    "chat and in again, which ends them all.",
+)
 _UNAVAILABLE = (
     "This file is not available",
     "The link is good, but the homeserver cannot give out the file behind it: it may have been removed, or the server "
@@ -116,6 +123,8 @@ def render(status: int, errcode: str, server_name: str) -> str:
         text = _EXPIRED
     elif status == 401 or errcode == OTHER_SITE:
         text = _NOT_SIGNED_IN
+    elif status == 429:
+        text = _TOO_OFTEN
     elif status == 403:
         text = _INVALID
     else:

@@ -19,8 +19,10 @@ from media_protocol.ranges import ByteRange, RangeNotSatisfiable, if_range_match
 from media_protocol.signing import Media
 
 from .body_producer import FileSender
+from .byte_budget import ByteBudget
 from .media_opener import MediaOpener, OpenMedia
 from .request_parsing import header
+from .sessions import Session
 
 # Synapse has this policy in its download servlet, as a literal.
 _SANDBOX = (
@@ -50,16 +52,18 @@ HeaderChanges = Mapping[bytes, bytes | None]
 class MediaResponder:
     """Sends media and thumbnails to requests that are authorized."""
 
-    def __init__(self, opener: MediaOpener, file_sender: FileSender) -> None:
+    def __init__(self, opener: MediaOpener, file_sender: FileSender, byte_budget: ByteBudget) -> None:
         self._opener = opener
         self._file_sender = file_sender
+        self._byte_budget = byte_budget
 
-    async def respond(self, request: SynapseRequest, media: Media, headers: HeaderChanges) -> None:
+    async def respond(self, request: SynapseRequest, media: Media, session: Session, headers: HeaderChanges) -> None:
         """Answers a GET or HEAD request with a media or a thumbnail: 200, 206, 304 or 416.
 
+        :param session: whose budget of bytes the body is counted in.
         :param headers: of the response, as far as they depend on how the request was authorized; above all
             ``Cache-Control``. They replace the default ones.
-        :raises SynapseError: as Synapse's own download does.
+        :raises SynapseError: as Synapse's own download does; 429 if the session's budget is spent.
         """
         opened = await self._opener.open_when_uploaded(request, media)
         if opened is None:
@@ -69,9 +73,9 @@ class MediaResponder:
                 _set_media_headers(request, opened, headers)
                 if media.download:
                     _set_attachment(request)
-                await self._send(request, opened)
+                await self._send(request, opened, session)
 
-    async def _send(self, request: SynapseRequest, media: OpenMedia) -> None:
+    async def _send(self, request: SynapseRequest, media: OpenMedia, session: Session) -> None:
         """Chooses the status and sends the body. The preconditions' order is that of RFC 9110, section 13.2.2."""
         if is_not_modified(header(request, "If-None-Match"), media.etag):
             request.setResponseCode(NOT_MODIFIED)
@@ -93,10 +97,22 @@ class MediaResponder:
         request.setHeader(b"Content-Length", str(byte_range.length).encode())
         if request.method == b"GET":
             media.file.seek(byte_range.start)
-            is_sent = await self._file_sender.send(media.file, byte_range.length, request)
-            if not is_sent:
+            if not await self._send_body(request, media, byte_range.length, session):
                 return
         finish_request(request)
+
+    async def _send_body(self, request: SynapseRequest, media: OpenMedia, length: int, session: Session) -> bool:
+        """Sends ``length`` bytes of a media; returns whether all of them are written.
+
+        What a client does not read costs it nothing: a player requests a video from here to the end, and stops.
+        """
+        self._byte_budget.spend(session, length)
+        written = 0
+        try:
+            written = await self._file_sender.send(media.file, length, request)
+        finally:
+            self._byte_budget.refund(session, length - written)
+        return written == length
 
 
 def clear_media_headers(request: SynapseRequest) -> None:

@@ -15,16 +15,19 @@ from media_protocol.signing import Media
 
 from . import html_errors
 from .media_response import HeaderChanges, MediaResponder, clear_media_headers
+from .sessions import Session
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
     """The permission to receive one media.
 
+    :param session: whose budget of bytes the media is counted in.
     :param headers: of the response, as far as they depend on the kind of permission.
     """
 
     media: Media
+    session: Session
     headers: HeaderChanges
 
 
@@ -40,7 +43,7 @@ class MediaServlet(RestServlet):
         self._set_common_headers(request)
         try:
             grant = await self._authorize(request, server_name, media_id)
-            await self._responder.respond(request, grant.media, grant.headers)
+            await self._responder.respond(request, grant.media, grant.session, grant.headers)
         except Exception as error:
             if request.startedWriting:
                 raise

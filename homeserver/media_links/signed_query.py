@@ -71,12 +71,12 @@ class QueryServlet(MediaServlet):
         if not _TIME.fullmatch(time):
             raise SynapseError(400, "'time' must be in milliseconds since 1970", Codes.INVALID_PARAM)
         media = media_from_query(request, server_name, media_id)
-        await self._verify(token_id, time, received_hash)
+        session = await self._verify(token_id, time, received_hash)
         # Last, so that the response does not reveal whether a part of a forged query is valid.
         remaining_ms = self._remaining_ms(int(time))
-        return Grant(media, {b"Cache-Control": f"private, max-age={remaining_ms // 1000}".encode()})
+        return Grant(media, session, {b"Cache-Control": f"private, max-age={remaining_ms // 1000}".encode()})
 
-    async def _verify(self, token_id: str, time: str, received_hash: str) -> None:
+    async def _verify(self, token_id: str, time: str, received_hash: str) -> Session:
         invalid = SynapseError(403, "This is not a query that can be used here", Codes.FORBIDDEN)
         try:
             row_id = int(self._keyring.open_token(token_id, _PURPOSE))
@@ -98,6 +98,7 @@ class QueryServlet(MediaServlet):
         session = Session(puppets_user_id or user_id, Anchor.TOKEN, str(row_id), token_digest(access_token))
         if not await self._sessions.is_alive(session):
             raise invalid
+        return session
 
     def _remaining_ms(self, time_ms: int) -> int:
         now_ms = self._clock.time_msec()

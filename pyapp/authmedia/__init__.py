@@ -23,6 +23,27 @@ The errors are in `authmedia.errors`, the strategies, one file each, in `authmed
 
 import sys
 
+# MicroPython before 1.27 cannot catch a rejected promise, or is not what today's PyScript is for.
+_OLDEST = {"micropython": (1, 27), "cpython": (3, 11)}
+
+
+def _check_interpreter(implementation: str, version: "tuple[object, ...]") -> None:
+    """Checks the version of the interpreter, before any module needs what an older one lacks.
+
+    :raises ImportError: if it is too old.
+    """
+    oldest = _OLDEST.get(implementation)
+    if oldest and tuple(version[:2]) < oldest:
+        name = "MicroPython" if implementation == "micropython" else "Python"
+        needed, found = (".".join([str(part) for part in numbers[:2]]) for numbers in (oldest, version))
+        raise ImportError(
+            f"authmedia needs {name} {needed} or newer, and this is {found}. In a page, set `interpreter` in the "
+            "configuration of PyScript to a newer MicroPython or Pyodide; elsewhere, install a newer Python."
+        )
+
+
+_check_interpreter(sys.implementation.name, tuple(sys.implementation.version))
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser import Element, document_element

@@ -5,7 +5,7 @@ import re
 import shutil
 from pathlib import Path
 
-from web.python_archive import installed_files, pack, sources
+from web.python_archive import installed_files, pack_romfs, pack_tar, sources
 from web.site import PYAPP
 
 _PAGES = Path(__file__).parent / "pages"
@@ -25,12 +25,15 @@ def build_site_with_page(site: Path, out: Path, name: str, source: str = "", pac
         files |= installed_files(package)
     own = out / f"{name}.py"
     own.write_text(source, encoding="utf-8")
-    (out / "assets" / f"{name}.tar.gz").write_bytes(pack(sources({**files, own.name: own})))
+    modules = sources({**files, own.name: own})
     own.unlink()
+    archives = {"micropython": f"./assets/{name}.romfs.gz", "pyodide": f"./assets/{name}.tar.gz"}
+    (out / archives["micropython"]).write_bytes(pack_romfs(modules))
+    (out / archives["pyodide"]).write_bytes(pack_tar(modules))
     page = (out / "blob.html").read_text(encoding="utf-8")
     found = re.search(r'id="boot">(.*?)</script>', page)
     assert found
     boot = json.loads(found[1])
-    boot.update(module=name, archives=dict.fromkeys(boot["archives"], f"./assets/{name}.tar.gz"))
+    boot.update(module=name, archives=archives)
     (out / f"{name}.html").write_text(page.replace(found[1], json.dumps(boot)), encoding="utf-8")
     return out

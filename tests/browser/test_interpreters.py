@@ -64,6 +64,26 @@ async def main():
     page.set_attribute("data-state", "done")
 asyncio.create_task(main())
 """
+# Calls a Python function that returns a promise, and allocates enough for some garbage collections on the way.
+RETURNED = """async () => {
+  const { url } = JSON.parse(document.getElementById("boot").textContent).interpreters.micropython;
+  const { loadMicroPython } = await import(new URL(url, location.href));
+  const micropython = await loadMicroPython({ heapsize: 256 * 1024 });
+  globalThis.newPromise = () => (globalThis.expected = Promise.resolve());
+  micropython.runPython(`
+import js
+class Holder:
+    def __init__(self):
+        self.created = [js.newPromise()]
+    def promise(self):
+        rubbish = [bytearray(200) for _ in range(20)]
+        return js.expected
+js.globalThis.promiseFromPython = lambda: Holder().promise()
+`);
+  let others = 0;
+  for (let call = 0; call < 10_000; call++) others += promiseFromPython() !== globalThis.expected;
+  return others;
+}"""
 PAIRS = (("chromium", "micropython"), ("chromium", "pyodide"))
 # Enough for digests with every byte value, zero included.
 DIGESTS = 100
@@ -125,6 +145,14 @@ def test_the_public_names_are_imported_with_nothing_more(browser: BrowserContext
     assert (works, bound, key) == (True, 0, "mxc://example.org/abc")
     assert {"authmedia.loader", "authmedia.elements.binder", "authmedia.strategies.blob"} <= set(loaded)
     assert not {"authmedia.strategies.opfs", "authmedia.transport.link_client"} & set(loaded)
+    tab.close()
+
+
+@pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
+def test_an_object_that_a_callback_returns_survives_garbage_collection(browser: BrowserContext, site: str) -> None:
+    tab = SiteTab(browser, site)
+    tab.open("public")
+    assert tab.page.evaluate(RETURNED) == 0, "of 10,000 promises another object arrived"
     tab.close()
 
 

@@ -341,7 +341,7 @@ def test_static_host_serves_site_under_a_path(
 
 def test_startup_failure_is_reported(open_tab: OpenTab, interpreter: str) -> None:
     tab = open_tab()
-    tab.page.route("**/assets/blob-*.tar.gz", lambda route: route.fulfill(status=404, body="gone"))
+    tab.page.route("**/assets/blob-*.gz", lambda route: route.fulfill(status=404, body="gone"))
     tab.open("blob", interpreter=interpreter)
     assert tab.state == "failed"
     assert "This page could not start." in tab.page.locator("#problem").inner_text()

@@ -57,7 +57,11 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
         "store_synchronous": True,
         "config": {"directory": str(directory / "provider")},
     }
-    extra = {**QUICK, "media_storage_providers": [storage], "app_service_config_files": [_bridge(directory)]}
+    extra = {
+        **QUICK,
+        "media_storage_providers": [storage],
+        "app_service_config_files": [bridge_registration(directory)],
+    }
     synapse = Synapse(directory, free_port(), extra_config=extra)
     with running(synapse):
         yield synapse
@@ -84,7 +88,7 @@ def baselines(tmp_path_factory: pytest.TempPathFactory, secure_port: int) -> Ite
     module = {"secrets": secrets, "cookie": True, "signed_query": True, "signed_query_window": "1m"}
     directory = tmp_path_factory.mktemp("baselines")
     listeners = [listener(port), listener(secure_port, x_forwarded=True)]
-    extra = {**QUICK, "listeners": listeners, "app_service_config_files": [_bridge(directory)]}
+    extra = {**QUICK, "listeners": listeners, "app_service_config_files": [bridge_registration(directory)]}
     synapse = Synapse(directory, port, module_config=module, extra_config=extra)
     with running(synapse):
         yield synapse
@@ -197,7 +201,7 @@ def _debug_log_config(directory: Path) -> dict[str, Any]:
     }
 
 
-def _bridge(directory: Path) -> str:
+def bridge_registration(directory: Path) -> str:
     """An application service, whose token is `bridge-token`."""
     path = directory / "bridge.yaml"
     path.write_text(

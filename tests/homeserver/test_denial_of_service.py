@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from urllib.parse import urlsplit
 
 import pytest
 from PIL import Image
@@ -14,7 +15,7 @@ from development.synapse import Synapse
 from tests.evidence.load.process_stats import memory_bytes
 from tests.homeserver import cookies, signed_queries
 from tests.homeserver.conftest import QUICK, running
-from tests.homeserver.support import PREFIX, Account, Answer, Mxc, noise, on_linux, picture, send, wait_for
+from tests.homeserver.support import PAGE, PREFIX, Account, Answer, Mxc, noise, on_linux, picture, send, wait_for
 from tests.homeserver.test_bundle import bundle, errors, request_bundle
 from tests.relay import free_port
 
@@ -53,15 +54,17 @@ def test_any_header_is_parsed_in_bounded_time(baselines: Synapse, proof: str, he
 # --- bundles that are not read ----------------------------------------------------------------------------------------
 
 SOCKETS = 60
+BUDGET_BYTES = 40_000_000
 # Without a limit, each of them held ten megabytes.
 MAX_GROWTH_BYTES = 60_000_000
 
 
 @pytest.fixture(scope="module")
-def few_bundles(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
-    """A homeserver with low limits of bundles in flight."""
-    limits = {"bundles_per_user": 2, "bundles_at_once": 3}
-    synapse = Synapse(tmp_path_factory.mktemp("few_bundles"), free_port(), module_config=limits, extra_config=QUICK)
+def low_limits(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """A homeserver with low limits of bundles in flight, and of bytes for each session."""
+    config = {"bundles_per_user": 2, "bundles_at_once": 3, "session_bytes_per_hour": BUDGET_BYTES}
+    config.update(cookie=True, signed_query=True)
+    synapse = Synapse(tmp_path_factory.mktemp("low_limits"), free_port(), module_config=config, extra_config=QUICK)
     with running(synapse):
         yield synapse
 
@@ -104,8 +107,8 @@ def test_unread_bundles_hold_bounded_memory(synapse: Synapse) -> None:
     wait_for(lambda: request_bundle(greedy, {"mxc": mxc.uri}).status_code == 200, what="a free slot for a bundle")
 
 
-def test_bundles_in_flight_are_limited_per_user_and_in_total(few_bundles: Synapse) -> None:
-    greedy, second, third = (Account.new(few_bundles) for _ in range(3))
+def test_bundles_in_flight_are_limited_per_user_and_in_total(low_limits: Synapse) -> None:
+    greedy, second, third = (Account.new(low_limits) for _ in range(3))
     body = large_bundle(greedy)
     entry = {"mxc": greedy.upload(picture(), "image/png").uri}
     with ExitStack() as stack:
@@ -156,3 +159,45 @@ def test_thumbnails_are_created_within_the_budget_of_a_bundle(tmp_path_factory: 
         assert 1 <= len(sent) < len(found)
         assert {json.loads(body)["errcode"] for code, _, body in found if code != 200} == {"DEV.AUTHMEDIA.BUNDLE_FULL"}
         assert len(thumbnail_files(synapse, mxc)) == len(sent)
+
+
+# --- bytes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("proof", PROOFS)
+def test_session_that_has_spent_its_bytes_waits(low_limits: Synapse, proof: str) -> None:
+    account = Account.new(low_limits)
+    mxc = account.upload(noise(15_000_000, proof), "application/octet-stream")
+    answers = [PROOFS[proof](account, mxc, {}) for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    spent = answers[3]
+    assert spent.error == "M_LIMIT_EXCEEDED"
+    # Five million too many, of forty million an hour: a good seven minutes, less the time that this test has taken.
+    assert 380 < int(spent.headers["retry-after"]) <= 451
+    assert spent.headers["cache-control"] == "no-store"
+    assert not {"content-range", "etag", "accept-ranges"} & set(spent.headers)
+    unchanged = PROOFS[proof](account, mxc, {"If-None-Match": answers[0].headers["etag"]})
+    assert unchanged.status == 304, "which sends nothing"
+    assert PROOFS[proof](account.again(), mxc, {}).status == 200, "another session has a budget of its own"
+
+
+def test_person_is_told_that_a_link_was_opened_too_often(low_limits: Synapse) -> None:
+    account = Account.new(low_limits)
+    link = account.link(account.upload(noise(21_000_000, "often"), "application/octet-stream"))
+    assert [send(link).status, send(link).status] == [200, 200]
+    page = send(link, headers=PAGE)
+    assert (page.status, page.headers["content-type"]) == (429, "text/html; charset=utf-8")
+    assert b"This was opened too often" in page.body
+
+
+def test_what_a_client_does_not_read_is_not_counted(low_limits: Synapse) -> None:
+    """A player requests a video from a position to the end, and stops to read it when the user seeks."""
+    account = Account.new(low_limits)
+    content = noise(BUDGET_BYTES - 1_000_000, "seek")
+    link = urlsplit(account.link(account.upload(content, "video/mp4")))
+    for _ in range(3):
+        with closing(socket.create_connection(("127.0.0.1", low_limits.port), timeout=30)) as connection:
+            connection.sendall(f"GET {link.path}?{link.query} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+            assert connection.recv(12) == b"HTTP/1.1 200"
+    wait_for(lambda: send(link.geturl(), headers={"Range": "bytes=0-9"}).status == 206)
+    assert send(link.geturl()).body == content

@@ -73,7 +73,7 @@ def test_figures_that_are_taken_replace_those_that_are_about_the_same() -> None:
 def test_the_readme_fits_and_names_the_commands() -> None:
     text = documents.README.read_text(encoding="utf-8")
     assert len(text.splitlines()) <= 150
-    for command in ("serve", "build", "test", "docs", "compare"):
+    for command in ("serve", "build", "package", "test", "docs", "compare"):
         assert f"python3 build.py {command}" in text
 
 

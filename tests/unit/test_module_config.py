@@ -37,6 +37,7 @@ def test_defaults() -> None:
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (20, 200)
     assert (config.bundle_limit, config.bundle_part_bytes, config.bundle_bytes) == (200, 512 * 1024, 8 * 1024 * 1024)
     assert (config.bundles_per_user, config.bundles_at_once) == (10, 100)
+    assert config.session_bytes_per_hour == 20 * 1024**3
     assert (config.cookie, config.signed_query) == (False, False)
     assert config.signed_query_window_ms == 300_000
 
@@ -56,6 +57,7 @@ def test_all_keys(tmp_path: Path) -> None:
         bundle_bytes=1_000_000,
         bundles_per_user=3,
         bundles_at_once=30,
+        session_bytes_per_hour=0,
         cookie=True,
         signed_query=True,
         signed_query_window="90s",
@@ -67,6 +69,7 @@ def test_all_keys(tmp_path: Path) -> None:
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (0.5, 7)
     assert (config.bundle_limit, config.bundle_part_bytes, config.bundle_bytes) == (50, 65_536, 1_000_000)
     assert (config.bundles_per_user, config.bundles_at_once) == (3, 30)
+    assert config.session_bytes_per_hour == 0
     assert (config.cookie, config.signed_query) == (True, True)
     assert config.signed_query_window_ms == 90_000
 
@@ -170,6 +173,7 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "batch_limit": ("'batch_limit' must be a whole number from 1 to 1000", [0, -1, 1001, "5", 5.0, True, None]),
     "bundles_per_user": ("'bundles_per_user' must be a whole number from 1 to 10000", [0, 10_001, "5"]),
     "bundles_at_once": ("'bundles_at_once' must be a whole number from 1 to 10000", [0, 10_001, "5"]),
+    "session_bytes_per_hour": ("'session_bytes_per_hour' must be ", ["20X", "", -1, "1025T", None, 1.5, True]),
     "bundle_limit": ("'bundle_limit' must be a whole number from 1 to 1000", [0, 1001, "5"]),
     "bind_ip": ("'bind_ip' must be true or false", ["yes", 1, None]),
     "cookie": ("'cookie' must be true or false", ["yes", 1, None]),

@@ -1,16 +1,21 @@
 """The public surface: what an application imports from `authmedia` itself, on CPython with the browser replaced."""
 
 import ast
+import difflib
 import importlib
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.unit import public_surface
+
 import tests.unit.support  # isort: skip  # noqa: F401  (puts the fake browser in place)
 import authmedia  # isort: skip
+from authmedia import errors  # isort: skip
 
 
 def names_for_types() -> dict[str, str]:
@@ -53,3 +58,25 @@ def test_cpython_imports_it_without_a_browser_and_says_so_at_its_first_use() -> 
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == "mxc://example.org/abc\n"
     assert done.stderr.endswith("RuntimeError: authmedia needs a browser: run it in a page with PyScript\n")
+
+
+def test_the_public_surface_is_as_it_is_written_down() -> None:
+    """Versions are over it, so it changes on purpose alone. https://semver.org/"""
+    written = public_surface.SNAPSHOT.read_text(encoding="utf-8")
+    changes = list(difflib.unified_diff(written.splitlines(), public_surface.render().splitlines(), lineterm="", n=1))
+    assert not changes, "\n".join(
+        [
+            "The public surface has changed. If that is meant, name it in CHANGELOG.md and run",
+            "    .venv/bin/python -m tests.unit.public_surface",
+            *changes,
+        ]
+    )
+
+
+def test_the_written_surface_has_every_public_name_and_error() -> None:
+    written = public_surface.SNAPSHOT.read_text(encoding="utf-8")
+    for name in authmedia.__all__:
+        assert re.search(rf"^(class|def|async def) authmedia\.{name}\b", written, re.MULTILINE), name
+    for name, item in vars(errors).items():
+        if isinstance(item, type) and item is not errors.AuthMediaError:
+            assert f"class authmedia.errors.{name}(" in written

@@ -1,5 +1,6 @@
 """The archives in which pages get their Python."""
 
+import gzip
 import importlib
 import importlib.util
 import io
@@ -12,7 +13,7 @@ import pytest
 import authmedia
 import tests.unit.support  # noqa: F401  (puts the fake browser in place)
 from web import python_archive
-from web.python_archive import bytecode, modules_of, pack, sources
+from web.python_archive import bytecode, modules_of, pack_romfs, pack_tar, sources
 from web.site import PYAPP
 
 MODULE = "authmedia/media.py"
@@ -29,10 +30,19 @@ def names(packed: bytes) -> dict[str, bytes | None]:
 
 
 def test_equal_content_is_equal_bytes_and_folders_come_first() -> None:
-    packed = pack(sources(FILES))
-    assert packed == pack(sources(FILES))
+    packed = pack_tar(sources(FILES))
+    assert packed == pack_tar(sources(FILES))
     assert list(names(packed)) == ["authmedia", MODULE]
     assert names(packed)[MODULE] == (PYAPP / MODULE).read_bytes()
+
+
+def test_a_rom_file_system_is_equal_for_equal_content_in_any_order() -> None:
+    files = {"b/c.py": b"C = 1\n", "a.py": b"A = 1\n", "b/__init__.py": b""}
+    image = gzip.decompress(pack_romfs(files))
+    assert pack_romfs(files) == pack_romfs(dict(reversed(files.items())))
+    # The head of a ROM file system: https://github.com/micropython/micropython/blob/master/extmod/vfs_rom.c
+    assert image[:3] == b"\xd2\xcd\x31"
+    assert all(content in image for content in files.values())
 
 
 @needs_compiler

@@ -37,6 +37,16 @@ def test_of_an_earlier_build_nothing_is_removed_but_what_it_had_made(tmp_path: P
         assert beside.read_text() == outside.read_text() == "written before"
 
 
+def test_packages_built_before_the_site_stay(tmp_path: Path) -> None:
+    package = tmp_path / "site" / "packages" / "authmedia.whl"
+    package.parent.mkdir(parents=True)
+    package.write_text("a package")
+    for _ in range(2):
+        site.build(tmp_path / "site")
+        assert (tmp_path / "site" / "index.html").exists()
+        assert package.read_text() == "a package"
+
+
 def test_a_port_that_somebody_has_on_the_other_loopback_address_is_taken() -> None:
     try:
         other = socket.create_server(("::1", 0), family=socket.AF_INET6)

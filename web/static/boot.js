@@ -24,9 +24,6 @@ globalThis.trustedTypes?.createPolicy("default", {
 addEventListener("error", ({ message }) => message && fail(message));
 addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortError" && fail(String(reason)));
 
-// MicroPython's event loop goes by Date.now: when a device's clock is set back, whatever waits would wait as much longer.
-if (chosen === "micropython") Date.now = () => Math.floor(performance.timeOrigin + performance.now());
-
 // A room page first requests what the tab's last one requested first, so that it arrives while Python starts;
 // `browser.fetch` takes the responses. The token goes to its own homeserver alone, and only while it is valid: the page
 // renews one that has ended, and then requests anew what was sent with it.
@@ -65,24 +62,41 @@ for (const { type, url } of Object.values(boot.interpreters)) {
   document.head.append(config);
 }
 
-// The page's modules are unpacked here, while the interpreter loads; told of the archive, PyScript would do it in Python.
-const modules = (async () => {
-  const { parseTarGzip } = await import(new URL(boot.tar, location.href));
+// The page's modules arrive while the interpreter loads; told of the archive, PyScript would unpack it in Python.
+const archive = (async () => {
   const response = await fetch(boot.archives[chosen]);
   if (!response.ok) throw new Error(`${response.url} is missing (HTTP ${response.status})`);
-  return parseTarGzip(await response.arrayBuffer());
+  return new Response(response.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 })();
-const unpack = async ({ interpreter: { FS } }) => {
-  for (const { type, name, data } of await modules)
-    if (type === "directory") FS.mkdir(name);
-    else FS.writeFile(name, data ?? new Uint8Array());
+const install = {
+  // As a ROM file system, which MicroPython reads without a call into JavaScript. Where the interpreter starts, there is
+  // an option for it, which PyScript does not pass on. `/rom` is mounted below.
+  micropython: async ({ _module: module }) => {
+    const image = new Uint8Array(await archive);
+    const address = module._malloc(image.length);
+    module.HEAPU8.set(image, address);
+    module.ccall("mp_js_register_romfs", "null", ["pointer", "number"], [address, image.length]);
+  },
+  pyodide: async ({ FS }) => {
+    const { parseTar } = await import(new URL(boot.tar, location.href));
+    for (const { type, name, data } of parseTar(await archive))
+      if (type === "directory") FS.mkdir(name);
+      else FS.writeFile(name, data ?? new Uint8Array());
+  },
 };
+const mount = `
+import vfs
+vfs.mount(vfs.VfsRom(vfs.rom_ioctl(2, 0)), "/rom")
+sys.path.insert(0, "/rom")
+`;
 
 const script = document.createElement("script");
 script.type = boot.interpreters[chosen].type;
 // PyScript only logs what an import raises; reported like any other error, it reaches the page.
 script.textContent = `
+import sys
 from pyscript import window
+${chosen === "micropython" ? mount : ""}
 try:
     import ${boot.module}
 except Exception as error:
@@ -91,7 +105,7 @@ except Exception as error:
 `;
 import(new URL(boot.core, location.href)).then(
   ({ hooks }) => {
-    hooks.main.onReady.add(unpack);
+    hooks.main.onReady.add(({ interpreter }) => install[chosen](interpreter));
     document.body.append(script);
   },
   (error) => fail(`PyScript did not load: ${error.message}`),

@@ -4,11 +4,18 @@ On CPython, outside of a page, the library can be imported all the same, for typ
 tests of applications; the first use of the browser is an error in words.
 """
 
+import sys
+
 __all__ = ("JsException", "document", "ffi", "window")
 
 try:
     from pyscript import document, ffi, window
+
+    if not hasattr(ffi, "is_none"):
+        raise RuntimeError("authmedia needs a newer PyScript: @pyscript/core 0.7 or newer")
 except ImportError:
+    if sys.platform in ("emscripten", "webassembly"):
+        raise  # it is a page, and PyScript's own words say what is wrong
 
     class _Missing:
         """An object of a browser that is not there."""

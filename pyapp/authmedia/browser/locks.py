@@ -17,7 +17,7 @@ class Lock:
     :raises BrowserError: when it is entered, where the browser refuses it.
     """
 
-    __slots__ = ("_abort", "_granted", "_name", "_proxy", "_released")
+    __slots__ = ("_abort", "_granted", "_name", "_proxy", "_release", "_released")
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -27,7 +27,10 @@ class Lock:
         if ffi.is_none(locks):
             raise BrowserError("NotSupportedError", "navigator.locks is missing in this window")
         self._granted = with_resolvers()
-        self._released = with_resolvers()
+        released = with_resolvers()
+        self._release = released.resolve
+        # In an attribute, because MicroPython up to 1.28 may free what a callback returns before the browser has it.
+        self._released = released.promise
         self._abort = window.AbortController.new()
         self._proxy = ffi.create_proxy(self._on_granted)
         # The request is rejected where the browser refuses it, and where it is aborted here.
@@ -47,10 +50,10 @@ class Lock:
 
     def _on_granted(self, *_lock: object) -> "Any":
         self._granted.resolve(True)
-        return self._released.promise
+        return self._released
 
     def _end(self) -> None:
-        self._released.resolve(True)
+        self._release(True)
         self._abort.abort()
         destroy_proxy(self._proxy)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 
 from authmedia.browser.interop import BrowserError, call_guarded
 from authmedia.browser.javascript import ffi, window
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
 _now = window.performance.now
 # As text, since Firefox rounds it, and a whole number of this size wraps on its way into MicroPython.
 _time_origin_ms: float | None = None
+# Makes `Date.now` the page's monotonic clock, from the present time on.
+_MONOTONIC_DATE_NOW = """{
+  const origin = Date.now() - performance.now();
+  Date.now = () => Math.floor(origin + performance.now());
+}"""
+
+
+def _make_event_loop_monotonic() -> None:
+    """Keeps MicroPython's event loop running when the device's clock is set.
+
+    Its ticks are those of ``Date.now``: with a clock that is set back by an hour, whatever waits or is in the queue at
+    that moment would wait for an hour.
+    """
+    ticks: Any = getattr(time, "ticks_ms", None)
+    if ticks is None or abs(ticks() - now_ms()) < 2:  # CPython, or a page whose ticks are monotonic already
+        return
+    # A text that the browser runs. Where a Content-Security-Policy forbids that, the console says so; an exception of
+    # `Function`, which MicroPython cannot catch, would end the import.
+    window.setTimeout(_MONOTONIC_DATE_NOW)
 
 
 def now_ms() -> float:
@@ -132,3 +152,6 @@ def on_unhandled_exception(handler: "Callable[[BaseException | None, str], None]
         handler(context.get("exception"), str(context.get("message", "")))
 
     asyncio.get_event_loop().set_exception_handler(handle)
+
+
+_make_event_loop_monotonic()

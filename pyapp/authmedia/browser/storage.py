@@ -2,16 +2,13 @@
 
 from authmedia.browser.blobs import Blob, text_blob
 from authmedia.browser.fetch_api import Response
-from authmedia.browser.interop import BrowserError, call_guarded, settle, with_resolvers
+from authmedia.browser.interop import BrowserError, call_guarded, settle
 from authmedia.browser.javascript import ffi, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-# The worker's script, beside the page; it writes files where pages cannot.
-_FILE_WRITER = "file-writer.js"
 
 
 async def set_session_item(name: str, text: str) -> None:
@@ -102,7 +99,9 @@ class Directory:
         try:
             if ffi.is_none(getattr(handle, "createWritable", None)):
                 body = await response.blob(on_progress) if response else text_blob("", "")
-                await self._write_in_worker(name, head, body)
+                from authmedia.browser.file_writer import write_in_worker
+
+                await write_in_worker(str(self._js.name), name, head, body)
             else:
                 writable = await settle(handle.createWritable())
                 await settle(writable.write(head))
@@ -113,27 +112,6 @@ class Directory:
                 if writable is not None:  # while it is open, the file cannot be removed
                     await writable.abort().catch(window.Boolean)
                 await self.remove(name)
-
-    async def _write_in_worker(self, name: str, head: str, body: Blob) -> None:
-        """Writes the file in a worker, for WebKit before ``createWritable``.
-
-        https://developer.mozilla.org/docs/Web/API/FileSystemFileHandle/createSyncAccessHandle
-        """
-        worker = window.Worker.new(_FILE_WRITER)
-        reply = with_resolvers()
-        worker.onmessage = reply.resolve
-        worker.onerror = reply.resolve  # an event without data
-        try:
-            file = {"directory": str(self._js.name), "name": name, "head": head, "body": body._js}
-            worker.postMessage(ffi.to_js(file))
-            data: Any = getattr(await settle(reply.promise), "data", None)
-        finally:
-            worker.terminate()
-        if ffi.is_none(data):
-            raise BrowserError("NotSupportedError", f"{_FILE_WRITER} is missing beside this page")
-        failed: Any = getattr(data, "name", None)
-        if not ffi.is_none(failed):
-            raise BrowserError(str(failed), str(data.message))
 
     async def remove(self, name: str) -> bool:
         """Removes a file; returns ``False`` if it stays because another tab uses it.
