@@ -49,14 +49,21 @@ if TYPE_CHECKING:
     from authmedia.browser import Element, document_element
     from authmedia.elements.binder import Binder, bind
     from authmedia.elements.binding import Binding
+    from authmedia.elements.element_options import Failure
+    from authmedia.elements.file_saving import save_media
+    from authmedia.elements.messages import Messages
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.matrix.login import Login, log_in, refresh_tokens
+    from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.matrix.shared_refresh import SharedRefresh
     from authmedia.matrix.tokens import Tokens
     from authmedia.media import Media, MediaRequest, Support
+    from authmedia.prefetch import Prefetch
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
 __all__ = (
     "AuthMediaError",
@@ -64,12 +71,19 @@ __all__ = (
     "Binding",
     "Element",
     "EncryptedFile",
+    "Exchange",
+    "Failure",
     "Homeserver",
     "Keyring",
+    "Limits",
     "Login",
     "Media",
     "MediaLoader",
     "MediaRequest",
+    "Messages",
+    "Prefetch",
+    "RequestHooks",
+    "RetryPolicy",
     "SharedRefresh",
     "Support",
     "Tokens",
@@ -79,6 +93,7 @@ __all__ = (
     "log_in",
     "open_loader",
     "refresh_tokens",
+    "save_media",
 )
 
 # The module of each public name. It is imported when the name is first used, and the build packs it for the pages that
@@ -89,12 +104,19 @@ _MODULES = {
     "Binding": "authmedia.elements.binding",
     "Element": "authmedia.browser",
     "EncryptedFile": "authmedia.matrix.encrypted_file",
+    "Exchange": "authmedia.matrix.request_hooks",
+    "Failure": "authmedia.elements.element_options",
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
+    "Limits": "authmedia.support.limits",
     "Login": "authmedia.matrix.login",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
+    "Messages": "authmedia.elements.messages",
+    "Prefetch": "authmedia.prefetch",
+    "RequestHooks": "authmedia.matrix.request_hooks",
+    "RetryPolicy": "authmedia.support.retry_policy",
     "SharedRefresh": "authmedia.matrix.shared_refresh",
     "Support": "authmedia.media",
     "Tokens": "authmedia.matrix.tokens",
@@ -104,6 +126,7 @@ _MODULES = {
     "log_in": "authmedia.matrix.login",
     "open_loader": "authmedia.loader",
     "refresh_tokens": "authmedia.matrix.login",
+    "save_media": "authmedia.elements.file_saving",
 }
 
 if not TYPE_CHECKING:

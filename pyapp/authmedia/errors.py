@@ -224,10 +224,17 @@ class FileRemoved(AuthMediaError):
     retry_at_once = True
 
 
+class NotCached(AuthMediaError):
+    """The media is neither in memory nor on disk, and the request's cache policy is ``only-if-cached``."""
+
+    advice = "Load it with another cache policy once the network may be used."
+    user_message = "This media is not kept on this device."
+
+
 class QuotaExceeded(AuthMediaError):
     """The browser's storage for this site is full."""
 
-    advice = "Lower the store's budget, call forget(), or ask for persistent storage."
+    advice = "Open the loader with a lower Limits(disk_bytes=…) or with persist=True, or call forget()."
     user_message = "There is no room left on this device to keep this media."
 
 

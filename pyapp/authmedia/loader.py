@@ -1,32 +1,74 @@
 """The media loader: the interface for applications, whatever the strategy behind it."""
 
-from authmedia import strategies
+from authmedia import browser, strategies
 from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
-from authmedia.pipeline import Counters, Pipeline, Waiter
+from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
+from authmedia.support.options import reject_unknown, require, require_kind
+from authmedia.support.priority_semaphore import PrioritySemaphore
+from authmedia.traffic import Counters
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
+    from typing import Any, Never
 
     from authmedia.matrix.homeserver import Homeserver
+    from authmedia.matrix.request_hooks import RequestHooks
     from authmedia.strategies.base import Loader, Strategy
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
+
+_OPTIONS = ("limits", "retry", "hooks", "persist")
 
 
-def open_loader(name: str, homeserver: "Homeserver") -> "MediaLoader":
+def open_loader(
+    name: str,
+    homeserver: "Homeserver",
+    *,
+    limits: "Limits | None" = None,
+    retry: "RetryPolicy | None" = None,
+    hooks: "RequestHooks | None" = None,
+    persist: bool = False,
+    **unknown: "Never",
+) -> "MediaLoader":
     """Returns a loader for one session.
 
     >>> loader = open_loader("auto", Homeserver("https://matrix.example.org", "@ana:example.org", access_token))
 
     :param name: the strategy: ``auto``, ``bundle``, ``link``, ``opfs``, ``blob`` or a baseline.
     :param homeserver: the session.
-    :raises ValueError: if there is no strategy of that name.
+    :param limits: how much is transferred at a time and kept.
+    :param retry: what is retried, how often and when.
+    :param hooks: functions that see each request of the session and its response, until the loader is closed.
+    :param persist: whether to ask the browser, now, to keep this site's files; see `MediaLoader.persist`.
+    :raises ValueError: if there is no strategy of that name, or an option has a wrong value.
+    :raises TypeError: if there is no option of a name.
     """
+    reject_unknown("open_loader", unknown, _OPTIONS)
+    require_kind("open_loader", "limits", limits, "Limits")
+    require_kind("open_loader", "retry", retry, "RetryPolicy")
+    require_kind("open_loader", "hooks", hooks, "RequestHooks")
+    require(isinstance(persist, bool), "open_loader", "persist", persist, "True or False")
+    loader = _open(name, homeserver, limits, retry)
+    if hooks:
+        loader.add_hooks(hooks)
+    if persist:
+        loader.persist_soon()
+    return loader
+
+
+def _open(name: str, homeserver: "Homeserver", limits: "Limits | None", retry: "RetryPolicy | None") -> "MediaLoader":
     if name != strategies.AUTO:
-        return MediaLoader(strategies.create(name, homeserver))
-    loaders: list[Loader] = [open_loader(other, homeserver) for other in strategies.PREFERRED]
-    return MediaLoader(strategies.create_auto(homeserver, loaders))
+        return MediaLoader(strategies.create(name, homeserver), limits, retry)
+    # The limits are those of all strategies together. What is idle is kept by the loader of `auto` alone.
+    semaphore = PrioritySemaphore(limits.transfers) if limits else None
+    loaders: list[Loader] = [
+        MediaLoader(strategies.create(other, homeserver), limits, retry, semaphore) for other in strategies.PREFERRED
+    ]
+    return MediaLoader(strategies.create_auto(homeserver, loaders), limits, retry)
 
 
 async def forget_account(homeserver: "Homeserver") -> None:
@@ -56,13 +98,34 @@ class MediaLoader:
     The caller releases each media that it loaded, and closes the loader when the session ends.
 
     :param strategy: opens the media; it is closed with the loader.
+    :param limits: see `open_loader`.
+    :param retry: see `open_loader`.
+    :param semaphore: limits the transfers of several loaders together, which keep nothing idle.
     """
 
-    __slots__ = ("_pipeline", "_strategy")
+    __slots__ = ("_hooks", "_persist_task", "_pipeline", "_strategy", "persistence")
 
-    def __init__(self, strategy: "Strategy") -> None:
+    def __init__(
+        self,
+        strategy: "Strategy",
+        limits: "Limits | None" = None,
+        retry: "RetryPolicy | None" = None,
+        semaphore: PrioritySemaphore | None = None,
+    ) -> None:
         self._strategy = strategy if strategy.decrypts else DecryptingStrategy(strategy)
-        self._pipeline = Pipeline(self._strategy)
+        options: dict[str, Any] = {}
+        if limits:
+            idle_bytes = 0 if semaphore else limits.idle_bytes
+            options.update(max_transfers=limits.transfers, idle_budget=idle_bytes, semaphore=semaphore)
+        if retry:
+            options["next_delay_s"] = retry.next_delay_s
+        if options:
+            self._strategy.configure(limits, retry)
+        self._pipeline = Pipeline(self._strategy, **options)
+        self._hooks: tuple[RequestHooks, ...] = ()
+        self._persist_task: asyncio.Task[None] | None = None
+        #: The browser's answer to `persist`; ``None`` before there is one.
+        self.persistence: Support | None = None
 
     @property
     def name(self) -> str:
@@ -83,6 +146,39 @@ class MediaLoader:
     def counters(self) -> Counters:
         """Counts what this loader did so far."""
         return self._pipeline.counters
+
+    def next_delay_s(self, error: AuthMediaError, failed: int) -> float | None:
+        """Returns the seconds before the next attempt; ``None`` for none. See `RetryPolicy.next_delay_s`."""
+        return self._pipeline.next_delay_s(error, failed)
+
+    @property
+    def hooks(self) -> "tuple[RequestHooks, ...]":
+        """What sees the requests of the session."""
+        return self._strategy.homeserver.hooks
+
+    async def persist(self) -> Support:
+        """Asks the browser not to evict this site's files when the disk is full.
+
+        :returns: the browser's answer, which is in ``persistence`` from then on.
+        """
+        try:
+            granted = await browser.persist_storage()
+            self.persistence = Support(granted, "" if granted else "The browser may evict this site's files")
+        except browser.BrowserError as error:
+            self.persistence = Support(False, error.words)
+        return self.persistence
+
+    async def _persist(self) -> None:
+        await self.persist()
+
+    def persist_soon(self) -> None:
+        """Calls `persist` in a task, until the loader is closed."""
+        self._persist_task = browser.create_task(self._persist())
+
+    def add_hooks(self, hooks: "RequestHooks") -> None:
+        """Adds hooks for the requests of this loader's session, until it is closed."""
+        self._hooks += (hooks,)
+        self._strategy.homeserver.hooks += (hooks,)
 
     async def support(self) -> Support:
         """Tries whether the strategy works in this window and with this homeserver."""
@@ -114,6 +210,10 @@ class MediaLoader:
         """Moves a waiting load before others, because its element became visible."""
         self._pipeline.prioritize(request)
 
+    async def wait_for_visible(self) -> None:
+        """Waits until no load in progress is for a visible element, or for a caller that says nothing of that."""
+        await self._pipeline.wait_for_urgent()
+
     def release(self, media: Media) -> None:
         """Releases a media that `load` returned: the element does not show it any more."""
         self._pipeline.end_hold(media)
@@ -123,7 +223,12 @@ class MediaLoader:
 
         :returns: whether all of it arrived, as far as is known: some elements show a part as if it were whole.
         """
+        hooks = self._strategy.homeserver.hooks
+        before = media.traffic.copy() if hooks and _is_element_transfer(media) else None
         complete = await self._strategy.measure(media)
+        if before and media.traffic.requests > before.requests and not self._strategy.decrypts:
+            for observer in hooks:
+                observer.report_element(media.src, media.traffic.bytes - before.bytes)
         self._pipeline.mark_transferred(media)
         return complete
 
@@ -148,3 +253,13 @@ class MediaLoader:
         """Aborts all transfers and releases all media; what is on disk stays."""
         self._pipeline.close()
         self._strategy.close()
+        if self._persist_task:
+            self._persist_task.cancel()
+        if self._hooks:
+            homeserver = self._strategy.homeserver
+            homeserver.hooks = tuple([hooks for hooks in homeserver.hooks if hooks not in self._hooks])
+            self._hooks = ()
+
+
+def _is_element_transfer(media: Media) -> bool:
+    return not media.src.startswith("blob:")

@@ -12,6 +12,13 @@ NETWORK = "network"
 MEMORY = "memory"
 DISK = "disk"
 
+#: The values of `MediaRequest.cache`. https://fetch.spec.whatwg.org/#concept-request-cache-mode
+CACHE_DEFAULT = "default"
+RELOAD = "reload"
+NO_STORE = "no-store"
+ONLY_IF_CACHED = "only-if-cached"
+CACHE_POLICIES = (CACHE_DEFAULT, RELOAD, NO_STORE, ONLY_IF_CACHED)
+
 # The content types that are safe to show inline, so that no untrusted body runs as a page of this origin:
 # https://spec.matrix.org/latest/client-server-api/#serving-inline-content
 _INLINE_TYPES = {
@@ -45,12 +52,15 @@ class MediaRequest:
     :param size: the event's ``size`` in bytes.
     :param encrypted: how to decrypt an encrypted attachment. It has no thumbnails, since the server cannot read it:
         request the event's ``thumbnail_file`` instead.
+    :param cache: what memory and disk are used for: ``default`` reads and fills them, ``reload`` replaces what is
+        there, ``no-store`` does neither, ``only-if-cached`` reads them and requests nothing.
     :raises MalformedMxc: if ``mxc`` is not an ``mxc://`` URI.
-    :raises ValueError: if a thumbnail of an encrypted attachment is requested.
+    :raises ValueError: if a thumbnail of an encrypted attachment is requested, or there is no such cache policy.
     """
 
     __slots__ = (
         "animated",
+        "cache",
         "content_type",
         "encrypted",
         "height",
@@ -77,6 +87,7 @@ class MediaRequest:
         content_type: str = "",
         size: int | None = None,
         encrypted: "EncryptedFile | None" = None,
+        cache: str = CACHE_DEFAULT,
     ) -> None:
         self.server_name, self.media_id = parse_mxc(mxc)
         self.mxc = mxc
@@ -88,6 +99,9 @@ class MediaRequest:
         self.content_type = content_type
         self.size = size
         self.encrypted = encrypted
+        self.cache = cache
+        if cache not in CACHE_POLICIES:
+            raise ValueError(f"There is no cache policy {cache!r}; there are: {', '.join(CACHE_POLICIES)}")
         if encrypted and self.is_thumbnail:
             raise ValueError("There are no thumbnails of encrypted media; ask for the event's thumbnail_file")
         #: The thumbnail's parameters as a query of the client-server API, empty for the media itself.
@@ -96,6 +110,11 @@ class MediaRequest:
         self.key = mxc + self.thumbnail_query + ("#file" if kind == "file" else "")
         if encrypted:
             self.key += "#" + encrypted.fingerprint
+
+    @property
+    def load_key(self) -> str:
+        """Identifies the media, its form and the cache policy: concurrent loads of the same are one."""
+        return self.key if self.cache == CACHE_DEFAULT else f"{self.key}#{self.cache}"
 
     @property
     def is_thumbnail(self) -> bool:
@@ -110,7 +129,7 @@ class MediaRequest:
 
     def ciphertext_request(self) -> "MediaRequest":
         """Returns the request for the ciphertext of an encrypted attachment."""
-        return MediaRequest(self.mxc, kind=self.kind, size=self.size)
+        return MediaRequest(self.mxc, kind=self.kind, size=self.size, cache=self.cache)
 
     def __repr__(self) -> str:
         return f"MediaRequest({self.key!r}, kind={self.kind!r})"

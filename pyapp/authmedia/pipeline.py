@@ -3,11 +3,11 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, LoadCancelled
-from authmedia.media import Media, MediaRequest
+from authmedia.errors import AuthMediaError, LoadCancelled, NotCached
+from authmedia.media import CACHE_DEFAULT, NO_STORE, ONLY_IF_CACHED, Media, MediaRequest
 from authmedia.support import backoff
 from authmedia.support.priority_semaphore import Acquire, PrioritySemaphore
-from authmedia.traffic import Traffic
+from authmedia.traffic import Counters, Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,44 +89,20 @@ class CacheEntry:
         return self.media.valid_until_ms is None or self.media.valid_until_ms > browser.epoch_ms()
 
 
-class Counters:
-    """Counts what a pipeline did so far; ``opened`` minus ``released`` is what its cache contains.
-
-    ``coalesced`` loads joined one in flight, and ``hits`` were answered by the cache.
-    """
-
-    __slots__ = ("aborted", "coalesced", "failed", "hits", "on_count", "opened", "released", "retried")
-
-    def __init__(self) -> None:
-        #: Called with the name and the new value whenever a counter changes.
-        self.on_count: Callable[[str, int], None] | None = None
-        self.opened = 0
-        self.released = 0
-        self.coalesced = 0
-        self.hits = 0
-        self.retried = 0
-        self.aborted = 0
-        self.failed = 0
-
-    def increment(self, name: str) -> None:
-        """Increments a counter."""
-        value = getattr(self, name) + 1
-        setattr(self, name, value)
-        if self.on_count:
-            self.on_count(name, value)
-
-
 class Pipeline:
     """Schedules loads, which a strategy opens, and caches their media.
 
     :param strategy: what turns one request into one ``src``.
     :param max_transfers: how many bodies are transferred at a time, for strategies that transfer bodies.
     :param idle_budget: bytes of media without holders that stay in the cache.
+    :param semaphore: limits the transfers of several pipelines together, in place of ``max_transfers``.
+    :param next_delay_s: decides about retries, see `RetryPolicy.next_delay_s`.
     """
 
     __slots__ = (
         "_cache",
         "_closed",
+        "_detached",
         "_idle",
         "_idle_budget",
         "_idle_bytes",
@@ -135,18 +111,28 @@ class Pipeline:
         "_last_opening_id",
         "_semaphore",
         "counters",
+        "next_delay_s",
         "strategy",
     )
 
     def __init__(
-        self, strategy: "Strategy", *, max_transfers: int = _MAX_TRANSFERS, idle_budget: int = _IDLE_BUDGET_BYTES
+        self,
+        strategy: "Strategy",
+        *,
+        max_transfers: int = _MAX_TRANSFERS,
+        idle_budget: int = _IDLE_BUDGET_BYTES,
+        semaphore: PrioritySemaphore | None = None,
+        next_delay_s: "Callable[[AuthMediaError, int], float | None]" = backoff.next_delay_s,
     ) -> None:
         self.strategy = strategy
         self.counters = Counters()
-        self._semaphore = PrioritySemaphore(max_transfers)
+        self.next_delay_s = next_delay_s
+        self._semaphore = semaphore or PrioritySemaphore(max_transfers)
         self._idle_budget = idle_budget
         self._in_flight: dict[str, InFlightLoad] = {}
         self._cache: dict[str, CacheEntry] = {}
+        # By opening id, what has holders and is not for others: it was replaced, or must not be stored.
+        self._detached: dict[int, CacheEntry] = {}
         # The media without holders, least recently used first; some have a holder again, or were evicted.
         self._idle: list[tuple[int, str]] = []
         self._idle_bytes = 0
@@ -162,19 +148,17 @@ class Pipeline:
         """
         waiter = waiter or Waiter()
         while not self._closed:
-            entry = self._cache.get(request.key)
-            if entry and not entry.is_valid:
-                self._evict(request.key)  # its holders go on showing it
-            elif entry:
+            entry = self._cached(request)
+            if entry:
                 self.counters.increment("hits")
                 self._hold(entry)
                 return entry.media.as_memory_hit() if entry.transferred else entry.media
-            load = self._in_flight.get(request.key)
+            load = self._in_flight.get(request.load_key)
             if load:
                 self.counters.increment("coalesced")
             else:
                 load = self._start(request)
-            media = await self._wait(request.key, load, waiter)
+            media = await self._wait(request.load_key, load, waiter)
             if self._entry_of(media):
                 return media
             # It was evicted between its arrival and the waiter's turn of the event loop.
@@ -187,6 +171,9 @@ class Pipeline:
             return
         entry.holders -= 1
         if entry.holders:
+            return
+        if self._detached.pop(media.opening_id, None):
+            self._dispose(entry)
             return
         if not media.size:
             self._evict(media.request.key)  # it takes no memory, so opening it again costs nothing
@@ -205,21 +192,35 @@ class Pipeline:
 
     def prioritize(self, request: MediaRequest) -> None:
         """Moves a load whose element has become visible before others."""
-        load = self._in_flight.get(request.key)
+        load = self._in_flight.get(request.load_key)
         if load and load.acquire:
             self._semaphore.prioritize(load.acquire)
         elif load:
             self.strategy.prioritize(request)
+
+    async def wait_for_urgent(self) -> None:
+        """Waits until no load in flight is for a visible element."""
+        while True:
+            urgent = [load for load in self._in_flight.values() if load.is_urgent()]
+            if not urgent:
+                return
+            await urgent[0].done.wait()
 
     def evict(self, key: str | None) -> None:
         """Evicts one media, or all; holders show it only as far as the browser already has it."""
         for cached in [key] if key is not None else list(self._cache):
             if cached in self._cache:
                 self._evict(cached)
+        for entry in list(self._detached.values()):
+            if key is None or entry.media.request.key == key:
+                self.evict_media(entry.media)
 
     def evict_media(self, media: Media) -> None:
         """Evicts a media, unless it was opened anew since."""
-        if self._entry_of(media):
+        detached = self._detached.pop(media.opening_id, None)
+        if detached:
+            self._dispose(detached)
+        elif self._entry_of(media):
             self._evict(media.request.key)
 
     def close(self) -> None:
@@ -237,7 +238,7 @@ class Pipeline:
 
     def _start(self, request: MediaRequest) -> InFlightLoad:
         load = InFlightLoad()
-        self._in_flight[request.key] = load
+        self._in_flight[request.load_key] = load
         load.task = asyncio.create_task(self._run(request, load))
         return load
 
@@ -257,7 +258,7 @@ class Pipeline:
             if isinstance(error, AuthMediaError):
                 error.traffic = traffic  # of all attempts together
         finally:
-            self._finish(request.key, load)
+            self._finish(request.load_key, load)
 
     def _complete(self, load: InFlightLoad) -> None:
         """Caches the media, held by all waiters, so that it cannot be evicted before their turn."""
@@ -265,7 +266,7 @@ class Pipeline:
         self._last_opening_id += 1
         load.media.opening_id = self._last_opening_id
         entry = CacheEntry(load.media, self.strategy.transfers_body_of(load.media.request))
-        self._cache[load.media.request.key] = entry
+        self._store(entry)
         for _ in load.waiters:
             self._hold(entry)
 
@@ -299,18 +300,24 @@ class Pipeline:
         load.task.cancel()
 
     async def _run_attempts(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
-        for attempt in range(backoff.MAX_ATTEMPTS):
+        failed = 0
+        while True:
             try:
                 return await self._attempt(request, load, traffic)
             except AuthMediaError as error:
-                if not error.temporary or not self.strategy.retries or attempt == backoff.MAX_ATTEMPTS - 1:
+                failed += 1
+                delay_s = self.next_delay_s(error, failed) if self.strategy.retries else None
+                if delay_s is None:
                     raise
-                delay_s = backoff.retry_delay_s(attempt, error.retry_after_s)
             self.counters.increment("retried")
             await asyncio.sleep(delay_s)
-        raise AuthMediaError("No try was made", mxc=request.mxc)
 
     async def _attempt(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
+        if request.cache == ONLY_IF_CACHED:
+            stored = await self.strategy.open_stored(request, traffic)
+            if not stored:
+                raise NotCached("It is neither in memory nor on disk", mxc=request.mxc)
+            return stored
         if not self.strategy.transfers_body_of(request):
             return await self.strategy.open(request, traffic)
         load.acquire = self._semaphore.acquire(load.is_urgent)
@@ -319,10 +326,33 @@ class Pipeline:
 
     # --- the cache ---------------------------------------------------------------------------------------------------
 
+    def _cached(self, request: MediaRequest) -> CacheEntry | None:
+        """Returns the entry that answers a request, if there is one."""
+        entry = self._cache.get(request.key) if request.cache in (CACHE_DEFAULT, ONLY_IF_CACHED) else None
+        if entry and not entry.is_valid:
+            self._evict(request.key)  # its holders go on showing it
+            return None
+        return entry
+
+    def _store(self, entry: CacheEntry) -> None:
+        """Caches an entry, unless its request forbids that; what it replaces stays for its holders."""
+        key = entry.media.request.key
+        replaced = self._cache.get(key)
+        if entry.media.request.cache == NO_STORE:
+            self._detached[entry.media.opening_id] = entry
+            return
+        if replaced and replaced.holders:
+            self._detached[replaced.media.opening_id] = replaced
+        elif replaced:
+            self._evict(key)
+        self._cache[key] = entry
+
     def _entry_of(self, media: Media) -> CacheEntry | None:
-        """Returns the entry of a media, unless it was opened anew since."""
+        """Returns the entry of a media, unless it was evicted since."""
         entry = self._cache.get(media.request.key)
-        return entry if entry and entry.media.opening_id == media.opening_id else None
+        if entry and entry.media.opening_id == media.opening_id:
+            return entry
+        return self._detached.get(media.opening_id)
 
     def _hold(self, entry: CacheEntry) -> None:
         if not entry.holders and entry.idle_number:
@@ -348,5 +378,8 @@ class Pipeline:
         entry = self._cache.pop(key)
         if entry.idle_number:
             self._idle_bytes -= entry.media.size
+        self._dispose(entry)
+
+    def _dispose(self, entry: CacheEntry) -> None:
         self.counters.increment("released")
         self.strategy.dispose(entry.media)

@@ -1,4 +1,4 @@
-"""The cost of a load: requests, preflights and bytes."""
+"""The cost of a load: requests, preflights and bytes; and counters of all loads."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,9 +28,42 @@ class Traffic:
         self.is_urgent = is_urgent
         self.on_progress = on_progress
 
+    def copy(self) -> "Traffic":
+        """Returns the same counts, which grow no more."""
+        counts = Traffic()
+        counts.add(self)
+        return counts
+
     def add(self, other: "Traffic | None") -> None:
         """Adds what another load cost."""
         if other:
             self.requests += other.requests
             self.preflights += other.preflights
             self.bytes += other.bytes
+
+
+class Counters:
+    """Counts what a pipeline did so far; ``opened`` minus ``released`` is what its cache contains.
+
+    ``coalesced`` loads joined one in flight, and ``hits`` were answered by the cache.
+    """
+
+    __slots__ = ("aborted", "coalesced", "failed", "hits", "on_count", "opened", "released", "retried")
+
+    def __init__(self) -> None:
+        #: Called with the name and the new value whenever a counter changes.
+        self.on_count: Callable[[str, int], None] | None = None
+        self.opened = 0
+        self.released = 0
+        self.coalesced = 0
+        self.hits = 0
+        self.retried = 0
+        self.aborted = 0
+        self.failed = 0
+
+    def increment(self, name: str) -> None:
+        """Increments a counter."""
+        value = getattr(self, name) + 1
+        setattr(self, name, value)
+        if self.on_count:
+            self.on_count(name, value)

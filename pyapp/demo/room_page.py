@@ -212,6 +212,8 @@ class RoomPage(Page):
         """Loads a file and starts the browser's download of it."""
         if not self._loader:
             return
+        from authmedia.elements.file_saving import save_media  # not before a user asks for a file
+
         button.set_attribute("data-state", "loading")
         step = button.query(".step")
         step.text = "loading"
@@ -221,19 +223,13 @@ class RoomPage(Page):
             request = MediaRequest(
                 mxc, kind="file", content_type=button.get_attribute("data-type"), encrypted=encrypted
             )
-            media = await self._loader.load(request)
+            await save_media(self._loader, request, button.get_attribute("data-name"))
         except AuthMediaError as error:
             button.set_attribute("data-state", "failed")
             step.text = error.user_message
             return
         step.text = ""
-        save = browser.create_element("a", href=media.src, download=button.get_attribute("data-name"))
-        if not media.src.startswith("blob:"):
-            save.set_attribute("target", "_blank")  # an error response must not navigate this page away
-            save.set_attribute("rel", "noopener")
-        save.click()
         button.set_attribute("data-state", "shown")
-        self._loader.release(media)  # it stays within the loader's idle budget while the browser saves it
 
     async def _view(self, button: browser.Element) -> None:
         """Shows an image at full size in the viewer dialog."""

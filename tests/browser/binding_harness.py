@@ -3,7 +3,7 @@
 import hashlib
 import json
 import mimetypes
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from development.synapse import Synapse
 from tests.browser.matrix_room import Room, picture
 from tests.browser.site_tab import SiteTab
 from tests.browser.throttling_proxy import ThrottlingProxy
-from web.server import SiteServer
+from web.server import Application, Server, site_application
 
 # The demonstration's committed media.
 MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
@@ -55,31 +55,37 @@ class MediaSet:
         return mxc
 
     def upload_file(self, name: str) -> str:
-        """Uploads a file of `MEDIA`."""
-        return self.upload((MEDIA / name).read_bytes(), mimetypes.guess_type(name)[0] or "")
+        """Uploads a file of `MEDIA` under its name."""
+        content = (MEDIA / name).read_bytes()
+        mxc = self.room.upload(content, mimetypes.guess_type(name)[0] or "", name)
+        self.sha256[mxc] = hashlib.sha256(content).hexdigest()
+        return mxc
 
 
 class BindingHarness:
     """A site with the page ``binding``, and a homeserver behind a throttling proxy."""
 
-    def __init__(self, site: Path, context: BrowserContext, proxy: ThrottlingProxy, told: dict[str, str]) -> None:
+    def __init__(self, application: Application, context: BrowserContext, proxy: ThrottlingProxy) -> None:
         self.proxy = proxy
         self._context = context
-        self._server = SiteServer(site, 0, told)
+        self._server = Server(application, 0)
         self._server.start()
         self._windows: list[SiteTab] = []
 
-    def open(self, strategy: str, beside: SiteTab | None = None, script: str = "", **query: str) -> SiteTab:
+    def open(
+        self, strategy: str, beside: SiteTab | None = None, script: str = "", page: str = "binding", **query: str
+    ) -> SiteTab:
         """Opens the page in a new tab.
 
         :param beside: a tab whose origin to share.
         :param script: an initialization script that runs before the page's own.
+        :param page: the name of the page.
         """
         tab = SiteTab(self._context, self._server.url, beside.origin if beside else "")
         self._windows.append(tab)
         if script:
             tab.page.add_init_script(script)
-        tab.open("binding", strategy=strategy, **query)
+        tab.open(page, strategy=strategy, **query)
         assert tab.state == "done", tab.page.locator("#problem").inner_text()
         return tab
 
@@ -93,14 +99,20 @@ class BindingHarness:
 
 @contextmanager
 def binding_harness(
-    site: Path, context: BrowserContext, synapse: Synapse, told: dict[str, str]
+    site: Path,
+    context: BrowserContext,
+    synapse: Synapse,
+    told: dict[str, str],
+    adapt: Callable[[Application], Application] = lambda application: application,
 ) -> Iterator[BindingHarness]:
     """Starts a harness for one test.
 
     :param told: content of ``demo.json``: the account, a second one, encrypted files.
+    :param adapt: returns the site's server in another form.
     """
     with ThrottlingProxy(synapse.base_url) as proxy:
-        opened = BindingHarness(site, context, proxy, {**told, "homeserver": proxy.address()})
+        application = adapt(site_application(site, {**told, "homeserver": proxy.address()}))
+        opened = BindingHarness(application, context, proxy)
         try:
             yield opened
         finally:

@@ -27,10 +27,10 @@ class Room:
             "room": str(room["room_id"]),
         }
 
-    def upload(self, content: bytes, content_type: str) -> str:
-        """Uploads media; returns its ``mxc://`` URI."""
-        headers = {"Content-Type": content_type}
-        answer = self._client.post("/_matrix/media/v3/upload", content=content, headers=headers)
+    def upload(self, content: bytes, content_type: str, name: str = "") -> str:
+        """Uploads media, with a file name or without; returns its ``mxc://`` URI."""
+        headers, params = {"Content-Type": content_type}, {"filename": name} if name else {}
+        answer = self._client.post("/_matrix/media/v3/upload", content=content, headers=headers, params=params)
         return str(answer.json()["content_uri"])
 
     def thumbnail(self, mxc: str, width: int, height: int, method: str) -> bytes:

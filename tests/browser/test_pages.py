@@ -3,16 +3,16 @@
 import functools
 import http.server
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Locator, Page
+from playwright.sync_api import Error, Page
 
 from development.sample_media.catalogue import Sample
 from tests.browser.engines import Mode
+from tests.browser.saved_files import saved_file
 from tests.browser.site_tab import SiteTab
 from tests.browser.throttling_proxy import ThrottlingProxy
 from tests.conftest import OpenTab, only_chromium, only_firefox_private
@@ -214,28 +214,8 @@ def test_a_file_is_saved_under_its_name(
     tab.open(strategy)
     button = tab.page.locator("button.file").first
     sample = samples[button.get_attribute("data-file") or ""]
-    assert saved(tab, button, mode, downloads / sample.name) == sample.path.read_bytes()
+    assert saved_file(tab, mode, downloads / sample.name, button.click) == sample.path.read_bytes()
     assert tab.page.url.endswith(f"/{strategy}.html"), "the page stays where it is"
-
-
-def saved(tab: SiteTab, button: Locator, mode: Mode, path: Path) -> bytes:
-    """Returns the file that the browser saves after a click on a button.
-
-    A stock Firefox sends no download event over WebDriver BiDi, so its download folder is watched instead.
-    """
-    if mode.browser == "chromium":
-        with tab.page.expect_download() as caught:
-            button.click()
-        assert caught.value.suggested_filename == path.name
-        return caught.value.path().read_bytes()
-    button.click()
-    deadline = time.monotonic() + 20
-    while not path.exists() or not path.stat().st_size:
-        assert time.monotonic() < deadline, f"{path.name} was not saved"
-        tab.page.wait_for_timeout(50)
-    content = path.read_bytes()
-    path.unlink()
-    return content
 
 
 # --- signing in

@@ -21,8 +21,10 @@ from tests.unit.fake_dom import (
     ElementHandler,
     ElementObserver,
     EventListener,
+    as_element,
     create_element,
     document_element,
+    listen_for_activation,
 )
 from tests.unit.fake_state import STATE, BrowserError, State, reset
 
@@ -34,8 +36,10 @@ __all__ = (
     "ElementObserver",
     "EventListener",
     "State",
+    "as_element",
     "create_element",
     "document_element",
+    "listen_for_activation",
     "reset",
 )
 
@@ -192,6 +196,11 @@ class Request:
     ) -> None:
         self.method, self.url, self.headers, self.body = method, url, headers, body
         self.credentials, self.cache = credentials, cache
+        self.priority = "auto"
+
+
+def device_pixel_ratio() -> float:
+    return STATE.pixel_ratio
 
 
 def now_ms() -> float:
@@ -231,6 +240,31 @@ def create_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 
 
+def call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
+    try:
+        return hook(*arguments)
+    except Exception as error:
+        STATE.hook_errors.append(error)
+        return None
+
+
+async def persist_storage() -> bool:
+    if isinstance(STATE.persists, BrowserError):
+        raise STATE.persists
+    return STATE.persists
+
+
+def plural_category(language: str, number: int) -> str:
+    """By the rules of Polish; other languages have none."""
+    if language != "pl" or number == 1:
+        return "one" if number == 1 else "other"
+    return "few" if number % 10 in (2, 3, 4) and number % 100 not in (12, 13, 14) else "many"
+
+
+def format_number(language: str, number: int) -> str:
+    return f"{number:,}"
+
+
 async def yield_to_browser() -> None:
     await asyncio.sleep(0)
 
@@ -247,8 +281,10 @@ async def fetch(
     body: str | None = None,
     credentials: str = "omit",
     cache: str = "no-store",
+    priority: str = "auto",
 ) -> Response:
     request = Request(method, url, headers or {}, body, credentials, cache)
+    request.priority = priority
     STATE.requests.append(request)
     await asyncio.sleep(0)
     if url.startswith("blob:"):

@@ -49,8 +49,14 @@ class Element:
     def closest(self, selector: str) -> "Element":
         return self
 
+    def query_all(self, selector: str) -> "list[Element]":
+        return [child for child in self.children if child.tag in selector.split(", ")]
+
     def focus(self) -> None:
         STATE.focused = self
+
+    def click(self) -> None:
+        STATE.clicked.append(self)
 
     def append(self, *children: "Element") -> None:
         self.children.extend(children)
@@ -100,6 +106,14 @@ class Element:
 
 def document_element() -> Element:
     return Element("html")
+
+
+def as_element(given: object) -> Element:
+    raise TypeError(f"{type(given).__name__} is no element")
+
+
+def listen_for_activation(element: Element, handler: Callable[[], object]) -> EventListener:
+    return element.listen("click", handler)
 
 
 def create_element(tag: str, **attributes: str) -> Element:

@@ -34,6 +34,8 @@ class State:
         self.remembered: dict[str, str] = {}
         self.busy: set[str] = set()
         self.focused: Any = None
+        self.clicked: list[Any] = []
+        self.pixel_ratio = 1.0
         self.locks: dict[str, asyncio.Lock] = {}
         self.channels: list[Any] = []
         self.clock = 1_800_000_000_000.0
@@ -41,6 +43,8 @@ class State:
         self.names = 0
         self.workers: list[Any] = []
         self.watches: list[Any] = []
+        self.persists: bool | BrowserError = True
+        self.hook_errors: list[Exception] = []
         self.worker_refusal: BrowserError | None = None
 
 

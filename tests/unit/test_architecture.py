@@ -18,6 +18,7 @@ FLOORS = (
     "demo",
     "authmedia",
     "elements",
+    "prefetch",
     "loader",
     "pipeline",
     "strategies",

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from authmedia import errors
-from authmedia.elements.binder import Binder
+from authmedia.elements.binder import Binder, bind
 from authmedia.elements.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
@@ -48,6 +48,52 @@ def test_on_change_may_retry_a_failure_at_once(loader: MediaLoader, script: Scri
         binder.close()
 
     run(scenario())
+
+
+def test_the_application_is_called_at_each_change_of_state(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.instead = lambda request: error(404, "M_NOT_FOUND", "Not found") if "other" in request.url else None
+    shown, failing = image(), image(OTHER)
+    states: list[tuple[Any, str, object]] = []
+
+    async def scenario() -> None:
+        on_state_change = lambda *change: states.append(change)  # noqa: E731
+        binder = bind(fake.Element("div"), loader, near_px=None, on_state_change=on_state_change)
+        binder.on_added(1, shown)
+        binder.on_added(2, failing)
+        await binder.settled()
+        media, failure = (binding.media or binding.failure for binding in binder.bindings)
+        assert isinstance(failure, errors.MediaNotFound)
+        loading = [(shown, LOADING, None), (failing, LOADING, None)]
+        assert states == [*loading, (failing, FAILED, failure), (shown, SHOWN, media)]
+        binder.bindings[0].on_source_changed(binder.bindings[0].media)
+        binder.retry(shown)
+        assert len(states) == 4, "its state is the same"
+        script.instead = None
+        binder.retry(failing)
+        assert states[4:] == [(failing, LOADING, None)]
+        await binder.settled()
+        assert states[5][:2] == (failing, SHOWN)
+        binder.on_removed(1)
+        binder.close()
+        assert states[6:] == [(shown, "", None), (failing, "", None)]
+
+    run(scenario())
+
+
+def test_an_error_in_the_applications_function_changes_nothing(loader: MediaLoader, browser: Any) -> None:
+    def on_state_change(_element: object, state: str, _outcome: object) -> None:
+        raise ValueError(state)
+
+    async def scenario() -> None:
+        binder = bind(fake.Element("div"), loader, near_px=None, on_state_change=on_state_change)
+        element = image()
+        binder.on_added(1, element)
+        await binder.settled()
+        assert state_of(element) == SHOWN
+        binder.close()
+
+    run(scenario())
+    assert [str(raised) for raised in browser.hook_errors] == [LOADING, SHOWN, ""]
 
 
 def test_settled_can_be_awaited_before_start(loader: MediaLoader, browser: Any) -> None:

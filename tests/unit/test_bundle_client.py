@@ -12,7 +12,6 @@ from authmedia.loader import MediaLoader, open_loader
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import Media, MediaRequest
-from authmedia.support import backoff
 from tests.unit import fake_browser as fake
 from tests.unit.support import PICTURE, Script, error, part, run, turns
 
@@ -152,23 +151,20 @@ def test_media_that_a_full_bundle_omits_are_in_the_next_one(script: Script, load
     assert [len(bundle) for bundle in script.bundles] == [10, 7, 4, 1]
 
 
-def test_bundles_that_are_full_without_any_part_fail(
-    script: Script, loader: MediaLoader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backoff, "_FIRST_DELAY_S", 0)
+@pytest.mark.usefixtures("no_pauses")
+def test_bundles_that_are_full_without_any_part_fail(script: Script, loader: MediaLoader) -> None:
     refusal = b'{"errcode": "DEV.AUTHMEDIA.BUNDLE_FULL", "error": "This bundle is full"}'
     in_place_of(script, lambda wanted: fake.Response(200, part(0, refusal, 413, "application/json")))
     (failure,) = run(outcomes(loader, 1))
     assert isinstance(failure, errors.HomeserverUnreachable)
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize("at", [1, 60, 75, 76, 100, 500])
 @pytest.mark.parametrize("breaks", [None, fake.BrowserError("TypeError", "network error")])
 def test_media_missing_from_an_interrupted_bundle_are_requested_again(
-    script: Script, loader: MediaLoader, monkeypatch: pytest.MonkeyPatch, at: int, breaks: fake.BrowserError | None
+    script: Script, loader: MediaLoader, at: int, breaks: fake.BrowserError | None
 ) -> None:
-    monkeypatch.setattr(backoff, "_FIRST_DELAY_S", 0)
-
     def cut_once(wanted: list[dict[str, Any]]) -> Any:
         content = whole(script, wanted)
         return fake.Response(200, content[:at] if len(script.bundles) == 1 else content, breaks=breaks)
@@ -180,6 +176,7 @@ def test_media_missing_from_an_interrupted_bundle_are_requested_again(
     assert sorted(known) == list(range(arrived, 10)), "nothing that arrived is asked for again"
 
 
+@pytest.mark.usefixtures("no_pauses")
 @pytest.mark.parametrize(
     "damage",
     [
@@ -193,10 +190,7 @@ def test_media_missing_from_an_interrupted_bundle_are_requested_again(
         lambda content: b"x" * 2000,
     ],
 )
-def test_a_response_that_is_no_bundle_fails(
-    script: Script, loader: MediaLoader, damage: Damage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(backoff, "_FIRST_DELAY_S", 0)
+def test_a_response_that_is_no_bundle_fails(script: Script, loader: MediaLoader, damage: Damage) -> None:
     in_place_of(script, lambda wanted: fake.Response(200, damage(whole(script, wanted))))
     (failure,) = run(outcomes(loader, 1))
     assert isinstance(failure, (errors.ServerFailure, errors.HomeserverUnreachable))

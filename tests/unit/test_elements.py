@@ -120,6 +120,32 @@ def test_the_last_request_wins(loader: MediaLoader, script: Script, browser: Any
     assert browser.object_urls == {}
 
 
+def test_an_attribute_set_to_its_old_value_restarts_nothing(loader: MediaLoader, browser: Any) -> None:
+    element = image()
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.on_added(1, element)
+        await binder.settled()
+        binding, src = binder.bindings[0], element.src
+        for name, value in (("data-mxc", element.get_attribute("data-mxc")), ("data-width", ""), ("download", "a")):
+            element.set_attribute(name, value)
+            binder.on_attributes_changed(1)
+        assert binder.bindings == [binding]
+        assert (element.src, state_of(element)) == (src, SHOWN)
+        for name, value in (("data-mxc", OTHER), ("data-width", "96"), ("data-user-id", loader.user_id)):
+            before = binder.bindings
+            element.set_attribute(name, value)
+            binder.on_attributes_changed(1)
+            assert binder.bindings != before, name
+        element.set_attribute("data-user-id", "@another:example.org")
+        binder.on_attributes_changed(1)
+        assert binder.bindings == []
+        binder.close()
+
+    run(scenario())
+
+
 def test_thousands_of_elements_come_and_go_without_leaks(loader: MediaLoader, script: Script, browser: Any) -> None:
     script.media = {f"example.org/m{number}x": b"%d" % number for number in range(50)}
 
@@ -178,6 +204,7 @@ def test_two_hundred_elements_load_at_a_time_and_links_are_requested_by_the_hund
         assert loading(elements) == list(range(99, 200))
         assert "background-image" not in elements[449].styles
         elements[448].set_attribute("data-blurhash", "LEHV6nWB2yk8pyo0adR*.7kCMdnj")
+        elements[448].set_attribute("data-method", "scale")
         binder.on_attributes_changed(448)
         await turns(80)
         assert "background-image" in elements[448].styles, "an element that waits has its blurhash"
@@ -277,7 +304,7 @@ def test_two_homeservers_that_name_the_same_user_share_a_page(script: Script, br
             binder.on_attributes_changed(0)
             await binder.settled()
         assert [len(binder.bindings) for binder in binders] == [0, 2]
-        assert "data-homeserver" in binder_module._ATTRIBUTES, "whose changes are observed"
+        assert "data-homeserver" in binder_module._OBSERVED_ATTRIBUTES, "whose changes are observed"
 
     run(scenario())
 

@@ -262,7 +262,7 @@ def test_the_store_evicts_the_least_recently_used_beyond_its_budget(
 ) -> None:
     script.media = {f"example.org/m{number}": bytes(1000) for number in range(4)}
     loader = open_loader("opfs", homeserver)
-    loader._strategy.inner._store._budget = 3300
+    loader._strategy.inner._store.budget = 3300
 
     async def visit(number: int) -> str:
         media = await loader.load(MediaRequest(f"mxc://example.org/m{number}"))
@@ -284,7 +284,7 @@ def test_bodies_without_a_length_count_for_the_stores_budget(
 ) -> None:
     script.instead = lambda request: fake.Response(200, bytes(1000)) if "/download/" in request.url else None
     loader = open_loader("opfs", homeserver)
-    loader._strategy.inner._store._budget = 3300
+    loader._strategy.inner._store.budget = 3300
 
     async def scenario() -> None:
         for number in range(10):

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, MediaNotFound
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import NETWORK, Media, MediaRequest
-from authmedia.pipeline import Pipeline, Waiter
+from authmedia.pipeline import CacheEntry, Pipeline, Waiter
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
 from tests.unit import fake_browser as fake
@@ -38,6 +38,7 @@ KEYS = st.sampled_from(sorted(SIZES))
 FAILURES = (HomeserverUnreachable("It broke off"), MediaNotFound("There is no such media"), LookupError("a mistake"))
 OUTCOMES = st.sampled_from([None, None, None, *FAILURES])
 A_FEW = st.sampled_from([0, 1, 2, 3, 4, 8])
+POLICIES = st.sampled_from(["default", "default", "default", "reload", "no-store", "only-if-cached"])
 
 
 class Pending(Strategy):
@@ -80,8 +81,11 @@ class Pending(Strategy):
 class Holder:
     """Where a media is to be shown: waits for it, and then holds it."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, pipeline: Pipeline, key: str, visible: bool) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, pipeline: Pipeline, key: str, visible: bool, cache: str = "default"
+    ) -> None:
         self.key = key
+        self.cache = cache
         self.visible = visible
         self.media: Media | None = None
         self.failure: Exception | None = None
@@ -89,7 +93,7 @@ class Holder:
 
     async def _schedule(self, pipeline: Pipeline) -> None:
         try:
-            self.media = await pipeline.schedule(request(self.key), Waiter(lambda: self.visible))
+            self.media = await pipeline.schedule(request(self.key, self.cache), Waiter(lambda: self.visible))
         except (AuthMediaError, LookupError) as error:
             self.failure = error
             return
@@ -97,8 +101,8 @@ class Holder:
         assert self.media.src in fake.STATE.object_urls, "nobody is given a media that was dropped"
 
 
-def request(key: str) -> MediaRequest:
-    return MediaRequest(f"mxc://example.org/{key}")
+def request(key: str, cache: str = "default") -> MediaRequest:
+    return MediaRequest(f"mxc://example.org/{key}", cache=cache)
 
 
 class PipelineMachine(RuleBasedStateMachine):
@@ -122,9 +126,9 @@ class PipelineMachine(RuleBasedStateMachine):
             self.loop.call_soon(self.loop.stop)
             self.loop.run_forever()
 
-    @rule(target=holders, key=KEYS, visible=st.booleans(), count=A_FEW)
-    def load(self, key: str, visible: bool, count: int) -> Holder:
-        holder = Holder(self.loop, self.pipeline, key, visible)
+    @rule(target=holders, key=KEYS, visible=st.booleans(), cache=POLICIES, count=A_FEW)
+    def load(self, key: str, visible: bool, cache: str, count: int) -> Holder:
+        holder = Holder(self.loop, self.pipeline, key, visible, cache)
         self.all.append(holder)
         self.run_turns(count)
         return holder
@@ -153,7 +157,7 @@ class PipelineMachine(RuleBasedStateMachine):
     @rule(holder=holders, count=A_FEW)
     def prioritize(self, holder: Holder, count: int) -> None:
         holder.visible = True
-        self.pipeline.prioritize(request(holder.key))
+        self.pipeline.prioritize(request(holder.key, holder.cache))
         self.run_turns(count)
 
     @rule(key=KEYS | st.none(), count=A_FEW)
@@ -190,11 +194,14 @@ class PipelineMachine(RuleBasedStateMachine):
     def settle(self) -> None:
         self.loop.run_until_complete(turns(MANY))
         transferring = [name for name, _ in self.strategy.opening if self.strategy.transfers_body_of(name)]
-        wanted = [key for key in self.pipeline._in_flight if SIZES[key.rpartition("/")[2]]]
+        wanted = [key for key in self.pipeline._in_flight if SIZES[key.rpartition("/")[2].partition("#")[0]]]
         assert len(transferring) == min(TRANSFERS, len(wanted)), "no place is free while somebody waits for one"
-        for entry in self.pipeline._cache.values():
+        for entry in self.entries():
             holders = [holder for holder in self.all if self._holds(holder, entry.media)]
             assert entry.holders == len(holders)
+
+    def entries(self) -> list[CacheEntry]:
+        return [*self.pipeline._cache.values(), *self.pipeline._detached.values()]
 
     def _holds(self, holder: Holder, media: Media) -> bool:
         return (
@@ -203,11 +210,16 @@ class PipelineMachine(RuleBasedStateMachine):
 
     @invariant()
     def counters_match_the_cache(self) -> None:
-        assert self.pipeline.counters.opened - self.pipeline.counters.released == len(self.pipeline._cache)
+        assert self.pipeline.counters.opened - self.pipeline.counters.released == len(self.entries())
 
     @invariant()
-    def every_object_url_is_cached(self) -> None:
-        assert set(fake.STATE.object_urls) == {entry.media.src for entry in self.pipeline._cache.values()}
+    def every_object_url_is_of_an_entry(self) -> None:
+        assert set(fake.STATE.object_urls) == {entry.media.src for entry in self.entries()}
+
+    @invariant()
+    def what_is_not_for_others_has_holders(self) -> None:
+        assert all(entry.holders for entry in self.pipeline._detached.values())
+        assert not [entry for entry in self.pipeline._cache.values() if entry.media.request.cache == "no-store"]
 
     @invariant()
     def every_load_in_flight_has_waiters(self) -> None:

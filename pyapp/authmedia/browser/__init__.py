@@ -4,6 +4,8 @@ A module for each browser interface; other packages import names from here. `int
 differ.
 """
 
+import sys
+
 from authmedia.browser.blobs import OBJECT_URLS, Blob, bytes_blob, revoke_object_url, text_blob
 from authmedia.browser.crypto import hmac_sha256
 from authmedia.browser.dom import (
@@ -22,8 +24,10 @@ from authmedia.browser.locks import Lock, open_channel
 from authmedia.browser.observers import ElementHandler, ElementObserver, LongTasks
 from authmedia.browser.page import (
     build_query,
+    call_hook,
     copy_to_clipboard,
     create_task,
+    device_pixel_ratio,
     epoch_ms,
     format_time,
     iso_timestamp,
@@ -44,6 +48,13 @@ from authmedia.browser.streams import BodyReader
 from authmedia.browser.urls import Url, parse_url
 from authmedia.browser.workers import MediaServiceWorker, has_service_worker
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.intl import format_number, plural_category
+    from authmedia.browser.persistence import persist_storage
+    from authmedia.browser.roots import as_element
+
 __all__ = (
     "OBJECT_URLS",
     "TRANSFER_ERRORS",
@@ -62,30 +73,37 @@ __all__ = (
     "ResourceTimings",
     "Response",
     "Url",
+    "as_element",
     "blob_response",
     "build_query",
     "bytes_blob",
+    "call_hook",
     "can_decode_image",
     "clone_template",
     "copy_to_clipboard",
     "create_element",
     "create_svg_element",
     "create_task",
+    "device_pixel_ratio",
     "document_element",
     "epoch_ms",
     "evict_from_http_cache",
     "fetch",
+    "format_number",
     "format_time",
     "get_session_item",
     "has_service_worker",
     "hmac_sha256",
     "iso_timestamp",
+    "listen_for_activation",
     "now_ms",
     "on_unhandled_exception",
     "open_channel",
     "page_origin",
     "page_url",
     "parse_url",
+    "persist_storage",
+    "plural_category",
     "query_parameter",
     "random_uuid",
     "reload_page",
@@ -99,3 +117,26 @@ __all__ = (
     "user_agent",
     "yield_to_browser",
 )
+
+# What few pages use: the module of each name is imported when the name is first used.
+_MODULES = {
+    "as_element": "authmedia.browser.roots",
+    "listen_for_activation": "authmedia.browser.activation",
+    "format_number": "authmedia.browser.intl",
+    "persist_storage": "authmedia.browser.persistence",
+    "plural_category": "authmedia.browser.intl",
+}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name):
+        """Imports a name of a seldom used module. https://peps.python.org/pep-0562/"""
+        if name in _MODULES:
+            value = getattr(__import__(_MODULES[name], None, None, (name,)), name)
+            globals()[name] = value
+            return value
+        if sys.implementation.name == "micropython":
+            # Called for submodules, too, which CPython finds by itself.
+            __import__("authmedia.browser." + name)
+            return sys.modules["authmedia.browser." + name]
+        raise AttributeError(f"module 'authmedia.browser' has no attribute {name!r}")

@@ -57,6 +57,11 @@ class Element:
         self._tag = ""
 
     @property
+    def js(self) -> "Any":
+        """The browser's own element, as PyScript's ``document`` has it."""
+        return self._js
+
+    @property
     def tag(self) -> str:
         """The element's local name, in lower case."""
         self._tag = self._tag or str(self._js.localName)

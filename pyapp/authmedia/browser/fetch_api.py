@@ -143,6 +143,7 @@ async def fetch(
     body: str | None = None,
     credentials: str = "omit",
     cache: str = "no-store",
+    priority: str = "auto",
 ) -> Response:
     """Fetches a URL without a referrer and, by default, past the browser's HTTP cache.
 
@@ -151,6 +152,7 @@ async def fetch(
 
     :param credentials: ``omit``, or ``include`` to send and accept cookies.
     :param cache: ``default`` for what may stay in the browser's HTTP cache, such as ciphertexts.
+    :param priority: ``low`` for what no element waits for.
     :raises BrowserError: if no response arrives.
     """
     if url in _early_requests and (method, credentials, cache) == ("GET", "omit", "no-store"):
@@ -169,6 +171,8 @@ async def fetch(
     }
     if body is not None:
         options["body"] = body
+    if priority != "auto":
+        options["priority"] = priority
     return await _response(window.fetch(url, ffi.to_js(options)), controller)
 
 

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
+    from authmedia.browser.shadow_roots import Roots
+
 _ELEMENT_NODE = 1
 
 
@@ -33,7 +35,7 @@ class ElementHandler:
 
 
 class ElementObserver:
-    """Reports the elements below a root that match a selector, to an `ElementHandler`.
+    """Reports the elements below its roots that match a selector, to an `ElementHandler`.
 
     https://developer.mozilla.org/docs/Web/API/MutationObserver and
     https://developer.mozilla.org/docs/Web/API/IntersectionObserver
@@ -49,11 +51,13 @@ class ElementObserver:
         "_elements",
         "_handler",
         "_last",
+        "_more_roots",
         "_mutations",
         "_near",
         "_numbers",
+        "_options",
         "_proxies",
-        "_root",
+        "_roots",
         "_selector",
         "_visible",
     )
@@ -66,7 +70,9 @@ class ElementObserver:
         handler: ElementHandler,
         near_px: int | None,
     ) -> None:
-        self._root = root._js
+        self._roots = [root._js]
+        # What decides on the roots but the first; `None` where there is the first alone.
+        self._more_roots: Roots | None = None
         self._selector = selector
         self._handler = handler
         self._last = 0
@@ -79,14 +85,34 @@ class ElementObserver:
             self._visible = self._intersection_observer(self._on_visible, 0)
         self._mutations = window.MutationObserver.new(self._proxies[0])
         options = {"childList": True, "subtree": True, "attributes": True, "attributeFilter": list(attributes)}
-        self._mutations.observe(self._root, ffi.to_js(options))
-        self._update_subtree(self._root, set())
+        self._options = ffi.to_js(options)
+        self._mutations.observe(root._js, self._options)
+        self._update_below(root._js, True, set())
+
+    @property
+    def roots(self) -> "list[Any]":
+        """The browser's nodes below which it looks."""
+        return self._roots
+
+    def add_root(self, root: Element) -> None:
+        """Looks below another root, too, such as a shadow root, which no observer sees from outside."""
+        self._make_more_roots().add(root._js)
+
+    def remove_root(self, root: Element) -> None:
+        """Reports all elements below a root of `add_root` as removed, and looks below it no longer."""
+        self._make_more_roots().remove(root._js)
+
+    def search_shadow_roots(self) -> None:
+        """Looks below the open shadow roots of all custom elements, too, of those that come later as well."""
+        self._make_more_roots().search_from_now_on()
 
     def close(self) -> None:
         """Stops observing; `ElementHandler.on_removed` is not called for what is there."""
         for observer in (self._mutations, self._near, self._visible):
             if observer is not None:
                 observer.disconnect()
+        if self._more_roots:
+            self._more_roots.close()
         for proxy in self._proxies:
             destroy_proxy(proxy)
         self._elements.clear()
@@ -103,7 +129,7 @@ class ElementObserver:
             record = records[position]
             if str(record.type) == "attributes":
                 js = record.target
-                matches = self._root.contains(js) and js.matches(self._selector)
+                matches = self.is_below_root(js) and js.matches(self._selector)
                 self._update(js, bool(matches), reported, changed=True)
                 continue
             for nodes in (record.removedNodes, record.addedNodes):
@@ -111,11 +137,18 @@ class ElementObserver:
                     node = nodes[index]
                     if int(node.nodeType) == _ELEMENT_NODE:
                         self._update_subtree(node, reported)
+        if self._more_roots:
+            self._more_roots.update()
 
     def _update_subtree(self, node: "Any", reported: "set[int]") -> None:
-        below_root = bool(self._root.contains(node))  # and so are all descendants
+        below_root = self.is_below_root(node)  # and so are all descendants
         if node.matches(self._selector):
             self._update(node, below_root, reported)
+        self._update_below(node, below_root, reported)
+        if self._more_roots and below_root:
+            self._more_roots.search(node)
+
+    def _update_below(self, node: "Any", below_root: bool, reported: "set[int]") -> None:
         found = node.querySelectorAll(self._selector)
         for index in range(int(found.length)):
             self._update(found[index], below_root, reported)
@@ -146,6 +179,35 @@ class ElementObserver:
         else:
             return
         reported.add(number)
+
+    def is_below_root(self, js: "Any") -> bool:
+        """Returns whether a node of the browser is one of the roots, or in the same tree below one."""
+        return any(root.contains(js) for root in self._roots)
+
+    def start_root(self, js: "Any") -> None:
+        """Starts to look below a root, for `Roots`."""
+        self._roots.append(js)
+        self._mutations.observe(js, self._options)
+        self._update_below(js, True, set())
+
+    def stop_root(self, js: "Any") -> None:
+        """Ends looking below a root, for `Roots`. A `MutationObserver` stops only as a whole."""
+        self._roots = [root for root in self._roots if not root.isSameNode(js)]
+        waiting = self._mutations.takeRecords()
+        self._mutations.disconnect()
+        for root in self._roots:
+            self._mutations.observe(root, self._options)
+        for known in list(self._elements.values()):
+            if not self.is_below_root(known):
+                self._update(known, False, set())
+        self._on_mutations(waiting)
+
+    def _make_more_roots(self) -> "Roots":
+        if not self._more_roots:
+            # Not by an import statement: the build would pack the module for each page, and few have more roots.
+            module = __import__("authmedia.browser.shadow_roots", None, None, ("Roots",))
+            self._more_roots = module.Roots(self)
+        return self._more_roots
 
     def _number(self, js: "Any") -> int:
         if self._numbers.has(js):

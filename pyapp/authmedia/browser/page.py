@@ -116,6 +116,11 @@ def user_agent() -> str:
     return str(window.navigator.userAgent)
 
 
+def device_pixel_ratio() -> float:
+    """Returns the device pixels of a CSS pixel. https://developer.mozilla.org/docs/Web/API/Window/devicePixelRatio"""
+    return float(window.devicePixelRatio)
+
+
 def random_uuid() -> str:
     """Returns an unpredictable UUID. https://developer.mozilla.org/docs/Web/API/Crypto/randomUUID"""
     return str(window.crypto.randomUUID())
@@ -135,6 +140,22 @@ async def copy_to_clipboard(text: str) -> None:
 def create_task(work: "Coroutine[Any, Any, None]") -> "asyncio.Task[None]":
     """Starts a coroutine as a task; an exception that it raises reaches the handler of `on_unhandled_exception`."""
     return asyncio.create_task(work)
+
+
+def call_hook(hook: "Callable[..., Any]", *arguments: object) -> "Any":
+    """Calls a function of the application and returns what it returns.
+
+    An exception that it raises is reported as unhandled, and ends nothing else; then ``None`` is returned.
+    """
+    try:
+        return hook(*arguments)
+    except Exception as error:
+        create_task(_raise(error))
+        return None
+
+
+async def _raise(error: Exception) -> None:
+    raise error
 
 
 async def yield_to_browser() -> None:

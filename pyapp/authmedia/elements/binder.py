@@ -3,50 +3,87 @@
 Below a bound root every ``<img>``, ``<video>`` and ``<audio>`` with ``data-mxc`` is loaded when it comes near to the
 viewport, loaded anew when its ``data-mxc`` changes, and released when it leaves the document. The outcome stands on the
 element: ``data-state`` (``loading``, ``shown``, ``failed``), ``data-strategy`` and ``data-source``. A message and a
-button to try again follow an element that failed.
+button to try again follow an element that failed. So it is with any element that has ``data-mxc-background``; an
+``<a download>`` with ``data-mxc`` loads when a user follows it.
 """
 
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.binding import Binding
-from authmedia.elements.element_request import REQUEST_ATTRIBUTES
+from authmedia.elements.binding import ATTRIBUTES, Binding
+from authmedia.elements.element_request import KIND_OF_TAG, REQUEST_ATTRIBUTES
 from authmedia.elements.idle_queue import IdleQueue
 from authmedia.elements.load_scheduler import LoadScheduler
 from authmedia.matrix.encrypted_file import Keyring
+from authmedia.media import CACHE_DEFAULT
 from authmedia.support import gc_tuning
+from authmedia.support.options import is_whole, reject_unknown, require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any, Never
 
+    from authmedia.elements.element_options import ElementOptions, RenderFailure, RenderPlaceholder, StateHandler
+    from authmedia.elements.messages import Messages
     from authmedia.loader import MediaLoader
 
-_SELECTOR = "img[data-mxc], video[data-mxc], audio[data-mxc]"
+_SELECTOR = (
+    "img[data-mxc], video[data-mxc], audio[data-mxc], a[data-mxc][download], "
+    "[data-mxc-background]:not(html, img, video, audio, a[data-mxc])"
+)
+_USER_ID = "data-user-id"
 # The attributes whose change is another request, or another account's.
-_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-user-id", "data-homeserver")
+_IDENTIFYING_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-mxc-background", _USER_ID, "data-homeserver")
+# Those that are observed, the selector's among them.
+_OBSERVED_ATTRIBUTES = _IDENTIFYING_ATTRIBUTES + ("download",)
+# Those that are read of each element; the others where they matter.
+_READ_ATTRIBUTES = ATTRIBUTES + (_USER_ID,)
+# The module and the class for elements other than images, video and audio. It is imported by the first of them, so that
+# pages without them neither import nor transfer it.
+_BACKGROUND = ("authmedia.elements.background", "BackgroundBinding")
+_DOWNLOAD = ("authmedia.elements.download", "DownloadBinding")
 # How many elements load at a time: more than any browser transfers at once; each of the others is only an entry in a
 # list. Links are requested by the hundred, so the others start when as many loads have ended.
 _MAX_LOADS, _BATCH_SIZE = 200, 100
 #: How far outside of the viewport elements are loaded, in CSS pixels.
 NEAR_PX = 600
+# The placeholder and failure view of this library, as `bind` names them.
+_BLURHASH, _MESSAGE = "blurhash", "message"
+_DEFAULTS = (_BLURHASH, _MESSAGE, None, CACHE_DEFAULT, None)
+_OPTIONS = ("on_change", "on_state_change", "keyring", "near_px", "css_pixels", "shadow_roots") + (
+    "placeholder",
+    "failure_view",
+    "messages",
+    "cache",
+)
 
 
 class Binder(browser.ElementHandler):
-    """The bindings of all elements below a root; `close` unbinds them. For the parameters see `bind`."""
+    """The bindings of all elements below a root, which `bind` returns; `close` unbinds them.
+
+    Elements that name another user in ``data-user-id`` are left to that account's loader, so that several accounts can
+    share a page. Where two homeservers may name the same user, ``data-homeserver`` tells them apart, spelled as
+    `Homeserver.base_url` is.
+    """
 
     def __init__(
         self,
-        root: browser.Element,
+        root: "browser.Element | Any",
         loader: "MediaLoader",
-        *,
         on_change: "Callable[[Binding], None] | None" = None,
         keyring: Keyring | None = None,
         near_px: int | None = NEAR_PX,
+        css_pixels: bool = False,
+        shadow_roots: bool = False,
+        options: "ElementOptions | None" = None,
     ) -> None:
+        require(near_px is None or is_whole(near_px, 0), "bind", "near_px", near_px, "None, or a whole number from 0")
         self._loader = loader
         self._on_change = on_change
+        self._options = options
         self._keyring = keyring or Keyring()
+        self._css_pixels = css_pixels
         self._idle_queue = IdleQueue()
         self._scheduler = LoadScheduler(_MAX_LOADS, _BATCH_SIZE)
         self._starts_all = near_px is None
@@ -54,7 +91,9 @@ class Binder(browser.ElementHandler):
         self._bindings: dict[int, Binding] = {}
         self._near: set[int] = set()
         self._visible: set[int] = set()
-        self._observer = browser.ElementObserver(root, _SELECTOR, _ATTRIBUTES, self, near_px)
+        self._observer = browser.ElementObserver(_element(root), _SELECTOR, _OBSERVED_ATTRIBUTES, self, near_px)
+        if shadow_roots:
+            self._observer.search_shadow_roots()
 
     @property
     def bindings(self) -> list[Binding]:
@@ -64,6 +103,28 @@ class Binder(browser.ElementHandler):
     async def settled(self) -> None:
         """Waits until every element whose load was started by now is shown or has failed."""
         await asyncio.gather(*[binding.settled() for binding in self.bindings if binding.started])
+
+    def retry(self, element: browser.Element) -> None:
+        """Loads an element that has failed again; does nothing for any other.
+
+        :param element: the object that ``on_state_change`` was called with.
+        """
+        for binding in self.bindings:
+            if binding.element is element:
+                binding.retry()
+
+    def add_root(self, root: "browser.Element | Any") -> None:
+        """Binds the elements below another root, too: a shadow root, for as long as its host is in the document.
+
+        >>> binder.add_root(host.attachShadow(mode="closed"))
+
+        :param root: see `bind`.
+        """
+        self._observer.add_root(_element(root))
+
+    def remove_root(self, root: "browser.Element | Any") -> None:
+        """Unbinds the elements below a root of `add_root`."""
+        self._observer.remove_root(_element(root))
 
     def close(self) -> None:
         """Unbinds all elements, and ends the search for others."""
@@ -84,10 +145,12 @@ class Binder(browser.ElementHandler):
         self._bind(number)
 
     def on_attributes_changed(self, number: int) -> None:
-        """Binds an element anew."""
-        before = self._bindings.pop(number, None)
+        """Binds an element anew, unless its attributes have their old values again: it may be playing."""
+        before = self._bindings.get(number)
         if before:
-            before.close()
+            if _is_same(before.attributes, self._elements[number].get_attributes(_IDENTIFYING_ATTRIBUTES)):
+                return
+            self._bindings.pop(number).close()
         self._bind(number)
 
     def on_removed(self, number: int) -> None:
@@ -117,26 +180,28 @@ class Binder(browser.ElementHandler):
         if binding:
             binding.set_visible(visible)
 
-    def _is_of_this_account(self, element: browser.Element) -> bool:
-        user_id = element.get_attribute("data-user-id")
+    def _is_of_this_account(self, element: browser.Element, attributes: "dict[str, str]") -> bool:
+        user_id = attributes.get(_USER_ID)
         if not user_id:
             return True
-        return user_id == self._loader.user_id and element.get_attribute("data-homeserver") in (
-            "",
-            self._loader.base_url,
-        )
+        base_url = attributes["data-homeserver"] = element.get_attribute("data-homeserver")
+        return user_id == self._loader.user_id and base_url in ("", self._loader.base_url)
 
     def _bind(self, number: int) -> None:
         element = self._elements[number]
-        if not self._is_of_this_account(element):
+        attributes = element.get_attributes(_READ_ATTRIBUTES)
+        if not self._is_of_this_account(element, attributes):
             return
-        binding = Binding(
+        binding = _binding_class(element, attributes)(
             element,
             self._loader,
             keyring=self._keyring,
             on_change=self._on_change,
+            options=self._options,
             idle_queue=self._idle_queue,
             scheduler=self._scheduler,
+            css_pixels=self._css_pixels,
+            attributes=attributes,
         )
         self._bindings[number] = binding
         binding.set_visible(number in self._visible)
@@ -145,28 +210,70 @@ class Binder(browser.ElementHandler):
 
 
 def bind(
-    root: browser.Element,
+    root: "browser.Element | Any",
     loader: "MediaLoader",
     *,
     on_change: "Callable[[Binding], None] | None" = None,
+    on_state_change: "StateHandler | None" = None,
     keyring: Keyring | None = None,
     near_px: int | None = NEAR_PX,
+    css_pixels: bool = False,
+    shadow_roots: bool = False,
+    placeholder: "RenderPlaceholder | str | None" = _BLURHASH,
+    failure_view: "RenderFailure | str | None" = _MESSAGE,
+    messages: "Messages | None" = None,
+    cache: str = CACHE_DEFAULT,
+    **unknown: "Never",
 ) -> Binder:
-    """Loads every element with ``data-mxc`` below a root, now and later.
-
-    Elements that name another user in ``data-user-id`` are left to that account's loader, so that several accounts can
-    share a page. Where two homeservers may name the same user, ``data-homeserver`` tells them apart, spelled as
-    `Homeserver.base_url` is.
+    """Loads every element with ``data-mxc`` or ``data-mxc-background`` below a root, now and later.
 
     >>> binder = bind(document_element(), open_loader("auto", homeserver))
 
-    :param root: an element of the page.
+    :param root: an element of this library, of `pyscript.web` or of the browser; or a document or shadow root.
     :param loader: the session and the strategy.
-    :param on_change: called whenever a binding's state changes.
+    :param on_change: called whenever a binding changes, its source included.
+    :param on_state_change: called with an element, its new state, and its `Media` or `AuthMediaError`.
     :param keyring: the encrypted files that elements name in ``data-encrypted``.
     :param near_px: how far outside of the viewport elements are loaded, in CSS pixels; ``None`` loads all at once.
+    :param css_pixels: whether ``data-width`` and ``data-height`` are CSS pixels, rather than pixels of the image.
+    :param shadow_roots: whether to look into open shadow roots, too; `Binder.add_root` takes closed ones.
+    :param placeholder: a function that renders into an element while it loads; ``None`` for no placeholder.
+    :param failure_view: a function that renders what follows an element that failed; ``None`` for no such view.
+    :param messages: all words in another language.
+    :param cache: the cache policy of all elements, see `MediaRequest`.
+    :raises ValueError: if an option has a wrong value; `TypeError` if there is none of a name, or ``root`` is wrong.
     """
-    return Binder(root, loader, on_change=on_change, keyring=keyring, near_px=near_px)
+    reject_unknown("bind", unknown, _OPTIONS)
+    options = _element_options(placeholder, failure_view, messages, cache, on_state_change)
+    return Binder(root, loader, on_change, keyring, near_px, css_pixels, shadow_roots, options)
+
+
+def _element_options(*options: "Any") -> "ElementOptions | None":
+    """Returns the options of elements; ``None``, without the module that has them, where all are the defaults."""
+    if options == _DEFAULTS:
+        return None
+    from authmedia.elements.element_options import ElementOptions
+
+    return ElementOptions(*options)
+
+
+def _element(root: "browser.Element | Any") -> browser.Element:
+    return root if isinstance(root, browser.Element) else browser.as_element(root)
+
+
+def _binding_class(element: browser.Element, attributes: "dict[str, str]") -> "type[Binding]":
+    """Returns the class of an element's binding."""
+    if element.tag in KIND_OF_TAG:
+        return Binding
+    module, name = _DOWNLOAD if attributes.get("data-mxc") else _BACKGROUND
+    found: type[Binding] = getattr(__import__(module, None, None, (name,)), name)
+    return found
+
+
+def _is_same(before: "dict[str, str]", now: "dict[str, str]") -> bool:
+    """Returns whether an element's attributes make up the same request of the same account as when it was bound."""
+    now["data-mxc"] = now.get("data-mxc") or now.get("data-mxc-background", "")
+    return all(before.get(name, "") == now.get(name, "") for name in _IDENTIFYING_ATTRIBUTES)
 
 
 def _toggle(numbers: "set[int]", number: int, present: bool) -> None:

@@ -13,22 +13,25 @@ from authmedia.elements.placeholder import Placeholder
 from authmedia.elements.playback import Playback, PlaybackHandler
 from authmedia.errors import AuthMediaError
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.media import Media, MediaRequest
+from authmedia.media import CACHE_DEFAULT, Media, MediaRequest
 from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authmedia.elements.element_options import ElementOptions
+    from authmedia.elements.held_media import Presenter
     from authmedia.loader import MediaLoader
 
-#: The values of `Binding.state` and ``data-state``.
+#: The values of `Binding.state` and ``data-state``; `NONE` stands for an element that is bound no longer.
+NONE = ""
 LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
 
-# All attributes that are read of an element, once.
-_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
+#: All attributes that are read of an element, once.
+ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
 # The attributes that a binding sets.
 _OWN_ATTRIBUTES = ("data-state", "data-strategy", "data-source", "data-reason")
 
@@ -40,12 +43,16 @@ class Binding(PlaybackHandler):
     :param loader: the session and the strategy.
     :param keyring: the encrypted files that ``data-encrypted`` names.
     :param on_change: called whenever the state changes.
+    :param options: what the application changes about elements; ``None`` for nothing.
     :param idle_queue: renders blurhashes.
     :param scheduler: limits how many elements load at a time; loads that the browser defers do not count.
+    :param css_pixels: whether ``data-width`` and ``data-height`` are in CSS pixels.
+    :param attributes: those of `ATTRIBUTES` that are set, if they were read already.
     """
 
     __slots__ = (
         "_attributes",
+        "_css_pixels",
         "_element",
         "_failure_view",
         "_held",
@@ -53,8 +60,10 @@ class Binding(PlaybackHandler):
         "_keyring",
         "_loader",
         "_on_change",
+        "_options",
         "_placeholder",
         "_playback",
+        "_presenter",
         "_request",
         "_scheduler",
         "_settled",
@@ -67,6 +76,9 @@ class Binding(PlaybackHandler):
         "visible",
     )
 
+    #: The state before it is started.
+    INITIAL_STATE = LOADING
+
     def __init__(
         self,
         element: browser.Element,
@@ -74,33 +86,49 @@ class Binding(PlaybackHandler):
         *,
         keyring: Keyring | None = None,
         on_change: "Callable[[Binding], None] | None" = None,
+        options: "ElementOptions | None" = None,
         idle_queue: IdleQueue | None = None,
         scheduler: LoadScheduler | None = None,
+        css_pixels: bool = False,
+        attributes: "dict[str, str] | None" = None,
     ) -> None:
+        element = element if isinstance(element, browser.Element) else browser.as_element(element)
         self._element = element
-        self._attributes = element.get_attributes(_ATTRIBUTES)
+        self._attributes = attributes or element.get_attributes(ATTRIBUTES)
+        self._css_pixels = css_pixels
         self._request: MediaRequest | None = None
         self._loader = loader
         self._keyring = keyring or Keyring()
         self._on_change = on_change
+        self._options = options
         self._idle_queue = idle_queue or IdleQueue()
         self._scheduler = scheduler
         self._slot: Slot | None = None
-        self._held = HeldMedia(element, loader)
-        self._placeholder = Placeholder(element, self._attributes)
+        self._placeholder = self._make_placeholder()
+        self._presenter = self._make_presenter()
+        self._held = HeldMedia(self._presenter, loader)
         self._playback: Playback | None = None
         self._failure_view: FailureView | None = None
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
-        self.state = LOADING
         #: Whether the element is visible: then its load goes first.
-        self.visible = False
+        self.state, self.visible = NONE, False
         #: When the load was wanted, on the clock of `browser.now_ms`.
         self.started_ms = browser.now_ms()
         #: How long it took from then on.
         self.milliseconds = 0.0
         self.failure: AuthMediaError | None = None
-        self._enter(LOADING)
+        self._enter(self.INITIAL_STATE)
+
+    @property
+    def attributes(self) -> "dict[str, str]":
+        """Those of `ATTRIBUTES` that were set when the element was bound."""
+        return self._attributes
+
+    @property
+    def element(self) -> browser.Element:
+        """The element."""
+        return self._element
 
     @property
     def mxc(self) -> str:
@@ -156,9 +184,9 @@ class Binding(PlaybackHandler):
         if self._settled.is_set():
             self._settled = asyncio.Event()
         self.started_ms = browser.now_ms()
-        if self._attributes.get("data-blurhash"):
-            self._idle_queue.add(self._show_blurhash)
-        if self._scheduler and not self._element.is_deferred:
+        if self._has_placeholder:
+            self._idle_queue.add(self._show_placeholder)
+        if self._scheduler and not self._presenter.is_deferred:
             self._slot = self._scheduler.add(self._start_task, urgent or self.visible)
         else:
             self._start_task()
@@ -179,7 +207,7 @@ class Binding(PlaybackHandler):
         """Cancels a load in progress; `start` starts it anew."""
         if self.started and self.state == LOADING:
             self._stop()
-            self._element.remove_source()
+            self._presenter.remove_source()
             self._placeholder.clear()
             self._held.drop()
             self._settled.set()
@@ -205,7 +233,7 @@ class Binding(PlaybackHandler):
     def close(self) -> None:
         """Cancels a load in progress, empties the element and releases its media."""
         self._stop()
-        self._element.remove_source()
+        self._presenter.remove_source()
         self._placeholder.close()
         for name in _OWN_ATTRIBUTES:
             self._element.remove_attribute(name)
@@ -213,6 +241,17 @@ class Binding(PlaybackHandler):
             self._failure_view.remove()
         self._held.drop()
         self._settled.set()
+        self._report_state(NONE)
+
+    # --- what kinds of elements differ in ---------------------------------------------------------------------------
+
+    def _make_placeholder(self) -> Placeholder:
+        """Returns the placeholder of the element."""
+        return Placeholder(self._element, self._attributes)
+
+    def _make_presenter(self) -> "Presenter":
+        """Returns what shows a media; an ``<img>``, ``<video>`` or ``<audio>`` does so by itself."""
+        return self._element
 
     # --- loading -----------------------------------------------------------------------------------------------------
 
@@ -240,7 +279,7 @@ class Binding(PlaybackHandler):
 
     async def _show(self) -> None:
         try:
-            attempts = LoadAttempts(self._element, self._held)
+            attempts = LoadAttempts(self._presenter, self._held)
             media = await attempts.run(self._get_request(), self._is_visible, self._placeholder.show_progress)
             self.milliseconds = browser.now_ms() - self.started_ms
             self.on_replaced(media)
@@ -255,7 +294,9 @@ class Binding(PlaybackHandler):
         :raises AuthMediaError: if its attributes are invalid.
         """
         if not self._request:
-            self._request = request_from_attributes(self._element.tag, self._attributes, self._keyring)
+            ratio = browser.device_pixel_ratio() if self._css_pixels else 1.0
+            cache = self._options.cache if self._options else CACHE_DEFAULT
+            self._request = request_from_attributes(self.kind, self._attributes, self._keyring, ratio, cache)
         return self._request
 
     def _is_visible(self) -> bool:
@@ -267,9 +308,9 @@ class Binding(PlaybackHandler):
         """Marks the element as shown, and follows the playback of a video or audio."""
         self._task = None  # so that `on_change` may close the binding
         self._element.set_attribute("data-strategy", media.strategy)
-        if media.reason:
+        if media.reason and not (self._options and self._options.messages):  # the reason is in English
             self._element.set_attribute("data-reason", media.reason)
-        if self._element.tag != "img":
+        if self._element.tag in ("video", "audio"):
             if not self._playback:
                 request = self._get_request()
                 self._playback = Playback(self._element, self._held, request, self._is_visible, self)
@@ -286,13 +327,29 @@ class Binding(PlaybackHandler):
         self._fail(error)
 
     def _enter(self, state: str) -> None:
-        self.state = state
         self._element.set_attribute("data-state", state)
+        self._report_state(state)
         if self._on_change:
             self._on_change(self)
 
-    def _show_blurhash(self) -> None:
-        if self.state == LOADING and not self._settled.is_set():  # else the media was faster, or the load was cancelled
+    def _report_state(self, state: str) -> None:
+        changed, self.state = state != self.state, state
+        if changed and self._options:
+            outcome = self._held.media if state == SHOWN else self.failure if state == FAILED else None
+            self._options.report_state(self._element, state, outcome)
+
+    @property
+    def _has_placeholder(self) -> bool:
+        if self._options:
+            return self._options.has_placeholder(self._attributes)
+        return "data-blurhash" in self._attributes
+
+    def _show_placeholder(self) -> None:
+        if self.state != LOADING or self._settled.is_set():  # the media was faster, or the load was cancelled
+            return
+        if self._options and not self._options.shows_blurhash:
+            self._placeholder.show_own(self._options)
+        else:
             self._placeholder.show_blurhash(self._attributes["data-blurhash"])
 
     def _fail(self, error: Exception) -> None:
@@ -306,9 +363,9 @@ class Binding(PlaybackHandler):
             failure = AuthMediaError(f"The load ended in a {type(error).__name__}")
         self.failure = failure
         self._held.traffic = self._held.traffic or failure.traffic
-        self._element.remove_source()
+        self._presenter.remove_source()
         self._element.set_attribute("data-strategy", self._loader.name)
         if not self._failure_view:
-            self._failure_view = FailureView(self._element)
+            self._failure_view = FailureView(self._element, self._options)
         self._failure_view.show(failure, self.label, self.retry)
         self._enter(FAILED)

@@ -1,7 +1,7 @@
 """The media request in an element's ``data-*`` attributes."""
 
 from authmedia.matrix.encrypted_file import Keyring
-from authmedia.media import MediaRequest
+from authmedia.media import CACHE_DEFAULT, MediaRequest
 from authmedia.support.untrusted import parse_digits
 
 #: The attributes that make up the request: a change of one of them is another request.
@@ -15,24 +15,47 @@ REQUEST_ATTRIBUTES = (
 )
 #: The kind of media, by the element's tag.
 KIND_OF_TAG = {"img": "image", "video": "video", "audio": "audio"}
+# Beyond these, users see no difference, while bodies grow with the square. The server's own limit is 2048 pixels.
+_MAX_PIXEL_RATIO, _MAX_SIDE_PX = 3.0, 1920
 
 
-def request_from_attributes(tag: str, attributes: "dict[str, str]", keyring: Keyring) -> MediaRequest:
+def request_from_attributes(
+    kind: str, attributes: "dict[str, str]", keyring: Keyring, pixel_ratio: float = 1.0, cache: str = CACHE_DEFAULT
+) -> MediaRequest:
     """Returns the request of an element.
 
-    :param tag: ``img``, ``video`` or ``audio``.
+    :param kind: ``image``, ``video``, ``audio`` or ``file``.
     :param attributes: those of `REQUEST_ATTRIBUTES` and ``data-type`` that are set.
     :param keyring: the encrypted files that ``data-encrypted`` names.
+    :param pixel_ratio: how many pixels a thumbnail has for each that the attributes name.
+    :param cache: the cache policy.
     :raises AuthMediaError: if the attributes are invalid.
     """
     encrypted = keyring.find(attributes.get("data-encrypted", ""))
+    width = 0 if encrypted else parse_digits(attributes.get("data-width", "")) or 0
+    height = 0 if encrypted else parse_digits(attributes.get("data-height", "")) or 0
+    scale = pixel_scale(pixel_ratio, max(width, height)) if pixel_ratio > 1 else 1
     return MediaRequest(
         attributes.get("data-mxc", ""),
-        width=0 if encrypted else parse_digits(attributes.get("data-width", "")) or 0,
-        height=0 if encrypted else parse_digits(attributes.get("data-height", "")) or 0,
+        width=round(width * scale),
+        height=round(height * scale),
         method=attributes.get("data-method") or "scale",
         animated=attributes.get("data-animated") == "true",
-        kind=KIND_OF_TAG[tag],
+        kind=kind,
         content_type=attributes.get("data-type", ""),
         encrypted=encrypted,
+        cache=cache,
     )
+
+
+def pixel_scale(pixel_ratio: float, side_px: int) -> float:
+    """Returns how many pixels a thumbnail has for each CSS pixel: 1, 1.5, 2, 2.5 or 3.
+
+    Few values, so that a user's zoom does not make every request a new one, which no cache has.
+
+    :param pixel_ratio: the device pixels of a CSS pixel.
+    :param side_px: the thumbnail's longer side in CSS pixels.
+    """
+    halves = int(min(pixel_ratio, _MAX_PIXEL_RATIO) * 2 + 0.999)  # upwards, so that it is not blurred
+    largest = int(_MAX_SIDE_PX * 2 / max(side_px, 1))
+    return max(min(halves, largest), 2) / 2

@@ -7,17 +7,21 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authmedia.elements.element_options import ElementOptions
+
 
 class FailureView:
     """The failure view of one element.
 
     :param element: the element that it follows.
+    :param options: the application's own view or words; ``None`` for none.
     """
 
-    __slots__ = ("_element", "_had_focus", "_listener", "_view")
+    __slots__ = ("_element", "_had_focus", "_listener", "_options", "_view")
 
-    def __init__(self, element: browser.Element) -> None:
+    def __init__(self, element: browser.Element, options: "ElementOptions | None" = None) -> None:
         self._element = element
+        self._options = options
         self._view: browser.Element | None = None
         self._listener: browser.EventListener | None = None
         # Whether the keyboard focus was in the view when it was last removed for another attempt.
@@ -29,20 +33,42 @@ class FailureView:
         :param label: the element's accessible name, empty if it has none.
         :param on_retry: called when the button is pressed.
         """
+        options = self._options
+        if options and not options.shows_failures:
+            return
         # No alert: while a homeserver is down, a screen reader would read out hundreds of them.
-        view = self._view = browser.create_element("span", class_="media-failed", title=str(error))
-        view.text = error.user_message
-        button = browser.create_element("button", type="button", class_="media-retry")
-        button.text = "Try again"
-        if label:
-            button.set_attribute("aria-label", f"Try again: {label}")
-        self._listener = button.listen("click", on_retry)
-        view.append(button)
+        view = self._view = browser.create_element("span")
+        messages = options.messages if options else None
+        if messages:
+            view.set_attribute("lang", messages.lang)
+            view.set_attribute("dir", messages.dir)
+        if options and not options.shows_message:
+            focusable = options.render_failure(view, self._element, error, label, on_retry)
+        else:
+            focusable = self._render(view, error, label, on_retry)
         # Behind an enclosing button or link: no keyboard reaches a button in a button.
         anchor = self._element.closest("button, a")
         anchor.after(view)
-        if self._had_focus and anchor.has_focus:
-            button.focus()  # where it was when the user pressed it
+        if focusable and self._had_focus and anchor.has_focus:
+            focusable.focus()  # where it was when the user pressed it
+
+    def _render(
+        self, view: browser.Element, error: AuthMediaError, label: str, on_retry: "Callable[[], None]"
+    ) -> browser.Element | None:
+        """Renders message and button; returns the button."""
+        messages = self._options.messages if self._options else None
+        view.set_attribute("class", "media-failed")
+        button = browser.create_element("button", type="button", class_="media-retry")
+        if messages:
+            view.text, button.text = messages.text(error), messages.retry
+        else:
+            view.set_attribute("title", str(error))
+            view.text, button.text = error.user_message, "Try again"
+        if label:
+            button.set_attribute("aria-label", messages.retry_label(label) if messages else f"Try again: {label}")
+        self._listener = button.listen("click", on_retry)
+        view.append(button)
+        return button
 
     def remove(self) -> None:
         """Removes the view."""

@@ -6,27 +6,28 @@ from authmedia import browser
 from authmedia.elements.held_media import HeldMedia
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted, WrongContent
 from authmedia.media import Media, MediaRequest
-from authmedia.support import backoff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# The event after which there is something to see or hear, by the element's tag.
-_SHOWN_EVENT = {"img": "load", "video": "loadeddata", "audio": "loadedmetadata"}
+    from authmedia.elements.held_media import Presenter
+
+# The event after which there is something to hear or see, by the element's tag; for all others it is `load`.
+_SHOWN_EVENT = {"video": "loadeddata", "audio": "loadedmetadata"}
 
 
 class LoadAttempts:
     """Loads a media until the element shows it, or until another attempt makes no sense. For one load.
 
-    :param element: the element.
+    :param presenter: what shows it.
     :param held: holds the media.
     """
 
-    __slots__ = ("_cause", "_element", "_failed", "_held", "_repeated_transfer", "_replaced")
+    __slots__ = ("_cause", "_failed", "_held", "_presenter", "_repeated_transfer", "_replaced")
 
-    def __init__(self, element: browser.Element, held: HeldMedia) -> None:
-        self._element = element
+    def __init__(self, presenter: "Presenter", held: HeldMedia) -> None:
+        self._presenter = presenter
         self._held = held
         # How many attempts failed; the two that follow at once do not count.
         self._failed = 0
@@ -52,8 +53,9 @@ class LoadAttempts:
 
     async def _show(self, media: Media) -> bool:
         """Sets the element's source; returns whether it shows it."""
+        shown_event = _SHOWN_EVENT.get(self._presenter.tag, "load")
         try:
-            return await self._element.show(media.src, _SHOWN_EVENT[self._element.tag], media.crossorigin)
+            return await self._presenter.show(media.src, shown_event, media.crossorigin)
         except browser.BrowserError as error:
             words = error.words
         raise HomeserverUnreachable("The transfer came to a standstill", mxc=media.request.mxc, words=words)
@@ -75,10 +77,11 @@ class LoadAttempts:
             self._replaced = True
         else:
             self._failed += 1
-            if self._failed == backoff.MAX_ATTEMPTS or not failure.temporary:
+            delay_s = self._held.loader.next_delay_s(failure, self._failed)
+            if delay_s is None:
                 raise self._cause
-            await asyncio.sleep(backoff.retry_delay_s(self._failed - 1, failure.retry_after_s))
+            await asyncio.sleep(delay_s)
 
     def _may_be_interrupted(self, failure: AuthMediaError) -> bool:
         """Before a video or audio has begun, it reports the same for a damaged file as for an interrupted transfer."""
-        return isinstance(failure, WrongContent) and self._element.tag != "img"
+        return isinstance(failure, WrongContent) and self._presenter.tag in _SHOWN_EVENT

@@ -3,6 +3,12 @@
 from authmedia import browser
 from authmedia.elements.blurhash_decoding import Blurhash
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from authmedia.elements.element_options import ElementOptions
+
 
 class Placeholder:
     """The placeholder of one element, in its own style and attributes.
@@ -11,12 +17,14 @@ class Placeholder:
     :param attributes: its attributes ``data-method``, ``data-width``, ``data-height`` and ``width``, as far as set.
     """
 
-    __slots__ = ("_decorated", "_element", "_percent", "_reserved")
+    __slots__ = ("_decorated", "_element", "_percent", "_remove", "_reserved")
 
     def __init__(self, element: browser.Element, attributes: "dict[str, str]") -> None:
         self._element = element
         self._decorated = False
         self._percent = -1
+        # Removes what the application rendered.
+        self._remove: Callable[[], object] | None = None
         # The size of a cropped thumbnail is known, so that the layout does not shift when it arrives.
         self._reserved = attributes.get("data-method") == "crop" and "width" not in attributes
         if self._reserved:
@@ -30,8 +38,12 @@ class Placeholder:
         except ValueError:
             return
         self._decorated = True
-        self._element.set_style("background-size", "cover")
-        self._element.set_style("background-image", f"url({url})")
+        self._set_background(f"url({url})")
+
+    def show_own(self, options: "ElementOptions") -> None:
+        """Renders the application's placeholder."""
+        self._decorated = True
+        self._remove = options.render_placeholder(self._element)
 
     def show_progress(self, received: int, total: int) -> None:
         """Shows the progress in percent as ``data-progress``, and as ``--progress`` for the page's style sheet.
@@ -48,14 +60,17 @@ class Placeholder:
         self._element.set_style("--progress", f"{percent}%")
 
     def clear(self) -> None:
-        """Removes blurhash and progress."""
+        """Removes blurhash, progress, and what the application rendered."""
         if not self._decorated:
             return
         self._decorated = False
         self._percent = -1
+        if self._remove:
+            browser.call_hook(self._remove)
+            self._remove = None
         self._element.remove_attribute("data-progress")
-        for name in ("--progress", "background-image", "background-size"):
-            self._element.set_style(name, "")
+        self._element.set_style("--progress", "")
+        self._set_background("")
 
     def close(self) -> None:
         """Removes everything, the reserved space included."""
@@ -63,3 +78,8 @@ class Placeholder:
         if self._reserved:
             self._element.remove_attribute("width")
             self._element.remove_attribute("height")
+
+    def _set_background(self, image: str) -> None:
+        """Sets the element's background image; an empty value removes it."""
+        self._element.set_style("background-size", image and "cover")
+        self._element.set_style("background-image", image)

@@ -6,7 +6,6 @@ from authmedia import browser
 from authmedia.elements.held_media import HeldMedia
 from authmedia.errors import AuthMediaError
 from authmedia.media import Media, MediaRequest
-from authmedia.support import backoff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -148,12 +147,10 @@ class Playback:
         while True:
             failure = await self._held.examine(media)
             self._held.drop()
-            if failure.temporary:
-                await self._wait(failure, position_s)
-            elif failure.retry_at_once and not replaced:
+            if failure.retry_at_once and not replaced:
                 replaced = True
             else:
-                raise failure
+                await self._wait(failure, position_s)
             before = self._held.traffic
             media = await self._held.hold(self._request, self._is_visible)
             if before:
@@ -166,11 +163,12 @@ class Playback:
     async def _wait(self, failure: AuthMediaError, position_s: float) -> None:
         """Waits before the next attempt.
 
-        :raises AuthMediaError: the failure, if several attempts made no progress.
+        :raises AuthMediaError: the failure, if there is none, or several made no progress.
         """
         has_progress = abs(position_s - self._interrupted_at) >= _PROGRESS_S
         self._interruptions = 1 if has_progress else self._interruptions + 1
         self._interrupted_at = position_s
-        if self._interruptions >= backoff.MAX_ATTEMPTS:
+        delay_s = self._held.loader.next_delay_s(failure, self._interruptions)
+        if delay_s is None:
             raise failure
-        await asyncio.sleep(backoff.retry_delay_s(self._interruptions - 1, failure.retry_after_s))
+        await asyncio.sleep(delay_s)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from authmedia.errors import AuthMediaError
     from authmedia.matrix.credentials import Renewal
+    from authmedia.matrix.request_hooks import RequestHooks
     from authmedia.matrix.tokens import Tokens
 
 # How often one request is sent at most, each time with another token.
@@ -51,6 +52,7 @@ class Homeserver:
         "_preflights",
         "account_key",
         "base_url",
+        "hooks",
         "origin",
         "user_id",
     )
@@ -70,6 +72,8 @@ class Homeserver:
         #: The only origin that the access token is sent to.
         self.origin = url.origin
         self.user_id = user_id
+        #: What sees the requests of this session.
+        self.hooks: tuple[RequestHooks, ...] = ()
         #: Names the account in whatever outlives the page: any homeserver can claim a user id, so that is not enough.
         self.account_key = netstrings(url.href, user_id)
         self._credentials = Credentials(url.href, _open_renewal, refresh, on_session_failure)
@@ -172,7 +176,13 @@ class Homeserver:
         cache = "default" if method != "GET" or path.startswith(AUTHMEDIA_PREFIX) else "no-store"
         try:
             return await request_url(
-                url, method=method, headers=headers, body=body, credentials=credentials, cache=cache
+                url,
+                method=method,
+                headers=headers,
+                body=body,
+                credentials=credentials,
+                cache=cache,
+                hooks=self.hooks,
             )
         except MediaNotFound as error:
             if not path.startswith(AUTHMEDIA_PREFIX):

@@ -9,6 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from authmedia.matrix.request_hooks import Fetch, RequestHooks
+
 
 async def request_url(
     url: str,
@@ -18,15 +20,21 @@ async def request_url(
     body: str | None = None,
     credentials: str = "omit",
     cache: str = "no-store",
+    priority: str = "auto",
+    hooks: "tuple[RequestHooks, ...]" = (),
 ) -> browser.Response:
-    """Requests a URL; the body of the response is still arriving. For the parameters see `browser.fetch`.
+    """Requests a URL; the body of the response is still arriving. For the other parameters see `browser.fetch`.
 
+    :param hooks: see the request and its response.
     :raises AuthMediaError: `HomeserverUnreachable` if no response arrives, else by status and Matrix error code.
     """
     failure: AuthMediaError
+    fetch: Fetch = browser.fetch
+    for observer in hooks:
+        fetch = observer.observing(fetch)
     try:
-        response = await browser.fetch(
-            url, method=method, headers=headers, body=body, credentials=credentials, cache=cache
+        response = await fetch(
+            url, method=method, headers=headers, body=body, credentials=credentials, cache=cache, priority=priority
         )
         if response.status < 400:
             return response

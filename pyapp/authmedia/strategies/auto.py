@@ -8,12 +8,13 @@ takes its place.
 from authmedia.errors import (
     AuthMediaError,
     LinksUnsupported,
+    NotCached,
     QuotaExceeded,
     StorageRefused,
     StrategyReplaced,
     StrategyUnsupported,
 )
-from authmedia.media import MEMORY, Media, MediaRequest, Support
+from authmedia.media import MEMORY, NO_STORE, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.support.gather import gather_all
 from authmedia.traffic import Traffic
@@ -90,6 +91,15 @@ class AutoStrategy(Strategy):
         words = "; ".join(f"{name}: {words}" for name, words in self.refused.items())
         raise StrategyUnsupported("No strategy is left that works here", mxc=request.mxc, words=words)
 
+    async def open_stored(self, request: MediaRequest, traffic: Traffic) -> Media | None:
+        """Opens what any of the loaders has in memory or on disk."""
+        for loader in self._loaders:
+            try:
+                return self._with_reason(loader, await loader.load(request), traffic)
+            except (NotCached,) + _STRATEGY_ERRORS:
+                continue
+        return None
+
     def prioritize(self, request: MediaRequest) -> None:
         """Passes it on to the loaders, one of which has the request."""
         for loader in self._loaders:
@@ -146,6 +156,8 @@ class AutoStrategy(Strategy):
     def _reason(self, name: str, request: MediaRequest) -> str:
         large = request.kind in _LARGE_KINDS or (request.size or 0) > _LARGE_BYTES
         why = (_REASONS_FOR_LARGE if large else _REASONS).get(name, "")
+        if request.cache == NO_STORE:
+            why = "it must not be stored, so it is fetched into memory"
         others = [f"{other} does not work here ({words})" for other, words in self.refused.items()]
         return "; ".join([f"{name}: {why}"] + others)
 

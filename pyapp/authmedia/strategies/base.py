@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from authmedia.matrix.homeserver import Homeserver
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
     class Loader(Protocol):
         """The interface of the loaders that the strategy `auto` chooses from."""
@@ -88,6 +90,9 @@ class Strategy:
         """Returns whether a media is of the kind that this strategy is for, where there is a choice."""
         return True
 
+    def configure(self, limits: "Limits | None", retry: "RetryPolicy | None") -> None:
+        """Applies an application's options, as far as they concern more than the pipeline."""
+
     async def support(self) -> Support:
         """Tries whether the strategy works in this window and with this homeserver; never raises what it tried for."""
         raise NotImplementedError
@@ -100,6 +105,13 @@ class Strategy:
         """
         raise NotImplementedError
 
+    async def open_stored(self, request: MediaRequest, traffic: Traffic) -> Media | None:
+        """Opens a media without a request, if it is stored on this device.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        return None
+
     def prioritize(self, request: MediaRequest) -> None:
         """Moves a request that is being opened before others, where it waits for them."""
 
@@ -110,7 +122,7 @@ class Strategy:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await request_url(media.src, cache="default")
+        return await request_url(media.src, cache="default", hooks=self.homeserver.hooks)
 
     def dispose(self, media: Media) -> None:
         """Frees the resources of a media that no element shows any more: its object URL, file or link."""

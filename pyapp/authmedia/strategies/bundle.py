@@ -15,6 +15,8 @@ from authmedia.transport.object_urls import object_url_media, probe_object_urls,
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
 
 class BundleStrategy(Strategy):
@@ -25,6 +27,13 @@ class BundleStrategy(Strategy):
     def __init__(self, homeserver: "Homeserver") -> None:
         super().__init__(homeserver)
         self._client = BundleClient(homeserver)
+
+    def configure(self, limits: "Limits | None", retry: "RetryPolicy | None") -> None:
+        """Sets the number of concurrent bundles, and the longest delay of one."""
+        if limits:
+            self._client.max_transfers = min(self._client.max_transfers, limits.transfers)
+        if retry:
+            self._client.backoff.max_delay_s = retry.max_delay_s
 
     def transfers_body_of(self, request: MediaRequest) -> bool:
         """Returns whether it is too large for a bundle, whose media must not wait for others."""

@@ -1,14 +1,23 @@
-"""Encrypted media by any strategy, which transfers the ciphertext; elements get an object URL of the plaintext."""
+"""What every strategy gets around it: decryption, and transfers that nothing caches.
+
+Of an encrypted media the strategy transfers the ciphertext; elements get an object URL of the plaintext.
+"""
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, DecryptionRefused, HomeserverUnreachable, WrongHash
-from authmedia.media import DISK, MEMORY, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import DISK, MEMORY, NO_STORE, Media, MediaRequest, Support, safe_content_type
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
+from authmedia.transport.object_urls import request_as_object_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
 
 class DecryptingStrategy(Strategy):
-    """Adds decryption to a strategy. What that strategy caches or stores stays encrypted.
+    """Adds decryption to a strategy, whose caches contain ciphertexts alone; and the cache policy ``no-store``.
 
     https://spec.matrix.org/latest/client-server-api/#sending-encrypted-attachments
 
@@ -20,16 +29,22 @@ class DecryptingStrategy(Strategy):
         self.inner = inner
         self.name = inner.name
         self.retries = inner.retries
+        # The object URLs of bodies that were transferred past the strategy.
+        self._unstored: set[str] = set()
         # By object URL of the plaintext, the ciphertext's media: disposed of, but it is still measured.
         self._ciphertexts: dict[str, Media] = {}
 
     def transfers_body_of(self, request: MediaRequest) -> bool:
-        """Returns ``True`` for what is encrypted, else what the strategy says."""
-        return bool(request.encrypted) or self.inner.transfers_body_of(request)
+        """Returns ``True`` for what is encrypted or must not be stored, else what the strategy says."""
+        return bool(request.encrypted) or request.cache == NO_STORE or self.inner.transfers_body_of(request)
 
     def accepts(self, request: MediaRequest) -> bool:
         """Returns whether the strategy accepts the ciphertext."""
         return self.inner.accepts(request.ciphertext_request() if request.encrypted else request)
+
+    def configure(self, limits: "Limits | None", retry: "RetryPolicy | None") -> None:
+        """Passes them on to the strategy."""
+        self.inner.configure(limits, retry)
 
     async def support(self) -> Support:
         """Tries the strategy; decryption works in every secure context."""
@@ -38,8 +53,8 @@ class DecryptingStrategy(Strategy):
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """Opens, verifies and decrypts an encrypted media; passes others on to the strategy."""
         if not request.encrypted:
-            return await self.inner.open(request, traffic)
-        ciphertext = await self.inner.open(request.ciphertext_request(), traffic)
+            return await self._open(request, traffic)
+        ciphertext = await self._open(request.ciphertext_request(), traffic)
         if ciphertext.source == DISK:
             try:
                 return await self._decrypt(request, ciphertext, traffic)
@@ -49,9 +64,19 @@ class DecryptingStrategy(Strategy):
             ciphertext = await self.inner.open(request.ciphertext_request(), traffic)
         return await self._decrypt(request, ciphertext, traffic)
 
+    async def open_stored(self, request: MediaRequest, traffic: Traffic) -> Media | None:
+        """Opens what the strategy has stored, and decrypts it."""
+        if not request.encrypted:
+            return await self.inner.open_stored(request, traffic)
+        ciphertext = await self.inner.open_stored(request.ciphertext_request(), traffic)
+        return await self._decrypt(request, ciphertext, traffic) if ciphertext else None
+
     def dispose(self, media: Media) -> None:
-        """Revokes the plaintext's object URL."""
+        """Revokes the object URL of a plaintext, or of what must not be stored."""
         if self._ciphertexts.pop(media.src, None):
+            browser.revoke_object_url(media.src)
+        elif media.src in self._unstored:
+            self._unstored.remove(media.src)
             browser.revoke_object_url(media.src)
         else:
             self.inner.dispose(media)
@@ -59,6 +84,8 @@ class DecryptingStrategy(Strategy):
     async def measure(self, media: Media) -> bool:
         """Measures the ciphertext."""
         ciphertext = self._ciphertexts.get(media.src)
+        if media.request.cache == NO_STORE:
+            return True
         if not ciphertext:
             return await self.inner.measure(media)
         complete = await self.inner.measure(ciphertext)
@@ -67,8 +94,8 @@ class DecryptingStrategy(Strategy):
         return complete
 
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
-        """Returns `WrongContent` for a plaintext, whose hash was verified; passes others on to the strategy."""
-        if media.src in self._ciphertexts:
+        """Returns `WrongContent` for a body that this page has transferred whole; passes others on to the strategy."""
+        if media.src in self._ciphertexts or media.src in self._unstored:
             return await super().diagnose(media, words)
         return await self.inner.diagnose(media, words)
 
@@ -80,11 +107,18 @@ class DecryptingStrategy(Strategy):
         """Closes the strategy."""
         self.inner.close()
 
+    async def _open(self, request: MediaRequest, traffic: Traffic) -> Media:
+        if request.cache != NO_STORE:
+            return await self.inner.open(request, traffic)
+        media = await request_as_object_url(self.homeserver, request, traffic, self.name)
+        self._unstored.add(media.src)
+        return media
+
     async def _decrypt(self, request: MediaRequest, ciphertext: Media, traffic: Traffic) -> Media:
         try:
             plaintext = await self._plaintext(request, ciphertext)
         finally:
-            self.inner.dispose(ciphertext)
+            self.dispose(ciphertext)
         content_type = safe_content_type(request.content_type)
         media = Media(
             request,
@@ -103,7 +137,10 @@ class DecryptingStrategy(Strategy):
         encrypted = request.encrypted
         failure: AuthMediaError
         try:
-            response = await self.inner.request_ciphertext(ciphertext)
+            if ciphertext.src in self._unstored:
+                response = await super().request_ciphertext(ciphertext)
+            else:
+                response = await self.inner.request_ciphertext(ciphertext)
             plaintext = await response.decrypt(encrypted.key, encrypted.counter, encrypted.sha256)
             if plaintext:
                 return plaintext

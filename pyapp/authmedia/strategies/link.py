@@ -5,7 +5,7 @@ the page, the browser's own cache works across reloads, and no media costs a pre
 """
 
 from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, WrongContent
-from authmedia.media import NETWORK, Media, MediaRequest, Support
+from authmedia.media import NETWORK, RELOAD, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.support.gather import gather_all
 from authmedia.traffic import Traffic
@@ -15,6 +15,8 @@ from authmedia.transport.resource_timing import TransferObserver, diagnose_trans
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
 # The kinds whose elements go on transferring after they are shown, and so notice when their link expires.
 _STREAMED_KINDS = ("video", "audio")
@@ -34,6 +36,11 @@ class LinkStrategy(Strategy):
         self._client = LinkClient(homeserver)
         self._observer = TransferObserver()
 
+    def configure(self, limits: "Limits | None", retry: "RetryPolicy | None") -> None:
+        """Sets the longest delay of a batch."""
+        if retry:
+            self._client.backoff.max_delay_s = retry.max_delay_s
+
     async def support(self) -> Support:
         """Requests the homeserver's limits and an empty batch, which opens the connection for later ones."""
         try:
@@ -45,6 +52,8 @@ class LinkStrategy(Strategy):
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """Takes the link from the cache or the next batch."""
+        if request.cache == RELOAD:
+            self._client.renew(request.key)
         link = await self._client.request_link(request, traffic)
         if request.kind in _STREAMED_KINDS:
             self._client.pin(request)
@@ -76,7 +85,7 @@ class LinkStrategy(Strategy):
 
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
         """Requests the link again, since an element never reports the cause."""
-        failure = await diagnose_transfer(media, words)
+        failure = await diagnose_transfer(media, words, self.homeserver.hooks)
         if not isinstance(failure, WrongContent) and not failure.temporary:  # else the link itself is valid
             self._client.invalidate(media.request.key, media.src)
         if isinstance(failure, Forbidden):

@@ -14,7 +14,7 @@ from authmedia.errors import (
     StorageRefused,
 )
 from authmedia.matrix.http import request_url
-from authmedia.media import DISK, NETWORK, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import DISK, NETWORK, RELOAD, Media, MediaRequest, Support, safe_content_type
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
 from authmedia.transport.completeness import complete_body
@@ -24,6 +24,8 @@ from authmedia.transport.media_requests import request_media
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver
+    from authmedia.support.limits import Limits
+    from authmedia.support.retry_policy import RetryPolicy
 
 
 class OpfsStrategy(Strategy):
@@ -38,6 +40,11 @@ class OpfsStrategy(Strategy):
         super().__init__(homeserver)
         self._store = FileStore(homeserver.account_key)
 
+    def configure(self, limits: "Limits | None", retry: "RetryPolicy | None") -> None:
+        """Sets the budget of the disk."""
+        if limits:
+            self._store.budget = limits.disk_bytes
+
     async def support(self) -> Support:
         """Opens the directory, writes a file, reads it and removes it."""
         try:
@@ -50,7 +57,17 @@ class OpfsStrategy(Strategy):
         """Opens the stored file, else streams one authenticated request to disk; two tabs never transfer it twice."""
         try:
             async with self._store.write_lock(request.key):
-                return await self._from_disk(request, traffic) or await self._from_network(request, traffic)
+                stored = None if request.cache == RELOAD else await self._from_disk(request, traffic)
+                return stored or await self._from_network(request, traffic)
+        except browser.BrowserError as error:
+            failure = _storage_failure(error, request)
+        raise failure
+
+    async def open_stored(self, request: MediaRequest, traffic: Traffic) -> Media | None:
+        """Opens the stored file, if there is one."""
+        try:
+            async with self._store.write_lock(request.key):
+                return await self._from_disk(request, traffic)
         except browser.BrowserError as error:
             failure = _storage_failure(error, request)
         raise failure

@@ -78,7 +78,7 @@ class ServiceWorkerStrategy(Strategy):
         except AuthMediaError as error:
             failure = error.for_media(media.request.mxc)
         else:
-            failure = await diagnose_transfer(media, words)
+            failure = await diagnose_transfer(media, words, self.homeserver.hooks)
         return failure
 
     async def clear(self, request: MediaRequest | None) -> None:

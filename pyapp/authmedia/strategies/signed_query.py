@@ -63,7 +63,7 @@ class SignedQueryStrategy(Strategy):
 
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
         """Requests the same URL again, since an element never reports the cause; a query ends with its token."""
-        failure = await diagnose_transfer(media, words)
+        failure = await diagnose_transfer(media, words, self.homeserver.hooks)
         if not isinstance(failure, Forbidden):
             return failure
         try:

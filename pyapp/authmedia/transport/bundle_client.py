@@ -20,14 +20,26 @@ _MAX_TRANSFERS = 4
 class BundleClient:
     """Requests one session's small media, one bundle for all that are requested in one turn of the event loop."""
 
-    __slots__ = ("_backoff", "_collector", "_homeserver", "_pending", "_transfers", "limit", "part_bytes")
+    __slots__ = (
+        "_collector",
+        "_homeserver",
+        "_pending",
+        "_transfers",
+        "backoff",
+        "limit",
+        "max_transfers",
+        "part_bytes",
+    )
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
         self._pending: list[PendingPart] = []
         self._collector: asyncio.Task[None] | None = None
         self._transfers: list[BundleTransfer] = []
-        self._backoff = RateLimitBackoff(browser.now_ms)
+        #: Delays the next bundle after a 429.
+        self.backoff = RateLimitBackoff(browser.now_ms)
+        #: How many bundles are transferred at a time.
+        self.max_transfers = _MAX_TRANSFERS
         #: How many media the homeserver puts into one bundle.
         self.limit = _DEFAULT_LIMIT
         #: How large each may be, in bytes.
@@ -96,13 +108,13 @@ class BundleClient:
 
     async def _start_transfers(self) -> None:
         await asyncio.sleep(0)  # collects the requests of this turn of the event loop
-        await self._backoff.wait()
-        while self._pending and len(self._transfers) < _MAX_TRANSFERS:
+        await self.backoff.wait()
+        while self._pending and len(self._transfers) < self.max_transfers:
             # Visible media first. In two lists, since MicroPython's `sort` is not stable.
             urgent = [pending for pending in self._pending if pending.is_urgent]
             ordered = urgent + [pending for pending in self._pending if not pending.is_urgent]
             self._pending = ordered[self.limit :]
-            transfer = BundleTransfer(self._homeserver, ordered[: self.limit], self._backoff)
+            transfer = BundleTransfer(self._homeserver, ordered[: self.limit], self.backoff)
             self._transfers.append(transfer)
             browser.create_task(self._run(transfer))
 

@@ -51,12 +51,12 @@ class FileStore:
     :param budget: bytes that all files together may take; the least recently used are evicted first.
     """
 
-    __slots__ = ("_budget", "_directory", "_index", "_owner", "_pinned", "_prefix", "_total", "_total_lock")
+    __slots__ = ("_directory", "_index", "_owner", "_pinned", "_prefix", "_total", "_total_lock", "budget")
 
     def __init__(self, owner: str, budget: int = _BUDGET_BYTES) -> None:
         self._owner = owner
         self._prefix = _VERSION + _digest(owner)[:16] + "."
-        self._budget = budget
+        self.budget = budget
         self._directory: browser.Directory | None = None
         self._pinned: dict[str, int] = {}
         self._index = FileIndex(self._get_directory)
@@ -114,7 +114,7 @@ class FileStore:
         """
         size = response.content_length or 0
         # A server that announces more than the whole budget must not evict anything before the body is there.
-        plausible = size <= self._budget
+        plausible = size <= self.budget
         directory = await self._get_directory()
         await self._make_room(directory, size if plausible else 0)
         name = self._name(key)
@@ -170,14 +170,14 @@ class FileStore:
                 await _remove_outdated(directory)
                 self._total = sum((await _sizes(directory)).values())
             self._total += size
-            fits = self._total <= self._budget
+            fits = self._total <= self.budget
         if fits:
             return
         async with self._index.lock():
             sizes = await _sizes(directory)  # measured again: other tabs write and remove, too
             total = sum(sizes.values()) + size
             for name in await self._index.by_last_use(list(sizes)):
-                if total <= self._budget:
+                if total <= self.budget:
                     break
                 if name not in self._pinned and name != FILE_NAME:
                     await directory.remove(name)

@@ -36,7 +36,6 @@ class LinkClient:
     """
 
     __slots__ = (
-        "_backoff",
         "_batch_tasks",
         "_cache",
         "_homeserver",
@@ -44,19 +43,21 @@ class LinkClient:
         "_pinned",
         "_renewal",
         "_uncached_keys",
+        "backoff",
         "batch_limit",
     )
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
         self._cache = LinkCache(_STORAGE_PREFIX + homeserver.account_key)
-        self._backoff = RateLimitBackoff(browser.now_ms)
         self._pending: list[_PendingLink] = []
         self._pinned: dict[str, MediaRequest] = {}
         # The keys of media whose next link has to differ from the last one.
         self._uncached_keys: set[str] = set()
         self._renewal: asyncio.Task[None] | None = None
         self._batch_tasks: list[asyncio.Task[None]] = []
+        #: Delays the next batch after a 429.
+        self.backoff = RateLimitBackoff(browser.now_ms)
         #: How many links the homeserver makes in one batch.
         self.batch_limit = 100
 
@@ -72,7 +73,8 @@ class LinkClient:
 
         :raises AuthMediaError: if the homeserver refuses this media or the whole batch.
         """
-        return self._cache.get(request.key) or await self._enqueue(request, traffic)
+        cached = None if request.key in self._uncached_keys else self._cache.get(request.key)
+        return cached or await self._enqueue(request, traffic)
 
     def pin(self, request: MediaRequest) -> None:
         """Renews a media's link before it expires, until `unpin`, so that a player has the next one at once."""
@@ -81,8 +83,9 @@ class LinkClient:
             self._renewal = browser.create_task(self._renew_pinned())
 
     def unpin(self, request: MediaRequest) -> None:
-        """Ends the renewal of a media's link."""
-        self._pinned.pop(request.key, None)
+        """Ends the renewal of a media's link, unless another request has pinned it since."""
+        if self._pinned.get(request.key) is request:
+            self._pinned.pop(request.key)
 
     def invalidate(self, key: str, url: str) -> None:
         """Removes a link that failed from the cache, unless another one replaced it."""
@@ -92,6 +95,10 @@ class LinkClient:
         """Removes a link whose response the browser caches incompletely: the next one is a URL new to any cache."""
         if self._cache.invalidate(key, url):
             self._uncached_keys.add(key)
+
+    def renew(self, key: str) -> None:
+        """Makes the next link of a media a URL new to any cache."""
+        self._uncached_keys.add(key)
 
     async def remove(self, key: str | None) -> None:
         """Removes the link of one media, or all, from the cache; removing all cancels pending batches."""
@@ -135,8 +142,12 @@ class LinkClient:
     async def _run_batches(self) -> None:
         await asyncio.sleep(0)  # collects the requests of this turn of the event loop
         await self._cache.restore()
-        await self._backoff.wait()
-        collected = [pending for pending in self._pending if not pending.use(self._cache.get(pending.request.key))]
+        await self.backoff.wait()
+        collected = [
+            pending
+            for pending in self._pending
+            if pending.fresh or not pending.use(self._cache.get(pending.request.key))
+        ]
         self._pending = []
         try:
             for fresh in (False, True):
@@ -153,7 +164,7 @@ class LinkClient:
         try:
             await self._request_batch(batch)
         except AuthMediaError as error:
-            self._backoff.record(error)
+            self.backoff.record(error)
             for pending in batch:
                 pending.failure = error.for_media(pending.request.mxc)
         for pending in batch:

@@ -10,6 +10,10 @@ from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
 from authmedia.transport.completeness import complete_body
 from authmedia.transport.object_urls import is_decodable_image
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.matrix.request_hooks import RequestHooks
+
 
 class TransferObserver:
     """Reads from the browser's resource timing what the transfers of elements cost.
@@ -77,20 +81,21 @@ class _Observation:
         self.incomplete = 0
 
 
-async def diagnose_transfer(media: Media, words: str) -> AuthMediaError:
+async def diagnose_transfer(media: Media, words: str, hooks: "tuple[RequestHooks, ...]" = ()) -> AuthMediaError:
     """Returns why an element did not show a media, by requesting the same URL again.
 
     An image is read to its end and shown to another element, which does not transfer it: the first element reports the
     same for a transfer that broke off as for a damaged file.
 
     :param words: the element's own error message, often empty.
+    :param hooks: see the request and its response.
     """
     mxc = media.request.mxc
     is_image = media.request.kind == "image"
     media.traffic.requests += 1
     try:
         # Past the browser's cache for an image: it may contain an incomplete response.
-        response = await request_url(media.src, cache="reload" if is_image else "default")
+        response = await request_url(media.src, cache="reload" if is_image else "default", hooks=hooks)
         if not is_image:
             response.abort()
         elif await _is_decodable(response, media):

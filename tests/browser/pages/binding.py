@@ -2,20 +2,26 @@
 
 Parameters: ``strategy``; ``near``, the margin around the viewport within which media load, in pixels; ``patience``, the
 seconds after which a silent server is given up; ``min_rate``, the bytes a second at which a body must arrive then;
-``budget``, the bytes cached beyond what elements show. If ``demo.json`` names a second account, elements select it by
-``data-user-id``, and it has its own loader.
+``budget``, the bytes cached beyond what elements show; ``css_pixels`` and ``shadow_roots``, those of `bind`; ``web``,
+for a root of `pyscript.web`; ``release_delay``, the seconds after which a saved file is released. If ``demo.json``
+names a second account, elements select it by ``data-user-id``, and it has its own loader.
 """
 
 import json
 
+from pyscript import web, window
+
 from authmedia import browser
 from authmedia.browser import timeouts
+from authmedia.elements import file_saving
 from authmedia.elements.binder import bind
+from authmedia.elements.binding import Binding
 from authmedia.loader import forget_account, open_loader
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.http import request_url
 from authmedia.matrix.login import log_in
+from authmedia.support.limits import Limits
 from demo.page import Page
 
 NAMES = ("opened", "hits", "coalesced", "retried", "aborted", "failed", "released")
@@ -46,31 +52,52 @@ class BindingPage(Page):
         if browser.query_parameter("patience"):
             timeouts.RESPONSE_TIMEOUT_S = float(browser.query_parameter("patience"))
             timeouts.MIN_BYTES_PER_S = float(browser.query_parameter("min_rate") or 50_000)
+        if browser.query_parameter("release_delay"):
+            file_saving.RELEASE_DELAY_S = float(browser.query_parameter("release_delay"))
         near = browser.query_parameter("near")
         for homeserver in self.homeservers:
-            loader = open_loader(browser.query_parameter("strategy"), homeserver)
+            budget = browser.query_parameter("budget")
+            strategy = browser.query_parameter("strategy")
+            # What is kept in memory does not leave the disk.
+            idle = 0 if strategy == "opfs" else int(budget or 0)
+            limits = Limits(idle_bytes=idle, disk_bytes=int(budget)) if budget else None
+            loader = open_loader(strategy, homeserver, limits=limits)
             loader.counters.on_count = lambda _name, _value: self.write_counters()
-            if browser.query_parameter("budget"):
-                self.limit(loader, int(browser.query_parameter("budget")))
             self.loaders.append(loader)
             near_px = int(near) if near else None
-            place = self.root.query("#elements")
-            self.binders.append(
-                bind(place, loader, keyring=keyring, near_px=near_px, on_change=lambda _binding: self.write_counters())
-            )
-        for name, work in (("count", self.count), ("leave", self.leave), ("close", self.close)):
+            place = web.page["elements"] if browser.query_parameter("web") else self.root.query("#elements")
+            options = {name: bool(browser.query_parameter(name)) for name in ("css_pixels", "shadow_roots")}
+            options["on_change"] = lambda _binding: self.write_counters()
+            self.binders.append(bind(place, loader, keyring=keyring, near_px=near_px, **options))
+        for name in ("count", "leave", "close", "add", "remove", "draw"):
+            work = getattr(self, name)
             button = browser.create_element("button", id=name, type="button")
             button.text = name
             button.listen("click", lambda work=work: self.start(work()))
             self.root.query("body").append(button)
         self.write_counters()
 
-    def limit(self, loader, budget):
-        """Limits a loader's cache in bytes: in memory, or on disk for all accounts together."""
-        store = getattr(loader._strategy.inner, "_store", None)
-        if store:
-            store._budget = budget
-        loader._pipeline._idle_budget = 0 if store else budget  # what is kept in memory does not leave the disk
+    async def add(self):
+        """Adds a root that a test made."""
+        self.binders[0].add_root(window.givenRoot)
+
+    async def remove(self):
+        """Removes a root that a test made."""
+        self.binders[0].remove_root(window.givenRoot)
+
+    async def draw(self):
+        """Adds an element as an application with `pyscript.web` does, and binds another by itself."""
+        picture = web.img(alt="drawn", id="drawn")
+        picture.dataset.mxc = window.givenMxc
+        web.page["elements"].append(picture)
+        alone = web.img(alt="alone", id="alone")
+        alone.dataset.mxc = window.givenMxc
+        web.page.body.append(alone)
+        Binding(alone, self.loaders[0]).start()
+        try:
+            bind(web.page.find("img"), self.loaders[0])
+        except TypeError as error:
+            self.root.set_attribute("data-refused", str(error))
 
     def write_counters(self):
         """Writes the counters into the report."""

@@ -1,0 +1,160 @@
+"""What elements say in another language than English: messages by error class, with plurals and direction."""
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError
+from authmedia.support.options import error_class, reject_unknown, require
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Never
+
+_OPTIONS = ("errors", "retry", "retry_label", "lang", "dir")
+_DIRECTIONS = ("ltr", "rtl", "auto")
+# The plural categories of all languages, https://cldr.unicode.org/index/cldr-spec/plural-rules
+_CATEGORIES = ("zero", "one", "two", "few", "many", "other")
+# The text of an error that names no time.
+_NO_NUMBER = "none"
+_SECONDS = "{seconds}"
+_LETTERS, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
+
+
+class Messages:
+    """All words that elements show, in one language.
+
+    >>> polish = Messages(
+    ...     {
+    ...         "AuthMediaError": "Nie udało się wczytać tego pliku.",
+    ...         "MediaNotFound": "Tego pliku nie ma już na serwerze.",
+    ...         "RateLimited": {
+    ...             "one": "Serwer prosi o {seconds} sekundę przerwy.",
+    ...             "few": "Serwer prosi o {seconds} sekundy przerwy.",
+    ...             "many": "Serwer prosi o {seconds} sekund przerwy.",
+    ...             "other": "Serwer prosi o {seconds} sekundy przerwy.",
+    ...             "none": "Serwer prosi o chwilę przerwy.",
+    ...         },
+    ...     },
+    ...     retry="Spróbuj ponownie",
+    ...     lang="pl",
+    ... )
+    >>> binder = bind(document_element(), loader, messages=polish)
+
+    :param errors: a text for each class of `authmedia.errors`, by name or by the class itself. An error without one
+        has that of the class it is derived from, in the end that of ``AuthMediaError``, which must be there. In place
+        of a text, a dictionary of texts by plural category, where ``{seconds}`` stands for how long the server asked
+        to wait; it has ``other``, and ``none`` for an error that names no time.
+    :param retry: the text of the button that loads again.
+    :param retry_label: the button's name for assistive technology where the element has a ``{label}``.
+    :param lang: the language tag of all texts, which decides on plural categories and digits.
+    :param dir: the direction of all texts: ``ltr``, ``rtl`` or ``auto``.
+    :raises ValueError: if one is not allowed.
+    """
+
+    OPTION = "messages"
+    __slots__ = ("_errors", "_retry_label", "dir", "lang", "retry")
+
+    def __init__(
+        self,
+        errors: "dict[str | type[AuthMediaError], str | dict[str, str]]",
+        *,
+        retry: str,
+        lang: str,
+        retry_label: str = "{retry}: {label}",
+        dir: str = "auto",
+        **unknown: "Never",
+    ) -> None:
+        reject_unknown("Messages", unknown, _OPTIONS)
+        require(isinstance(errors, dict), "Messages", "errors", errors, "a dictionary by error class")
+        for name, text in (("retry", retry), ("retry_label", retry_label)):
+            require(isinstance(text, str) and bool(text), "Messages", name, text, "a text")
+        require(_is_language_tag(lang), "Messages", "lang", lang, "a language tag, such as 'ar' or 'pt-BR'")
+        require(dir in _DIRECTIONS, "Messages", "dir", dir, "one of " + ", ".join(_DIRECTIONS))
+        self.retry = retry
+        self.lang = lang
+        self.dir = dir
+        self._retry_label = retry_label
+        self._errors = {error_class("Messages", name): _checked(name, texts) for name, texts in errors.items()}
+        require(
+            AuthMediaError in self._errors,
+            "Messages",
+            "errors",
+            list(errors),
+            "a dictionary with a text for AuthMediaError",
+        )
+
+    def text(self, error: AuthMediaError) -> str:
+        """Returns the text for an error."""
+        best: type[AuthMediaError] = AuthMediaError
+        for known in self._errors:
+            if isinstance(error, known) and issubclass(known, best):
+                best = known
+        texts = self._errors[best]
+        if isinstance(texts, str):
+            return texts
+        if error.retry_after_s is None:
+            return texts[_NO_NUMBER]
+        seconds = max(1, -int(-error.retry_after_s // 1))
+        text = texts.get(browser.plural_category(self.lang, seconds), texts["other"])
+        return text.replace(_SECONDS, browser.format_number(self.lang, seconds))
+
+    def retry_label(self, label: str) -> str:
+        """Returns the name of the retry button of an element that has a label."""
+        return self._retry_label.replace("{retry}", self.retry).replace("{label}", label)
+
+
+def _checked(name: object, texts: "str | dict[str, str]") -> "str | dict[str, str]":
+    """Returns the text or texts of an error.
+
+    :raises ValueError: if they are neither, or incomplete.
+    """
+    option = f"the text of {name}"
+    if not isinstance(texts, dict):
+        numbered = "a dictionary by plural category, since it has {seconds}"
+        require(isinstance(texts, str) and bool(texts), "Messages", option, texts, "a text, or a dictionary of texts")
+        require(_SECONDS not in texts, "Messages", option, texts, numbered)
+        return texts
+    for category, text in texts.items():
+        known = category in _CATEGORIES + (_NO_NUMBER,)
+        require(known, "Messages", f"a key of {option}", category, "one of " + ", ".join(_CATEGORIES + (_NO_NUMBER,)))
+        require(isinstance(text, str) and bool(text), "Messages", option, text, "a text")
+    require(
+        "other" in texts and _NO_NUMBER in texts,
+        "Messages",
+        option,
+        list(texts),
+        "a dictionary with 'other' and 'none'",
+    )
+    require(_SECONDS not in texts[_NO_NUMBER], "Messages", option, texts[_NO_NUMBER], "a text without {seconds}")
+    return texts
+
+
+def _is_language_tag(tag: object) -> bool:
+    """Returns whether a text is a language, with a script, a region and extensions at most.
+
+    Checked here, since MicroPython cannot catch what `Intl` throws at others. https://www.rfc-editor.org/rfc/rfc5646
+    """
+    if not isinstance(tag, str):
+        return False
+    parts = tag.lower().split("-")
+    language = parts.pop(0)
+    if not _consists_of(language, _LETTERS) or len(language) not in (2, 3, 5, 6, 7, 8):
+        return False
+    if parts and len(parts[0]) == 4 and _consists_of(parts[0], _LETTERS):
+        parts.pop(0)
+    if parts and ((len(parts[0]) == 2 and _consists_of(parts[0], _LETTERS)) or _is_region_number(parts[0])):
+        parts.pop(0)
+    if not parts:
+        return True
+    extension = parts[1:]
+    return parts[0] == "u" and bool(extension) and all(_is_extension(part) for part in extension)
+
+
+def _is_region_number(part: str) -> bool:
+    return len(part) == 3 and _consists_of(part, _DIGITS)
+
+
+def _is_extension(part: str) -> bool:
+    return 2 <= len(part) <= 8 and _consists_of(part, _LETTERS + _DIGITS)
+
+
+def _consists_of(text: str, characters: str) -> bool:
+    return all(character in characters for character in text)

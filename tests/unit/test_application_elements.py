@@ -1,0 +1,176 @@
+"""Backgrounds, links that save files, and thumbnails for screens with several pixels for each CSS pixel."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from authmedia.elements import download, file_saving
+from authmedia.elements.background import css_url
+from authmedia.elements.binder import Binder, bind
+from authmedia.elements.binding import FAILED, LOADING, SHOWN
+from authmedia.elements.element_request import pixel_scale
+from authmedia.loader import MediaLoader, open_loader
+from authmedia.matrix.homeserver import Homeserver
+from authmedia.media import MediaRequest
+from tests.unit import fake_browser as fake
+from tests.unit.support import MXC, PICTURE, Script, error, image, run, state_of, turns
+
+BLURHASH = "LEHV6nWB2yk8pyo0adR*.7kCMdnj"
+
+
+@pytest.fixture
+def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
+    return open_loader("blob", homeserver)
+
+
+def test_a_background_is_shown_over_its_blurhash_and_removed(loader: MediaLoader, script: Script, browser: Any) -> None:
+    gate = asyncio.Event()
+    script.instead = lambda request: fake.Response(200, PICTURE, gate=gate)
+    element = fake.Element("header", data_mxc_background=MXC, data_blurhash=BLURHASH, data_method="crop")
+    element.set_style("background-size", "contain")
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None)
+        binder.on_added(1, element)
+        await turns(20)
+        assert element.styles["background-image"].startswith("url(data:image/bmp")
+        assert state_of(element) == LOADING
+        gate.set()
+        await binder.settled()
+        assert state_of(element) == SHOWN
+        (url,) = browser.object_urls
+        assert element.styles == {"background-image": f'url("{url}")', "background-size": "contain"}
+        binder.bindings[0]._placeholder.show_blurhash(BLURHASH)  # as the idle queue does when it comes late
+        binder.bindings[0]._placeholder.clear()
+        assert element.styles["background-image"] == f'url("{url}")'
+        binder.on_removed(1)
+        assert element.styles == {"background-size": "contain"}
+        assert "data-state" not in element.given
+
+    run(scenario())
+    loader.close()
+    assert browser.object_urls == {}
+
+
+def test_a_background_that_is_no_image_fails_in_words(loader: MediaLoader, browser: Any) -> None:
+    element = fake.Element("header", data_mxc_background=MXC)
+    browser.undecodable.update(f"blob:page/{number}" for number in range(9))
+
+    async def scenario() -> None:
+        binder = bind(fake.Element("div"), loader, near_px=None)
+        binder.on_added(1, element)
+        await binder.settled()
+        assert state_of(element) == FAILED
+        assert "background-image" not in element.styles
+        assert len(element.siblings) == 1
+        binder.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("blob:http://a.test/1", 'url("blob:http://a.test/1")'),
+        ("https://a.test/(1)'?a=b", 'url("https://a.test/(1)\'?a=b")'),
+        ('https://a.test/"),url("//b.test', 'url("https://a.test/\\"),url(\\"//b.test")'),
+        ("https://a.test/\\\n\r\f", 'url("https://a.test/\\\\\\a \\d \\c ")'),
+    ],
+)
+def test_a_url_is_escaped_for_a_style_sheet(url: str, expected: str) -> None:
+    assert css_url(url) == expected
+
+
+def test_a_link_saves_its_file_whenever_it_is_followed(
+    loader: MediaLoader, script: Script, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_saving, "RELEASE_DELAY_S", 0.01)
+    element = fake.Element("a", data_mxc=MXC, download="walk.gpx")
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader)
+        binder.on_added(1, element)
+        binder.on_near(1, True)
+        await binder.settled()  # at once: nothing was asked for
+        assert (browser.requests, state_of(element)) == ([], download.READY)
+        assert (element.get_attribute("role"), element.get_attribute("tabindex")) == ("link", "0")
+        element.fire("click")
+        element.fire("click")
+        binder.on_near(1, False)  # scrolled away: it goes on
+        await binder.settled()
+        assert state_of(element) == SHOWN
+        (saved,) = browser.clicked
+        assert saved.given == {"href": next(iter(browser.object_urls)), "download": "walk.gpx"}
+        await asyncio.sleep(0.05)
+        assert loader._pipeline._idle_bytes == len(PICTURE), "it is released, and stays within the idle budget"
+        element.fire("click")
+        await binder.settled()
+        assert len(browser.clicked) == 2
+        binder.close()
+        assert element.given == {"data-mxc": MXC, "download": "walk.gpx"}
+        assert element.listeners == []
+
+    run(scenario())
+    loader.close()
+    assert browser.object_urls == {}
+
+
+def test_a_link_that_failed_is_followed_again(loader: MediaLoader, script: Script, browser: Any) -> None:
+    answers = [error(404, "M_NOT_FOUND", "Not found")]
+    script.instead = lambda request: answers.pop(0) if answers else None
+    element = fake.Element("a", data_mxc=MXC, download="", href="#")
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader)
+        binder.on_added(1, element)
+        assert "role" not in element.given
+        element.fire("click")
+        await binder.settled()
+        assert state_of(element) == FAILED
+        assert browser.clicked == []
+        element.fire("click")
+        await binder.settled()
+        assert [saved.get_attribute("download") for saved in browser.clicked] == ["file"]
+        assert element.siblings[0].removed, "the failure view"
+        binder.close()
+
+    run(scenario())
+
+
+def test_a_signed_link_is_saved_in_another_tab(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    async def scenario() -> None:
+        loader = open_loader("link", homeserver)
+        await file_saving.save_media(loader, MediaRequest(MXC, kind="file"), "walk.gpx")
+        (saved,) = browser.clicked
+        assert saved.get_attribute("href").startswith("http://home.test/signed/")
+        assert (saved.get_attribute("target"), saved.get_attribute("rel")) == ("_blank", "noopener")
+        loader.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("ratio", "side", "expected"),
+    [(0.5, 96, 1), (1, 96, 1), (1.1, 96, 1.5), (1.5, 96, 1.5), (2, 96, 2), (2.625, 96, 3), (4, 96, 3), (2, 960, 2)],
+)
+def test_thumbnails_have_pixels_for_the_screen_within_limits(ratio: float, side: int, expected: float) -> None:
+    assert pixel_scale(ratio, side) == expected
+
+
+@pytest.mark.parametrize(("css_pixels", "query"), [(False, "width=96&height=72"), (True, "width=192&height=144")])
+def test_css_pixels_are_asked_for(
+    loader: MediaLoader, script: Script, browser: Any, css_pixels: bool, query: str
+) -> None:
+    browser.pixel_ratio = 2.0
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader, near_px=None, css_pixels=css_pixels)
+        element = image(data_width="96", data_height="72", data_method="crop")
+        binder.on_added(1, element)
+        await binder.settled()
+        assert query in browser.requests[0].url
+        assert element.get_attribute("width") == "96", "the space in the layout stays the same"
+        binder.close()
+
+    run(scenario())
