@@ -20,6 +20,11 @@ class PackageError(Exception):
     """The packages cannot be built: a sentence that says what to do."""
 
 
+# A remote configuration of PyScript: a page that names it among its `packages` gets the wheel beside it.
+# https://docs.pyscript.net/latest/user-guide/configuration/
+_REMOTE_CONFIGURATION = "authmedia.toml"
+
+
 def build(out: Path, root: Path = ROOT) -> list[Path]:
     """Writes all packages into a folder, over those of the same version; returns their files.
 
@@ -33,6 +38,7 @@ def build(out: Path, root: Path = ROOT) -> list[Path]:
         with TemporaryDirectory(dir=out, prefix=".unfinished-") as unfinished:
             for project in _PROJECTS:
                 _run_backend(root / project, Path(unfinished))
+            _write_remote_configuration(Path(unfinished))
             return [path.replace(out / path.name) for path in sorted(Path(unfinished).iterdir())]
     except OSError as error:
         raise PackageError(f"{out} cannot be written ({error.strerror}); name another folder with --out.") from error
@@ -56,3 +62,9 @@ def _run_backend(project: Path, out: Path) -> None:
     done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise PackageError(f"the package of {project / 'pyproject.toml'} cannot be built:\n{done.stderr.strip()}")
+
+
+def _write_remote_configuration(out: Path) -> None:
+    (wheel,) = out.glob("authmedia-*.whl")
+    text = f'name = "authmedia"\n\n[files]\n"./{wheel.name}" = "./*"\n'
+    (out / _REMOTE_CONFIGURATION).write_text(text, encoding="utf-8")
