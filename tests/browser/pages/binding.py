@@ -74,7 +74,7 @@ class BindingPage(Page):
             button = browser.create_element("button", id=name, type="button")
             button.text = name
             button.listen("click", lambda work=work: self.start(work()))
-            self.root.query("body").append(button)
+            self.root.query("header").append(button)  # where no element lies over it
         self.write_counters()
 
     async def add(self):
