@@ -76,7 +76,7 @@ class BindingPage(Page):
             button.text = name
             button.hidden = name in ("add", "remove", "draw", "notify")  # tests press these by `press`
             button.listen("click", lambda work=work: self.start(work()))
-            self.root.query("body").append(button)
+            self.root.query("header").append(button)  # where no element lies over it
         self.write_counters()
 
     async def add(self):
