@@ -13,6 +13,7 @@ from tests.browser.binding_harness import (
     MediaSet,
     add_elements,
     binding_harness,
+    press,
     read_counters,
     wait_for_state,
 )
@@ -129,7 +130,7 @@ def test_elements_of_pyscript_web_and_in_shadow_roots(
     tab = harness.open("blob", interpreter=interpreter, web="yes", shadow_roots="yes")
     page = tab.page
     page.evaluate("(mxc) => { window.givenMxc = mxc; }", media_set.pictures[0])
-    page.click("#draw")
+    press(tab, "#draw")
     wait_for_state(tab, "#drawn")
     wait_for_state(tab, "#alone")
     page.wait_for_selector("html[data-refused*='pass one element']", state="attached")
@@ -155,13 +156,13 @@ def test_elements_of_pyscript_web_and_in_shadow_roots(
     wait_for_bound(tab, 0)
 
     page.evaluate(ADD_HOST, ["closed-host", "closed", media_set.pictures[3], ""])
-    page.click("#add")
+    press(tab, "#add")
     page.wait_for_function("() => givenRoot.querySelector('#inside').dataset.state === 'shown'")
     page.evaluate("() => { window.gone = document.querySelector('closed-host'); window.gone.remove(); }")
     wait_for_bound(tab, 0)
     page.evaluate("() => { document.getElementById('elements').append(window.gone); }")
     page.wait_for_function("() => givenRoot.querySelector('#inside').dataset.state === 'shown'")
-    page.click("#remove")
+    press(tab, "#remove")
     wait_for_bound(tab, 0)
     assert page.evaluate("() => givenRoot.querySelector('#inside').getAttribute('src')") is None
 

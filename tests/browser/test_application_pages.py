@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Playwright
 
-from tests.browser.binding_harness import BindingHarness, MediaSet, add_elements, binding_harness, wait_for_state
+from tests.browser.binding_harness import BindingHarness, MediaSet, add_elements, binding_harness, press, wait_for_state
 from tests.browser.engines import Mode, launch_browser
 from tests.browser.site_tab import SEEK, SiteTab
 from tests.homeserver.support import wait_for
@@ -141,7 +141,7 @@ def test_a_notification_shows_a_media_as_its_icon(
         finished: list[str] = []
         tab.page.on("requestfinished", lambda request: finished.append(request.url))
         tab.page.evaluate("(mxc) => { window.givenMxc = mxc; }", media_set.pictures[2])
-        tab.page.eval_on_selector("#notify", "(button) => button.click()")
+        press(tab, "#notify")
         tab.page.wait_for_selector("html[data-notification=show]", state="attached")
         icon = tab.page.locator("html").get_attribute("data-icon")
         assert str(icon).startswith("blob:" if strategy == "blob" else harness.proxy.address())
