@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from authmedia.loader import MediaLoader, forget_account, open_loader
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver
-    from authmedia.matrix.login import log_in, refresh_tokens
+    from authmedia.matrix.login import Login, log_in, refresh_tokens
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.matrix.shared_refresh import SharedRefresh
     from authmedia.matrix.tokens import Tokens
@@ -76,6 +76,7 @@ __all__ = (
     "Homeserver",
     "Keyring",
     "Limits",
+    "Login",
     "Media",
     "MediaLoader",
     "MediaRequest",
@@ -108,6 +109,7 @@ _MODULES = {
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
     "Limits": "authmedia.support.limits",
+    "Login": "authmedia.matrix.login",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",

@@ -5,7 +5,6 @@ from authmedia.errors import AuthMediaError, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
-from authmedia.support.options import reject_unknown, require, require_kind
 from authmedia.support.priority_semaphore import PrioritySemaphore
 from authmedia.traffic import Counters
 
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from authmedia.strategies.base import Loader, Strategy
     from authmedia.support.limits import Limits
     from authmedia.support.retry_policy import RetryPolicy
-
-_OPTIONS = ("limits", "retry", "hooks", "persist")
 
 
 def open_loader(
@@ -47,11 +44,10 @@ def open_loader(
     :raises ValueError: if there is no strategy of that name, or an option has a wrong value.
     :raises TypeError: if there is no option of a name.
     """
-    reject_unknown("open_loader", unknown, _OPTIONS)
-    require_kind("open_loader", "limits", limits, "Limits")
-    require_kind("open_loader", "retry", retry, "RetryPolicy")
-    require_kind("open_loader", "hooks", hooks, "RequestHooks")
-    require(isinstance(persist, bool), "open_loader", "persist", persist, "True or False")
+    if unknown or limits is not None or retry is not None or hooks is not None or persist is not False:
+        from authmedia.support.options import check_loader_options
+
+        check_loader_options(limits, retry, hooks, persist, unknown)
     loader = _open(name, homeserver, limits, retry)
     if hooks:
         loader.add_hooks(hooks)
@@ -161,8 +157,10 @@ class MediaLoader:
 
         :returns: the browser's answer, which is in ``persistence`` from then on.
         """
+        from authmedia.browser import persist_storage
+
         try:
-            granted = await browser.persist_storage()
+            granted = await persist_storage()
             self.persistence = Support(granted, "" if granted else "The browser may evict this site's files")
         except browser.BrowserError as error:
             self.persistence = Support(False, error.words)

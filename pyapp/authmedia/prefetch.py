@@ -122,6 +122,7 @@ class Prefetch:
         :raises AuthMediaError: of the class that fits what happened.
         """
         if media.src.startswith("blob:"):
+            await self._loader.observe(media)  # all of it is there, so elements have it from memory
             return
         # By the credentials of an element with crossorigin="anonymous": Firefox partitions its cache by them.
         response = await request_url(

@@ -103,12 +103,17 @@ def test_an_application_decides(harness: BindingHarness, media_set: MediaSet, in
     assert tab.sha256(f'img[data-mxc="{missing}"]') == media_set.sha256[missing]
 
     # Hooks, states and errors.
+    tab.page.evaluate(ADD, ["#linked", [media_set.pictures[9]], "Ana"])
+    wait_for_state(tab, "#linked img")
     press(tab, "report")
     report = tab.report
     sent = {exchange["url"].rpartition("/")[2]: exchange for exchange in report["exchanges"]}
     assert (sent[names[good]]["status"], sent[names[good]]["bytes"]) == (200, len_of(tab, good))
     assert sent[names[busy]]["status"] == 429
-    assert all(exchange["ms"] > 0 for exchange in report["exchanges"])
+    (linked,) = [exchange for exchange in report["exchanges"] if exchange["initiator"] == "element"]
+    assert linked["url"].endswith("/signed/" + media_set.pictures[9].removeprefix("mxc://"))
+    assert (linked["status"], linked["ms"], linked["bytes"]) == (None, None, len_of(tab, media_set.pictures[9]))
+    assert all(exchange["ms"] > 0 for exchange in report["exchanges"] if exchange is not linked)
     assert tab.access_token() not in str(report)
     assert report["states"].count([missing, "failed", "MediaNotFound"]) == 1
     assert [state for mxc, state, _ in report["states"] if mxc == missing] == ["loading", "failed", "loading", "shown"]
@@ -148,6 +153,20 @@ def test_a_prefetch_is_paused_resumed_and_cancelled(
     wait_for_state(tab, "#own img")
     assert tab.page.locator("#own img[data-source=memory]").count() == 6
     assert len(requested()) == 7
+
+    # By each cache policy.
+    tab.page.evaluate("(mxc) => { window.givenMxc = mxc; }", media_set.pictures[15])
+    press(tab, "cache")
+    tab.page.wait_for_function("() => JSON.parse(document.getElementById('report').textContent).cache")
+    assert tab.report["cache"] == [
+        ["only-if-cached", "", "NotCached"],
+        ["default", "bundle", "network"],
+        ["only-if-cached", "bundle", "memory"],
+        ["no-store", "bundle", "network"],
+        ["reload", "bundle", "network"],
+        ["default", "bundle", "memory"],
+    ]
+    assert (harness.proxy.request_count("/bundle"), harness.proxy.request_count("/thumbnail/")) == (2, 1)
 
     # By links, into the browser's HTTP cache; cancelled on its way.
     tab.page.evaluate("(mxcs) => { window.prefetched = mxcs; }", media_set.pictures[11:15])

@@ -16,6 +16,7 @@ SOURCES = sorted(path for path in (ROOT / "pyapp").rglob("*.py"))
 FLOORS = (
     "pages",
     "demo",
+    "javascript_api",
     "authmedia",
     "elements",
     "prefetch",

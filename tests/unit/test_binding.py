@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from authmedia import errors
+from authmedia.elements import failure_log
 from authmedia.elements.binder import Binder, bind
 from authmedia.elements.binding import FAILED, LOADING, SHOWN, Binding
 from authmedia.loader import MediaLoader, open_loader
@@ -78,6 +79,28 @@ def test_the_application_is_called_at_each_change_of_state(loader: MediaLoader, 
         assert states[6:] == [(shown, "", None), (failing, "", None)]
 
     run(scenario())
+
+
+def test_the_console_has_the_first_failure_of_each_class(
+    loader: MediaLoader,
+    script: Script,
+    browser: Any,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(failure_log, "_written", set())
+    script.instead = lambda request: error(404, "M_NOT_FOUND", "Not found")
+
+    async def scenario() -> None:
+        binder = bind(fake.Element("div"), loader, near_px=None)
+        for number, element in enumerate((image(), image(OTHER), image("https://example.org/no-mxc"))):
+            binder.on_added(number, element)
+        await binder.settled()
+        binder.close()
+
+    run(scenario())
+    classes = [line.partition(": ")[2].partition(": ")[0] for line in capsys.readouterr().out.splitlines()]
+    assert sorted(classes) == ["MalformedMxc", "MediaNotFound"]
 
 
 def test_an_error_in_the_applications_function_changes_nothing(loader: MediaLoader, browser: Any) -> None:

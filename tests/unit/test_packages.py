@@ -66,10 +66,15 @@ def test_the_folder_holds_the_packages_and_what_was_there(tmp_path: Path) -> Non
     (out / "notes.txt").write_text("mine")
     for _ in range(2):
         files = packages.build(out)
-        assert {path.name for path in files} == {*WHEELS.values(), *SDISTS.values()}
+        assert {path.name for path in files} == {*WHEELS.values(), *SDISTS.values(), "authmedia.toml", "authmedia-js"}
         assert {path.name for path in out.iterdir()} >= {"notes.txt", *WHEELS.values(), *SDISTS.values()}
         assert not list(out.glob(".*"))
     assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_the_remote_configuration_names_the_wheel(built: Path) -> None:
+    configuration = tomllib.loads((built / "authmedia.toml").read_text(encoding="utf-8"))
+    assert configuration == {"name": "authmedia", "files": {f"./{WHEELS['authmedia']}": "./*"}}
 
 
 def test_the_wheel_of_the_library_holds_the_library_alone(built: Path) -> None:
@@ -165,7 +170,7 @@ def test_a_source_distribution_builds_the_same_wheel(built: Path, tmp_path: Path
 
 
 def test_an_index_would_take_the_packages(built: Path) -> None:
-    files = [str(path) for path in sorted(built.iterdir())]
+    files = [str(built / name) for name in (*WHEELS.values(), *SDISTS.values())]
     command = [sys.executable, "-m", "twine", "check", "--strict", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -200,11 +205,11 @@ def test_an_error_says_what_is_wrong_and_leaves_the_earlier_packages(tmp_path: P
     copy = copy_of_sources(tmp_path / "copy")
     out = tmp_path / "out"
     packages.build(out, copy)
-    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    before = {path: path.read_bytes() for path in out.rglob("*") if path.is_file()}
     (copy / "homeserver" / "pyproject.toml").write_text("[project]\nname = 5\n")
     with pytest.raises(packages.PackageError, match=r"homeserver/pyproject\.toml cannot be built"):
         packages.build(out, copy)
-    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == before
 
 
 def test_a_file_in_place_of_the_folder_is_an_error_of_the_command(tmp_path: Path) -> None:

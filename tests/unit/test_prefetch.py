@@ -173,6 +173,17 @@ def test_closing_the_loader_ends_it(loader: MediaLoader, server: Gated, browser:
     assert browser.object_urls == {}
 
 
+def test_elements_have_from_memory_what_auto_has_prefetched(script: Script, homeserver: Homeserver) -> None:
+    loader = open_loader("auto", homeserver)
+    small = MediaRequest(MXC, width=32, height=32)
+
+    async def scenario() -> None:
+        await Prefetch(loader, [small]).done()
+        assert (await loader.load(small)).source == MEMORY
+
+    run(scenario())
+
+
 def test_a_links_body_goes_into_the_http_cache(script: Script, server: Gated, homeserver: Homeserver) -> None:
     async def scenario() -> None:
         prefetch = Prefetch(open_loader("link", homeserver), requests(1))

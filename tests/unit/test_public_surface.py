@@ -80,3 +80,26 @@ def test_the_written_surface_has_every_public_name_and_error() -> None:
     for name, item in vars(errors).items():
         if isinstance(item, type) and item is not errors.AuthMediaError:
             assert f"class authmedia.errors.{name}(" in written
+
+
+@pytest.mark.parametrize(
+    ("implementation", "version", "words"),
+    [
+        (
+            "micropython",
+            (1, 26, 0, ""),
+            "needs MicroPython 1.27 or newer, and this is 1.26. In a page, set `interpreter`",
+        ),
+        ("cpython", (3, 10, 14, "final", 0), "needs Python 3.11 or newer, and this is 3.10"),
+    ],
+)
+def test_an_interpreter_that_is_too_old_is_told_what_to_do(
+    implementation: str, version: tuple[object, ...], words: str
+) -> None:
+    with pytest.raises(ImportError, match=re.escape(words)):
+        authmedia._check_interpreter(implementation, version)
+
+
+@pytest.mark.parametrize(("implementation", "version"), [("micropython", (1, 27, 0, "")), ("cpython", (3, 11))])
+def test_any_newer_interpreter_is_taken(implementation: str, version: tuple[object, ...]) -> None:
+    authmedia._check_interpreter(implementation, version)

@@ -4,7 +4,10 @@ import gzip
 import importlib
 import importlib.util
 import io
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 
@@ -109,6 +112,40 @@ def test_a_public_name_packs_its_module_and_no_other(tmp_path: Path) -> None:
     bound = packed("from authmedia import Homeserver, MediaRequest, bind, open_loader\n")
     assert {"authmedia/elements/binder.py", "authmedia/strategies/opfs.py", "authmedia/loader.py"} <= bound
     assert packed("from authmedia import browser\n") == packed("from authmedia.browser import fetch\n")
+
+
+def test_options_are_packed_for_the_pages_that_name_them(tmp_path: Path) -> None:
+    shutil.copytree(PYAPP / "authmedia", tmp_path / "authmedia", ignore=shutil.ignore_patterns("__pycache__"))
+
+    def packed(names: str) -> set[str]:
+        (tmp_path / "page.py").write_text(f"from authmedia import {names}\n")
+        return {path.relative_to(tmp_path / "authmedia").as_posix() for path in modules_of(tmp_path, "page")[:-1]}
+
+    options = {
+        "Limits": {"support/limits.py"},
+        "RetryPolicy": {"support/retry_policy.py"},
+        "RequestHooks": {"matrix/request_hooks.py"},
+        "Messages": {"elements/messages.py", "browser/intl.py"},
+        "Prefetch": {"prefetch.py"},
+    }
+    plain = packed("Homeserver, bind, open_loader")
+    for name, modules in options.items():
+        assert packed(f"Homeserver, bind, open_loader, {name}") - plain == modules
+
+
+def test_pages_import_no_options_when_they_start() -> None:
+    """Whoever sets none does not wait for their checks."""
+    code = (
+        "import sys, tests.unit.support\n"
+        "from authmedia import Homeserver, bind, document_element, open_loader\n"
+        "bind(document_element(), open_loader('auto', Homeserver('http://home.test', '@ana:example.org', 'token')))\n"
+        "print(*[name for name in sys.modules if name.startswith('authmedia.')])\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "authmedia.elements.binding" in done.stdout.split()
+    unused = ("options", "limits", "retry_policy", "request_hooks", "messages", "prefetch", "persistence", "intl")
+    assert not [name for name in done.stdout.split() if name.rpartition(".")[2].replace("element_", "") in unused]
 
 
 def test_every_public_name_is_where_the_package_says() -> None:

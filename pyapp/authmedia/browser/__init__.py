@@ -43,7 +43,13 @@ from authmedia.browser.page import (
     yield_to_browser,
 )
 from authmedia.browser.resource_timing import ResourceTimings, resource_timing_generation, resource_timings
-from authmedia.browser.storage import Directory, get_session_item, remove_session_item, set_session_item
+from authmedia.browser.storage import (
+    Directory,
+    get_session_item,
+    remove_session_item,
+    set_file_writer_url,
+    set_session_item,
+)
 from authmedia.browser.streams import BodyReader
 from authmedia.browser.urls import Url, parse_url
 from authmedia.browser.workers import MediaServiceWorker, has_service_worker
@@ -112,6 +118,7 @@ __all__ = (
     "resource_timing_generation",
     "resource_timings",
     "revoke_object_url",
+    "set_file_writer_url",
     "set_session_item",
     "text_blob",
     "user_agent",

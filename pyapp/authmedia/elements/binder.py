@@ -17,7 +17,6 @@ from authmedia.elements.load_scheduler import LoadScheduler
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.media import CACHE_DEFAULT
 from authmedia.support import gc_tuning
-from authmedia.support.options import is_whole, reject_unknown, require
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,12 +50,6 @@ NEAR_PX = 600
 # The placeholder and failure view of this library, as `bind` names them.
 _BLURHASH, _MESSAGE = "blurhash", "message"
 _DEFAULTS = (_BLURHASH, _MESSAGE, None, CACHE_DEFAULT, None)
-_OPTIONS = ("on_change", "on_state_change", "keyring", "near_px", "css_pixels", "shadow_roots") + (
-    "placeholder",
-    "failure_view",
-    "messages",
-    "cache",
-)
 
 
 class Binder(browser.ElementHandler):
@@ -78,7 +71,6 @@ class Binder(browser.ElementHandler):
         shadow_roots: bool = False,
         options: "ElementOptions | None" = None,
     ) -> None:
-        require(near_px is None or is_whole(near_px, 0), "bind", "near_px", near_px, "None, or a whole number from 0")
         self._loader = loader
         self._on_change = on_change
         self._options = options
@@ -243,7 +235,10 @@ def bind(
     :param cache: the cache policy of all elements, see `MediaRequest`.
     :raises ValueError: if an option has a wrong value; `TypeError` if there is none of a name, or ``root`` is wrong.
     """
-    reject_unknown("bind", unknown, _OPTIONS)
+    if unknown or near_px not in (NEAR_PX, None):
+        from authmedia.support.options import check_bind_options
+
+        check_bind_options(near_px, unknown)
     options = _element_options(placeholder, failure_view, messages, cache, on_state_change)
     return Binder(root, loader, on_change, keyring, near_px, css_pixels, shadow_roots, options)
 

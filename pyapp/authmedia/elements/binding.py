@@ -92,8 +92,7 @@ class Binding(PlaybackHandler):
         css_pixels: bool = False,
         attributes: "dict[str, str] | None" = None,
     ) -> None:
-        element = element if isinstance(element, browser.Element) else browser.as_element(element)
-        self._element = element
+        self._element = element = element if isinstance(element, browser.Element) else browser.as_element(element)
         self._attributes = attributes or element.get_attributes(ATTRIBUTES)
         self._css_pixels = css_pixels
         self._request: MediaRequest | None = None
@@ -111,8 +110,9 @@ class Binding(PlaybackHandler):
         self._failure_view: FailureView | None = None
         self._task: asyncio.Task[None] | None = None
         self._settled = asyncio.Event()
+        self.state = NONE
         #: Whether the element is visible: then its load goes first.
-        self.state, self.visible = NONE, False
+        self.visible = False
         #: When the load was wanted, on the clock of `browser.now_ms`.
         self.started_ms = browser.now_ms()
         #: How long it took from then on.
@@ -362,6 +362,9 @@ class Binding(PlaybackHandler):
         else:
             failure = AuthMediaError(f"The load ended in a {type(error).__name__}")
         self.failure = failure
+        from authmedia.elements.failure_log import log_failure  # here, since most pages never need it
+
+        log_failure(failure)
         self._held.traffic = self._held.traffic or failure.traffic
         self._presenter.remove_source()
         self._element.set_attribute("data-strategy", self._loader.name)

@@ -1,6 +1,6 @@
 """What elements say in another language than English: messages by error class, with plurals and direction."""
 
-from authmedia import browser
+from authmedia.browser import format_number, plural_category
 from authmedia.errors import AuthMediaError
 from authmedia.support.options import error_class, reject_unknown, require
 
@@ -93,8 +93,8 @@ class Messages:
         if error.retry_after_s is None:
             return texts[_NO_NUMBER]
         seconds = max(1, -int(-error.retry_after_s // 1))
-        text = texts.get(browser.plural_category(self.lang, seconds), texts["other"])
-        return text.replace(_SECONDS, browser.format_number(self.lang, seconds))
+        text = texts.get(plural_category(self.lang, seconds), texts["other"])
+        return text.replace(_SECONDS, format_number(self.lang, seconds))
 
     def retry_label(self, label: str) -> str:
         """Returns the name of the retry button of an element that has a label."""

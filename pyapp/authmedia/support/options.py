@@ -7,6 +7,32 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+_LOADER_OPTIONS = ("limits", "retry", "hooks", "persist")
+_BIND_OPTIONS = ("on_change", "on_state_change", "keyring", "near_px", "css_pixels", "shadow_roots") + (
+    "placeholder",
+    "failure_view",
+    "messages",
+    "cache",
+)
+
+
+def check_loader_options(
+    limits: object, retry: object, hooks: object, persist: object, unknown: "dict[str, Any]"
+) -> None:
+    """Raises an error for an option of `open_loader` that is wrong or unknown."""
+    reject_unknown("open_loader", unknown, _LOADER_OPTIONS)
+    require_kind("open_loader", "limits", limits, "Limits")
+    require_kind("open_loader", "retry", retry, "RetryPolicy")
+    require_kind("open_loader", "hooks", hooks, "RequestHooks")
+    require(isinstance(persist, bool), "open_loader", "persist", persist, "True or False")
+
+
+def check_bind_options(near_px: object, unknown: "dict[str, Any]") -> None:
+    """Raises an error for an option of `bind` that is wrong or unknown, but those of `ElementOptions`."""
+    reject_unknown("bind", unknown, _BIND_OPTIONS)
+    require(near_px is None or is_whole(near_px, 0), "bind", "near_px", near_px, "None, or a whole number from 0")
+
+
 def reject_unknown(owner: str, unknown: "dict[str, Any]", allowed: "tuple[str, ...]") -> None:
     """Raises an error for keyword arguments that are no options.
 

@@ -1,7 +1,8 @@
 """The test page ``options``: an application that sets every option, by public names alone.
 
-``#own`` has its own placeholder and failure view, ``#plain`` those of the library; both speak Arabic. The buttons start
-and steer a prefetch of the media in ``window.prefetched``. The report has what the hooks saw, and the counts.
+``#own`` has its own placeholder and failure view, ``#plain`` those of the library; both speak Arabic. ``#linked`` shows
+links. The buttons start and steer a prefetch of the media in ``window.prefetched``, and load ``window.givenMxc`` by
+each cache policy. The report has what the hooks saw, and the outcomes.
 """
 
 import json
@@ -10,6 +11,7 @@ from pyscript import document, ffi, window
 
 from authmedia import Limits, MediaRequest, Messages, Prefetch, RequestHooks, RetryPolicy, bind, open_loader
 from authmedia.browser import create_element, create_task, now_ms
+from authmedia.errors import NotCached
 from demo.page import Page
 
 MESSAGES = Messages(
@@ -83,7 +85,11 @@ class OptionsPage(Page):
             place = create_element("div", id=name)
             self.root.query("#main").append(place)
             bind(place, self.loader, messages=MESSAGES, on_state_change=self.on_state_change, near_px=None, **options)
-        for name in ("prefetch", "link", "pause", "resume", "cancel", "report"):
+        linked = create_element("div", id="linked")
+        self.root.query("#main").append(linked)
+        self.links = open_loader("link", session.homeserver)
+        bind(linked, self.links)
+        for name in ("prefetch", "link", "pause", "resume", "cancel", "cache", "report"):
             button = create_element("button", id="do-" + name, type="button")
             button.text = name
             button.listen("click", lambda name=name: self.do(name))
@@ -115,13 +121,30 @@ class OptionsPage(Page):
     def do(self, name):
         """Does what a button says."""
         if name in ("prefetch", "link"):
-            loader = self.loader if name == "prefetch" else open_loader("link", self.session.homeserver)
+            loader = self.loader if name == "prefetch" else self.links
             requests = [MediaRequest(mxc) for mxc in json.loads(str(window.JSON.stringify(window.prefetched)))]
             self.prefetch = Prefetch(loader, requests, transfers=TRANSFERS)
             create_task(self.finish())
+        elif name == "cache":
+            create_task(self.load_by_policies())
         elif name != "report":
             getattr(self.prefetch, name)()
         self.write()
+
+    async def load_by_policies(self):
+        """Loads a media by each cache policy; the report has where it came from, or why it did not."""
+        mxc = str(window.givenMxc)
+        found = []
+        loader = open_loader("auto", self.session.homeserver)
+        for cache in ("only-if-cached", "default", "only-if-cached", "no-store", "reload", "default"):
+            try:
+                media = await loader.load(MediaRequest(mxc, width=32, height=32, cache=cache))
+                found.append([cache, media.strategy, media.source])
+                await loader.observe(media)
+            except NotCached as error:
+                found.append([cache, "", type(error).__name__])
+        loader.close()
+        self.report.set_field("cache", found)
 
     async def finish(self):
         """Writes the report when the prefetch has ended."""
