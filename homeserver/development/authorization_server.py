@@ -131,11 +131,6 @@ class AuthorizationServer:
             session.ended = True
         self._tell_homeserver("delete_user", localpart=name, erase=False)
 
-    def reactivate(self, name: str) -> None:
-        """Reactivates an account that was deactivated."""
-        self._tell_homeserver("reactivate_user", localpart=name)
-        self.records.user(name).deactivated = False
-
     def close(self) -> None:
         """Closes the connections to the homeserver."""
         self._homeserver.close()
