@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from authmedia.elements.messages import Messages
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
+    from authmedia.matrix.discovery import DiscoveredServer, discover_homeserver
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.matrix.login import log_in, refresh_tokens
@@ -69,6 +70,7 @@ __all__ = (
     "AuthMediaError",
     "Binder",
     "Binding",
+    "DiscoveredServer",
     "Element",
     "EncryptedFile",
     "Exchange",
@@ -87,6 +89,7 @@ __all__ = (
     "Support",
     "Tokens",
     "bind",
+    "discover_homeserver",
     "document_element",
     "forget_account",
     "log_in",
@@ -101,6 +104,7 @@ _MODULES = {
     "AuthMediaError": "authmedia.errors",
     "Binder": "authmedia.elements.binder",
     "Binding": "authmedia.elements.binding",
+    "DiscoveredServer": "authmedia.matrix.discovery",
     "Element": "authmedia.browser",
     "EncryptedFile": "authmedia.matrix.encrypted_file",
     "Exchange": "authmedia.matrix.request_hooks",
@@ -119,6 +123,7 @@ _MODULES = {
     "Support": "authmedia.media",
     "Tokens": "authmedia.matrix.tokens",
     "bind": "authmedia.elements.binder",
+    "discover_homeserver": "authmedia.matrix.discovery",
     "document_element": "authmedia.browser",
     "forget_account": "authmedia.loader",
     "log_in": "authmedia.matrix.login",
