@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.matrix.login import log_in, refresh_tokens
+    from authmedia.matrix.login_flows import LoginFlows, log_in_with_token, request_login_flows
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.matrix.shared_refresh import SharedRefresh
     from authmedia.matrix.tokens import Tokens
@@ -78,6 +79,7 @@ __all__ = (
     "Homeserver",
     "Keyring",
     "Limits",
+    "LoginFlows",
     "Media",
     "MediaLoader",
     "MediaRequest",
@@ -93,8 +95,10 @@ __all__ = (
     "document_element",
     "forget_account",
     "log_in",
+    "log_in_with_token",
     "open_loader",
     "refresh_tokens",
+    "request_login_flows",
     "save_media",
 )
 
@@ -112,6 +116,7 @@ _MODULES = {
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
     "Limits": "authmedia.support.limits",
+    "LoginFlows": "authmedia.matrix.login_flows",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
@@ -127,8 +132,10 @@ _MODULES = {
     "document_element": "authmedia.browser",
     "forget_account": "authmedia.loader",
     "log_in": "authmedia.matrix.login",
+    "log_in_with_token": "authmedia.matrix.login_flows",
     "open_loader": "authmedia.loader",
     "refresh_tokens": "authmedia.matrix.login",
+    "request_login_flows": "authmedia.matrix.login_flows",
     "save_media": "authmedia.elements.file_saving",
 }
 

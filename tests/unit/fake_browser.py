@@ -244,6 +244,10 @@ def navigate(url: str) -> None:
     STATE.navigations.append(url)
 
 
+def page_url_with(name: str, value: str) -> str:
+    return f"{page_url()}?{name}={value}"
+
+
 def remove_query_parameter(name: str) -> None:
     STATE.removed_parameters.append(name)
 

@@ -58,7 +58,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
     from authmedia.browser.intl import format_number, plural_category
-    from authmedia.browser.navigation import navigate
+    from authmedia.browser.navigation import navigate, page_url_with
     from authmedia.browser.persistence import persist_storage
     from authmedia.browser.reachability import is_reachable
     from authmedia.browser.roots import as_element
@@ -111,6 +111,7 @@ __all__ = (
     "open_channel",
     "page_origin",
     "page_url",
+    "page_url_with",
     "parse_url",
     "persist_storage",
     "plural_category",
@@ -136,6 +137,7 @@ _MODULES = {
     "format_number": "authmedia.browser.intl",
     "is_reachable": "authmedia.browser.reachability",
     "navigate": "authmedia.browser.navigation",
+    "page_url_with": "authmedia.browser.navigation",
     "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
 }

@@ -1,6 +1,7 @@
 """Finds the homeserver of a user id, a domain or a URL. https://spec.matrix.org/latest/client-server-api/#server-discovery"""
 
 from authmedia import browser
+from authmedia.browser import is_reachable
 from authmedia.errors import (
     AuthMediaError,
     HomeserverHidden,
@@ -162,7 +163,7 @@ async def _unreachable(url: BaseUrl, words: str) -> AuthMediaError:
     is_mixed = browser.page_origin().startswith("https:") and url.origin.startswith("http:")
     if is_mixed and url.hostname not in _LOOPBACK:
         return HomeserverNotFound(f"A page of https cannot reach {url.origin}, which is not", words=words)
-    if await browser.is_reachable(url.href + VERSIONS_PATH):
+    if await is_reachable(url.href + VERSIONS_PATH):
         return HomeserverHidden(f"{url.href} answers, and sends no headers of CORS", words=words)
     return HomeserverNotFound(f"No server answers at {url.origin}", words=words)
 
