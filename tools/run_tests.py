@@ -9,11 +9,11 @@ from tools.setup_environment import ROOT, CommandError
 
 # The folders whose tests start browsers.
 BROWSER_TESTS = ("tests/browser", "tests/evidence/bench", "tests/evidence/compare", "tests/evidence/faults")
-# Without arguments, all tests run in two processes of about the same duration. The tests that share the session's
-# demonstration are in one of them; this module needs no homeserver, so it is in the other.
-_WITHOUT_HOMESERVER = "tests/browser/test_interpreters.py"
+# Without arguments, all tests run in two processes of about the same duration. Most tests in browsers share the
+# session's demonstration and are in one of them; these do not need its pages, so they are in the other.
+_WITHOUT_PAGES = tuple(f"tests/browser/test_{name}.py" for name in ("interpreters", "javascript", "plain_page"))
 HALVES = (
-    ("tests/browser", "tests/evidence/compare", f"--ignore={_WITHOUT_HOMESERVER}"),
+    ("tests/browser", "tests/evidence/compare", *(f"--ignore={path}" for path in _WITHOUT_PAGES)),
     (
         "tests/unit",
         "tests/homeserver",
@@ -21,7 +21,7 @@ HALVES = (
         "tests/evidence/bench",
         "tests/evidence/faults",
         "tests/evidence/load",
-        _WITHOUT_HOMESERVER,
+        *_WITHOUT_PAGES,
     ),
 )
 _PYTEST = (sys.executable, "-m", "pytest")

@@ -24,7 +24,8 @@ def modules_of(root: Path, entry: str) -> list[Path]:
     """Returns the files of a module and of all modules below the same root that it imports when it runs.
 
     A name of a package that imports its names lazily stands for the module that has it. Strategies are imported by name
-    at run time, so the package ``strategies`` counts as importing all of them.
+    at run time, so the package ``strategies`` counts as importing all of them. The library imports others by name as
+    well, for elements that few pages have, such as backgrounds: a page that has them imports those modules itself.
     """
     found: set[Path] = set()
     wanted = [entry]

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from authmedia.matrix.discovery import DiscoveredServer, discover_homeserver
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver
-    from authmedia.matrix.login import log_in, refresh_tokens
+    from authmedia.matrix.login import Login, log_in, refresh_tokens
     from authmedia.matrix.login_flows import LoginFlows, log_in_with_token, request_login_flows
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.matrix.shared_refresh import SharedRefresh
@@ -79,6 +79,7 @@ __all__ = (
     "Homeserver",
     "Keyring",
     "Limits",
+    "Login",
     "LoginFlows",
     "Media",
     "MediaLoader",
@@ -116,6 +117,7 @@ _MODULES = {
     "Homeserver": "authmedia.matrix.homeserver",
     "Keyring": "authmedia.matrix.encrypted_file",
     "Limits": "authmedia.support.limits",
+    "Login": "authmedia.matrix.login",
     "LoginFlows": "authmedia.matrix.login_flows",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",

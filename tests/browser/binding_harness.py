@@ -125,10 +125,15 @@ def add_elements(tab: SiteTab, mxcs: list[str], tag: str = "img", gap: int = 0, 
     tab.page.evaluate(ADD, [tag, given, gap])
 
 
+def press(tab: SiteTab, button: str) -> None:
+    """Presses a button of the page, whatever stands before it."""
+    tab.page.eval_on_selector(button, "(button) => button.click()")
+
+
 def read_counters(tab: SiteTab, which: int = 0) -> dict[str, int]:
     """Returns a loader's current counters."""
     tab.page.eval_on_selector("html", "(html) => { delete html.dataset.counted; }")
-    tab.page.click("#count")
+    press(tab, "#count")
     tab.page.wait_for_selector("html[data-counted]", state="attached")
     found: dict[str, Any] = tab.report["counters"][which]
     return {**found, "urls": tab.report["urls"]}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Playwright
 
-from tests.browser.binding_harness import BindingHarness, MediaSet, add_elements, binding_harness, wait_for_state
+from tests.browser.binding_harness import BindingHarness, MediaSet, add_elements, binding_harness, press, wait_for_state
 from tests.browser.engines import Mode, launch_browser
 from tests.browser.site_tab import SEEK, SiteTab
 from tests.homeserver.support import wait_for
@@ -38,11 +38,6 @@ REGISTER = """async () => {
 COUNT = """() => new Promise((resolve) => {
   navigator.serviceWorker.onmessage = ({ data }) => resolve(data);
   navigator.serviceWorker.controller.postMessage("how many?");
-})"""
-NOTIFY = """(icon) => new Promise((resolve) => {
-  const notification = new Notification("A message", { icon });
-  notification.onshow = () => { resolve("shown"); notification.close(); };
-  notification.onerror = () => resolve("failed");
 })"""
 
 
@@ -108,15 +103,16 @@ def test_a_cross_origin_isolated_page_shows_all_media(
 def harness(
     binding_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
 ) -> Iterator[BindingHarness]:
+    """A harness whose site has the worker."""
+    (binding_site / "own-worker.js").write_text(OWN_WORKER, encoding="ascii")  # before the server lists its files
     with binding_harness(binding_site, browser, demonstration.synapse, media_set.room.account) as opened:
         yield opened
 
 
 @pytest.mark.parametrize("strategy", ["link", "blob"])
 def test_a_worker_that_passes_requests_on_disturbs_nothing(
-    harness: BindingHarness, binding_site: Path, media_set: MediaSet, interpreter: str, strategy: str
+    harness: BindingHarness, media_set: MediaSet, interpreter: str, strategy: str
 ) -> None:
-    (binding_site / "own-worker.js").write_text(OWN_WORKER, encoding="ascii")
     film = media_set.upload_file("film.mp4")
     tab = harness.open(strategy, interpreter=interpreter)
     tab.page.evaluate(REGISTER)
@@ -142,11 +138,12 @@ def test_a_notification_shows_a_media_as_its_icon(
     ):
         context.grant_permissions(["notifications"])
         tab = harness.open(strategy)
-        add_elements(tab, media_set.pictures[2:3])
-        wait_for_state(tab, "img[data-mxc]")
-        src = tab.page.eval_on_selector("img[data-mxc]", "(image) => image.src")
         finished: list[str] = []
         tab.page.on("requestfinished", lambda request: finished.append(request.url))
-        assert tab.page.evaluate(NOTIFY, src) == "shown"
+        tab.page.evaluate("(mxc) => { window.givenMxc = mxc; }", media_set.pictures[2])
+        press(tab, "#notify")
+        tab.page.wait_for_selector("html[data-notification=show]", state="attached")
+        icon = tab.page.locator("html").get_attribute("data-icon")
+        assert str(icon).startswith("blob:" if strategy == "blob" else harness.proxy.address())
         if mode.browser == "chromium":  # Firefox reports no requests for icons
-            wait_for(lambda: src in finished, what="the request for the icon")
+            wait_for(lambda: icon in finished, what="the request for the icon")

@@ -14,6 +14,11 @@ PREFETCH = "authmedia.prefetch"
 NOTE = """new MutationObserver(() => {
   if (document.documentElement.dataset.state === "running") window.running ??= performance.now();
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state"] })"""
+# Has the stored access token end in the past.
+EXPIRE = """() => {
+  const session = JSON.parse(sessionStorage["authmedia.session"]);
+  sessionStorage["authmedia.session"] = JSON.stringify({ ...session, expires_at_ms: Date.now() - 1000 });
+}"""
 ASKED = """(part) => performance.getEntriesByType("resource").filter(({ name }) => name.includes(part))
   .map(({ startTime }) => startTime < window.running)"""
 
@@ -37,6 +42,21 @@ def test_session_ended_since_last_page_is_renewed(open_tab: OpenTab, demonstrati
     tab.open("link")
     assert tab.state == "done"
     assert {media["state"] for media in tab.media} == {"shown"}
+
+
+@pytest.mark.by_default("chromium")
+def test_token_that_has_ended_is_renewed_instead_of_sent_early(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.page.add_init_script(NOTE)
+    tab.open("blob")
+    token = tab.access_token()
+    tab.page.evaluate(EXPIRE)
+    tab.open("link")
+    assert tab.state == "done"
+    assert True not in tab.page.evaluate(ASKED, ROOMS)
+    assert {media["state"] for media in tab.media} == {"shown"}
+    assert tab.access_token() != token
+    assert not [url for url in tab.requests if url.endswith("/login")][1:], "signed in once"
 
 
 @pytest.mark.by_default("chromium")

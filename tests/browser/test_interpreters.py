@@ -99,9 +99,10 @@ BODIES = [
 
 @pytest.fixture(scope="session")
 def names() -> list[str]:
-    """Names of all modules but the pages, which start when imported and have tests of their own."""
+    """Names of all modules but those with tests of their own: pages, which start when imported, and `authmedia-js`."""
     paths = [path.relative_to(PYAPP).with_suffix("") for path in sorted(PYAPP.rglob("*.py"))]
-    return [".".join(path.parts) for path in paths if path.parts[0] != "pages" and path.name != "__init__"]
+    names = [".".join(path.parts) for path in paths if path.parts[0] != "pages" and path.name != "__init__"]
+    return [name for name in names if name not in ("javascript_api", "authmedia.browser.micropython")]
 
 
 @pytest.fixture(scope="module")

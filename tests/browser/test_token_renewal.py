@@ -21,6 +21,7 @@ from web.server import SiteServer
 LIFETIME_S = 4
 RENEWALS = 3
 REFRESH = "/_matrix/client/v3/refresh"
+LOGIN = "/_matrix/client/v3/login"
 WHOAMI = "/_matrix/client/v3/account/whoami"
 STRATEGIES = ("link", "opfs", "blob", "bundle", "auto", "service_worker", "cookie", "signed_query", "blocking")
 # What does not work everywhere: `opfs` in Firefox's private windows, `blocking` on MicroPython.
@@ -40,6 +41,7 @@ ELEMENTS = """() => [...document.querySelectorAll("#main [data-mxc]")].map((elem
   const words = element.nextElementSibling?.textContent ?? "";
   return { strategy: element.parentElement.id, src: element.src, state: element.dataset.state, words };
 })"""
+TOKEN = "() => JSON.parse(sessionStorage.getItem('authmedia.session')).access_token"
 SETTLED = """() => [...document.querySelectorAll("#main [data-mxc]")]
   .every(({ dataset }) => dataset.state === "shown" || dataset.state === "failed")"""
 
@@ -153,3 +155,34 @@ def test_every_strategy_goes_on_across_three_renewals(
     assert end == "unknown" or twice == [], "nothing is refused where the end is known"
     assert tab.page.eval_on_selector("#link video", "(video) => video.paused") is False
     tab.close()
+
+
+def test_duplicated_tabs_share_each_renewal_and_a_reload_keeps_it(
+    site: str,
+    browser: BrowserContext,
+    proxy: ThrottlingProxy,
+    upload: Callable[[], str],
+    interpreter: str,
+) -> None:
+    tab = SiteTab(browser, site)
+    tab.open("renewal", strategies="blob", interpreter=interpreter)
+    with browser.expect_page() as opened:
+        tab.page.evaluate("() => { open(location.href); }")  # the browser copies the opener's sessionStorage
+    pages = [tab.page, opened.value]
+    pages[1].wait_for_function("document.documentElement.dataset.state === 'done'")
+    for renewal in range(1, RENEWALS + 1):
+        wait_for_end(proxy, tab.access_token())
+        for page in pages:
+            page.evaluate(ADD, ["img", {"blob": upload()}])
+        for page in pages:
+            page.wait_for_function(SETTLED)
+            assert {element["state"] for element in page.evaluate(ELEMENTS)} == {"shown"}
+        assert proxy.request_count(REFRESH) == renewal
+        assert len({page.evaluate(TOKEN) for page in pages}) == 1
+    wait_for_end(proxy, tab.access_token())
+    tab.reload()
+    show(tab, {"blob": upload()})
+    assert proxy.request_count(LOGIN) == 1
+    assert proxy.request_count(REFRESH) == RENEWALS + 1
+    for page in pages:
+        page.close()

@@ -59,9 +59,13 @@ class Background(Placeholder):
         return self._element.tag
 
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
-        """Loads an image, and sets it as the background if that succeeds; for the parameters see `Element.show`."""
+        """Loads an image, and sets it as the background if that succeeds; for the parameters see `Element.show`.
+
+        The request is without CORS, whatever ``crossorigin`` says, as a style sheet's is: Firefox 153 caches the
+        answers to both kinds separately, and would transfer it twice.
+        """
         self._image = browser.create_element("img")
-        self._shown = await self._image.show(src, success_event, crossorigin)
+        self._shown = await self._image.show(src, success_event)
         if self._shown:
             self._element.set_style("background-image", css_url(src))  # which the browser has in its cache
         return self._shown

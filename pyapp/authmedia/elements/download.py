@@ -42,7 +42,8 @@ class DownloadBinding(Binding):
     @property
     def label(self) -> str:
         """The link's name for people: its label, or the file's name."""
-        return super().label or self._element.get_attribute("download")
+        get = self._element.get_attribute  # not `super().label`, of which MicroPython makes the property itself
+        return get("data-label") or get("aria-label") or get("download")
 
     @property
     def started(self) -> bool:

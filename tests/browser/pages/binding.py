@@ -9,7 +9,7 @@ names a second account, elements select it by ``data-user-id``, and it has its o
 
 import json
 
-from pyscript import web, window
+from pyscript import ffi, web, window
 
 from authmedia import browser
 from authmedia.browser import timeouts
@@ -21,6 +21,7 @@ from authmedia.matrix.encrypted_file import Keyring
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.http import request_url
 from authmedia.matrix.login import log_in
+from authmedia.media import MediaRequest
 from authmedia.support.limits import Limits
 from demo.page import Page
 
@@ -69,10 +70,11 @@ class BindingPage(Page):
             options = {name: bool(browser.query_parameter(name)) for name in ("css_pixels", "shadow_roots")}
             options["on_change"] = lambda _binding: self.write_counters()
             self.binders.append(bind(place, loader, keyring=keyring, near_px=near_px, **options))
-        for name in ("count", "leave", "close", "add", "remove", "draw"):
+        for name in ("count", "leave", "close", "add", "remove", "draw", "notify"):
             work = getattr(self, name)
             button = browser.create_element("button", id=name, type="button")
             button.text = name
+            button.hidden = name in ("add", "remove", "draw", "notify")  # tests press these by `press`
             button.listen("click", lambda work=work: self.start(work()))
             self.root.query("header").append(button)  # where no element lies over it
         self.write_counters()
@@ -84,6 +86,20 @@ class BindingPage(Page):
     async def remove(self):
         """Removes a root that a test made."""
         self.binders[0].remove_root(window.givenRoot)
+
+    async def notify(self):
+        """Shows a notification with a media as its icon, as the guide does."""
+        request = MediaRequest(window.givenMxc, width=96, height=96, method="crop")
+        media = await self.loaders[0].load(request)
+        notification = window.Notification.new("Ana", ffi.to_js({"body": "Look at this", "icon": media.src}))
+        self.root.set_attribute("data-icon", media.src)
+        notification.addEventListener("error", ffi.create_proxy(lambda event: self.told("error", media)))
+        notification.addEventListener("show", ffi.create_proxy(lambda event: self.told("show", media)))
+
+    def told(self, event, media):
+        """Releases the media of a notification."""
+        self.loaders[0].release(media)
+        self.root.set_attribute("data-notification", event)
 
     async def draw(self):
         """Adds an element as an application with `pyscript.web` does, and binds another by itself."""
