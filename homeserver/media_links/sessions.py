@@ -279,12 +279,15 @@ class RevokedTokens:
 
     A password reset by an administrator whose own device has the same id does that. Synapse itself records no change
     then, so after the next login the device would have the same revision.
+
+    With delegated authentication Synapse has neither passwords nor tokens, and refuses to start with such a callback.
     """
 
     def __init__(self, hs: HomeServer) -> None:
         self._store = hs.get_datastores().main
         self._devices = hs.get_device_handler
-        hs.get_module_api().register_password_auth_provider_callbacks(on_logged_out=self._on_logged_out)
+        if not hs.config.mas.enabled:
+            hs.get_module_api().register_password_auth_provider_callbacks(on_logged_out=self._on_logged_out)
 
     async def _on_logged_out(self, user_id: str, device_id: str | None, access_token: str) -> None:
         if device_id and await self._store.get_device(user_id, device_id):  # type: ignore[call-arg]
