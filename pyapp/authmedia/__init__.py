@@ -54,9 +54,11 @@ if TYPE_CHECKING:
     from authmedia.elements.messages import Messages
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
+    from authmedia.matrix.discovery import DiscoveredServer, discover_homeserver
     from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.matrix.login import Login, log_in, refresh_tokens
+    from authmedia.matrix.login_flows import LoginFlows, log_in_with_token, request_login_flows
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.matrix.shared_refresh import SharedRefresh
     from authmedia.matrix.tokens import Tokens
@@ -69,6 +71,7 @@ __all__ = (
     "AuthMediaError",
     "Binder",
     "Binding",
+    "DiscoveredServer",
     "Element",
     "EncryptedFile",
     "Exchange",
@@ -77,6 +80,7 @@ __all__ = (
     "Keyring",
     "Limits",
     "Login",
+    "LoginFlows",
     "Media",
     "MediaLoader",
     "MediaRequest",
@@ -88,11 +92,14 @@ __all__ = (
     "Support",
     "Tokens",
     "bind",
+    "discover_homeserver",
     "document_element",
     "forget_account",
     "log_in",
+    "log_in_with_token",
     "open_loader",
     "refresh_tokens",
+    "request_login_flows",
     "save_media",
 )
 
@@ -102,6 +109,7 @@ _MODULES = {
     "AuthMediaError": "authmedia.errors",
     "Binder": "authmedia.elements.binder",
     "Binding": "authmedia.elements.binding",
+    "DiscoveredServer": "authmedia.matrix.discovery",
     "Element": "authmedia.browser",
     "EncryptedFile": "authmedia.matrix.encrypted_file",
     "Exchange": "authmedia.matrix.request_hooks",
@@ -110,6 +118,7 @@ _MODULES = {
     "Keyring": "authmedia.matrix.encrypted_file",
     "Limits": "authmedia.support.limits",
     "Login": "authmedia.matrix.login",
+    "LoginFlows": "authmedia.matrix.login_flows",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
@@ -121,11 +130,14 @@ _MODULES = {
     "Support": "authmedia.media",
     "Tokens": "authmedia.matrix.tokens",
     "bind": "authmedia.elements.binder",
+    "discover_homeserver": "authmedia.matrix.discovery",
     "document_element": "authmedia.browser",
     "forget_account": "authmedia.loader",
     "log_in": "authmedia.matrix.login",
+    "log_in_with_token": "authmedia.matrix.login_flows",
     "open_loader": "authmedia.loader",
     "refresh_tokens": "authmedia.matrix.login",
+    "request_login_flows": "authmedia.matrix.login_flows",
     "save_media": "authmedia.elements.file_saving",
 }
 

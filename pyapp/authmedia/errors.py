@@ -159,6 +159,50 @@ class HomeserverUnreachable(AuthMediaError):
     temporary = True
 
 
+class HomeserverNotFound(HomeserverUnreachable):
+    """No server answers under the name that was entered."""
+
+    advice = "Check the spelling of the domain, and that this device is online."
+    user_message = "There is no server under this name. Check its spelling, and whether this device is online."
+
+
+class HomeserverHidden(HomeserverUnreachable):
+    """A server answers, and its answers lack the CORS headers by which pages of other sites may read them."""
+
+    advice = "Its administrators must send `Access-Control-Allow-Origin: *` on /_matrix/ and /.well-known/matrix/."
+    user_message = (
+        "A server answers there, and does not let web pages read what it says (its CORS headers are missing). If you "
+        "know your homeserver's own address, enter that; else ask the people who run the server."
+    )
+    temporary = False
+
+
+class NoHomeserver(AuthMediaError):
+    """What answers at an address is no Matrix homeserver, but a website, for example."""
+
+    advice = "Enter the domain in the account's user id, or the homeserver's own address."
+    user_message = "That is a website or another server, and no Matrix homeserver. Enter your user id instead."
+
+
+class MalformedWellKnown(AuthMediaError):
+    """A domain's ``/.well-known/matrix/client`` does not lead to a homeserver."""
+
+    advice = (
+        "Its administrators must correct /.well-known/matrix/client; until then, enter the homeserver's own address."
+    )
+    user_message = (
+        "This domain says where its homeserver is, and what it says is wrong. Enter your homeserver's own address, "
+        "or tell the people who run the domain."
+    )
+
+
+class MediaUnsupported(AuthMediaError):
+    """The homeserver has no endpoints for media, neither those of Matrix 1.11 nor the older ones."""
+
+    advice = "Look at what answers /_matrix/client/versions: by it, this server has no media that a client can load."
+    user_message = "This server has no media, or none that this page knows how to load."
+
+
 class TransferInterrupted(HomeserverUnreachable):
     """An element's transfer broke off, while another transfer of the same media was complete."""
 

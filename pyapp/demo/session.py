@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from authmedia.matrix.login import Login
     from authmedia.matrix.shared_refresh import SharedRefresh
 
 _SESSION_KEY = "authmedia.session"
@@ -107,6 +108,8 @@ async def remembered_session_unchecked() -> Session | None:
 
     It lets a page start one round trip earlier; if its first request raises `SessionExpired`, call `open_session`.
     """
+    if browser.query_parameter("loginToken"):
+        return None  # `open_session` uses it, and removes it from the URL
     return _session(await _stored_session(_homeserver_parameter()))
 
 
@@ -116,6 +119,9 @@ async def open_session() -> Session:
     :raises AuthMediaError: if the homeserver cannot be reached or refuses the demonstration's account, or if the
         page's URL names a homeserver whose address is malformed.
     """
+    returned, problem = await _returned_session()
+    if returned:
+        return returned
     demo = await _demo()
     requested, demo_address = _homeserver_parameter(), _base_url(str(demo.get("homeserver") or ""))
     session = _session(await _stored_session(requested))
@@ -127,8 +133,8 @@ async def open_session() -> Session:
         return verified
     address = requested or demo_address
     if demo.get("user") and address and _may_receive_demo_password(address, demo_address):
-        return await _sign_in(address, str(demo["user"]), str(demo["password"]), str(demo["room"]), is_demo=True)
-    return await _sign_in_by_form(address)
+        return await _sign_in_demo(address, demo)
+    return await _sign_in_by_form(address, problem)
 
 
 async def forget_session() -> None:
@@ -226,10 +232,25 @@ def _may_receive_demo_password(address: str, demo_address: str) -> bool:
     return address == demo_address or BaseUrl(address).hostname in _LOOPBACK
 
 
-async def _sign_in(address: str, user: str, password: str, room: str, *, is_demo: bool) -> Session:
+async def _sign_in_demo(address: str, demo: "dict[str, Any]") -> Session:
     from authmedia.matrix.login import log_in  # most pages find a session in the tab
 
-    login = await log_in(address, user, password, renewable=True)
+    login = await log_in(address, str(demo["user"]), str(demo["password"]), renewable=True)
+    return await _open(address, login, str(demo["room"]), is_demo=True)
+
+
+async def _adopt(address: str, login: "Login", room: str) -> Session:
+    """Makes a login the tab's session, or ends it if the account is not in the room."""
+    homeserver = Homeserver(address, login.user_id, login.tokens.access_token)
+    try:
+        room_id = await _room_id(homeserver, room)
+    except AuthMediaError:
+        await _log_out(homeserver)  # else each failed attempt would leave a session behind
+        raise
+    return await _open(address, login, room_id, is_demo=False)
+
+
+async def _open(address: str, login: "Login", room: str, *, is_demo: bool) -> Session:
     stored: dict[str, Any] = {
         "address": BaseUrl(address).href,
         "user": login.user_id,
@@ -238,13 +259,6 @@ async def _sign_in(address: str, user: str, password: str, room: str, *, is_demo
         "name": browser.random_uuid(),
     }
     stored.update(login.tokens.to_json())
-    if not is_demo:
-        homeserver = Homeserver(address, login.user_id, login.tokens.access_token)
-        try:
-            stored["room"] = await _room_id(homeserver, room)
-        except AuthMediaError:
-            await _log_out(homeserver)  # else each failed attempt would leave a session behind
-            raise
     session = _session(stored)
     assert session
     await session.store()
@@ -275,29 +289,27 @@ async def _resolve_room(homeserver: Homeserver, room: str) -> str:
     raise failure
 
 
-async def _sign_in_by_form(address: str) -> Session:
-    """Shows the sign-in form until a sign-in succeeds."""
-    form = browser.document_element().query("#sign-in")
-    problem = form.query(".problem")
-    fields = {name: form.query(f"[name={name}]") for name in ("homeserver", "user", "password", "room")}
-    if address:
-        fields["homeserver"].value = address
-    form.hidden = False
-    submitted = asyncio.Event()
-    listener = form.listen("submit", submitted.set)
+async def _sign_in_by_form(address: str, problem: AuthMediaError | None = None) -> Session:
+    """Shows the sign-in form until a sign-in succeeds.
+
+    :param problem: why a sign-in before failed.
+    """
+    from demo.sign_in_form import SignInForm  # most pages find a session in the tab
+
+    session: Session = await SignInForm(_adopt).run(address, problem)
+    browser.document_element().query("#main").focus()  # the form's focused field is hidden now
+    return session
+
+
+async def _returned_session() -> "tuple[Session | None, AuthMediaError | None]":
+    """Returns the session of a single sign-on that the browser has come back from, or why there is none."""
+    login_token = browser.query_parameter("loginToken")
+    if not login_token:
+        return None, None
+    from demo.single_sign_on import take_return
+
     try:
-        while True:
-            await submitted.wait()
-            submitted.clear()
-            values = [fields[name].value.strip() for name in ("homeserver", "user", "password", "room")]
-            try:
-                session = await _sign_in(*values, is_demo=False)
-            except AuthMediaError as error:
-                problem.text = f"{error.summary}. {error.words}"
-                continue
-            fields["password"].value = ""
-            form.hidden = True
-            browser.document_element().query("#main").focus()  # the form's focused field is hidden now
-            return session
-    finally:
-        listener.close()
+        returned = await take_return(login_token)
+        return await _adopt(returned.address, returned.login, returned.room), None
+    except AuthMediaError as error:
+        return None, error

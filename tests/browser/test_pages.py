@@ -231,9 +231,12 @@ def site_without_account(demonstration: Demonstration, state: Path) -> Iterator[
 
 
 def sign_in(page: Page, user: str, password: str) -> None:
+    page.wait_for_selector("#sign-in:not([hidden])")
+    if page.is_visible("[name=homeserver]"):
+        page.click("#sign-in .find button")
     page.fill("[name=user]", user)
     page.fill("[name=password]", password)
-    page.click("#sign-in button")
+    page.click("#sign-in .password button")
 
 
 @pytest.mark.by_default("chromium")

@@ -236,6 +236,22 @@ def query_parameter(name: str) -> str:
     return ""
 
 
+async def is_reachable(url: str) -> bool:
+    return any(url.startswith(origin) for origin in STATE.hidden_origins)
+
+
+def navigate(url: str) -> None:
+    STATE.navigations.append(url)
+
+
+def page_url_with(name: str, value: str) -> str:
+    return f"{page_url()}?{name}={value}"
+
+
+def remove_query_parameter(name: str) -> None:
+    STATE.removed_parameters.append(name)
+
+
 def create_task(work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
     return asyncio.create_task(work)
 

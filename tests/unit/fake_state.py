@@ -46,6 +46,10 @@ class State:
         self.persists: bool | BrowserError = True
         self.hook_errors: list[Exception] = []
         self.worker_refusal: BrowserError | None = None
+        #: Origins whose servers answer without headers of CORS.
+        self.hidden_origins: set[str] = set()
+        self.navigations: list[str] = []
+        self.removed_parameters: list[str] = []
 
 
 STATE = State()

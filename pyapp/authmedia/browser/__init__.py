@@ -58,7 +58,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
     from authmedia.browser.intl import format_number, plural_category
+    from authmedia.browser.navigation import navigate, page_url_with
     from authmedia.browser.persistence import persist_storage
+    from authmedia.browser.reachability import is_reachable
     from authmedia.browser.roots import as_element
 
 __all__ = (
@@ -100,13 +102,16 @@ __all__ = (
     "get_session_item",
     "has_service_worker",
     "hmac_sha256",
+    "is_reachable",
     "iso_timestamp",
     "listen_for_activation",
+    "navigate",
     "now_ms",
     "on_unhandled_exception",
     "open_channel",
     "page_origin",
     "page_url",
+    "page_url_with",
     "parse_url",
     "persist_storage",
     "plural_category",
@@ -130,6 +135,9 @@ _MODULES = {
     "as_element": "authmedia.browser.roots",
     "listen_for_activation": "authmedia.browser.activation",
     "format_number": "authmedia.browser.intl",
+    "is_reachable": "authmedia.browser.reachability",
+    "navigate": "authmedia.browser.navigation",
+    "page_url_with": "authmedia.browser.navigation",
     "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
 }

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from authmedia.errors import AuthMediaError
     from authmedia.matrix.credentials import Renewal
     from authmedia.matrix.request_hooks import RequestHooks
+    from authmedia.matrix.server_versions import ServerVersions
     from authmedia.matrix.tokens import Tokens
 
 # How often one request is sent at most, each time with another token.
@@ -50,9 +51,11 @@ class Homeserver:
         "_config_lock",
         "_credentials",
         "_preflights",
+        "_versions",
         "account_key",
         "base_url",
         "hooks",
+        "open_media_prefix",
         "origin",
         "user_id",
     )
@@ -79,7 +82,10 @@ class Homeserver:
         self._credentials = Credentials(url.href, _open_renewal, refresh, on_session_failure)
         self._credentials.set(access_token, expires_in_ms)
         self._preflights = PreflightCounter(url.origin)
+        #: The path of its media if everybody may load them, as before Matrix 1.11; empty as long as nothing said so.
+        self.open_media_prefix = ""
         self._config: dict[str, Any] = {}
+        self._versions: ServerVersions | None = None
         self._config_lock = asyncio.Lock()
 
     def __repr__(self) -> str:
@@ -128,6 +134,17 @@ class Homeserver:
         async with self._config_lock:
             self._config = self._config or await self.request_json("GET", AUTHMEDIA_PREFIX + "/config")
         return self._config
+
+    async def request_versions(self) -> "ServerVersions":
+        """Returns the versions of the specification that the homeserver has. Cached.
+
+        :raises AuthMediaError: of the class that fits what happened; then the next call requests them again.
+        """
+        from authmedia.matrix.server_versions import request_versions  # modern servers are not asked
+
+        async with self._config_lock:
+            self._versions = self._versions or await request_versions(self.base_url, self.hooks)
+        return self._versions
 
     async def request(
         self,

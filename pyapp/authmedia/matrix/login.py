@@ -40,12 +40,20 @@ async def log_in(base_url: str, user: str, password: str, *, renewable: bool = F
     :param renewable: whether to request a refresh token. Its access token ends, on servers that give such tokens.
     :raises AuthMediaError: of the class that fits what happened.
     """
-    body: dict[str, Any] = {
-        "type": "m.login.password",
-        "identifier": {"type": "m.id.user", "user": user},
-        "password": password,
-        "initial_device_display_name": "authmedia",
-    }
+    identifier = {"type": "m.id.user", "user": user}
+    credentials = {"type": "m.login.password", "identifier": identifier, "password": password}
+    return await request_login(base_url, credentials, renewable)
+
+
+async def request_login(base_url: str, credentials: "dict[str, Any]", renewable: bool) -> Login:
+    """Sends one login.
+
+    :param credentials: the fields by its type.
+    :param renewable: see `log_in`.
+    :raises AuthMediaError: of the class that fits what happened.
+    """
+    body = dict(credentials)
+    body["initial_device_display_name"] = "authmedia"
     if renewable:
         body["refresh_token"] = True
     response = await _post(BaseUrl(base_url).href + "/_matrix/client/v3/login", body)

@@ -2,6 +2,7 @@
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from authmedia.matrix.homeserver import Homeserver
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
 NAMES = ("link", "opfs", "blob", "bundle")
 #: What else was proposed, implemented for comparison.
 BASELINES = ("service_worker", "cookie", "signed_query", "blocking")
+#: For homeservers from before Matrix 1.11 alone, where `AUTO` prefers it to all others.
+PLAIN = "plain"
 #: Chooses for each request the first of `PREFERRED` that accepts it and works.
 AUTO = "auto"
 PREFERRED = ("bundle", "link", "opfs", "blob")
@@ -22,15 +25,19 @@ def create(name: str, homeserver: "Homeserver") -> "Strategy":
 
     :raises ValueError: if there is none of that name.
     """
-    if name not in NAMES + BASELINES:
-        raise ValueError(f"There is no strategy {name!r}; there are: {', '.join((AUTO,) + NAMES + BASELINES)}")
+    known = NAMES + (PLAIN,) + BASELINES
+    if name not in known:
+        raise ValueError(f"There is no strategy {name!r}; there are: {', '.join((AUTO,) + known)}")
     strategy: Strategy = _module(name).STRATEGY(homeserver)
     return strategy
 
 
-def create_auto(homeserver: "Homeserver", loaders: "list[Loader]") -> "Strategy":
-    """Creates the strategy `auto`, which chooses among loaders, in the order of preference."""
-    strategy: Strategy = _module(AUTO).STRATEGY(homeserver, loaders)
+def create_auto(homeserver: "Homeserver", loaders: "list[Loader]", open_plain: "Callable[[], Loader]") -> "Strategy":
+    """Creates the strategy `auto`, which chooses among loaders, in the order of preference.
+
+    :param open_plain: opens the loader that is preferred to them where everybody may load media.
+    """
+    strategy: Strategy = _module(AUTO).STRATEGY(homeserver, loaders, open_plain)
     return strategy
 
 

@@ -21,19 +21,24 @@ from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.strategies.base import Loader
 
 # The errors that concern the strategy rather than the media: another strategy may succeed.
 _STRATEGY_ERRORS = (LinksUnsupported, StorageRefused, QuotaExceeded, StrategyUnsupported)
 
+_OPEN_TO_ALL = "this homeserver is from before Matrix 1.11 and gives media to everybody, without a token"
 _REASONS = {
+    "plain": _OPEN_TO_ALL,
     "bundle": "small, so it comes together with others in one answer",
     "link": "the homeserver makes links: nothing is fetched twice, and it shows while it arrives",
     "opfs": "kept on disk, so that it is fetched once",
     "blob": "fetched into memory, which works everywhere",
 }
 _REASONS_FOR_LARGE = {
+    "plain": _OPEN_TO_ALL,
     "link": "a long media plays and seeks before it is complete",
     "opfs": "too large for memory, so it is streamed to disk",
     "blob": "there is nothing left but memory",
@@ -46,6 +51,7 @@ class AutoStrategy(Strategy):
     """Opens each media by the first of several loaders that accepts it and works.
 
     :param loaders: in the order of preference; they are closed with this strategy.
+    :param open_plain: opens one that is preferred to all of them, on homeservers that give media to everybody.
     """
 
     name = "auto"
@@ -53,9 +59,12 @@ class AutoStrategy(Strategy):
     decrypts = True  # the loaders do
     retries = False  # the loaders do
 
-    def __init__(self, homeserver: "Homeserver", loaders: "list[Loader]") -> None:
+    def __init__(
+        self, homeserver: "Homeserver", loaders: "list[Loader]", open_plain: "Callable[[], Loader] | None" = None
+    ) -> None:
         super().__init__(homeserver)
         self._loaders = loaders
+        self._open_plain = open_plain
         # By `src`, the loader of a media and what it returned.
         self._opened: dict[str, tuple[Loader, Media]] = {}
         #: The strategies that do not work, by name, and the words of the browser or server that refused.
@@ -75,6 +84,9 @@ class AutoStrategy(Strategy):
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """Loads by the first strategy that does not refuse, and records the reason for it."""
+        if self.homeserver.open_media_prefix and self._open_plain:  # a request of another strategy found that out
+            self._loaders.insert(0, self._open_plain())
+            self._open_plain = None
         for loader in self._loaders:
             if loader.name in self.refused or not loader.accepts(request):
                 continue

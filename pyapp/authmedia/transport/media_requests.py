@@ -1,7 +1,7 @@
 """Requests for media: their paths in the client-server API, and their entries in a batch."""
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError
+from authmedia.errors import AuthMediaError, LinksUnsupported, MediaNotFound
 from authmedia.matrix.endpoints import MEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
@@ -15,15 +15,32 @@ if TYPE_CHECKING:
 async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: Traffic) -> browser.Response:
     """Requests a media or its thumbnail with the session's token; the body is still arriving.
 
+    A homeserver from before Matrix 1.11 has no such endpoint, and gives its media to everybody by another.
     https://spec.matrix.org/latest/client-server-api/#get_matrixclientv1mediadownloadservernamemediaid
 
     :raises AuthMediaError: of the class that fits what happened.
     """
+    path = media_path(request)
+    missing: AuthMediaError | None = None
     try:
-        return await homeserver.request("GET", media_path(request), traffic=traffic)
+        if not homeserver.open_media_prefix:
+            return await homeserver.request("GET", path, traffic=traffic)
+    except AuthMediaError as error:
+        missing = error
+    if missing and not _may_lack_endpoint(missing):
+        raise missing.for_media(request.mxc)
+    try:
+        from authmedia.transport.open_media import request_open_media  # no modern server needs it
+
+        return await request_open_media(homeserver, path, traffic, missing)
     except AuthMediaError as error:
         failure = error
     raise failure.for_media(request.mxc)
+
+
+def _may_lack_endpoint(error: AuthMediaError) -> bool:
+    """Whether the endpoint may be missing rather than the media; old servers and proxies do not say which."""
+    return isinstance(error, LinksUnsupported) or (isinstance(error, MediaNotFound) and error.words == "HTTP 404")
 
 
 def media_path(request: MediaRequest) -> str:

@@ -1,0 +1,187 @@
+"""The sign-in form: finds the homeserver, and offers what the homeserver offers, a password or single sign-on."""
+
+import asyncio
+
+from authmedia import browser
+from authmedia.errors import AuthMediaError, Forbidden
+from authmedia.matrix.discovery import discover_homeserver
+from authmedia.matrix.login import log_in
+from authmedia.matrix.login_flows import request_login_flows
+from demo.single_sign_on import leave_for_sign_on
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from typing import Any
+
+    from authmedia.matrix.login import Login
+    from authmedia.matrix.login_flows import IdentityProvider, LoginFlows
+
+    Adopt = Callable[[str, Login, str], Awaitable[Any]]
+
+_UNKNOWN_FLOWS = "This homeserver offers no way to sign in that this page knows."
+_WRONG_PASSWORD = "The user name or the password is wrong."
+
+
+class SignInForm:
+    """The form in its two steps: which homeserver, then how to sign in there.
+
+    :param adopt: makes a session of a login, its homeserver and the room that was entered.
+    """
+
+    def __init__(self, adopt: "Adopt") -> None:
+        self._adopt = adopt
+        self._form = browser.document_element().query("#sign-in")
+        self._find = self._form.query(".find")
+        self._offers = self._form.query(".offers")
+        self._password = self._form.query(".password")
+        self._providers = self._form.query(".providers")
+        names = ("homeserver", "user", "password", "room")
+        self._fields = {name: self._form.query(f"[name={name}]") for name in names}
+        self._flows: LoginFlows | None = None
+        self._pressed = asyncio.Event()
+        self._action: Callable[[], Awaitable[Any]] = self._submit
+        self._listeners: list[browser.EventListener] = []
+        self._provider_listeners: list[browser.EventListener] = []
+
+    async def run(self, address: str, problem: "AuthMediaError | None") -> "Any":
+        """Shows the form until a sign-in succeeds, and returns what `adopt` returned.
+
+        :param address: the homeserver that is entered already; empty for none.
+        :param problem: why the sign-in before failed.
+        """
+        if address:
+            self._fields["homeserver"].value = address
+        self._show_find()
+        self._form.hidden = False
+        if problem:
+            self._show_error(problem)
+        self._listen(self._listeners, self._form, "submit", self._submit)
+        self._listen(self._listeners, self._form.query(".change"), "click", self._change)
+        try:
+            while True:
+                await self._pressed.wait()
+                self._pressed.clear()
+                session = await self._act()
+                if session:
+                    return session
+        finally:
+            for listener in self._listeners + self._provider_listeners:
+                listener.close()
+            self._fields["password"].value = ""
+            self._form.hidden = True
+
+    def _listen(
+        self,
+        listeners: "list[browser.EventListener]",
+        element: browser.Element,
+        event: str,
+        action: "Callable[[], Awaitable[Any]]",
+    ) -> None:
+        def press() -> None:
+            self._action = action
+            self._pressed.set()
+
+        listeners.append(element.listen(event, press))
+
+    async def _act(self) -> "Any":
+        self._show_problem("", "")
+        self._form.set_attribute("aria-busy", "true")
+        try:
+            return await self._action()
+        except AuthMediaError as error:
+            self._show_error(error)
+            return None
+        finally:
+            self._form.remove_attribute("aria-busy")
+            self._say("")
+
+    async def _submit(self) -> "Any":
+        return await (self._sign_in(self._flows) if self._flows else self._find_homeserver())
+
+    async def _find_homeserver(self) -> None:
+        entered = self._fields["homeserver"].value.strip()
+        self._say("Looking for the homeserver\u2026")
+        server = await discover_homeserver(entered)
+        flows = await request_login_flows(server.base_url)
+        if not flows.password and not flows.providers:
+            self._show_problem(_UNKNOWN_FLOWS, server.base_url)
+            return
+        if entered.startswith("@"):
+            self._fields["user"].value = entered
+        self._show_offers(flows)
+
+    async def _sign_in(self, flows: "LoginFlows") -> "Any":
+        if not flows.password:
+            return None
+        self._say("Signing in\u2026")
+        user, password, room = (self._fields[name].value for name in ("user", "password", "room"))
+        login = await log_in(flows.base_url, user.strip(), password, renewable=True)
+        return await self._adopt(flows.base_url, login, room.strip())
+
+    async def _change(self) -> None:
+        self._show_find()
+        self._fields["homeserver"].focus()
+
+    def _show_find(self) -> None:
+        self._flows = None
+        _set_shown(self._find, True)
+        _set_shown(self._offers, False)
+        _set_shown(self._password, False)
+
+    def _show_offers(self, flows: "LoginFlows") -> None:
+        self._flows = flows
+        self._form.query(".server").text = flows.base_url
+        for listener in self._provider_listeners:
+            listener.close()
+        self._provider_listeners = []
+        self._providers.remove_children()
+        buttons = [self._provider_button(flows, provider) for provider in flows.providers]
+        self._providers.append(*buttons)
+        self._form.query(".or").hidden = not (flows.password and buttons)
+        _set_shown(self._find, False)
+        _set_shown(self._offers, True)
+        _set_shown(self._password, flows.password)
+        if not flows.password:
+            buttons[0].focus()
+        else:
+            self._fields["password" if self._fields["user"].value else "user"].focus()
+
+    def _provider_button(self, flows: "LoginFlows", provider: "IdentityProvider") -> browser.Element:
+        button = browser.create_element("button", type="button")
+        button.text = f"Continue with {provider.name}" if provider.name else "Continue on the homeserver\u2019s page"
+
+        async def leave() -> None:
+            self._say("Going to the sign-in\u2026")
+            await leave_for_sign_on(flows, provider, self._fields["room"].value.strip())
+
+        self._listen(self._provider_listeners, button, "click", leave)
+        return button
+
+    def _say(self, words: str) -> None:
+        self._form.query(".status").text = words
+
+    def _show_error(self, error: AuthMediaError) -> None:
+        details = f"{error.summary}. {error.words}" if error.words else error.summary
+        self._show_problem(_words(error, self._flows is not None), details)
+
+    def _show_problem(self, words: str, details: str) -> None:
+        self._form.query(".problem .people").text = words
+        self._form.query(".problem .developers").text = details
+
+
+def _words(error: AuthMediaError, is_sign_in: bool) -> str:
+    """Returns the sentence for people."""
+    if is_sign_in and isinstance(error, Forbidden):
+        return _WRONG_PASSWORD
+    # Most sentences are about a media, which a sign-in has not; this one's own says the rest.
+    return "" if "media" in error.user_message else error.user_message
+
+
+def _set_shown(part: browser.Element, shown: bool) -> None:
+    """Shows or hides a part of the form; fields that are hidden must not be required."""
+    part.hidden = not shown
+    if shown:
+        part.remove_attribute("disabled")
+    else:
+        part.set_attribute("disabled", "")

@@ -1,0 +1,210 @@
+"""Sign-in by the form, on a real Synapse with single sign-on; and media of a homeserver from before Matrix 1.11."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from development.synapse import Synapse
+from tests.browser.matrix_room import Room, picture
+from tests.browser.single_sign_on import IdentityProvider
+from tests.browser.throttling_proxy import ThrottlingProxy
+from tests.conftest import OpenTab, only_chromium
+from tests.evidence.compare.counting_proxy import Receive, Send
+from tests.relay import free_port
+from web.demonstration import Demonstration
+from web.server import Server, SiteServer
+
+pytestmark = pytest.mark.timeout(120)
+
+PARAMETERS = ("loginToken", "sign-in")
+
+
+class OldHomeserver(ThrottlingProxy):
+    """A homeserver as before Matrix 1.11: with other versions, and without the endpoints that came then."""
+
+    versions = ("r0.6.1", "v1.1", "v1.10")
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        path, method = scope["path"], scope["method"]
+        body: dict[str, Any] = {"errcode": "M_UNRECOGNIZED", "error": "Unrecognized request"}
+        if path.endswith("/client/versions") and method == "GET":
+            await self._reply(scope, send, 200, {"versions": list(self.versions)})
+        elif "/client/v1/media/" in path or "/dev.authmedia/" in path:
+            await self._reply(scope, send, 404, body)
+        else:
+            await super()._answer(scope, receive, send)
+
+    async def _reply(self, scope: dict[str, Any], send: Send, status: int, body: dict[str, Any]) -> None:
+        self._asked.append((0.0, f"{scope['method']} {scope['path']}"))
+        names = (b"origin", b"headers", b"methods")
+        values = (b"*", b"Authorization, Content-Type", b"GET, POST, OPTIONS")
+        headers = [(b"access-control-allow-" + name, value) for name, value in zip(names, values, strict=True)]
+        status = 200 if scope["method"] == "OPTIONS" else status
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[IdentityProvider]:
+    with IdentityProvider("ana") as provider:
+        yield provider
+
+
+@pytest.fixture(scope="session")
+def homeserver(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider) -> Iterator[Synapse]:
+    """A homeserver with single sign-on, and without passwords."""
+    port = free_port()
+    config = {
+        "public_baseurl": f"http://localhost:{port}/",
+        "cas_config": {"enabled": True, "server_url": provider.url, "idp_name": "Example University"},
+        "password_config": {"enabled": False},
+    }
+    with Synapse(tmp_path_factory.mktemp("single-sign-on"), port, extra_config=config) as synapse:
+        yield synapse
+
+
+@pytest.fixture(scope="session")
+def room(homeserver: Synapse) -> Iterator[Room]:
+    room = Room(homeserver, "ana")
+    for red in (10, 90, 200):
+        room.send_media(f"picture-{red}.png", room.upload(picture(red), "image/png"), w=64, h=48)
+    yield room
+    room.close()
+
+
+@pytest.fixture(scope="session")
+def site(demonstration: Demonstration, state: Path) -> Iterator[str]:
+    """The built site on a host without an account."""
+    server = SiteServer(state / "site", 0)
+    server.start()
+    yield server.url
+    server.stop()
+
+
+def login_token(synapse: Synapse, provider: IdentityProvider) -> str:
+    """Signs in by single sign-on in another browser, up to the token."""
+    with httpx.Client(follow_redirects=True) as client:
+        path = "/_matrix/client/v3/login/sso/redirect?redirectUrl="
+        page = client.get(synapse.base_url + path + quote("http://localhost/", safe=""))
+        link = re.search(r'href="(/begin[^"]*)"', page.text)
+        assert link
+        confirmation = client.get(provider.url + link[1].replace("&amp;", "&"))
+    token = re.search(r"loginToken=([^\"&]+)", confirmation.text)
+    assert token
+    return token[1]
+
+
+@pytest.mark.by_default("chromium", "firefox-private")
+def test_single_sign_on_comes_back_to_the_page(
+    open_tab: OpenTab, homeserver: Synapse, provider: IdentityProvider, room: Room, site: str
+) -> None:
+    tab = open_tab(site)
+    page = tab.page
+    page.goto(f"{tab.origin}/blob.html?interpreter=micropython")
+    page.wait_for_selector("#sign-in:not([hidden])")
+    page.fill("[name=homeserver]", f"localhost:{homeserver.port}")
+    page.keyboard.press("Enter")
+    button = page.get_by_role("button", name="Continue with Example University")
+    button.wait_for()
+    assert not page.is_visible("[type=password]"), "the homeserver takes no passwords"
+    assert button.evaluate("(button) => document.activeElement === button")
+    page.fill("[name=room]", room.account["room"])
+    button.click()
+    page.click("#sign-in[href]")
+    page.click("a:has-text('Continue')")
+    page.wait_for_selector("#account:not([hidden])")
+    tab.wait_until_settled()
+    assert tab.state == "done", page.locator("#problem").inner_text()
+    assert page.locator("#account .user").inner_text() == "@ana:localhost"
+    assert {media["state"] for media in tab.media} == {"shown"}
+    assert page.url == f"{tab.origin}/blob.html?interpreter=micropython"
+    assert page.evaluate("() => Object.keys(sessionStorage)").count("authmedia.sign-in") == 0
+    used = [url for url in tab.requests if "loginToken=" in url and url.startswith(tab.origin)]
+    assert len(used) == 1
+    assert "sign-in=" in used[0]
+    page.goto(used[0])  # as from the history, or by the one who saw it
+    page.wait_for_selector("#account:not([hidden])")
+    tab.wait_until_settled()
+    assert not any(f"{name}=" in page.url for name in PARAMETERS)
+
+
+@pytest.mark.by_default("chromium")
+def test_a_sign_in_that_the_tab_has_not_begun_is_not_used(
+    open_tab: OpenTab, homeserver: Synapse, provider: IdentityProvider, room: Room, site: str
+) -> None:
+    tab = open_tab(site)
+    page = tab.page
+    for state in ("", "&sign-in=guessed"):
+        page.goto(f"{tab.origin}/blob.html?loginToken={login_token(homeserver, provider)}{state}")
+        page.wait_for_selector("#sign-in .problem:has-text('This sign-in was not begun in this tab')")
+        assert not any(f"{name}=" in page.url for name in PARAMETERS)
+        assert page.evaluate("() => sessionStorage.length") == 0
+    assert [url for url in tab.requests if "/_matrix/" in url] == []
+
+
+@pytest.mark.by_default("chromium")
+def test_the_form_says_what_is_wrong_with_a_name(open_tab: OpenTab, demonstration: Demonstration, site: str) -> None:
+    async def without_cors(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"versions": ["v1.11"]}'})
+
+    tab, hidden = open_tab(site), Server(without_cors, 0)
+    page = tab.page
+    hidden.start()
+    page.goto(f"{tab.origin}/link.html")
+    page.wait_for_selector("#sign-in:not([hidden])")
+    website = demonstration.site
+    assert website
+    for entered, words in (
+        ("not a name", "This is not the address of a homeserver."),
+        (f"localhost:{free_port()}", "There is no server under this name."),
+        (hidden.url, "does not let web pages read what it says"),
+        (f"{tab.origin}/docs", "That is a website or another server, and no Matrix homeserver."),
+    ):
+        page.fill("[name=homeserver]", entered)
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"#sign-in .problem:has-text('{words}')")
+    hidden.stop()
+    page.fill("[name=homeserver]", f"@ana:localhost:{demonstration.synapse.port}")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[name=password]:focus")
+    assert page.locator(".providers button").count() == 0
+    assert page.locator("#sign-in .problem").inner_text().strip() == ""
+    page.click("#sign-in .change")
+    page.wait_for_selector("[name=homeserver]:focus")
+
+
+@pytest.fixture(scope="session")
+def open_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
+    """A room of a homeserver that gives its media to everybody."""
+    config = {"enable_authenticated_media": False}
+    with Synapse(tmp_path_factory.mktemp("open-media"), free_port(), extra_config=config) as synapse:
+        room = Room(synapse, "ana")
+        for red in range(12):
+            room.send_media(f"picture-{red}.png", room.upload(picture(red), "image/png"), w=64, h=48)
+        yield room
+        room.close()
+
+
+@only_chromium
+@pytest.mark.parametrize("name", ["blob", "opfs", "auto"])
+def test_media_of_an_old_homeserver_need_no_token(open_tab: OpenTab, site_for: Any, open_room: Room, name: str) -> None:
+    with OldHomeserver(open_room.account["homeserver"]) as proxy:
+        tab = open_tab(site_for({**open_room.account, "homeserver": proxy.address()}))
+        tab.open(name)
+        assert tab.state == "done", tab.page.locator("#problem").inner_text()
+        tab.page.evaluate("() => document.querySelector('#timeline li:first-child').scrollIntoView()")
+        tab.page.wait_for_function(
+            "() => [...document.querySelectorAll('#timeline img[data-mxc]')].every((img) => img.dataset.state)"
+        )
+        assert {media["state"] for media in tab.media} == {"shown"}
+        assert proxy.request_count("GET /_matrix/client/versions") == 1
+        assert proxy.request_count("/_matrix/media/v3/") >= 12
+        if name == "auto":
+            assert "plain" in {media["strategy"] for media in tab.media}, tab.media
