@@ -7,9 +7,6 @@ from typing import Any
 import httpx
 import pytest
 
-# The development environment's authorization server is built on it.
-pytest.importorskip("authlib")
-
 from development.authorization_server import AuthorizationServer
 from development.synapse import Synapse
 from tests.homeserver import cookies
