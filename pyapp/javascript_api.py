@@ -9,7 +9,7 @@ import json
 
 from authmedia import browser, strategies
 from authmedia.elements.binder import Binder, bind
-from authmedia.elements.binding import FAILED
+from authmedia.elements.binding import FAILED, LOADING
 from authmedia.errors import (
     AuthMediaError,
     HomeserverUnreachable,
@@ -86,6 +86,8 @@ class Session:
         self._held: dict[int, Media] = {}
         # The class of the last error that elements reported of the session, so that it is passed on once.
         self._reported = ""
+        # The URI of each bound element, by the identity of the object that its binding holds.
+        self._mxcs: dict[int, str] = {}
         self._closed = False
         self.binder: Binder | None = None
         if root:
@@ -139,8 +141,7 @@ class Session:
         self.loader.close()
 
     def _on_state_change(self, element: browser.Element, state: str, outcome: "Media | AuthMediaError | None") -> None:
-        mxc = element.get_attribute("data-mxc") or element.get_attribute("data-mxc-background")
-        detail: dict[str, Any] = {"mxc": mxc}
+        detail: dict[str, Any] = {"mxc": self._mxc(element, state)}
         if isinstance(outcome, AuthMediaError):
             detail["error"] = describe_error(outcome)
             name = type(outcome).__name__
@@ -151,6 +152,13 @@ class Session:
             detail.update(_describe_media(outcome))
             self._reported = ""
         self._callbacks.on_state(element.js, state, json.dumps(detail))
+
+    def _mxc(self, element: browser.Element, state: str) -> str:
+        """Returns the URI that an element is bound to, which its attribute may have lost when it is released."""
+        key = id(element)
+        if state and (state == LOADING or key not in self._mxcs):
+            self._mxcs[key] = element.get_attribute("data-mxc") or element.get_attribute("data-mxc-background")
+        return self._mxcs[key] if state else self._mxcs.pop(key, "")
 
     def _report(self, error: AuthMediaError) -> None:
         self._callbacks.on_error(json.dumps(describe_error(error)))

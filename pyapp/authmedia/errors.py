@@ -143,6 +143,13 @@ class Forbidden(AuthMediaError):
     user_message = "The server does not let you see this media."
 
 
+class LoginRefused(Forbidden):
+    """The homeserver refuses a login: user name or password is wrong, or the account is deactivated."""
+
+    advice = "Check user name and password; a token of a single sign-on works once, and for a short time."
+    user_message = "The server refused the sign-in. Check user name and password."
+
+
 class LinkExpired(AuthMediaError):
     """A signed link is no longer valid: it expired, or its session was logged out."""
 

@@ -191,6 +191,9 @@ def test_events_of_elements_and_two_accounts_in_one_page(
           const again = next("authmedia:failed", lost);
           sessions[0].retry(lost);
           await again;
+          const other = next("authmedia:failed", lost);
+          lost.dataset.mxc = "mxc://localhost/other";
+          await other;
           sessions[0].stop();
           const left = [...document.images].map((one) => [one.id, one.src.split(":")[0], one.dataset.state ?? ""]);
           sessions[1].stop();
@@ -201,7 +204,9 @@ def test_events_of_elements_and_two_accounts_in_one_page(
     events = found["events"]
     states = {name: [event[0].partition(":")[2] for event in events if event[1] == name] for name in ("first", "lost")}
     assert states["first"] == ["loading", "shown", "released"]
-    assert states["lost"] == ["loading", "failed", "loading", "failed", "released"]
+    assert states["lost"] == ["loading", "failed", "loading", "failed", "released", "loading", "failed", "released"]
+    released = [event[2]["mxc"] for event in events if event[:2] == ["authmedia:released", "lost"]]
+    assert released == ["mxc://localhost/nothing", "mxc://localhost/other"]
     shown = next(event[2] for event in events if event[:2] == ["authmedia:shown", "second"])
     assert (shown["mxc"], shown["strategy"], shown["source"]) == (second, "blob", "network")
     error = next(event[2] for event in events if event[0] == "authmedia:failed")

@@ -6,7 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from authmedia.errors import Forbidden
+from authmedia.errors import LoginRefused
 from authmedia.matrix.login_flows import LoginFlows, request_login_flows
 from demo import session, single_sign_on
 from tests.unit import fake_browser as fake
@@ -134,5 +134,5 @@ def test_a_refused_return_shows_the_form_with_the_reason(
     monkeypatch.setattr(session, "_sign_in_by_form", show)
     browser.server = lambda request: error(403, "M_FORBIDDEN", "Invalid login token")
     run(session.open_session())
-    assert isinstance(shown[0], Forbidden)
+    assert isinstance(shown[0], LoginRefused)
     assert "authmedia.session" not in browser.remembered

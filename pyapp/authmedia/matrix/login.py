@@ -2,7 +2,7 @@
 
 import json
 
-from authmedia.errors import AuthMediaError, Forbidden, ServerFailure, SessionExpired, TokenRefused
+from authmedia.errors import AuthMediaError, Forbidden, LoginRefused, ServerFailure, SessionExpired, TokenRefused
 from authmedia.matrix.http import read_json_object, request_url
 from authmedia.matrix.tokens import Tokens
 from authmedia.matrix.urls import BaseUrl
@@ -38,7 +38,8 @@ async def log_in(base_url: str, user: str, password: str, *, renewable: bool = F
 
     :param user: a user id or its localpart.
     :param renewable: whether to request a refresh token. Its access token ends, on servers that give such tokens.
-    :raises AuthMediaError: of the class that fits what happened.
+    :raises LoginRefused: if user name or password is wrong.
+    :raises AuthMediaError: of the class that fits what happened otherwise.
     """
     identifier = {"type": "m.id.user", "user": user}
     credentials = {"type": "m.login.password", "identifier": identifier, "password": password}
@@ -56,7 +57,7 @@ async def request_login(base_url: str, credentials: "dict[str, Any]", renewable:
     body["initial_device_display_name"] = "authmedia"
     if renewable:
         body["refresh_token"] = True
-    response = await _post(BaseUrl(base_url).href + "/_matrix/client/v3/login", body)
+    response = await _post_login(BaseUrl(base_url).href + "/_matrix/client/v3/login", body)
     user_id = response.get("user_id")
     if not isinstance(user_id, str) or not user_id:
         raise ServerFailure("The homeserver's answer to the sign-in does not say whose session it is")
@@ -76,6 +77,14 @@ async def refresh_tokens(base_url: str, refresh_token: str) -> Tokens:
         return Tokens.from_response(response, refresh_token)
     except (TokenRefused, Forbidden) as error:
         failure: AuthMediaError = SessionExpired("The homeserver does not renew this session", words=error.words)
+    raise failure
+
+
+async def _post_login(url: str, body: "dict[str, Any]") -> "dict[str, Any]":
+    try:
+        return await _post(url, body)
+    except Forbidden as error:
+        failure = LoginRefused("The homeserver refused the login", words=error.words)
     raise failure
 
 
