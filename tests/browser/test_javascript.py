@@ -320,6 +320,9 @@ def test_wrong_options_and_requests_are_named_and_never_their_values(open_page: 
         error = page.evaluate("(request) => failure(media.load(request))", wrong)
         assert error["errorClass"] == error_class
         assert words in error["message"]
+    for options, words in (("{ signal: 1 }", "`signal` must be an AbortSignal"), ("{ progress() {} }", "no option")):
+        error = page.evaluate(f"() => failure(media.load({{ mxc: 'mxc://example.org/abc' }}, {options}))")
+        assert (error["errorClass"], words in error["message"]) == ("InvalidOption", True)
 
 
 @only_chromium

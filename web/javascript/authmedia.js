@@ -53,6 +53,7 @@ const ROOT = [
   (value) => value === null || [Element, Document, ShadowRoot].some((kind) => value instanceof kind),
   "an element, a document, a shadow root, or null",
 ];
+const SIGNAL = [(value) => value instanceof AbortSignal, "an AbortSignal"];
 const OBJECT = [(value) => typeof value === "object" && value !== null, "an object"];
 const USER_ID = [(value) => /^@[^:]*:./.test(value), "a user id such as @ana:example.org"];
 const oneOf = (values) => [(value) => values.includes(value), `one of ${values.join(", ")}`];
@@ -82,6 +83,7 @@ const OPTION_DEFAULTS = {
   limits: null,
   expiresInMs: null,
 };
+const LOAD_OPTIONS = { signal: SIGNAL, onProgress: FUNCTION };
 const LIMITS = { transfers: COUNT, idleBytes: COUNT, diskBytes: COUNT };
 const REQUEST = {
   mxc: ANY_TEXT,
@@ -267,9 +269,9 @@ class AuthMediaSession {
     this.#python.add_root(this.#number, root);
   }
 
-  async load(request, { signal, onProgress } = {}) {
+  async load(request, options = {}) {
     const text = readRequest(request);
-    if (onProgress !== undefined) check("onProgress", FUNCTION, onProgress);
+    const { signal, onProgress } = checkAll("load", LOAD_OPTIONS, options, []);
     this.#require();
     signal?.throwIfAborted();
     const load = ++lastNumber;
