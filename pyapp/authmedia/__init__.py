@@ -44,6 +44,8 @@ def _check_interpreter(implementation: str, version: "tuple[object, ...]") -> No
 
 _check_interpreter(sys.implementation.name, tuple(sys.implementation.version))
 
+from authmedia.support.lazy_imports import lazy_getattr  # noqa: E402  (after the check)
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser import Element, document_element
@@ -142,15 +144,4 @@ _MODULES = {
 }
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        """Imports a public name at its first use. https://peps.python.org/pep-0562/"""
-        if name in _MODULES:
-            value = getattr(__import__(_MODULES[name], None, None, (name,)), name)
-            globals()[name] = value
-            return value
-        if sys.implementation.name == "micropython":
-            # Called for submodules, too, which CPython finds by itself: `from authmedia import browser`.
-            __import__("authmedia." + name)
-            return sys.modules["authmedia." + name]
-        raise AttributeError(f"module 'authmedia' has no attribute {name!r}")
+    __getattr__ = lazy_getattr("authmedia", _MODULES, globals())

@@ -4,8 +4,6 @@ A module for each browser interface; other packages import names from here. `int
 differ.
 """
 
-import sys
-
 from authmedia.browser.blobs import OBJECT_URLS, Blob, bytes_blob, revoke_object_url, text_blob
 from authmedia.browser.crypto import hmac_sha256
 from authmedia.browser.dom import (
@@ -53,6 +51,7 @@ from authmedia.browser.storage import (
 from authmedia.browser.streams import BodyReader
 from authmedia.browser.urls import Url, parse_url
 from authmedia.browser.workers import MediaServiceWorker, has_service_worker
+from authmedia.support.lazy_imports import lazy_getattr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -143,15 +142,4 @@ _MODULES = {
 }
 
 if not TYPE_CHECKING:
-
-    def __getattr__(name):
-        """Imports a name of a seldom used module. https://peps.python.org/pep-0562/"""
-        if name in _MODULES:
-            value = getattr(__import__(_MODULES[name], None, None, (name,)), name)
-            globals()[name] = value
-            return value
-        if sys.implementation.name == "micropython":
-            # Called for submodules, too, which CPython finds by itself.
-            __import__("authmedia.browser." + name)
-            return sys.modules["authmedia.browser." + name]
-        raise AttributeError(f"module 'authmedia.browser' has no attribute {name!r}")
+    __getattr__ = lazy_getattr("authmedia.browser", _MODULES, globals())
