@@ -7,7 +7,7 @@ from authmedia import browser
 from authmedia.errors import LinksUnsupported, MediaNotFound, TokenRefused, UserDeactivated, UserLocked
 from authmedia.matrix.credentials import Credentials
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
-from authmedia.matrix.http import read_json_object, read_text, request_url
+from authmedia.matrix.http import bearer_headers, read_json_object, read_text, request_url
 from authmedia.matrix.preflight_counter import PreflightCounter
 from authmedia.matrix.urls import BaseUrl
 from authmedia.support.netstrings import netstrings
@@ -180,7 +180,7 @@ class Homeserver:
     async def _send(
         self, method: str, path: str, token: str, body: str | None, traffic: Traffic | None, credentials: str
     ) -> browser.Response:
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = bearer_headers(token)
         if body is not None:
             headers["Content-Type"] = "application/json"
         url = self.base_url + path
@@ -215,10 +215,10 @@ class Homeserver:
         :raises AuthMediaError: if the session has ended, or has no valid token at the moment.
         """
         token = await self._credentials.current()
-        if refused == {"Authorization": f"Bearer {token}"}:
+        if refused == bearer_headers(token):
             await self._credentials.after(token, TokenRefused("The homeserver refused the access token"), False)
             token = self._credentials.token
-        return {"Authorization": f"Bearer {token}"}
+        return bearer_headers(token)
 
     async def hmac_with_token(self, text: str) -> str:
         """Returns an HMAC-SHA256 of a text, as base64url, whose key is the access token: it proves its possession."""

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from authmedia.matrix.request_hooks import Fetch, RequestHooks
 
 
+def bearer_headers(access_token: str) -> dict[str, str]:
+    """Returns the header of an authenticated request. https://www.rfc-editor.org/rfc/rfc6750#section-2.1"""
+    return {"Authorization": f"Bearer {access_token}"}
+
+
 async def request_url(
     url: str,
     *,

@@ -23,7 +23,7 @@ class Exchange:
     :param method: the HTTP method.
     :param url: without its secrets: of the query, only the parameters of a thumbnail.
     :param initiator: ``fetch`` for a request of this library, ``element`` for one of an ``<img>``, ``<video>`` or
-        ``<audio>``, of which no page is told status and duration.
+        ``<audio>``, whose status and duration browsers do not report.
     """
 
     __slots__ = ("bytes", "error", "initiator", "method", "ms", "status", "url")

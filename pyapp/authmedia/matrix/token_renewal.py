@@ -17,7 +17,7 @@ from authmedia.errors import (
     UserLocked,
 )
 from authmedia.matrix.credentials import Credentials
-from authmedia.matrix.http import request_url
+from authmedia.matrix.http import bearer_headers, request_url
 from authmedia.support import backoff
 
 TYPE_CHECKING = False
@@ -211,8 +211,8 @@ class TokenRenewal:
         generation = credentials.generation
         ended: AuthMediaError
         try:
-            headers = {"Authorization": f"Bearer {credentials.token}"}
-            (await request_url(credentials.base_url + _WHOAMI, headers=headers)).abort()
+            url, headers = credentials.base_url + _WHOAMI, bearer_headers(credentials.token)
+            (await request_url(url, headers=headers)).abort()
         except TokenRefused as error:
             kind = SoftLoggedOut if error.soft_logout else SessionExpired
             ended = kind("The homeserver does not know this session any more", words=error.words)
