@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 from development.sample_media.catalogue import Sample
 from development.seed import media_of
 from tests.browser import engines
+from tests.browser.binding_harness import BindingHarness, MediaSet, binding_harness
 from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch_browser
 from tests.browser.matrix_room import Account
 from tests.browser.page_builder import build_site_with_page
@@ -158,6 +159,15 @@ def open_tab(browser: BrowserContext, demonstration: Demonstration) -> Iterator[
 def binding_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site with the page ``binding``, which binds the elements that tests add to it."""
     return build_site_with_page(state / "site", tmp_path_factory.mktemp("binding") / "site", "binding")
+
+
+@pytest.fixture
+def harness(
+    binding_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
+) -> Iterator[BindingHarness]:
+    """The page ``binding`` with the account of the test module's `media_set`."""
+    with binding_harness(binding_site, browser, demonstration.synapse, media_set.room.account) as opened:
+        yield opened
 
 
 @pytest.fixture

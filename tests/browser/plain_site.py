@@ -2,10 +2,10 @@
 
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
+from tests.browser.response_headers import with_headers
 from web import packages
 from web.server import Server, site_application
 from web.site import INTERPRETERS, NODE_MODULES
@@ -82,18 +82,4 @@ class PlainServer(Server):
     """
 
     def __init__(self, folder: Path, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(_with_headers(site_application(folder, {}), headers or {}), 0)
-
-
-def _with_headers(application: Callable[..., Awaitable[None]], headers: Mapping[str, str]) -> Callable[..., Any]:
-    added = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-
-    async def with_headers(scope: object, receive: object, send: Callable[..., Awaitable[None]]) -> None:
-        async def send_more(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *added]}
-            await send(message)
-
-        await application(scope, receive, send_more)
-
-    return with_headers
+        super().__init__(with_headers(site_application(folder, {}), headers or {}), 0)

@@ -68,14 +68,6 @@ def second_media_set(second_homeserver: Synapse) -> MediaSet:
 STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox": ("opfs", "blob")}
 
 
-@pytest.fixture
-def harness(
-    binding_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
-) -> Iterator[BindingHarness]:
-    with binding_harness(binding_site, browser, demonstration.synapse, media_set.room.account) as opened:
-        yield opened
-
-
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["link", "opfs", "blob", "bundle"])
 def test_two_accounts_of_two_homeservers_on_one_page(

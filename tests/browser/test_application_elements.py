@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext
 
 from tests.browser.binding_harness import (
     MEDIA,
     BindingHarness,
     MediaSet,
     add_elements,
-    binding_harness,
     press,
     read_counters,
     wait_for_state,
@@ -95,14 +93,6 @@ def media_set(demonstration: Demonstration) -> Iterator[MediaSet]:
     media_set = MediaSet(demonstration.synapse, "applications", COUNT)
     yield media_set
     media_set.room.close()
-
-
-@pytest.fixture
-def harness(
-    binding_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
-) -> Iterator[BindingHarness]:
-    with binding_harness(binding_site, browser, demonstration.synapse, media_set.room.account) as opened:
-        yield opened
 
 
 def wait_for_counter(tab: SiteTab, name: str, value: int) -> None:

@@ -1,14 +1,14 @@
 """Pages as applications have them: cross-origin isolated, with a service worker of their own, with notifications."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import BrowserContext, Playwright
 
 from tests.browser.binding_harness import BindingHarness, MediaSet, add_elements, binding_harness, press, wait_for_state
 from tests.browser.engines import Mode, launch_browser
+from tests.browser.response_headers import with_headers
 from tests.browser.site_tab import SEEK, SiteTab
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
@@ -53,20 +53,8 @@ def isolating(policy: str) -> Callable[[Application], Application]:
 
     https://developer.mozilla.org/docs/Web/API/Window/crossOriginIsolated
     """
-    added = [(b"cross-origin-opener-policy", b"same-origin"), (b"cross-origin-embedder-policy", policy.encode())]
-
-    def adapt(application: Application) -> Application:
-        async def isolated(scope: dict[str, Any], receive: object, send: Callable[..., Awaitable[None]]) -> None:
-            async def send_with_headers(message: dict[str, Any]) -> None:
-                if message["type"] == "http.response.start":
-                    message = {**message, "headers": [*message["headers"], *added]}
-                await send(message)
-
-            await application(scope, receive, send_with_headers)
-
-        return isolated
-
-    return adapt
+    headers = {"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Embedder-Policy": policy}
+    return lambda application: with_headers(application, headers)
 
 
 def show_all(tab: SiteTab, media_set: MediaSet, film: str) -> None:

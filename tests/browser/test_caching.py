@@ -57,14 +57,6 @@ def second_account_room(demonstration: Demonstration) -> Iterator[Room]:
     room.close()
 
 
-@pytest.fixture
-def harness(
-    binding_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
-) -> Iterator[BindingHarness]:
-    with binding_harness(binding_site, browser, demonstration.synapse, media_set.room.account) as opened:
-        yield opened
-
-
 def show_in_turn(tab: SiteTab, mxcs: list[str]) -> None:
     """Shows and removes media one after another, so that their order of use is known."""
     for mxc in mxcs:

@@ -73,14 +73,6 @@ def media_set(demonstration: Demonstration) -> Iterator[MediaSet]:
     media_set.room.close()
 
 
-@pytest.fixture
-def harness(
-    binding_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
-) -> Iterator[BindingHarness]:
-    with binding_harness(binding_site, browser, demonstration.synapse, media_set.room.account) as opened:
-        yield opened
-
-
 def test_elements_load_near_viewport_and_release_on_removal(
     harness: BindingHarness, media_set: MediaSet, interpreter: str
 ) -> None:
