@@ -27,7 +27,6 @@ class PackageError(Exception):
 
 
 # A remote configuration of PyScript: a page that names it among its `packages` gets the wheel beside it.
-# https://docs.pyscript.net/latest/user-guide/configuration/
 _REMOTE_CONFIGURATION = "authmedia.toml"
 
 

@@ -15,7 +15,7 @@ _null = js.Object.getPrototypeOf(js.Object.prototype)
 
 
 class ffi:
-    """The functions of ``pyscript.ffi`` that the library uses. https://docs.pyscript.net/latest/api/ffi/"""
+    """The functions of ``pyscript.ffi`` that the library uses."""
 
     create_proxy = staticmethod(jsffi.create_proxy)
     to_js = staticmethod(jsffi.to_js)

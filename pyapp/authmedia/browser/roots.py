@@ -12,7 +12,6 @@ def as_element(given: "Any") -> Element:
     """Returns an element, a document or a shadow root as `Element`.
 
     :param given: the browser's own object, or an element of `pyscript.web`.
-        https://docs.pyscript.net/latest/api/web/
     :raises TypeError: if it is something else.
     """
     js = getattr(given, "_dom_element", None)
