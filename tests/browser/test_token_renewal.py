@@ -169,7 +169,8 @@ def test_duplicated_tabs_share_each_renewal_and_a_reload_keeps_it(
     with browser.expect_page() as opened:
         tab.page.evaluate("() => { open(location.href); }")  # the browser copies the opener's sessionStorage
     pages = [tab.page, opened.value]
-    pages[1].wait_for_function("document.documentElement.dataset.state === 'done'")
+    # No wait_for_function: before the page's Trusted Types policy exists, its `eval` throws.
+    pages[1].locator("html[data-state=done]").wait_for()
     for renewal in range(1, RENEWALS + 1):
         wait_for_end(proxy, tab.access_token())
         for page in pages:
