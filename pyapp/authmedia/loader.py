@@ -1,7 +1,7 @@
 """The media loader: the interface for applications, whatever the strategy behind it."""
 
 from authmedia import browser, strategies
-from authmedia.errors import AuthMediaError, StorageRefused
+from authmedia.errors import AuthMediaError, NoThumbnail, RequestRefused, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from authmedia.strategies.base import Loader, Strategy
     from authmedia.support.limits import Limits
     from authmedia.support.retry_policy import RetryPolicy
+    from authmedia.thumbnail_fallback import ThumbnailFallback
 
 
 def open_loader(
@@ -102,7 +103,7 @@ class MediaLoader:
     :param semaphore: limits the transfers of several loaders together, which keep nothing idle.
     """
 
-    __slots__ = ("_hooks", "_persist_task", "_pipeline", "_strategy", "persistence")
+    __slots__ = ("_fallback", "_hooks", "_limits", "_persist_task", "_pipeline", "_strategy", "persistence")
 
     def __init__(
         self,
@@ -121,6 +122,9 @@ class MediaLoader:
         if options:
             self._strategy.configure(limits, retry)
         self._pipeline = Pipeline(self._strategy, **options)
+        self._limits = limits
+        # The thumbnails that the homeserver does not have, once there is one.
+        self._fallback: ThumbnailFallback | None = None
         self._hooks: tuple[RequestHooks, ...] = ()
         self._persist_task: asyncio.Task[None] | None = None
         #: The browser's answer to `persist`; ``None`` before there is one.
@@ -205,11 +209,19 @@ class MediaLoader:
             where the element transfers by itself, or no length is announced.
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await self._pipeline.schedule(request, Waiter(is_visible, on_progress))
+        waiter = Waiter(is_visible, on_progress)
+        request = self._available(request)
+        try:
+            return await self._pipeline.schedule(request, waiter)
+        except RequestRefused as error:
+            original = self._fall_back(request, error)
+            if not original:
+                raise
+        return await self._pipeline.schedule(original, waiter)
 
     def prioritize(self, request: MediaRequest) -> None:
         """Moves a waiting load before others, because its element became visible."""
-        self._pipeline.prioritize(request)
+        self._pipeline.prioritize(self._available(request))
 
     async def wait_for_visible(self) -> None:
         """Waits until no load in progress is for a visible element, or for a caller that says nothing of that."""
@@ -240,6 +252,11 @@ class MediaLoader:
         """
         failure = await self._strategy.diagnose(media, words)
         self._pipeline.evict_media(media)
+        if isinstance(failure, RequestRefused):
+            try:
+                failure.retry_at_once = bool(self._fall_back(media.request, failure))
+            except NoThumbnail as error:
+                failure = error
         return failure
 
     async def forget(self, request: MediaRequest | None = None) -> None:
@@ -247,8 +264,11 @@ class MediaLoader:
 
         :raises AuthMediaError: if the browser or the homeserver refuses.
         """
-        self._pipeline.evict(request.key if request else None)
-        await self._strategy.clear(request)
+        available = self._available(request) if request else None
+        self._pipeline.evict(available.key if available else None)
+        await self._strategy.clear(available)
+        if not request:
+            self._fallback = None
 
     def close(self) -> None:
         """Aborts all transfers and releases all media; what is on disk stays."""
@@ -260,6 +280,23 @@ class MediaLoader:
             homeserver = self._strategy.homeserver
             homeserver.hooks = tuple([hooks for hooks in homeserver.hooks if hooks not in self._hooks])
             self._hooks = ()
+
+    def _available(self, request: MediaRequest) -> MediaRequest:
+        """Returns the request for the media itself, where the homeserver is known to have no such thumbnail."""
+        return self._fallback.available(request) if self._fallback else request
+
+    def _fall_back(self, request: MediaRequest, refusal: RequestRefused) -> MediaRequest | None:
+        """Returns the request that takes the place of a refused thumbnail's; ``None`` if there is none.
+
+        :raises NoThumbnail: if the media itself is too large.
+        """
+        if not request.is_thumbnail:
+            return None
+        if not self._fallback:
+            from authmedia.thumbnail_fallback import ThumbnailFallback  # most homeservers have all thumbnails
+
+            self._fallback = ThumbnailFallback(self._limits)
+        return self._fallback.add(request, refusal)
 
 
 def _is_element_transfer(media: Media) -> bool:

@@ -66,6 +66,7 @@ class MediaRequest:
         "height",
         "key",
         "kind",
+        "max_bytes",
         "media_id",
         "method",
         "mxc",
@@ -100,6 +101,8 @@ class MediaRequest:
         self.size = size
         self.encrypted = encrypted
         self.cache = cache
+        #: The size beyond which the media is not loaded; ``None`` for any size.
+        self.max_bytes: int | None = None
         if cache not in CACHE_POLICIES:
             raise ValueError(f"There is no cache policy {cache!r}; there are: {', '.join(CACHE_POLICIES)}")
         if encrypted and self.is_thumbnail:
@@ -126,6 +129,39 @@ class MediaRequest:
             return ""
         animated = "true" if self.animated else "false"
         return f"?width={self.width}&height={self.height}&method={self.method}&animated={animated}"
+
+    def with_cache(self, cache: str) -> "MediaRequest":
+        """Returns the same request under another cache policy."""
+        same = self._copy(self.kind, self.width, self.height, cache)
+        same.max_bytes = self.max_bytes
+        return same
+
+    def original(self, max_bytes: int | None = None) -> "MediaRequest":
+        """Returns the request for the media that a thumbnail is made of.
+
+        :param max_bytes: the size beyond which it is not loaded.
+        """
+        original = self._copy(self.kind, 0, 0, self.cache)
+        original.max_bytes = max_bytes
+        return original
+
+    def as_file(self) -> "MediaRequest":
+        """Returns the request for the same media, to save it."""
+        return self._copy("file", 0, 0, self.cache)
+
+    def _copy(self, kind: str, width: int, height: int, cache: str) -> "MediaRequest":
+        return MediaRequest(
+            self.mxc,
+            width=width,
+            height=height,
+            method=self.method,
+            animated=self.animated,
+            kind=kind,
+            content_type=self.content_type,
+            size=self.size,
+            encrypted=self.encrypted,
+            cache=cache,
+        )
 
     def ciphertext_request(self) -> "MediaRequest":
         """Returns the request for the ciphertext of an encrypted attachment."""

@@ -21,6 +21,7 @@ FLOORS = (
     "elements",
     "prefetch",
     "loader",
+    "thumbnail_fallback",
     "pipeline",
     "strategies",
     "transport",

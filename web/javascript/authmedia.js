@@ -84,7 +84,7 @@ const OPTION_DEFAULTS = {
   expiresInMs: null,
 };
 const LOAD_OPTIONS = { signal: SIGNAL, onProgress: FUNCTION };
-const LIMITS = { transfers: COUNT, idleBytes: COUNT, diskBytes: COUNT };
+const LIMITS = { transfers: COUNT, idleBytes: COUNT, diskBytes: COUNT, originalBytes: COUNT };
 const REQUEST = {
   mxc: ANY_TEXT,
   file: OBJECT,

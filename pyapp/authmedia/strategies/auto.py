@@ -65,8 +65,9 @@ class AutoStrategy(Strategy):
         super().__init__(homeserver)
         self._loaders = loaders
         self._open_plain = open_plain
-        # By `src`, the loader of a media and what it returned.
-        self._opened: dict[str, tuple[Loader, Media]] = {}
+        # By `src`, the loader of a media, what it returned, and how often: several thumbnails in whose place the media
+        # itself is shown have one `src`.
+        self._opened: dict[str, tuple[Loader, Media, int]] = {}
         #: The strategies that do not work, by name, and the words of the browser or server that refused.
         self.refused: dict[str, str] = {}
 
@@ -99,7 +100,7 @@ class AutoStrategy(Strategy):
             except AuthMediaError as error:
                 traffic.add(error.traffic)
                 raise
-            return self._with_reason(loader, media, traffic)
+            return self._with_reason(loader, media, request, traffic)
         words = "; ".join(f"{name}: {words}" for name, words in self.refused.items())
         raise StrategyUnsupported("No strategy is left that works here", mxc=request.mxc, words=words)
 
@@ -107,7 +108,7 @@ class AutoStrategy(Strategy):
         """Opens what any of the loaders has in memory or on disk."""
         for loader in self._loaders:
             try:
-                return self._with_reason(loader, await loader.load(request), traffic)
+                return self._with_reason(loader, await loader.load(request), request, traffic)
             except (NotCached,) + _STRATEGY_ERRORS:
                 continue
         return None
@@ -119,12 +120,14 @@ class AutoStrategy(Strategy):
 
     def dispose(self, media: Media) -> None:
         """Releases the loader's media."""
-        loader, inner = self._opened.pop(media.src)
+        loader, inner, count = self._opened.pop(media.src)
+        if count > 1:
+            self._opened[media.src] = (loader, inner, count - 1)
         loader.release(inner)
 
     async def measure(self, media: Media) -> bool:
         """Passes it on to the loader that served the media."""
-        loader, inner = self._opened.get(media.src, (None, media))
+        loader, inner, _ = self._opened.get(media.src, (None, media, 0))
         if not loader:
             return True
         complete = await loader.observe(inner)
@@ -134,7 +137,7 @@ class AutoStrategy(Strategy):
 
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
         """Passes it on to the loader that served the media; if its strategy does not work, the next takes its place."""
-        loader, inner = self._opened.get(media.src, (None, media))
+        loader, inner, _ = self._opened.get(media.src, (None, media, 0))
         if not loader:  # it was diagnosed for another element of the same media before
             return StrategyReplaced("This media was opened anew meanwhile", mxc=media.request.mxc)
         failure = await loader.examine(inner, words)
@@ -158,11 +161,13 @@ class AutoStrategy(Strategy):
         for loader in self._loaders:
             loader.close()
 
-    def _with_reason(self, loader: "Loader", inner: Media, traffic: Traffic) -> Media:
+    def _with_reason(self, loader: "Loader", inner: Media, request: MediaRequest, traffic: Traffic) -> Media:
         inner.traffic.add(traffic)  # what the failed strategies before had cost
         reason = self._reason(loader.name, inner.request)
         media = inner.copy(source=inner.source, traffic=inner.traffic, reason=reason)
-        self._opened[media.src] = (loader, inner)
+        media.request = request  # by which it is cached, where the loader took another one in its place
+        count = self._opened[media.src][2] if media.src in self._opened else 0
+        self._opened[media.src] = (loader, inner, count + 1)
         return media
 
     def _reason(self, name: str, request: MediaRequest) -> str:
