@@ -56,6 +56,7 @@ from authmedia.support.lazy_imports import lazy_getattr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.connectivity import ConnectivityEvents
     from authmedia.browser.intl import format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with
     from authmedia.browser.persistence import persist_storage
@@ -68,6 +69,7 @@ __all__ = (
     "Blob",
     "BodyReader",
     "BrowserError",
+    "ConnectivityEvents",
     "Directory",
     "Element",
     "ElementHandler",
@@ -131,6 +133,7 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "ConnectivityEvents": "authmedia.browser.connectivity",
     "as_element": "authmedia.browser.roots",
     "listen_for_activation": "authmedia.browser.activation",
     "format_number": "authmedia.browser.intl",

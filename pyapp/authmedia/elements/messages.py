@@ -8,13 +8,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Never
 
-_OPTIONS = ("errors", "retry", "retry_label", "lang", "dir")
+_OPTIONS = ("errors", "retry", "retry_label", "save", "load_original", "waiting", "lang", "dir")
 _DIRECTIONS = ("ltr", "rtl", "auto")
 # The plural categories of all languages, https://cldr.unicode.org/index/cldr-spec/plural-rules
 _CATEGORIES = ("zero", "one", "two", "few", "many", "other")
 # The text of an error that names no time.
 _NO_NUMBER = "none"
 _SECONDS = "{seconds}"
+# What stands for the format of a `FormatUnsupported`.
+_FORMAT = "{format}"
 _LETTERS, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
 
 
@@ -41,16 +43,20 @@ class Messages:
     :param errors: a text for each class of `authmedia.errors`, by name or by the class itself. An error without one
         has that of the class it is derived from, in the end that of ``AuthMediaError``, which must be there. In place
         of a text, a dictionary of texts by plural category, where ``{seconds}`` stands for how long the server asked
-        to wait; it has ``other``, and ``none`` for an error that names no time.
+        to wait; it has ``other``, and ``none`` for an error that names no time. In the text of ``FormatUnsupported``,
+        ``{format}`` stands for the format's name.
     :param retry: the text of the button that loads again.
     :param retry_label: the button's name for assistive technology where the element has a ``{label}``.
+    :param save: the text of the button that saves a file that the browser cannot show; empty for no such button.
+    :param load_original: the text of the button that loads a media of which there is no thumbnail; empty for ``retry``.
+    :param waiting: what follows an error's text while an element waits for the network.
     :param lang: the language tag of all texts, which decides on plural categories and digits.
     :param dir: the direction of all texts: ``ltr``, ``rtl`` or ``auto``.
     :raises ValueError: if one is not allowed.
     """
 
     OPTION = "messages"
-    __slots__ = ("_errors", "_retry_label", "dir", "lang", "retry")
+    __slots__ = ("_errors", "_retry_label", "dir", "lang", "load_original", "retry", "save", "waiting")
 
     def __init__(
         self,
@@ -59,6 +65,9 @@ class Messages:
         retry: str,
         lang: str,
         retry_label: str = "{retry}: {label}",
+        save: str = "",
+        load_original: str = "",
+        waiting: str = "",
         dir: str = "auto",
         **unknown: "Never",
     ) -> None:
@@ -66,9 +75,14 @@ class Messages:
         require(isinstance(errors, dict), "Messages", "errors", errors, "a dictionary by error class")
         for name, text in (("retry", retry), ("retry_label", retry_label)):
             require(isinstance(text, str) and bool(text), "Messages", name, text, "a text")
+        for name, text in (("save", save), ("load_original", load_original), ("waiting", waiting)):
+            require(isinstance(text, str), "Messages", name, text, "a text")
         require(_is_language_tag(lang), "Messages", "lang", lang, "a language tag, such as 'ar' or 'pt-BR'")
         require(dir in _DIRECTIONS, "Messages", "dir", dir, "one of " + ", ".join(_DIRECTIONS))
         self.retry = retry
+        self.save = save
+        self.load_original = load_original
+        self.waiting = waiting
         self.lang = lang
         self.dir = dir
         self._retry_label = retry_label
@@ -89,16 +103,19 @@ class Messages:
                 best = known
         texts = self._errors[best]
         if isinstance(texts, str):
-            return texts
+            return texts.replace(_FORMAT, getattr(error, "format", ""))
         if error.retry_after_s is None:
             return texts[_NO_NUMBER]
         seconds = max(1, -int(-error.retry_after_s // 1))
         text = texts.get(plural_category(self.lang, seconds), texts["other"])
         return text.replace(_SECONDS, format_number(self.lang, seconds))
 
-    def retry_label(self, label: str) -> str:
-        """Returns the name of the retry button of an element that has a label."""
-        return self._retry_label.replace("{retry}", self.retry).replace("{label}", label)
+    def retry_label(self, label: str, text: str = "") -> str:
+        """Returns the name of a button of an element that has a label.
+
+        :param text: the button's text, if it is another than ``retry``.
+        """
+        return self._retry_label.replace("{retry}", text or self.retry).replace("{label}", label)
 
 
 def _checked(name: object, texts: "str | dict[str, str]") -> "str | dict[str, str]":

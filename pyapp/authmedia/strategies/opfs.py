@@ -7,11 +7,13 @@ network. Private windows of Firefox and Safari refuse the storage.
 from authmedia import browser
 from authmedia.errors import (
     AuthMediaError,
+    EmptyMedia,
     FileRemoved,
     HomeserverUnreachable,
     QuotaExceeded,
     ServerFailure,
     StorageRefused,
+    WrongContent,
 )
 from authmedia.matrix.http import request_url
 from authmedia.media import DISK, NETWORK, RELOAD, Media, MediaRequest, Support, safe_content_type
@@ -78,12 +80,18 @@ class OpfsStrategy(Strategy):
         self._store.unpin(media.request.key)
 
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
-        """Checks whether the file is still there: another tab may have evicted it, or logged out."""
+        """Checks whether the file is still there: another tab may have evicted it, or logged out.
+
+        A file that no element can show is removed, since it may be a wrong answer, such as a network's sign-in page.
+        """
         try:
             (await request_url(media.src, cache="default")).abort()
         except HomeserverUnreachable as error:
             return FileRemoved("The file was removed from this device", mxc=media.request.mxc, words=error.words)
-        return await super().diagnose(media, words)
+        failure = await super().diagnose(media, words)
+        if type(failure) in (WrongContent, EmptyMedia):  # else it is a file of another format, which can be saved
+            await self.clear(media.request)
+        return failure
 
     async def clear(self, request: MediaRequest | None) -> None:
         """Removes the file of one media, or all of this account's."""
