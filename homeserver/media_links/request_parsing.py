@@ -117,15 +117,15 @@ def parse_batch(body: JsonDict, limit: int) -> list[Media | SynapseError]:
     return [_parse_entry(entry) for entry in entries]
 
 
-def parse_fresh(body: JsonDict) -> bool:
-    """Whether a request for links demands URLs that have not been minted before, and are in no cache.
+def parse_flag(body: JsonDict, name: str) -> bool:
+    """Returns a boolean of a request for links, which is false where it is missing.
 
-    :raises SynapseError: 400 if ``fresh`` is no boolean.
+    :raises SynapseError: 400 if it is no boolean.
     """
-    fresh = body.get("fresh", False)
-    if not isinstance(fresh, bool):
-        raise SynapseError(400, "'fresh' must be true or false", Codes.BAD_JSON)
-    return fresh
+    flag = body.get(name, False)
+    if not isinstance(flag, bool):
+        raise SynapseError(400, f"'{name}' must be true or false", Codes.BAD_JSON)
+    return flag
 
 
 def _parse_entry(entry: object) -> Media | SynapseError:

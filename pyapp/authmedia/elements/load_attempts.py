@@ -29,9 +29,11 @@ class LoadAttempts:
     def __init__(self, presenter: "Presenter", held: HeldMedia) -> None:
         self._presenter = presenter
         self._held = held
-        # How many attempts failed; the two that follow at once do not count.
+        # How many attempts failed; those that follow at once do not count.
         self._failed = 0
-        self._replaced = self._repeated_transfer = False
+        self._repeated_transfer = False
+        # The errors that were followed by an attempt at once.
+        self._replaced: set[type[AuthMediaError]] = set()
         # What is raised when there are no more attempts.
         self._cause: AuthMediaError | None = None
 
@@ -73,8 +75,8 @@ class LoadAttempts:
         # now, and a media whose link or file was replaced.
         if not self._repeated_transfer and (interrupted or self._may_be_interrupted(failure)):
             self._repeated_transfer = True
-        elif failure.retry_at_once and not self._replaced:
-            self._replaced = True
+        elif failure.retry_at_once and type(failure) not in self._replaced:
+            self._replaced.add(type(failure))
         else:
             self._failed += 1
             delay_s = self._held.loader.next_delay_s(failure, self._failed)
