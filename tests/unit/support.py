@@ -14,7 +14,7 @@ sys.modules["authmedia.browser"] = fake
 
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX  # noqa: E402  (after the fake is in place)
 
-PROBE = "http://home.test/signed/probe"
+PROBE = "http://home.test/probe"
 MXC = "mxc://example.org/abc"
 PICTURE = b"\x89PNG picture"
 # An encrypted file, https://spec.matrix.org/latest/client-server-api/#extensions-to-mroommessage-msgtypes

@@ -5,7 +5,7 @@ Of an encrypted media the strategy transfers the ciphertext; elements get an obj
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, DecryptionRefused, HomeserverUnreachable, WrongHash
-from authmedia.media import DISK, MEMORY, NO_STORE, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import DISK, MEMORY, NO_STORE, Media, MediaRequest, Support, needs_sniffing, safe_content_type
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
 from authmedia.transport.media_requests import request_media
@@ -124,6 +124,10 @@ class DecryptingStrategy(Strategy):
         finally:
             self.dispose(ciphertext)
         content_type = safe_content_type(request.content_type)
+        if needs_sniffing(request.kind, content_type):
+            from authmedia.transport.media_formats import sniff_content_type  # most events name a type
+
+            content_type = await sniff_content_type(plaintext, request.kind)
         media = Media(
             request,
             plaintext.slice(0, content_type).create_object_url(),

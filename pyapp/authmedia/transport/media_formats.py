@@ -6,7 +6,7 @@ https://mimesniff.spec.whatwg.org/#matching-a-mime-type-pattern
 from authmedia import browser
 from authmedia.errors import AuthMediaError, EmptyMedia, FormatUnsupported, WrongContent
 from authmedia.matrix.http import request_url
-from authmedia.media import Media
+from authmedia.media import UNKNOWN_TYPE, Media
 
 # All signatures are within these.
 _HEAD_BYTES = 64
@@ -34,6 +34,9 @@ _SIGNATURES = (
     (0, b"OggS", "Ogg", _AUDIO),
     (0, b"ID3", "MP3", _AUDIO),
     (0, b"\xff\xfb", "MP3", _AUDIO),
+    (0, b"\xff\xf3", "MP3", _AUDIO),
+    (0, b"\xff\xf1", "AAC", _AUDIO),
+    (0, b"\xff\xf9", "AAC", _AUDIO),
     (8, b"WAVE", "WAV", _AUDIO),
     (0, b"fLaC", "FLAC", _AUDIO),
     (8, b"AIFF", "AIFF", _AUDIO),
@@ -43,7 +46,7 @@ _SIGNATURES = (
     (0, b"PK\x03\x04", "ZIP", _OTHER),
 )
 # What all browsers show: a file of these that fails is damaged.
-_COMMON = ("JPEG", "PNG", "GIF", "WebP", "BMP", "ICO", "AVIF", "MP4", "WebM", "Ogg", "MP3", "WAV", "FLAC", "M4A")
+_COMMON = ("JPEG", "PNG", "GIF", "WebP", "BMP", "ICO", "AVIF", "MP4", "WebM", "Ogg", "MP3", "WAV", "FLAC", "M4A", "AAC")
 # The brands of ISO base media files, https://mp4ra.org/registered-types/brands
 _BRANDS = {
     b"avif": ("AVIF", _IMAGE),
@@ -59,8 +62,29 @@ _BRANDS = {
     b"3gp4": ("3GP", _VIDEO),
     b"3gp5": ("3GP", _VIDEO),
 }
+# The content types of those that elements do not know by their bytes in all browsers.
+_TYPES = {
+    "MP4": "video/mp4",
+    "QuickTime": "video/quicktime",
+    "WebM": "video/webm",
+    "Ogg": "audio/ogg",
+    "MP3": "audio/mpeg",
+    "AAC": "audio/aac",
+    "WAV": "audio/wav",
+    "FLAC": "audio/flac",
+    "M4A": "audio/mp4",
+}
 # By these words, Chromium says that it lacks a decoder.
 _NO_DECODER = ("NO_SUPPORTED_STREAMS", "DECODER_ERROR_NOT_SUPPORTED")
+
+
+async def sniff_content_type(body: browser.Blob, kind: str) -> str:
+    """Returns the content type of a body's format, ``application/octet-stream`` for one that the element does not show.
+
+    :param kind: that of the request.
+    """
+    name, own_kind = identify(await body.read_bytes(0, _HEAD_BYTES))
+    return UNKNOWN_TYPE if _differ(own_kind, kind) else _TYPES.get(name, UNKNOWN_TYPE)
 
 
 async def diagnose_object_url(media: Media, words: str) -> AuthMediaError:
