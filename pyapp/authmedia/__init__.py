@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.matrix.login import Login, log_in, refresh_tokens
     from authmedia.matrix.login_flows import LoginFlows, log_in_with_token, request_login_flows
+    from authmedia.matrix.oauth import OAuthServer, OAuthSession, OAuthSignIn, request_oauth_server
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.matrix.shared_refresh import SharedRefresh
     from authmedia.matrix.tokens import Tokens
@@ -87,6 +88,9 @@ __all__ = (
     "MediaLoader",
     "MediaRequest",
     "Messages",
+    "OAuthServer",
+    "OAuthSession",
+    "OAuthSignIn",
     "Prefetch",
     "RequestHooks",
     "RetryPolicy",
@@ -102,6 +106,7 @@ __all__ = (
     "open_loader",
     "refresh_tokens",
     "request_login_flows",
+    "request_oauth_server",
     "save_media",
 )
 
@@ -125,6 +130,9 @@ _MODULES = {
     "MediaLoader": "authmedia.loader",
     "MediaRequest": "authmedia.media",
     "Messages": "authmedia.elements.messages",
+    "OAuthServer": "authmedia.matrix.oauth",
+    "OAuthSession": "authmedia.matrix.oauth",
+    "OAuthSignIn": "authmedia.matrix.oauth",
     "Prefetch": "authmedia.prefetch",
     "RequestHooks": "authmedia.matrix.request_hooks",
     "RetryPolicy": "authmedia.support.retry_policy",
@@ -140,6 +148,7 @@ _MODULES = {
     "open_loader": "authmedia.loader",
     "refresh_tokens": "authmedia.matrix.login",
     "request_login_flows": "authmedia.matrix.login_flows",
+    "request_oauth_server": "authmedia.matrix.oauth",
     "save_media": "authmedia.elements.file_saving",
 }
 
