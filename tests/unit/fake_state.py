@@ -49,6 +49,7 @@ class State:
         #: Origins whose servers answer without headers of CORS.
         self.hidden_origins: set[str] = set()
         self.navigations: list[str] = []
+        self.fragment = ""
         self.removed_parameters: list[str] = []
 
 

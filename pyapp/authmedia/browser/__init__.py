@@ -31,6 +31,7 @@ from authmedia.browser.page import (
     iso_timestamp,
     now_ms,
     on_unhandled_exception,
+    page_fragment,
     page_origin,
     page_url,
     query_parameter,
@@ -57,7 +58,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
     from authmedia.browser.intl import format_number, plural_category
-    from authmedia.browser.navigation import navigate, page_url_with
+    from authmedia.browser.navigation import navigate, page_url_with, take_fragment_parameters
     from authmedia.browser.persistence import persist_storage
     from authmedia.browser.reachability import is_reachable
     from authmedia.browser.roots import as_element
@@ -108,6 +109,7 @@ __all__ = (
     "now_ms",
     "on_unhandled_exception",
     "open_channel",
+    "page_fragment",
     "page_origin",
     "page_url",
     "page_url_with",
@@ -124,6 +126,7 @@ __all__ = (
     "revoke_object_url",
     "set_file_writer_url",
     "set_session_item",
+    "take_fragment_parameters",
     "text_blob",
     "user_agent",
     "yield_to_browser",
@@ -139,6 +142,7 @@ _MODULES = {
     "page_url_with": "authmedia.browser.navigation",
     "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
+    "take_fragment_parameters": "authmedia.browser.navigation",
 }
 
 if not TYPE_CHECKING:
