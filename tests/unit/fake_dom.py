@@ -42,6 +42,8 @@ class Element:
 
     def set_attribute(self, name: str, value: str) -> None:
         self.given[name] = value
+        if name == "src":
+            self.src = value
 
     def remove_attribute(self, name: str) -> None:
         self.given.pop(name, None)
