@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from authmedia.elements.binder import Binder, bind
-from authmedia.elements.held_back import HELD
+from authmedia.elements.binding import HELD
 from authmedia.elements.media_policy import MediaPolicy
 from authmedia.elements.messages import Messages
 from authmedia.loader import MediaLoader, open_loader
@@ -85,7 +85,8 @@ def test_the_setting_is_resolved_by_property(
 
 def test_an_element_is_held_back_until_the_user_asks_for_it(loader: MediaLoader, browser: Any) -> None:
     states: list[str] = []
-    policy = MediaPolicy(previews=False)
+    chosen: list[tuple[str, bool]] = []
+    policy = MediaPolicy(previews=False, on_choice=lambda mxc, shown: chosen.append((mxc, shown)))
     element = image(alt="A boat", data_size="2000000", data_blurhash=BLURHASH)
 
     async def scenario() -> None:
@@ -106,7 +107,7 @@ def test_an_element_is_held_back_until_the_user_asks_for_it(loader: MediaLoader,
         assert browser.focused is element
         assert "background-image" not in element.styles
         assert states == [HELD, "", "loading", "shown"]
-        assert policy.choices == {MXC: True}
+        assert (policy.choices, chosen) == ({MXC: True}, [(MXC, True)])
         binder.close()
         assert state_of(element) == ""
 
@@ -236,6 +237,7 @@ def test_a_revealed_media_that_fails_says_so(loader: MediaLoader, script: Script
         ({"previews": None}, "MediaPolicy: previews is None; it must be True or False"),
         ({"save_data": 1}, "MediaPolicy: save_data is 1; it must be True, False or None"),
         ({"button": None}, "MediaPolicy: button is None; it must be True or False"),
+        ({"on_choice": 1}, "MediaPolicy: on_choice is 1; it must be a function or None"),
         ({"choices": [MXC]}, r"MediaPolicy: choices is \['mxc"),
     ],
 )

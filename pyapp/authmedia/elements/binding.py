@@ -29,6 +29,8 @@ NONE = ""
 LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
+#: The state of an element that a `MediaPolicy` holds back.
+HELD = "held"
 
 #: All attributes that are read of an element, once.
 ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")

@@ -1,7 +1,8 @@
 """Elements that are held back by a `MediaPolicy`: a placeholder, and a button that shows the media."""
 
 from authmedia import browser
-from authmedia.elements.binding import Binding
+from authmedia.browser import format_bytes
+from authmedia.elements.binding import HELD, Binding
 from authmedia.elements.element_request import KIND_OF_TAG
 from authmedia.elements.failure_view import move_focus_to
 from authmedia.support.untrusted import parse_digits
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from authmedia.elements.messages import Messages
     from authmedia.loader import MediaLoader
 
-#: The state of an element that is held back; the others are those of `Binding`.
-HELD = "held"
 _TEXTS = {"image": "Show picture", "video": "Show video", "audio": "Play sound"}
 
 
@@ -108,7 +107,7 @@ class HeldView:
             view.set_attribute("dir", messages.dir)
             button.text = messages.show_text(kind, size)
         else:
-            button.text = _TEXTS[kind] + (f", {browser.format_bytes('en', size)}" if size else "")
+            button.text = _TEXTS[kind] + (f", {format_bytes('en', size)}" if size else "")
         if label:
             button.set_attribute("aria-label", f"{button.text}: {label}")
         self._listener = button.listen("click", self._on_press)

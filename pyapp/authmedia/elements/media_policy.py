@@ -1,11 +1,13 @@
 """What the user asked for: which media load by themselves, and whether pictures move."""
 
 from authmedia import browser
+from authmedia.browser import Preferences
 from authmedia.support.options import reject_unknown, require
 from authmedia.support.untrusted import parse_digits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Never, Protocol
 
     class Observer(Protocol):
@@ -16,7 +18,8 @@ if TYPE_CHECKING:
             ...
 
 
-_OPTIONS = ("previews", "invite_avatars", "save_data", "reduced_motion", "button", "choices")
+_SETTINGS = ("previews", "invite_avatars", "save_data", "reduced_motion")
+_OPTIONS = _SETTINGS + ("button", "choices", "on_choice")
 # The values of `data-preview`: what an element shows, where it is no media of a room.
 _AVATAR, _INVITE_AVATAR = "avatar", "invite-avatar"
 # What costs less than asking for it would.
@@ -43,11 +46,12 @@ class MediaPolicy:
         for as the browser says.
     :param button: whether the button is rendered; else the application calls `choose`.
     :param choices: by ``mxc://`` URI, whether the user wants to see a media: earlier answers, which `choose` adds to.
+    :param on_choice: called with each answer: its URI, and whether it is shown from now on.
     :raises ValueError: if one is not allowed.
     """
 
     OPTION = "policy"
-    __slots__ = ("_observers", "_preferences", "button", "choices") + _OPTIONS[:4]
+    __slots__ = ("_observers", "_on_choice", "_preferences", "button", "choices") + _SETTINGS
 
     def __init__(
         self,
@@ -58,16 +62,20 @@ class MediaPolicy:
         reduced_motion: bool | None = None,
         button: bool = True,
         choices: "dict[str, bool] | None" = None,
+        on_choice: "Callable[[str, bool], object] | None" = None,
         **unknown: "Never",
     ) -> None:
         reject_unknown("MediaPolicy", unknown, _OPTIONS)
         require(isinstance(button, bool), "MediaPolicy", "button", button, "True or False")
         is_dictionary = choices is None or isinstance(choices, dict)
         require(is_dictionary, "MediaPolicy", "choices", choices, "a dictionary by mxc:// URI")
+        is_function = on_choice is None or callable(on_choice)
+        require(is_function, "MediaPolicy", "on_choice", on_choice, "a function or None")
         self.button = button
+        self._on_choice = on_choice
         self.choices = {} if choices is None else choices
         self._observers: list[Observer] = []
-        self._preferences: browser.Preferences | None = None
+        self._preferences: Preferences | None = None
         self.previews = self.invite_avatars = True
         self.save_data: bool | None = None
         self.reduced_motion: bool | None = None
@@ -80,8 +88,8 @@ class MediaPolicy:
 
         :raises TypeError: if there is none of a name; `ValueError` if a value is not allowed.
         """
-        unknown = {name: value for name, value in settings.items() if name not in _OPTIONS[:4]}
-        reject_unknown("MediaPolicy.update", unknown, _OPTIONS[:4])
+        unknown = {name: value for name, value in settings.items() if name not in _SETTINGS}
+        reject_unknown("MediaPolicy.update", unknown, _SETTINGS)
         for name, value in settings.items():
             allowed = "True, False or None" if name in ("save_data", "reduced_motion") else "True or False"
             is_allowed = isinstance(value, bool) or (value is None and allowed.endswith("None"))
@@ -96,6 +104,8 @@ class MediaPolicy:
         :param mxc: the media's ``mxc://`` URI.
         """
         self.choices[mxc] = shown
+        if self._on_choice:
+            browser.call_hook(self._on_choice, mxc, shown)
         for binder in list(self._observers):
             binder.apply_policy(mxc)
 
@@ -105,7 +115,7 @@ class MediaPolicy:
         """Applies changes to a binder's elements from now on."""
         self._observers.append(binder)
         if not self._preferences:
-            self._preferences = browser.Preferences(self._apply)
+            self._preferences = Preferences(self._apply)
 
     def detach(self, binder: "Observer") -> None:
         """Ends what `attach` began."""

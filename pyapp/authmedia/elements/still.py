@@ -1,6 +1,7 @@
 """Animated pictures that stand still, for users who prefer reduced motion, until they are hovered or focused."""
 
 from authmedia import browser
+from authmedia.browser import draw_still
 from authmedia.elements.binding import Binding
 
 TYPE_CHECKING = False
@@ -71,7 +72,7 @@ class StillPicture:
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Draws the first frame of the image and shows it; for the parameters see `Element.show`."""
         self.remove_source()
-        self._still = await browser.draw_still(src, crossorigin)
+        self._still = await draw_still(src, crossorigin)
         if not self._still or not await self._element.show(self._still, success_event):
             return False
         self._src = src
