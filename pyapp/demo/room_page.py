@@ -5,7 +5,7 @@ import asyncio
 from authmedia import browser, strategies
 from authmedia.elements.binder import Binder, bind
 from authmedia.elements.binding import HELD, SHOWN
-from authmedia.errors import AuthMediaError, StrategyUnsupported
+from authmedia.errors import AuthMediaError, MediaUnsupported, StrategyUnsupported
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.media import MediaRequest
@@ -64,19 +64,18 @@ class RoomPage(Page):
         finally:
             await trying  # a probe of an expired session must not finish after that of its successor
         works = self.support[self.name].works
-        if works:
-            self._start_loading(self.name, session)
+        # Found out when the page's own strategy was tried.
+        is_old = not works and bool(session.homeserver.open_media_prefix)
+        if works or is_old:
+            self._start_loading(self.name if works else strategies.PLAIN, session)
         await prefetch_on_next_page(session, request_paths(session.room) + [previews.path])
         await self._wait_for_first_media()
         await self._draw_rest(room)
         self._bind_buttons(session)
         self._show_control(previews)
-        if not works:
-            await self.probe_others(session)
-            self._offer_others(session)
-            words = self.support[self.name].words
-            raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
-        await self._wait_for_all_media()
+        if not works and not is_old:
+            await self._offer_others(session)
+        await self._wait_for_all_media(session)
         if not browser.query_parameter("alone"):  # a comparison counts requests, so it asks for no others
             await self.probe_others(session)
         if browser.query_parameter("measure") == "video":
@@ -142,7 +141,7 @@ class RoomPage(Page):
     async def _load(self, strategy: str, session: Session) -> None:
         """Loads all media of the room by a strategy and waits for them."""
         self._start_loading(strategy, session)
-        await self._wait_for_all_media()
+        await self._wait_for_all_media(session)
 
     def _start_loading(self, strategy: str, session: Session) -> None:
         """Releases the media shown before and binds the room's media to a strategy."""
@@ -161,12 +160,13 @@ class RoomPage(Page):
             policy=self._policy,
         )
 
-    async def _wait_for_all_media(self) -> None:
+    async def _wait_for_all_media(self, session: Session) -> None:
         """Waits until all media are shown or failed, and writes their measurements."""
         if self._binder:  # None after a sign-out in the meantime
             await self._binder.settled()
             self._measures.write()
             self._show_choices()
+            await self.show_age(session)
 
     def _show_choices(self) -> None:
         """Lists the choices of `auto` with their reasons, on the page that has a list for them."""
@@ -209,7 +209,15 @@ class RoomPage(Page):
         if self._loader:
             self._loader.close()
 
-    def _offer_others(self, session: Session) -> None:
+    async def _offer_others(self, session: Session) -> None:
+        """Offers the strategies that work here.
+
+        :raises AuthMediaError: which says why the page's own does not.
+        """
+        support = self.support[self.name]
+        if isinstance(support.error, MediaUnsupported):
+            raise support.error  # no other strategy would help
+        await self.probe_others(session)
         others = self.root.query("#others")
         # In this order, since MicroPython's dictionaries have none.
         for name in [name for name in strategies.NAMES if self.support[name].works]:
@@ -218,6 +226,7 @@ class RoomPage(Page):
             button.listen("click", self._click(self._show_by, name, session))
             others.append(button)
         others.hidden = False
+        raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=support.words)
 
     def _bind_buttons(self, session: Session) -> None:
         self.root.query("#reload").listen("click", lambda: self.start(self._load_again(session, clear_first=False)))

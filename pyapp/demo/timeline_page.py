@@ -69,6 +69,7 @@ class TimelinePage(Page):
             self._write_soon()
         await self._wait_for_first_visible()
         await self._binder.settled()
+        await self.show_age(session)
 
     def release(self) -> None:
         """Closes the virtual list, the binder, the loader and the observer of long tasks."""

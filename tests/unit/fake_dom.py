@@ -37,6 +37,9 @@ class Element:
     def get_attribute(self, name: str) -> str:
         return self.given.get(name, "")
 
+    def has_attribute(self, name: str) -> bool:
+        return name in self.given
+
     def get_attributes(self, names: tuple[str, ...]) -> dict[str, str]:
         return {name: self.given[name] for name in names if self.given.get(name)}
 

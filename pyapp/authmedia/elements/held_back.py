@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from authmedia.elements.messages import Messages
     from authmedia.loader import MediaLoader
 
+_CONTROLS = "controls"
 _TEXTS = {"image": "Show picture", "video": "Show video", "audio": "Play sound"}
 
 
@@ -24,12 +25,16 @@ class HeldBinding(Binding):
     When the user asks for the media, the binder puts a binding in its place that does.
     """
 
-    __slots__ = ("_view",)
+    __slots__ = ("_had_controls", "_view")
 
     INITIAL_STATE = HELD
 
     def __init__(self, element: browser.Element, loader: "MediaLoader", **options: "Any") -> None:
         self._view: HeldView | None = None
+        # Without a media, the controls of a video or audio do nothing, and lie below the button.
+        self._had_controls = element.has_attribute(_CONTROLS)
+        if self._had_controls:
+            element.remove_attribute(_CONTROLS)
         super().__init__(element, loader, **options)
         self._settled.set()
 
@@ -69,6 +74,8 @@ class HeldBinding(Binding):
         """Removes the button."""
         if self._view:
             self._view.remove()
+        if self._had_controls:
+            self._element.set_attribute(_CONTROLS, "")
         super().close()
 
     @property
