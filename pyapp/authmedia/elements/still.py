@@ -73,11 +73,9 @@ class StillPicture:
         """Draws the first frame of the image and shows it; for the parameters see `Element.show`."""
         self.remove_source()
         self._still = await draw_still(src, crossorigin)
-        if not self._still or not await self._element.show(self._still, success_event):
+        if not self._still or not await self._element.show(self._still, success_event, crossorigin):
             return False
         self._src = src
-        if crossorigin:
-            self._element.set_attribute("crossorigin", crossorigin)  # of the still picture, too, which is of this page
         self._element.set_attribute(_MOTION, "still")
         self._listen()
         return True
