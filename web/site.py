@@ -185,6 +185,10 @@ def _copy_interpreter(interpreter: Interpreter, assets: Path) -> dict[str, str]:
 def _copy_python(page: DemoPage, assets: Path) -> dict[str, str]:
     """Writes an archive of a page's modules for each interpreter; returns their URLs."""
     files = {path.relative_to(PYAPP).as_posix(): path for path in modules_of(PYAPP, f"pages.{page.module}")}
+    if page.kind:  # a room is never shown by another page's baseline
+        for other in PAGES:
+            if other.kind == "baseline" and other != page:
+                files.pop(f"authmedia/strategies/{other.module}.py", None)
     installed = {name: path for package in page.packages for name, path in installed_files(package).items()}
     # Installed packages run on CPython alone.
     archives = {

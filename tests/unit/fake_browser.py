@@ -277,6 +277,33 @@ def plural_category(language: str, number: int) -> str:
     return "few" if number % 10 in (2, 3, 4) and number % 100 not in (12, 13, 14) else "many"
 
 
+def format_bytes(language: str, size: int) -> str:
+    return f"{size / 1e6:g} MB"
+
+
+class Preferences:
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        STATE.preference_listeners.append(on_change)
+
+    @property
+    def reduced_motion(self) -> bool:
+        return STATE.reduced_motion
+
+    @property
+    def save_data(self) -> bool:
+        return STATE.save_data
+
+    def close(self) -> None:
+        STATE.preference_listeners.remove(self._on_change)
+
+
+async def draw_still(src: str, crossorigin: str) -> str:
+    if not await can_decode_image(src):
+        return ""
+    return Blob(b"first frame").create_object_url()
+
+
 def format_number(language: str, number: int) -> str:
     return f"{number:,}"
 

@@ -56,11 +56,13 @@ from authmedia.support.lazy_imports import lazy_getattr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
-    from authmedia.browser.intl import format_number, plural_category
+    from authmedia.browser.intl import format_bytes, format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with
     from authmedia.browser.persistence import persist_storage
+    from authmedia.browser.preferences import Preferences
     from authmedia.browser.reachability import is_reachable
     from authmedia.browser.roots import as_element
+    from authmedia.browser.stills import draw_still
 
 __all__ = (
     "OBJECT_URLS",
@@ -77,6 +79,7 @@ __all__ = (
     "Lock",
     "LongTasks",
     "MediaServiceWorker",
+    "Preferences",
     "ResourceTimings",
     "Response",
     "Url",
@@ -93,9 +96,11 @@ __all__ = (
     "create_task",
     "device_pixel_ratio",
     "document_element",
+    "draw_still",
     "epoch_ms",
     "evict_from_http_cache",
     "fetch",
+    "format_bytes",
     "format_number",
     "format_time",
     "get_session_item",
@@ -131,8 +136,11 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "Preferences": "authmedia.browser.preferences",
     "as_element": "authmedia.browser.roots",
+    "draw_still": "authmedia.browser.stills",
     "listen_for_activation": "authmedia.browser.activation",
+    "format_bytes": "authmedia.browser.intl",
     "format_number": "authmedia.browser.intl",
     "is_reachable": "authmedia.browser.reachability",
     "navigate": "authmedia.browser.navigation",

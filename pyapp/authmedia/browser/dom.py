@@ -104,6 +104,10 @@ class Element:
         value = self._js.getAttribute(name)
         return "" if ffi.is_none(value) else str(value)
 
+    def has_attribute(self, name: str) -> bool:
+        """Returns whether an attribute is present, empty or not."""
+        return bool(self._js.hasAttribute(name))
+
     def get_attributes(self, names: "tuple[str, ...]") -> "dict[str, str]":
         """Returns those of the named attributes that are present and not empty."""
         get = self._js.getAttribute  # looked up once: MicroPython makes a new function object at each lookup

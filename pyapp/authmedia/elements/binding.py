@@ -29,6 +29,8 @@ NONE = ""
 LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
+#: The state of an element that a `MediaPolicy` holds back.
+HELD = "held"
 
 #: All attributes that are read of an element, once.
 ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
@@ -339,13 +341,17 @@ class Binding(PlaybackHandler):
             self._options.report_state(self._element, state, outcome)
 
     @property
+    def _awaits_media(self) -> bool:
+        return self.state == LOADING and not self._settled.is_set()
+
+    @property
     def _has_placeholder(self) -> bool:
         if self._options:
             return self._options.has_placeholder(self._attributes)
         return "data-blurhash" in self._attributes
 
     def _show_placeholder(self) -> None:
-        if self.state != LOADING or self._settled.is_set():  # the media was faster, or the load was cancelled
+        if not self._awaits_media:  # the media was faster, or the load was cancelled
             return
         if self._options and not self._options.shows_blurhash:
             self._placeholder.show_own(self._options)

@@ -27,7 +27,7 @@ async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: 
             return await homeserver.request("GET", path, traffic=traffic)
     except AuthMediaError as error:
         missing = error
-    if missing and not _may_lack_endpoint(missing):
+    if missing and not may_lack_endpoint(missing):
         raise missing.for_media(request.mxc)
     try:
         from authmedia.transport.open_media import request_open_media  # no modern server needs it
@@ -38,8 +38,8 @@ async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: 
     raise failure.for_media(request.mxc)
 
 
-def _may_lack_endpoint(error: AuthMediaError) -> bool:
-    """Whether the endpoint may be missing rather than the media; old servers and proxies do not say which."""
+def may_lack_endpoint(error: AuthMediaError) -> bool:
+    """Returns whether the endpoint may be missing rather than the media; old servers and proxies do not say which."""
     return isinstance(error, LinksUnsupported) or (isinstance(error, MediaNotFound) and error.words == "HTTP 404")
 
 
