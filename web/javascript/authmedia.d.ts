@@ -5,7 +5,7 @@
  */
 
 /** A strategy to load media by; `auto` takes the best one for each media. */
-export type Strategy = "auto" | "link" | "opfs" | "blob" | "bundle";
+export type Strategy = "auto" | "link" | "delegated" | "opfs" | "blob" | "bundle";
 
 /** The `file` of an event with an encrypted attachment, unchanged. https://spec.matrix.org/latest/client-server-api/#extensions-to-mroommessage-msgtypes */
 export type EncryptedFile = object;
