@@ -258,6 +258,8 @@ WRONG: list[Any] = [
     {"expires_ts": None},
     {"base_url": "javascript:alert(1)//"},
     {"base_url": 7},
+    {"session": "\ud800"},
+    {"key_id": "a b"},
     {"expires_in_ms": "1e400"},
 ]
 

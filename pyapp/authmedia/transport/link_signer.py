@@ -51,6 +51,8 @@ class LinkKey:
         self._outer = bytes([byte ^ 0x5C for byte in block])
         #: The part of a link that all have in common.
         self.query = f"?k={issued.get('key_id')}&e={expires_ts}&s={issued.get('session')}"
+        if not all("!" <= character <= "~" for character in self.query):
+            raise ValueError("no part of a URL")
         self.valid_until_ms = requested_ms + usable_ms(left_ms)
         #: When another key is to be requested, while this one is still valid.
         self.renew_at_ms = min(requested_ms + finite_number(issued.get("renew_in_ms")), self.valid_until_ms)
