@@ -53,6 +53,12 @@ PAGES = (
         "link", "link: short-lived links", "The homeserver mints links that go straight into the DOM.", "strategy"
     ),
     DemoPage(
+        "delegated",
+        "delegated: links that the page signs",
+        "The page signs each link by itself, with a key that the homeserver gives it.",
+        "strategy",
+    ),
+    DemoPage(
         "opfs",
         "opfs: a cache on disk",
         "Fetched once into the origin private file system, shown from there.",

@@ -35,7 +35,7 @@ def open_loader(
 
     >>> loader = open_loader("auto", Homeserver("https://matrix.example.org", "@ana:example.org", access_token))
 
-    :param name: the strategy: ``auto``, ``bundle``, ``link``, ``opfs``, ``blob``, ``plain`` or a baseline.
+    :param name: ``auto``, ``bundle``, ``delegated``, ``link``, ``opfs``, ``blob``, ``plain`` or a baseline.
     :param homeserver: the session.
     :param limits: how much is transferred at a time and kept.
     :param retry: what is retried, how often and when.
@@ -68,8 +68,7 @@ def _open(name: str, homeserver: "Homeserver", limits: "Limits | None", retry: "
         return loader
 
     loaders: list[Loader] = [open_other(other) for other in strategies.PREFERRED]
-    auto = strategies.create_auto(homeserver, loaders, lambda: open_other(strategies.PLAIN))
-    return MediaLoader(auto, limits, retry)
+    return MediaLoader(strategies.create_auto(homeserver, loaders, open_other), limits, retry)
 
 
 async def forget_account(homeserver: "Homeserver") -> None:

@@ -22,7 +22,7 @@ from web.server import SiteServer
 from web.site import PAGES, WEB
 
 AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-STRATEGIES = ("link", "opfs", "blob", "bundle")
+STRATEGIES = ("link", "delegated", "opfs", "blob", "bundle")
 # Injects an event handler, an inline script and an external script; resolves to what did not run.
 INJECTED = """async (elsewhere) => {
   const settled = (element) => new Promise((resolve) => {

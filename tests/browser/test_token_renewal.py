@@ -24,7 +24,18 @@ RENEWALS = 3
 REFRESH = "/_matrix/client/v3/refresh"
 LOGIN = "/_matrix/client/v3/login"
 WHOAMI = "/_matrix/client/v3/account/whoami"
-STRATEGIES = ("link", "opfs", "blob", "bundle", "auto", "service_worker", "cookie", "signed_query", "blocking")
+STRATEGIES = (
+    "link",
+    "delegated",
+    "opfs",
+    "blob",
+    "bundle",
+    "auto",
+    "service_worker",
+    "cookie",
+    "signed_query",
+    "blocking",
+)
 # What does not work everywhere: `opfs` in Firefox's private windows, `blocking` on MicroPython.
 NOT_EVERYWHERE = {"opfs", "blocking"}
 # Which strategy meets the end of the token before the others, in each round: each sends requests in its own way.

@@ -139,7 +139,7 @@ def test_every_strategy_loads_encrypted_media(
         media = await loader.load(request_)
         assert browser.object_urls[media.src].content == PICTURE
         assert browser.object_urls[media.src].content_type == "image/png"
-        assert (media.strategy, media.source) == ("link" if name == "auto" else name, NETWORK)
+        assert (media.strategy, media.source) == ("delegated" if name == "auto" else name, NETWORK)
         assert list(browser.object_urls) == [media.src], "no other copy is left"
         assert all("unstable" in r.url or r.url.startswith(("http://home.test", "blob:")) for r in browser.requests)
         again = await loader.load(request_)

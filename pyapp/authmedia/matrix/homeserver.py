@@ -126,13 +126,20 @@ class Homeserver:
         body = parse_json(await read_text(await self.request(method, path)))
         return [entry for entry in body if isinstance(entry, dict)] if isinstance(body, list) else []
 
-    async def request_config(self) -> "dict[str, Any]":
+    async def request_config(self, traffic: Traffic | None = None) -> "dict[str, Any]":
         """Returns what the homeserver offers beyond Matrix itself: links, bundles, and their limits. Cached.
 
+        `requested_ms` in it is when it was requested, in milliseconds since 1970 on this device's clock.
+
+        :param traffic: counts the request, if it belongs to a media.
         :raises AuthMediaError: of the class that fits what happened; then the next call requests it again.
         """
         async with self._config_lock:
-            self._config = self._config or await self.request_json("GET", AUTHMEDIA_PREFIX + "/config")
+            if not self._config:
+                requested_ms = browser.epoch_ms()
+                config = await self.request_json("GET", AUTHMEDIA_PREFIX + "/config", traffic=traffic)
+                config["requested_ms"] = requested_ms
+                self._config = config
         return self._config
 
     async def request_versions(self) -> "ServerVersions":
