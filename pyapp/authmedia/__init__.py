@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.matrix.login import Login, log_in, refresh_tokens
     from authmedia.matrix.login_flows import LoginFlows, log_in_with_token, request_login_flows
+    from authmedia.matrix.oauth import OAuthServer, OAuthSession, OAuthSignIn, request_oauth_server
     from authmedia.matrix.preview_config import MediaPreviewConfig
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.matrix.shared_refresh import SharedRefresh
@@ -91,6 +92,9 @@ __all__ = (
     "MediaPreviewConfig",
     "MediaRequest",
     "Messages",
+    "OAuthServer",
+    "OAuthSession",
+    "OAuthSignIn",
     "Prefetch",
     "RequestHooks",
     "RetryPolicy",
@@ -106,6 +110,7 @@ __all__ = (
     "open_loader",
     "refresh_tokens",
     "request_login_flows",
+    "request_oauth_server",
     "save_media",
 )
 
@@ -131,6 +136,9 @@ _MODULES = {
     "MediaPreviewConfig": "authmedia.matrix.preview_config",
     "MediaRequest": "authmedia.media",
     "Messages": "authmedia.elements.messages",
+    "OAuthServer": "authmedia.matrix.oauth",
+    "OAuthSession": "authmedia.matrix.oauth",
+    "OAuthSignIn": "authmedia.matrix.oauth",
     "Prefetch": "authmedia.prefetch",
     "RequestHooks": "authmedia.matrix.request_hooks",
     "RetryPolicy": "authmedia.support.retry_policy",
@@ -146,6 +154,7 @@ _MODULES = {
     "open_loader": "authmedia.loader",
     "refresh_tokens": "authmedia.matrix.login",
     "request_login_flows": "authmedia.matrix.login_flows",
+    "request_oauth_server": "authmedia.matrix.oauth",
     "save_media": "authmedia.elements.file_saving",
 }
 
