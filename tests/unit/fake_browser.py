@@ -115,8 +115,10 @@ class Response:
             raise self.breaks
         return self.content
 
-    async def decrypt(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
-        ciphertext = await self._body()
+    async def decrypt(
+        self, key: str, counter: bytes, sha256: bytes, on_progress: Callable[[int, int], None] | None = None
+    ) -> Blob | None:
+        ciphertext = await self.read_all(on_progress)
         if hashlib.sha256(ciphertext).digest() != sha256:
             return None
         cipher = Cipher(AES(urlsafe_b64decode(key + "=")), CTR(counter))

@@ -45,12 +45,11 @@ from authmedia.browser.storage import (
     Directory,
     get_session_item,
     remove_session_item,
-    set_file_writer_url,
     set_session_item,
 )
 from authmedia.browser.streams import BodyReader
 from authmedia.browser.urls import Url, parse_url
-from authmedia.browser.workers import MediaServiceWorker, has_service_worker
+from authmedia.browser.workers import MediaServiceWorker, has_service_worker, set_worker_script
 from authmedia.support.lazy_imports import lazy_getattr
 
 TYPE_CHECKING = False
@@ -122,8 +121,8 @@ __all__ = (
     "resource_timing_generation",
     "resource_timings",
     "revoke_object_url",
-    "set_file_writer_url",
     "set_session_item",
+    "set_worker_script",
     "text_blob",
     "user_agent",
     "yield_to_browser",

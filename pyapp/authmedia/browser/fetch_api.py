@@ -4,7 +4,7 @@ import json
 
 from authmedia.browser import timeouts
 from authmedia.browser.blobs import Blob
-from authmedia.browser.crypto import decrypt_aes_ctr
+from authmedia.browser.crypto import decrypt_aes_ctr, subtle_crypto
 from authmedia.browser.interop import BrowserError, settle
 from authmedia.browser.javascript import ffi, window
 from authmedia.browser.streams import BodyPump, BodyReader
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Bodies from this size on, in bytes, are streamed and report their progress.
 _LARGE_BODY_BYTES = 500_000
+# Ciphertexts from this size on are decrypted piece by piece.
+_PIECEWISE_BYTES = 8 * 1024 * 1024
 #: The names of the errors by which browsers report a transfer that broke off, was aborted, or was never answered.
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
 
@@ -44,18 +46,31 @@ class Response:
         value = self._js.headers.get(name)
         return "" if ffi.is_none(value) else str(value)
 
-    async def decrypt(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
+    async def decrypt(
+        self, key: str, counter: bytes, sha256: bytes, on_progress: "Callable[[int, int], None] | None" = None
+    ) -> Blob | None:
         """Reads the body and decrypts it with AES-CTR; returns ``None`` if its digest is another.
 
+        A large body is decrypted piece by piece, in a worker; where none can be started, as a whole.
+
         :param key: 256 bits, as a JWK's ``k``.
-        :param counter: the first counter block.
+        :param counter: the first counter block, of which the last 64 bits count.
         :param sha256: the expected digest of the body.
+        :param on_progress: see `blob`.
         :raises BrowserError: if the transfer breaks off, or in a page without WebCrypto.
         """
-        if str(self._js.url).startswith("blob:"):  # already in memory
-            ciphertext = await self._settle_body(self._js.arrayBuffer())
-        else:
-            ciphertext = await settle((await self.blob())._js.arrayBuffer())
+        subtle_crypto()
+        url = str(self._js.url)
+        body = None if url.startswith("blob:") else await self.blob(on_progress)  # else it is already there
+        size = body.size if body else self.content_length
+        if size is None or size >= _PIECEWISE_BYTES:
+            from authmedia.browser.decryption_worker import decrypt_in_worker  # most attachments are small
+
+            started, plaintext = await decrypt_in_worker(body._js if body else url, key, counter, sha256)
+            if started:
+                self.abort()
+                return plaintext
+        ciphertext = await (settle(body._js.arrayBuffer()) if body else self._settle_body(self._js.arrayBuffer()))
         return await decrypt_aes_ctr(ciphertext, key, counter, sha256)
 
     async def text(self) -> str:

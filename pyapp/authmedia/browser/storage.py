@@ -10,15 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# URL of the script of `file_writer`; empty for the one that the library came with.
-_file_writer_url = ""
-
-
-def set_file_writer_url(url: str) -> None:
-    """Sets the URL of ``file-writer.js``, which has to be of the page's own origin."""
-    global _file_writer_url
-    _file_writer_url = url
-
 
 async def set_session_item(name: str, text: str) -> None:
     """Stores a text for the lifetime of the tab; does nothing where the browser refuses it.
@@ -110,7 +101,7 @@ class Directory:
                 body = await response.blob(on_progress) if response else text_blob("", "")
                 from authmedia.browser.file_writer import write_in_worker
 
-                await write_in_worker(str(self._js.name), name, head, body, _file_writer_url)
+                await write_in_worker(str(self._js.name), name, head, body)
             else:
                 writable = await settle(handle.createWritable())
                 await settle(writable.write(head))

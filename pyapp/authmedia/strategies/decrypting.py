@@ -141,7 +141,8 @@ class DecryptingStrategy(Strategy):
                 response = await super().request_ciphertext(ciphertext)
             else:
                 response = await self.inner.request_ciphertext(ciphertext)
-            plaintext = await response.decrypt(encrypted.key, encrypted.counter, encrypted.sha256)
+            on_progress = ciphertext.traffic.on_progress
+            plaintext = await response.decrypt(encrypted.key, encrypted.counter, encrypted.sha256, on_progress)
             if plaintext:
                 return plaintext
             failure = WrongHash("The ciphertext has another SHA-256 than the event says", mxc=request.mxc)

@@ -115,7 +115,7 @@ class OpfsStrategy(Strategy):
         content_type = safe_content_type(response.header("Content-Type") or request.content_type)
         try:
             if response.content_length is None:  # a stored file is known as complete by its length
-                response = browser.blob_response(await complete_body(response))
+                response = browser.blob_response(await complete_body(response, traffic.on_progress))
             await self._store.write(request.key, content_type, response, traffic.on_progress)
         finally:
             response.abort()  # where the storage refused before the body was read
