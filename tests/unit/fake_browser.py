@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from authmedia.support.untrusted import content_length
+from authmedia.support.untrusted import content_length, is_resumable
 from tests.unit.fake_dom import (
     Element,
     ElementHandler,
@@ -81,6 +81,11 @@ class ResourceTimings:
         self.wire_bytes, self.complete = wire_bytes, complete
 
 
+class PartialBody:
+    def __init__(self, body: Blob, total: int, etag: str) -> None:
+        self.body, self.total, self.etag = body, total, etag
+
+
 class Response:
     """An answer of the scripted server; ``breaks`` is raised in the middle of the body."""
 
@@ -99,6 +104,12 @@ class Response:
         self.gate = gate
         self.aborted = False
         self.content_length = content_length(self.header)
+        self.partial: PartialBody | None = None
+        self.before = b""
+
+    def resume(self, before: Blob) -> None:
+        self.before = before.content
+        self.content_length = len(self.before) + len(self.content)
 
     def header(self, name: str) -> str:
         return self.headers.get(name.lower(), "")
@@ -111,9 +122,13 @@ class Response:
         except asyncio.CancelledError:
             self.abort()
             raise
+        received = self.before + self.content
         if self.breaks:
+            if is_resumable(self.status, self.header):
+                half = received[: len(self.before) + len(self.content) // 2]
+                self.partial = PartialBody(Blob(half), len(received), self.header("ETag"))
             raise self.breaks
-        return self.content
+        return received
 
     async def decrypt(
         self, key: str, counter: bytes, sha256: bytes, on_progress: Callable[[int, int], None] | None = None

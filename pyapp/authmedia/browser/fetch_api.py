@@ -3,16 +3,16 @@
 import json
 
 from authmedia.browser import timeouts
-from authmedia.browser.blobs import Blob
+from authmedia.browser.blobs import Blob, join_blobs
 from authmedia.browser.crypto import decrypt_aes_ctr, subtle_crypto
 from authmedia.browser.interop import BrowserError, settle
 from authmedia.browser.javascript import ffi, window
 from authmedia.browser.streams import BodyPump, BodyReader
-from authmedia.support.untrusted import content_length
+from authmedia.support.untrusted import content_length, is_resumable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
 # Bodies from this size on, in bytes, are streamed and report their progress.
@@ -21,6 +21,22 @@ _LARGE_BODY_BYTES = 500_000
 _PIECEWISE_BYTES = 8 * 1024 * 1024
 #: The names of the errors by which browsers report a transfer that broke off, was aborted, or was never answered.
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
+
+
+class PartialBody:
+    """The beginning of a body whose transfer broke off.
+
+    :param body: what was received.
+    :param total: the length of the whole in bytes.
+    :param etag: the strong entity tag of the whole.
+    """
+
+    __slots__ = ("body", "etag", "total")
+
+    def __init__(self, body: Blob, total: int, etag: str) -> None:
+        self.body = body
+        self.total = total
+        self.etag = etag
 
 
 class Response:
@@ -32,7 +48,7 @@ class Response:
     :param controller: the ``AbortController`` of its request.
     """
 
-    __slots__ = ("_controller", "_js", "content_length", "status")
+    __slots__ = ("_before", "_controller", "_js", "content_length", "partial", "status")
 
     def __init__(self, js: "Any", controller: "Any") -> None:
         self._js = js
@@ -40,6 +56,10 @@ class Response:
         self.status = int(js.status)
         #: The announced length of the body in bytes; ``None`` where no header says it.
         self.content_length = content_length(self.header)
+        #: What was received of a large body that broke off, if another request can continue it.
+        self.partial: PartialBody | None = None
+        # What was received before, if this response continues it.
+        self._before: Blob | None = None
 
     def header(self, name: str) -> str:
         """Returns a header's value, empty where it is missing or hidden by CORS."""
@@ -95,29 +115,67 @@ class Response:
         stream = window.TransformStream.new()
         whole = window.Response.new(stream.readable).blob()
         whole.catch(window.Boolean)  # the pump raises whatever fails
-        await self._pump(on_progress).copy_to(stream.writable, 2)
-        return Blob(await settle(whole))
+        pump = self._pump(on_progress)
+        try:
+            await pump.copy_to(stream.writable, 2, self._is_resumable)
+        except BrowserError:
+            if pump.broke_off and self._is_resumable:
+                self._keep(self._joined(Blob(await settle(whole))))
+            raise
+        return self._joined(Blob(await settle(whole)))
+
+    def resume(self, before: Blob) -> None:
+        """Has the body begin with what an earlier response brought, which this one continues."""
+        self._before = before
+        self.content_length = before.size + (self.content_length or 0)
 
     def abort(self) -> None:
         """Aborts the transfer; harmless once it is over."""
         self._controller.abort()
 
-    async def pipe_to(self, writable: "Any", on_progress: "Callable[[int, int], None] | None" = None) -> None:
-        """Streams the body into a ``WritableStream`` and closes it; a failure on either side aborts both.
+    async def pipe_to(
+        self,
+        writable: "Any",
+        written: "Callable[[], Awaitable[Blob]]",
+        on_progress: "Callable[[int, int], None] | None" = None,
+    ) -> None:
+        """Streams the body into a file and closes it; a failure on either side aborts both.
 
+        :param writable: a ``FileSystemWritableFileStream``.
+        :param written: returns what the file has of the body.
         :raises BrowserError: if the transfer or a write fails.
         """
-        if self._is_large:
-            await self._pump(on_progress).copy_to(writable, 1)
-        else:
+        if not self._is_large:
             await self._settle_body(self._js.body.pipeTo(writable))
+            return
+        if self._before:
+            await settle(writable.write(self._before._js))
+        pump = self._pump(on_progress)
+        try:
+            await pump.copy_to(writable, 1, self._is_resumable)
+        except BrowserError:
+            if pump.broke_off and self._is_resumable:
+                self._keep(await written())
+            raise
 
     def reader(self) -> BodyReader:
         """Returns a reader that cuts the body up while it arrives."""
         return BodyReader(self._js.body, self._controller)
 
     def _pump(self, on_progress: "Callable[[int, int], None] | None") -> BodyPump:
-        return BodyPump(self._js.body, self._controller, self.content_length or 0, on_progress)
+        received = self._before.size if self._before else 0
+        return BodyPump(self._js.body, self._controller, self.content_length or 0, received, on_progress)
+
+    @property
+    def _is_resumable(self) -> bool:
+        return is_resumable(self.status, self.header)
+
+    def _joined(self, body: Blob) -> Blob:
+        return join_blobs(self._before, body) if self._before else body
+
+    def _keep(self, received: Blob) -> None:
+        if received.size:
+            self.partial = PartialBody(received, self.content_length or 0, self.header("ETag"))
 
     @property
     def _is_large(self) -> bool:

@@ -105,7 +105,10 @@ class Directory:
             else:
                 writable = await settle(handle.createWritable())
                 await settle(writable.write(head))
-                await (response.pipe_to(writable, on_progress) if response else settle(writable.close()))
+                if response:
+                    await response.pipe_to(writable, lambda: _copy_without_head(handle, head), on_progress)
+                else:
+                    await settle(writable.close())
             complete = True
         finally:
             if not complete:
@@ -133,3 +136,9 @@ class Directory:
         # All at once: one call for each name would cost as much as reading the file.
         found = await settle(window.Array.fromAsync(self._js.keys()))
         return [str(found[position]) for position in range(int(found.length))]
+
+
+async def _copy_without_head(handle: "Any", head: str) -> Blob:
+    """Returns a copy of what follows the head of a file, for the time when the file is removed."""
+    file = await settle(handle.getFile())
+    return Blob(await settle(window.Response.new(file.slice(len(head.encode()))).blob()))

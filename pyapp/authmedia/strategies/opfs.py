@@ -118,6 +118,7 @@ class OpfsStrategy(Strategy):
                 response = browser.blob_response(await complete_body(response, traffic.on_progress))
             await self._store.write(request.key, content_type, response, traffic.on_progress)
         finally:
+            traffic.partial = response.partial
             response.abort()  # where the storage refused before the body was read
         media = await self._from_disk(request, traffic)
         if not media:

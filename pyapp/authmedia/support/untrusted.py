@@ -62,6 +62,20 @@ def content_length(header: "Callable[[str], str]") -> int | None:
     return None
 
 
+def is_resumable(status: int, header: "Callable[[str], str]") -> bool:
+    """Returns whether the server can continue a body that breaks off, and says which one it is by a strong entity tag.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-14.3
+    https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3
+
+    :param status: the status of the response: 206 for a part of the body.
+    :param header: returns a header's value, empty where it is missing.
+    """
+    etag = header("ETag")
+    ranges = status == 206 or header("Accept-Ranges") == "bytes"
+    return ranges and len(etag) > 2 and etag[0] == etag[-1] == '"' and not header("Content-Encoding")
+
+
 def parse_digits(text: str) -> int | None:
     """Parses ASCII digits; returns ``None`` for anything else."""
     # Of bytes, since `str.isdigit` accepts the digits of all scripts on CPython.
