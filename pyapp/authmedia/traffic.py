@@ -3,8 +3,23 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
-    from authmedia.browser import PartialBody
+
+class PartialBody:
+    """The beginning of a body whose transfer broke off.
+
+    :param body: what was received, a blob.
+    :param total: the length of the whole in bytes.
+    :param etag: the strong entity tag of the whole.
+    """
+
+    __slots__ = ("body", "etag", "total")
+
+    def __init__(self, body: "Any", total: int, etag: str) -> None:
+        self.body = body
+        self.total = total
+        self.etag = etag
 
 
 class Traffic:

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from authmedia.support.untrusted import content_length, is_resumable
+from authmedia.traffic import PartialBody
 from tests.unit.fake_dom import (
     Element,
     ElementHandler,
@@ -79,11 +80,6 @@ class ResourceTimings:
     def __init__(self, entries: int = 0, requests: int = 0, wire_bytes: int = 0, complete: bool = True) -> None:
         self.entries, self.requests = entries, requests
         self.wire_bytes, self.complete = wire_bytes, complete
-
-
-class PartialBody:
-    def __init__(self, body: Blob, total: int, etag: str) -> None:
-        self.body, self.total, self.etag = body, total, etag
 
 
 class Response:

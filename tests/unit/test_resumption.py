@@ -10,7 +10,7 @@ from authmedia.matrix.encrypted_file import EncryptedFile
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
-from authmedia.traffic import Traffic
+from authmedia.traffic import PartialBody, Traffic
 from authmedia.transport.resumption import request_rest
 from development.attachments import encrypt
 from tests.unit import fake_browser as fake
@@ -183,7 +183,7 @@ def test_the_condition_is_sent_where_it_is_allowed(url: str, condition: str | No
         return fake.Response(200, BODY)
 
     traffic = Traffic()
-    traffic.partial = fake.PartialBody(fake.Blob(BODY[:10]), len(BODY), '"one"')  # type: ignore[assignment]
+    traffic.partial = PartialBody(fake.Blob(BODY[:10]), len(BODY), '"one"')
     run(request_rest(send, url, traffic))
     assert sent == [{"Range": "bytes=10-", **({"If-Range": condition} if condition else {})}]
     assert traffic.partial is None

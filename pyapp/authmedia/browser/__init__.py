@@ -15,14 +15,7 @@ from authmedia.browser.dom import (
     create_svg_element,
     document_element,
 )
-from authmedia.browser.fetch_api import (
-    TRANSFER_ERRORS,
-    PartialBody,
-    Response,
-    blob_response,
-    evict_from_http_cache,
-    fetch,
-)
+from authmedia.browser.fetch_api import TRANSFER_ERRORS, Response, blob_response, evict_from_http_cache, fetch
 from authmedia.browser.iframes import Frame
 from authmedia.browser.interop import BrowserError
 from authmedia.browser.locks import Lock, open_channel
@@ -83,7 +76,6 @@ __all__ = (
     "Lock",
     "LongTasks",
     "MediaServiceWorker",
-    "PartialBody",
     "ResourceTimings",
     "Response",
     "Url",

@@ -9,6 +9,7 @@ from authmedia.browser.interop import BrowserError, settle
 from authmedia.browser.javascript import ffi, window
 from authmedia.browser.streams import BodyPump, BodyReader
 from authmedia.support.untrusted import content_length, is_resumable
+from authmedia.traffic import PartialBody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,22 +22,6 @@ _LARGE_BODY_BYTES = 500_000
 _PIECEWISE_BYTES = 8 * 1024 * 1024
 #: The names of the errors by which browsers report a transfer that broke off, was aborted, or was never answered.
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
-
-
-class PartialBody:
-    """The beginning of a body whose transfer broke off.
-
-    :param body: what was received.
-    :param total: the length of the whole in bytes.
-    :param etag: the strong entity tag of the whole.
-    """
-
-    __slots__ = ("body", "etag", "total")
-
-    def __init__(self, body: Blob, total: int, etag: str) -> None:
-        self.body = body
-        self.total = total
-        self.etag = etag
 
 
 class Response:

@@ -158,7 +158,7 @@ class BodyPump:
             timer.restart()
             free.append(piece.buffer)  # the buffer that was handed over is detached
             self._received += int(piece.byteLength)
-            if self._on_progress:
+            if self._on_progress and self._received <= self._total:  # else it is the length of a compressed body
                 self._on_progress(self._received, self._total)
 
 

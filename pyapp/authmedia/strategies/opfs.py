@@ -95,8 +95,8 @@ class OpfsStrategy(Strategy):
             return
         raise failure
 
-    async def _from_disk(self, request: MediaRequest, traffic: Traffic) -> Media | None:
-        stored = await self._store.read(request.key)
+    async def _from_disk(self, request: MediaRequest, traffic: Traffic, written: bool = False) -> Media | None:
+        stored = await self._store.read(request.key, written)
         if not stored:
             return None
         self._store.pin(request.key)
@@ -120,7 +120,7 @@ class OpfsStrategy(Strategy):
         finally:
             traffic.partial = response.partial
             response.abort()  # where the storage refused before the body was read
-        media = await self._from_disk(request, traffic)
+        media = await self._from_disk(request, traffic, True)
         if not media:
             raise ServerFailure("The body is not as long as it should be", mxc=request.mxc)
         media.source = NETWORK

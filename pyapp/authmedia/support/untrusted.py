@@ -46,6 +46,8 @@ def finite_number(value: object) -> float:
 def content_length(header: "Callable[[str], str]") -> int | None:
     """Returns the length of a body in bytes by its headers; ``None`` where they do not say it.
 
+    The length of a compressed body is that of what is transferred, which the browser decompresses. Other origins show
+    ``Content-Length``, but hide ``Content-Encoding`` as a rule: a body may turn out longer or shorter.
     Where there is no ``Content-Length``, signed links announce it as ``Server-Timing: size;desc="14200"``.
     https://www.rfc-editor.org/rfc/rfc9110#section-8.6
     https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Server-Timing
@@ -53,7 +55,7 @@ def content_length(header: "Callable[[str], str]") -> int | None:
     :param header: returns a header's value, empty where it is missing. The second header is read only if needed.
     """
     length = parse_digits(header("Content-Length"))
-    if length is not None:
+    if length is not None and not header("Content-Encoding"):
         return length
     for metric in header("Server-Timing").split(","):
         name, _, description = metric.strip().partition(';desc="')

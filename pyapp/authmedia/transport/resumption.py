@@ -6,7 +6,7 @@ https://www.rfc-editor.org/rfc/rfc9110#section-14.2
 from authmedia import browser
 from authmedia.errors import AuthMediaError
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
-from authmedia.traffic import Traffic
+from authmedia.traffic import PartialBody, Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ async def request_rest(
     return await send({})
 
 
-def _range_headers(partial: browser.PartialBody, url: str) -> dict[str, str]:
+def _range_headers(partial: PartialBody, url: str) -> dict[str, str]:
     """Returns the headers of the request.
 
     To other origins ``If-Range`` needs a preflight (https://fetch.spec.whatwg.org/#cors-safelisted-request-header),
@@ -58,7 +58,7 @@ def _range_headers(partial: browser.PartialBody, url: str) -> dict[str, str]:
     return headers
 
 
-def _continues(response: browser.Response, partial: browser.PartialBody) -> bool:
+def _continues(response: browser.Response, partial: PartialBody) -> bool:
     """Returns whether a response is the rest of the same body. https://www.rfc-editor.org/rfc/rfc9110#section-14.4"""
     expected = f"bytes {partial.body.size}-{partial.total - 1}/{partial.total}"
     same = response.header("ETag") == partial.etag and response.header("Content-Range") == expected
