@@ -102,9 +102,9 @@ window.Worker = class extends Own {
 };"""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def media_set(demonstration: Demonstration) -> MediaSet:
-    return MediaSet(demonstration.synapse, "ana", 0)
+    return MediaSet(demonstration.synapse, "large", 0)
 
 
 @pytest.mark.on_disk

@@ -277,6 +277,10 @@ def call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
         return None
 
 
+async def capture_frame(element: Element) -> str:
+    return Blob(b"frame").create_object_url() if element.tag == "video" else ""
+
+
 async def persist_storage() -> bool:
     if isinstance(STATE.persists, BrowserError):
         raise STATE.persists

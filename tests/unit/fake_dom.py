@@ -42,6 +42,8 @@ class Element:
 
     def set_attribute(self, name: str, value: str) -> None:
         self.given[name] = value
+        if name == "src":
+            self.src = value
 
     def remove_attribute(self, name: str) -> None:
         self.given.pop(name, None)
@@ -92,6 +94,7 @@ class Element:
         self.src = src
         self.crossorigin = crossorigin
         self.current_time = 0.0
+        self.playing = self.playing or play
         await asyncio.sleep(0)
         return await self.shows(src) if self.shows else src not in STATE.undecodable
 

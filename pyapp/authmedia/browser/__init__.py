@@ -55,6 +55,7 @@ from authmedia.support.lazy_imports import lazy_getattr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.frames import capture_frame
     from authmedia.browser.intl import format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with
     from authmedia.browser.persistence import persist_storage
@@ -85,6 +86,7 @@ __all__ = (
     "bytes_blob",
     "call_hook",
     "can_decode_image",
+    "capture_frame",
     "clone_template",
     "copy_to_clipboard",
     "create_element",
@@ -130,6 +132,7 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "capture_frame": "authmedia.browser.frames",
     "as_element": "authmedia.browser.roots",
     "listen_for_activation": "authmedia.browser.activation",
     "format_number": "authmedia.browser.intl",

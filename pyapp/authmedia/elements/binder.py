@@ -38,10 +38,12 @@ _IDENTIFYING_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-mxc-background", _USER_ID,
 _OBSERVED_ATTRIBUTES = _IDENTIFYING_ATTRIBUTES + ("download",)
 # Those that are read of each element; the others where they matter.
 _READ_ATTRIBUTES = ATTRIBUTES + (_USER_ID,)
-# The module and the class for elements other than images, video and audio. It is imported by the first of them, so that
-# pages without them neither import nor transfer it.
+# The module and the class for elements other than images, and most videos and audios. It is imported by the first of
+# them, so that pages without them neither import nor transfer it.
 _BACKGROUND = ("authmedia.elements.background", "BackgroundBinding")
 _DOWNLOAD = ("authmedia.elements.download", "DownloadBinding")
+_ON_DEMAND = ("authmedia.elements.on_demand", "OnDemandBinding")
+_POSTER = ("authmedia.elements.poster", "PosterBinding")
 # How many elements load at a time: more than any browser transfers at once; each of the others is only an entry in a
 # list. Links are requested by the hundred, so the others start when as many loads have ended.
 _MAX_LOADS, _BATCH_SIZE = 200, 100
@@ -258,9 +260,14 @@ def _element(root: "browser.Element | Any") -> browser.Element:
 
 def _binding_class(element: browser.Element, attributes: "dict[str, str]") -> "type[Binding]":
     """Returns the class of an element's binding."""
-    if element.tag in KIND_OF_TAG:
+    if element.tag in ("video", "audio") and element.get_attribute("preload") == "none":
+        module, name = _ON_DEMAND
+    elif element.tag == "video" and element.get_attribute("data-poster"):
+        module, name = _POSTER
+    elif element.tag in KIND_OF_TAG:
         return Binding
-    module, name = _DOWNLOAD if attributes.get("data-mxc") else _BACKGROUND
+    else:
+        module, name = _DOWNLOAD if attributes.get("data-mxc") else _BACKGROUND
     found: type[Binding] = getattr(__import__(module, None, None, (name,)), name)
     return found
 
