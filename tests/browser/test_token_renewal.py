@@ -171,6 +171,7 @@ def test_duplicated_tabs_share_each_renewal_and_a_reload_keeps_it(
     pages = [tab.page, opened.value]
     # No wait_for_function: before the page's Trusted Types policy exists, its `eval` throws.
     pages[1].locator("html[data-state=done]").wait_for()
+    before = proxy.request_count(REFRESH)  # the second page may take longer than the token's life to start
     for renewal in range(1, RENEWALS + 1):
         wait_for_end(proxy, tab.access_token())
         for page in pages:
@@ -178,12 +179,12 @@ def test_duplicated_tabs_share_each_renewal_and_a_reload_keeps_it(
         for page in pages:
             page.wait_for_function(SETTLED)
             assert {element["state"] for element in page.evaluate(ELEMENTS)} == {"shown"}
-        assert proxy.request_count(REFRESH) == renewal
+        assert proxy.request_count(REFRESH) == before + renewal
         assert len({page.evaluate(TOKEN) for page in pages}) == 1
     wait_for_end(proxy, tab.access_token())
     tab.reload()
     show(tab, {"blob": upload()})
     assert proxy.request_count(LOGIN) == 1
-    assert proxy.request_count(REFRESH) == RENEWALS + 1
+    assert proxy.request_count(REFRESH) == before + RENEWALS + 1
     for page in pages:
         page.close()
