@@ -8,6 +8,7 @@ from authmedia.elements.binder import Binder
 from authmedia.loader import open_loader
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.matrix.homeserver import Homeserver
+from authmedia.support.limits import Limits
 from development.attachments import encrypt
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, run, state_of, turns
@@ -113,7 +114,7 @@ def test_it_can_be_tried_again(homeserver: Homeserver, script: Script) -> None:
 def test_a_poster_is_loaded_and_released(
     name: str, preload: str, is_encrypted: bool, script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
-    loader, keyring = open_loader(name, homeserver), Keyring()
+    loader, keyring = open_loader(name, homeserver, limits=Limits(idle_bytes=0)), Keyring()
     script.media[POSTER[6:]] = PICTURE
     element = fake.Element("video", data_mxc=MXC, data_poster=POSTER, preload=preload)
     if is_encrypted:
@@ -132,6 +133,7 @@ def test_a_poster_is_loaded_and_released(
             assert browser.object_urls[poster].content_type == "image/png"
         binder.on_removed(1)
         assert element.get_attribute("poster") == ""
+        assert browser.object_urls == {}
         binder.close()
         loader.close()
 
