@@ -5,6 +5,7 @@ becomes visible or comes near, and continues at its position.
 """
 
 from authmedia import browser
+from authmedia.browser import capture_frame  # by its name, so that archives have its module
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ async def _release(playback: "Playback") -> None:
     position_s = element.current_time
     # At its beginning, a video's own poster says more.
     captures = position_s > 0 or not element.get_attribute("poster")
-    url = await browser.capture_frame(element) if captures else ""
+    url = await capture_frame(element) if captures else ""
     if media and playback.media is media and playback.is_idle:
         playback.suspend(StillPicture(element, url, position_s))
         return
