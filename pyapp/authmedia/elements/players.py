@@ -9,7 +9,40 @@ from authmedia.browser import capture_frame  # by its name, so that archives hav
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.elements.playback import Playback
+    from collections.abc import Sequence
+    from typing import Protocol
+
+    from authmedia.media import Media
+
+    class Player(Protocol):
+        """A `Playback`, as far as its player is concerned."""
+
+        @property
+        def element(self) -> browser.Element:
+            """See `Playback.element`."""
+            ...
+
+        @property
+        def media(self) -> Media | None:
+            """See `Playback.media`."""
+            ...
+
+        @property
+        def is_idle(self) -> bool:
+            """See `Playback.is_idle`."""
+            ...
+
+        def follow(self) -> None:
+            """See `Playback.follow`."""
+            ...
+
+        def stop(self) -> None:
+            """See `Playback.stop`."""
+            ...
+
+        def suspend(self, picture: "StillPicture") -> None:
+            """See `Playback.suspend`."""
+            ...
 
 
 class StillPicture:
@@ -42,7 +75,7 @@ class StillPicture:
         self._url = ""
 
 
-def release_players(players: "list[Playback]", limit: int) -> None:
+def release_players(players: "Sequence[Player]", limit: int) -> None:
     """Releases the players of invisible elements, the oldest first, until no more than ``limit`` are left."""
     for playback in list(players):
         if len(players) <= limit:
@@ -52,7 +85,7 @@ def release_players(players: "list[Playback]", limit: int) -> None:
             browser.create_task(_release(playback))
 
 
-async def _release(playback: "Playback") -> None:
+async def _release(playback: "Player") -> None:
     element, media = playback.element, playback.media
     position_s = element.current_time
     # At its beginning, a video's own poster says more.
