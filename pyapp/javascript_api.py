@@ -188,17 +188,19 @@ class Session:
 _sessions: "dict[int, Session]" = {}
 
 
-def set_up(file_writer: str, on_error: "Function") -> None:
+def set_up(file_writer: str, decryption_worker: str, on_error: "Function") -> None:
     """Prepares what all sessions share.
 
     :param file_writer: URL of ``file-writer.js``.
+    :param decryption_worker: URL of ``decryption-worker.js``.
     :param on_error: called with the description of each exception that no other function reports.
     """
 
     def handle(error: BaseException | None, message: str) -> None:
         on_error(json.dumps(describe_error(error or RuntimeError(message))))
 
-    browser.set_file_writer_url(file_writer)
+    browser.set_worker_script("file-writer.js", file_writer)
+    browser.set_worker_script("decryption-worker.js", decryption_worker)
     browser.on_unhandled_exception(handle)
 
 

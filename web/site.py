@@ -16,6 +16,7 @@ import jinja2
 
 from web import documentation, output_folder
 from web.python_archive import bytecode, installed_files, modules_of, pack_romfs, pack_tar, sources
+from web.worker_scripts import decryption_worker
 
 WEB = Path(__file__).parent
 PYAPP = WEB.parent / "pyapp"
@@ -138,6 +139,7 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     # A service worker's scope is its own folder, so it is at the top, under a name without a hash.
     for worker in sorted((WEB / "worker").iterdir()):
         shutil.copyfile(worker, out / worker.name)
+    (out / "decryption-worker.js").write_text(decryption_worker(), encoding="utf-8")
     _render_pages(out, assets, runtime, static, core)
     # `build.py serve` answers this URL with the demonstration's account; on other hosts users sign in by the form.
     (out / "demo.json").write_text("{}\n", encoding="utf-8")

@@ -97,6 +97,7 @@ class Element:
         self.src = src
         self.crossorigin = crossorigin
         self.current_time = 0.0
+        self.playing = self.playing or play
         await asyncio.sleep(0)
         return await self.shows(src) if self.shows else src not in STATE.undecodable
 

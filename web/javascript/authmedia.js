@@ -7,6 +7,7 @@ const FILES = {
   wasm: new URL("./micropython.wasm", import.meta.url).href,
   library: new URL("./library.romfs.gz", import.meta.url).href,
   fileWriter: new URL("./file-writer.js", import.meta.url).href,
+  decryptionWorker: new URL("./decryption-worker.js", import.meta.url).href,
 };
 const NEEDED = {
   WebAssembly: globalThis.WebAssembly,
@@ -177,7 +178,7 @@ const loadPython = async () => {
     const { log: stdout, error: stderr } = console;
     const interpreter = await loadMicroPython({ url: FILES.wasm, romfs, stdout, stderr });
     const api = interpreter.pyimport("javascript_api");
-    api.set_up(FILES.fileWriter, (text) => reportEverywhere(errorFrom(text)));
+    api.set_up(FILES.fileWriter, FILES.decryptionWorker, (text) => reportEverywhere(errorFrom(text)));
     return Object.fromEntries(FUNCTIONS.map((name) => [name, api[name]]));
   } catch (error) {
     throw error instanceof AuthMediaError ? error : await explain(error);

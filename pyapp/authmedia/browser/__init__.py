@@ -45,17 +45,17 @@ from authmedia.browser.storage import (
     Directory,
     get_session_item,
     remove_session_item,
-    set_file_writer_url,
     set_session_item,
 )
 from authmedia.browser.streams import BodyReader
 from authmedia.browser.urls import Url, parse_url
-from authmedia.browser.workers import MediaServiceWorker, has_service_worker
+from authmedia.browser.workers import MediaServiceWorker, has_service_worker, set_worker_script
 from authmedia.support.lazy_imports import lazy_getattr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.frames import capture_frame
     from authmedia.browser.intl import format_bytes, format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with
     from authmedia.browser.persistence import persist_storage
@@ -89,6 +89,7 @@ __all__ = (
     "bytes_blob",
     "call_hook",
     "can_decode_image",
+    "capture_frame",
     "clone_template",
     "copy_to_clipboard",
     "create_element",
@@ -127,8 +128,8 @@ __all__ = (
     "resource_timing_generation",
     "resource_timings",
     "revoke_object_url",
-    "set_file_writer_url",
     "set_session_item",
+    "set_worker_script",
     "text_blob",
     "user_agent",
     "yield_to_browser",
@@ -136,6 +137,7 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "capture_frame": "authmedia.browser.frames",
     "Preferences": "authmedia.browser.preferences",
     "as_element": "authmedia.browser.roots",
     "draw_still": "authmedia.browser.stills",

@@ -39,10 +39,12 @@ _IDENTIFYING_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-mxc-background", _USER_ID,
 _OBSERVED_ATTRIBUTES = _IDENTIFYING_ATTRIBUTES + ("download",)
 # Those that are read of each element; the others where they matter.
 _READ_ATTRIBUTES = ATTRIBUTES + (_USER_ID,)
-# The module and the class for elements other than images, video and audio. It is imported by the first of them, so that
-# pages without them neither import nor transfer it.
+# The module and the class for elements other than images, and most videos and audios. It is imported by the first of
+# them, so that pages without them neither import nor transfer it.
 _BACKGROUND = ("authmedia.elements.background", "BackgroundBinding")
 _DOWNLOAD = ("authmedia.elements.download", "DownloadBinding")
+_ON_DEMAND = ("authmedia.elements.on_demand", "OnDemandBinding")
+_POSTER = ("authmedia.elements.poster", "PosterBinding")
 # The same for elements of which a policy decides.
 _HELD = ("authmedia.elements.held_back", "HeldBinding")
 _STILL = ("authmedia.elements.still", "StillBinding")
@@ -295,6 +297,10 @@ def _element(root: "browser.Element | Any") -> browser.Element:
 
 def _binding_class(element: browser.Element, attributes: "dict[str, str]") -> "type[Binding]":
     """Returns the class of an element's binding without a policy."""
+    if element.tag in ("video", "audio") and element.get_attribute("preload") == "none":
+        return _import(_ON_DEMAND)
+    if element.tag == "video" and element.get_attribute("data-poster"):
+        return _import(_POSTER)
     if element.tag in KIND_OF_TAG:
         return Binding
     return _import(_DOWNLOAD if attributes.get("data-mxc") else _BACKGROUND)

@@ -198,6 +198,7 @@ class Binding(PlaybackHandler):
         self.visible = visible
         if not visible or self.state != LOADING:
             return
+        self.start(urgent=True)  # if it was suspended
         if self._slot:
             self._slot.start_now()
         try:
@@ -235,6 +236,8 @@ class Binding(PlaybackHandler):
     def close(self) -> None:
         """Cancels a load in progress, empties the element and releases its media."""
         self._stop()
+        if self._playback:
+            self._playback.close()
         self._presenter.remove_source()
         self._placeholder.close()
         for name in _OWN_ATTRIBUTES:
@@ -323,6 +326,13 @@ class Binding(PlaybackHandler):
         """Sets the element's source and state."""
         self._element.set_attribute("data-source", media.source)
         self._enter(SHOWN)
+
+    def on_suspended(self) -> None:
+        """Empties the element; `start` loads its media again."""
+        self._stop()
+        self._presenter.remove_source()
+        self._held.drop()
+        self._enter(LOADING)
 
     def on_replacement_failed(self, error: Exception) -> None:
         """Marks the element as failed."""

@@ -23,6 +23,14 @@ async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: 
     path = media_path(request)
     missing: AuthMediaError | None = None
     try:
+        if not homeserver.open_media_prefix and traffic.partial:
+            from authmedia.transport.resumption import request_rest  # few transfers break off
+
+            return await request_rest(
+                lambda headers: homeserver.request("GET", path, traffic=traffic, headers=headers),
+                homeserver.base_url + path,
+                traffic,
+            )
         if not homeserver.open_media_prefix:
             return await homeserver.request("GET", path, traffic=traffic)
     except AuthMediaError as error:
