@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from tests.browser.single_sign_on import IdentityProvider
 
 from development.synapse import Synapse
 from tests.browser.matrix_room import Room, picture
-from tests.browser.single_sign_on import IdentityProvider
 from tests.browser.throttling_proxy import ThrottlingProxy
 from tests.conftest import OpenTab, only_chromium
 from tests.evidence.compare.counting_proxy import Receive, Send
