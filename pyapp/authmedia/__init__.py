@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from authmedia.elements.binding import Binding
     from authmedia.elements.element_options import Failure
     from authmedia.elements.file_saving import save_media
+    from authmedia.elements.media_policy import MediaPolicy
     from authmedia.elements.messages import Messages
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from authmedia.matrix.login import Login, log_in, refresh_tokens
     from authmedia.matrix.login_flows import LoginFlows, log_in_with_token, request_login_flows
     from authmedia.matrix.oauth import OAuthServer, OAuthSession, OAuthSignIn, request_oauth_server
+    from authmedia.matrix.preview_config import MediaPreviewConfig
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.matrix.shared_refresh import SharedRefresh
     from authmedia.matrix.tokens import Tokens
@@ -86,6 +88,8 @@ __all__ = (
     "LoginFlows",
     "Media",
     "MediaLoader",
+    "MediaPolicy",
+    "MediaPreviewConfig",
     "MediaRequest",
     "Messages",
     "OAuthServer",
@@ -128,6 +132,8 @@ _MODULES = {
     "LoginFlows": "authmedia.matrix.login_flows",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
+    "MediaPolicy": "authmedia.elements.media_policy",
+    "MediaPreviewConfig": "authmedia.matrix.preview_config",
     "MediaRequest": "authmedia.media",
     "Messages": "authmedia.elements.messages",
     "OAuthServer": "authmedia.matrix.oauth",

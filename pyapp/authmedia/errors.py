@@ -334,3 +334,10 @@ class StrategyUnsupported(AuthMediaError):
 
     advice = "Ask support() first, and open a loader with a strategy that works here."
     user_message = "This way of loading media does not work in this browser."
+
+
+class HomeserverTooOld(StrategyUnsupported):
+    """The homeserver is from before Matrix 1.11, and the strategy needs endpoints that came later."""
+
+    advice = "Open a loader with `auto` or `plain`: such homeservers give their media to everybody."
+    user_message = "This server is too old for this way of loading media."

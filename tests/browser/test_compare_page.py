@@ -11,7 +11,18 @@ from tests.browser.engines import Mode
 from tests.browser.site_tab import SiteTab
 from tests.conftest import OpenTab, only_chromium
 
-STRATEGIES = ["link", "opfs", "blob", "bundle", "auto", "service_worker", "cookie", "signed_query", "blocking"]
+STRATEGIES = [
+    "link",
+    "delegated",
+    "opfs",
+    "blob",
+    "bundle",
+    "auto",
+    "service_worker",
+    "cookie",
+    "signed_query",
+    "blocking",
+]
 # The strategies that differ between browsers; Chromium runs all of them.
 SOME = ["link", "opfs", "blob", "auto"]
 # These depend on the homeserver's configuration and on the browser's notion of a site.
@@ -71,13 +82,15 @@ def check_costs(outcomes: dict[str, dict[str, Any]], mode: Mode) -> None:
     assert blob["reload"]["bytes"] == blob["first"]["bytes"]
     assert all(found["video"]["right"] for found in (link, blob, outcomes["auto"]))
     chosen = outcomes["auto"]["first"]["chosen"]
-    assert sorted(chosen) == ["bundle", "link"]
+    assert sorted(chosen) == ["bundle", "delegated"]
     assert sum(chosen.values()) == link["first"]["media"]
     if "blocking" in outcomes:
         assert "Pyodide" in outcomes["blocking"]["note"]
         bundle = outcomes["bundle"]["first"]
-        assert bundle["requests"] == 2 + chosen["link"], "what is seen first, all else that is small, each of the rest"
-        assert bundle["preflights"] == chosen["link"], "that of the bundles was made when the strategy was tried"
+        assert bundle["requests"] == 2 + chosen["delegated"], (
+            "what is seen first, all else that is small, each of the rest"
+        )
+        assert bundle["preflights"] == chosen["delegated"], "that of the bundles was made when the strategy was tried"
     if mode.private:
         assert outcomes["opfs"]["support"]["words"].startswith("SecurityError")
     else:

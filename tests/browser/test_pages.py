@@ -21,7 +21,7 @@ from web.demonstration import Demonstration
 from web.server import SiteServer
 from web.site import PAGES
 
-STRATEGIES = ("link", "opfs", "blob", "bundle")
+STRATEGIES = ("link", "delegated", "opfs", "blob", "bundle")
 # Injects an event handler, an inline script and an external script; resolves to what did not run.
 INJECTED = """async (elsewhere) => {
   const settled = (element) => new Promise((resolve) => {

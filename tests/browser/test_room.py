@@ -16,9 +16,9 @@ from tests.browser.site_tab import SEEK, SiteTab
 from tests.conftest import OpenTab
 from web.demonstration import Demonstration
 
-STRATEGIES = ("link", "opfs", "blob", "bundle")
+STRATEGIES = ("link", "delegated", "opfs", "blob", "bundle")
 STRATEGIES_IN = {
-    "chromium": ("blob", "bundle"),
+    "chromium": ("delegated", "bundle"),
     "firefox": ("opfs",),
     "firefox-private": ("link",),
 }
