@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 _SESSION_KEY = "authmedia.session"
 _PREFETCH_KEY = "authmedia.prefetch"
+#: Which media the user chose to see or to hide.
+CHOICES_KEY = "authmedia.choices"
 # Other tabs hear of this one after so long, when its page has loaded.
 _SHARE_AFTER_S = 2.0
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -139,8 +141,8 @@ async def open_session() -> Session:
 
 async def forget_session() -> None:
     """Deletes the session stored in the tab; `sign_out` ends it on the homeserver as well."""
-    await browser.remove_session_item(_SESSION_KEY)
-    await browser.remove_session_item(_PREFETCH_KEY)
+    for key in (_SESSION_KEY, _PREFETCH_KEY, CHOICES_KEY):
+        await browser.remove_session_item(key)
 
 
 async def prefetch_on_next_page(session: Session, paths: "list[str]") -> None:

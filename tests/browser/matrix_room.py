@@ -45,6 +45,14 @@ class Room:
         content = {"msgtype": kind, "body": name, "url": mxc, "info": info}
         self._client.put(path, json=content).raise_for_status()
 
+    def get(self, path: str) -> object:
+        """Requests an endpoint of the client-server API; returns what it responds with."""
+        return self._client.get(path).raise_for_status().json()
+
+    def put(self, path: str, content: dict[str, str]) -> None:
+        """Sends an object to an endpoint of the client-server API."""
+        self._client.put(path, json=content).raise_for_status()
+
     def close(self) -> None:
         self._client.close()
 

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import httpx
 import pytest
+from tests.browser.single_sign_on import IdentityProvider
 
 from development.synapse import Synapse
 from tests.browser.matrix_room import Room, picture
-from tests.browser.single_sign_on import IdentityProvider
 from tests.browser.throttling_proxy import ThrottlingProxy
 from tests.conftest import OpenTab, only_chromium
 from tests.evidence.compare.counting_proxy import Receive, Send
@@ -28,7 +28,7 @@ PARAMETERS = ("loginToken", "sign-in")
 class OldHomeserver(ThrottlingProxy):
     """A homeserver as before Matrix 1.11: with other versions, and without the endpoints that came then."""
 
-    versions = ("r0.6.1", "v1.1", "v1.10")
+    versions: tuple[str, ...] = ("r0.6.1", "v1.1", "v1.10")
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
@@ -193,7 +193,7 @@ def open_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 
 @only_chromium
-@pytest.mark.parametrize("name", ["blob", "opfs", "auto"])
+@pytest.mark.parametrize("name", ["blob", "opfs", "auto", "link"])
 def test_media_of_an_old_homeserver_need_no_token(open_tab: OpenTab, site_for: Any, open_room: Room, name: str) -> None:
     with OldHomeserver(open_room.account["homeserver"]) as proxy:
         tab = open_tab(site_for({**open_room.account, "homeserver": proxy.address()}))
@@ -208,3 +208,19 @@ def test_media_of_an_old_homeserver_need_no_token(open_tab: OpenTab, site_for: A
         assert proxy.request_count("/_matrix/media/v3/") >= 12
         if name == "auto":
             assert "plain" in {media["strategy"] for media in tab.media}, tab.media
+        age = tab.page.locator("#age")
+        assert age.locator("h2").inner_text() == "This homeserver is old: its newest version is Matrix 1.10"
+        assert age.is_visible()
+        if name == "link":
+            assert {media["strategy"] for media in tab.media} == {"plain"}
+            words = "this homeserver has Matrix 1.10 and gives its media to everybody, by `plain` or `auto`"
+            assert tab.page.locator(".what .words").inner_text() == words
+            # One that has media of neither kind says so.
+            proxy.versions = ()
+            tab.reload()
+            assert tab.state == "failed"
+            problem = tab.page.locator("#problem")
+            assert problem.locator(".people").inner_text().startswith("This server has no media")
+            assert 'MediaUnsupported: The homeserver has no media that a client can load: "versions: none"' in (
+                problem.locator(".developers").inner_text()
+            )

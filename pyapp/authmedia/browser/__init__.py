@@ -45,22 +45,24 @@ from authmedia.browser.storage import (
     Directory,
     get_session_item,
     remove_session_item,
-    set_file_writer_url,
     set_session_item,
 )
 from authmedia.browser.streams import BodyReader
 from authmedia.browser.urls import Url, parse_url
-from authmedia.browser.workers import MediaServiceWorker, has_service_worker
+from authmedia.browser.workers import MediaServiceWorker, has_service_worker, set_worker_script
 from authmedia.support.lazy_imports import lazy_getattr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
-    from authmedia.browser.intl import format_number, plural_category
+    from authmedia.browser.frames import capture_frame
+    from authmedia.browser.intl import format_bytes, format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with
     from authmedia.browser.persistence import persist_storage
+    from authmedia.browser.preferences import Preferences
     from authmedia.browser.reachability import is_reachable
     from authmedia.browser.roots import as_element
+    from authmedia.browser.stills import draw_still
 
 __all__ = (
     "OBJECT_URLS",
@@ -77,6 +79,7 @@ __all__ = (
     "Lock",
     "LongTasks",
     "MediaServiceWorker",
+    "Preferences",
     "ResourceTimings",
     "Response",
     "Url",
@@ -86,6 +89,7 @@ __all__ = (
     "bytes_blob",
     "call_hook",
     "can_decode_image",
+    "capture_frame",
     "clone_template",
     "copy_to_clipboard",
     "create_element",
@@ -93,9 +97,11 @@ __all__ = (
     "create_task",
     "device_pixel_ratio",
     "document_element",
+    "draw_still",
     "epoch_ms",
     "evict_from_http_cache",
     "fetch",
+    "format_bytes",
     "format_number",
     "format_time",
     "get_session_item",
@@ -122,8 +128,8 @@ __all__ = (
     "resource_timing_generation",
     "resource_timings",
     "revoke_object_url",
-    "set_file_writer_url",
     "set_session_item",
+    "set_worker_script",
     "text_blob",
     "user_agent",
     "yield_to_browser",
@@ -131,8 +137,12 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "capture_frame": "authmedia.browser.frames",
+    "Preferences": "authmedia.browser.preferences",
     "as_element": "authmedia.browser.roots",
+    "draw_still": "authmedia.browser.stills",
     "listen_for_activation": "authmedia.browser.activation",
+    "format_bytes": "authmedia.browser.intl",
     "format_number": "authmedia.browser.intl",
     "is_reachable": "authmedia.browser.reachability",
     "navigate": "authmedia.browser.navigation",

@@ -36,7 +36,7 @@ class LinkStrategy(LinkedStrategy):
         try:
             config, _ = await gather_all(self.homeserver.request_config(), self._client.warm_up())
         except AuthMediaError as error:
-            return Support(False, error.words or error.summary)
+            return Support(False, error.words or error.summary, error)
         self._client.batch_limit = max(1, int(config.get("batch_limit", self._client.batch_limit)))
         return Support(True)
 
