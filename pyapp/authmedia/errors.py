@@ -79,10 +79,7 @@ class MediaNotFound(AuthMediaError):
 
 
 class NotYetUploaded(AuthMediaError):
-    """The media's URI exists, and its upload has not ended yet (504, M_NOT_YET_UPLOADED).
-
-    https://spec.matrix.org/latest/client-server-api/#post_matrixmediav1create
-    """
+    """The media's URI exists, and its upload has not ended yet (504, M_NOT_YET_UPLOADED)."""
 
     advice = "Load it again in a while; elements do so by themselves."
     user_message = "This media is still being uploaded."
@@ -189,8 +186,33 @@ class Forbidden(AuthMediaError):
 class LoginRefused(Forbidden):
     """The homeserver refuses a login: user name or password is wrong, or the account is deactivated."""
 
-    advice = "Check user name and password; a token of a single sign-on works once, and for a short time."
+    advice = "Check user name and password, or sign in in another way."
     user_message = "The server refused the sign-in. Check user name and password."
+
+
+class SignInDenied(LoginRefused):
+    """A sign-in by redirect came back without a session: the user denied it, or a policy of the server does."""
+
+    advice = "Offer to sign in again; the server's own words say what it did not allow."
+    user_message = "The sign-in was cancelled or not allowed. You can try again."
+
+
+class SignInExpired(LoginRefused):
+    """A sign-in by redirect came back with a code or a login token that was used before or is too old."""
+
+    advice = "Begin the sign-in again: each code and login token works once, and for a short time."
+    user_message = "This sign-in took too long or was used before. Sign in again."
+
+
+class ForeignSignIn(LoginRefused):
+    """The page was opened with the result of a sign-in that this tab has not begun, or has finished already.
+
+    Whoever makes a user open such a URL would have them use an account that is not theirs.
+    https://www.rfc-editor.org/rfc/rfc6819#section-4.4.1.8
+    """
+
+    advice = "Do not use it: it may come from a link that somebody sent. Begin a sign-in from this page."
+    user_message = "This sign-in was not begun in this tab, or was used already, so it was not used. Sign in here."
 
 
 class LinkExpired(AuthMediaError):
@@ -290,28 +312,13 @@ class WrongContent(AuthMediaError):
 
 
 class FormatUnsupported(WrongContent):
-    """The browser cannot show the format of this media, or not in this kind of element.
-
-    :param format: the format's name, such as ``HEIC``.
-    """
+    """The browser cannot show the format of this media, or not in this kind of element."""
 
     advice = "Offer the file to be saved; ask senders for a format that all browsers have."
     user_message = "This browser cannot show the format of this media."
     permanent = True
-
-    def __init__(
-        self, summary: str, *, mxc: str = "", words: str = "", retry_after_s: float | None = None, format: str = ""
-    ) -> None:
-        super().__init__(summary, mxc=mxc, words=words, retry_after_s=retry_after_s)
-        self.format = format
-        if format:
-            self.user_message = f"This browser cannot show {format}."
-
-    def for_media(self, mxc: str) -> "AuthMediaError":
-        """See `AuthMediaError.for_media`."""
-        copy = FormatUnsupported(self.summary, mxc=mxc, words=self.words, format=self.format)
-        copy.user_message = self.user_message
-        return copy
+    #: The format's name, such as ``HEIC``.
+    format = ""
 
 
 class EmptyMedia(WrongContent):
@@ -384,3 +391,10 @@ class StrategyUnsupported(AuthMediaError):
 
     advice = "Ask support() first, and open a loader with a strategy that works here."
     user_message = "This way of loading media does not work in this browser."
+
+
+class HomeserverTooOld(StrategyUnsupported):
+    """The homeserver is from before Matrix 1.11, and the strategy needs endpoints that came later."""
+
+    advice = "Open a loader with `auto` or `plain`: such homeservers give their media to everybody."
+    user_message = "This server is too old for this way of loading media."

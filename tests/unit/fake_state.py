@@ -51,6 +51,10 @@ class State:
         self.navigations: list[str] = []
         #: The listeners for what may bring the network back.
         self.connectivity: list[Any] = []
+        self.fragment = ""
+        #: What the user asked the browser for, and what is called when that changes.
+        self.reduced_motion = self.save_data = False
+        self.preference_listeners: list[Callable[[], None]] = []
         self.removed_parameters: list[str] = []
 
 

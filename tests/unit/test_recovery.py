@@ -187,7 +187,7 @@ def test_an_application_has_its_own_words_for_the_wait(script: Script, homeserve
 
     async def scenario() -> None:
         script.instead = offline
-        options = ElementOptions("blurhash", "message", messages, "default", None)
+        options = ElementOptions("blurhash", "message", messages, "default", None, None)
         binder = await bound(homeserver, "blob", element, options=options)
         assert words_of(element) == ["Fehler. Warte auf das Netz."]
         binder.close()

@@ -30,6 +30,8 @@ NONE = ""
 LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
+#: The state of an element that a `MediaPolicy` holds back.
+HELD = "held"
 
 #: All attributes that are read of an element, once.
 ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
@@ -102,7 +104,6 @@ class Binding(PlaybackHandler):
         self._attributes = attributes or element.get_attributes(ATTRIBUTES)
         self._css_pixels = css_pixels
         self._request: MediaRequest | None = None
-        # What the next load requests, after a failure.
         self._again: MediaRequest | None = None
         self._loader, self._keyring = loader, keyring or Keyring()
         self._on_change, self._options = on_change, options
@@ -204,6 +205,7 @@ class Binding(PlaybackHandler):
             if visible and _recovery:
                 _recovery.on_visible(self)
             return
+        self.start(urgent=True)  # if it was suspended
         if self._slot:
             self._slot.start_now()
         try:
@@ -227,10 +229,7 @@ class Binding(PlaybackHandler):
             self.load_again(urgent=True)
 
     def load_again(self, urgent: bool = False) -> None:
-        """Loads again what has failed.
-
-        :param urgent: whether its turn is now, whether it is visible or not.
-        """
+        """Loads again what has failed: when its turn comes, or now if that is urgent."""
         if self.state != FAILED or not self._failure_view or not _recovery:
             return
         _recovery.remove(self, forget=urgent)
@@ -251,6 +250,8 @@ class Binding(PlaybackHandler):
     def close(self) -> None:
         """Cancels a load in progress, empties the element and releases its media."""
         self._stop()
+        if self._playback:
+            self._playback.close()
         self._presenter.remove_source()
         self._placeholder.close()
         for name in _OWN_ATTRIBUTES:
@@ -263,8 +264,6 @@ class Binding(PlaybackHandler):
         self._settled.set()
         self._report_state(NONE)
 
-    # --- what kinds of elements differ in ---------------------------------------------------------------------------
-
     def _make_placeholder(self) -> Placeholder:
         """Returns the placeholder of the element."""
         return Placeholder(self._element, self._attributes)
@@ -272,8 +271,6 @@ class Binding(PlaybackHandler):
     def _make_presenter(self) -> "Presenter":
         """Returns what shows a media; an ``<img>``, ``<video>`` or ``<audio>`` does so by itself."""
         return self._element
-
-    # --- loading -----------------------------------------------------------------------------------------------------
 
     def _start_task(self) -> None:
         self._task = browser.create_task(self._run())
@@ -323,8 +320,6 @@ class Binding(PlaybackHandler):
     def _is_visible(self) -> bool:
         return self.visible
 
-    # --- what the element shows --------------------------------------------------------------------------------------
-
     def on_replaced(self, media: Media) -> None:
         """Marks the element as shown, and follows the playback of a video or audio."""
         self._task = None  # so that `on_change` may close the binding
@@ -345,6 +340,13 @@ class Binding(PlaybackHandler):
         self._element.set_attribute("data-source", media.source)
         self._enter(SHOWN)
 
+    def on_suspended(self) -> None:
+        """Empties the element; `start` loads its media again."""
+        self._stop()
+        self._presenter.remove_source()
+        self._held.drop()
+        self._enter(LOADING)
+
     def on_replacement_failed(self, error: Exception) -> None:
         """Marks the element as failed."""
         self._fail(error)
@@ -362,13 +364,17 @@ class Binding(PlaybackHandler):
             self._options.report_state(self._element, state, outcome)
 
     @property
+    def _awaits_media(self) -> bool:
+        return self.state == LOADING and not self._settled.is_set()
+
+    @property
     def _has_placeholder(self) -> bool:
         if self._options:
             return self._options.has_placeholder(self._attributes)
         return "data-blurhash" in self._attributes
 
     def _show_placeholder(self) -> None:
-        if self.state != LOADING or self._settled.is_set():  # the media was faster, or the load was cancelled
+        if not self._awaits_media:  # the media was faster, or the load was cancelled
             return
         if self._options and not self._options.shows_blurhash:
             self._placeholder.show_own(self._options)
@@ -384,12 +390,11 @@ class Binding(PlaybackHandler):
 
         _recovery = RECOVERY
         self.failure = failure = RECOVERY.record(error)
-        waits = RECOVERY.add(self, failure)
         self._held.traffic = self._held.traffic or failure.traffic
         self._presenter.remove_source()
         self._element.set_attribute("data-strategy", self._loader.name)
         if not self._failure_view:
             self._failure_view = FailureView(self._element, self._options)
         on_save = RECOVERY.saver(self._loader, self._get_request, self.label)
-        self._failure_view.show(failure, self.label, self.retry, on_save, waits)
+        self._failure_view.show(failure, self.label, self.retry, on_save, RECOVERY.add(self, failure))
         self._enter(FAILED)

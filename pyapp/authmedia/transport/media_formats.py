@@ -124,9 +124,10 @@ def content_failure(head: bytes, size: int | None, media: Media, words: str) -> 
         name = ""
     if not name:
         return WrongContent(f"The browser cannot show this as {kind}", mxc=mxc, words=words)
-    failure = FormatUnsupported(f"The browser cannot show {name} as {kind}", mxc=mxc, words=words, format=name)
-    if _differ(own_kind, kind) and kind in _AS:
-        failure.user_message = f"This browser cannot show {name} as {_AS[kind]}."
+    failure = FormatUnsupported(f"The browser cannot show {name} as {kind}", mxc=mxc, words=words)
+    failure.format = name
+    shown_as = f" as {_AS[kind]}" if _differ(own_kind, kind) and kind in _AS else ""
+    failure.user_message = f"This browser cannot show {name}{shown_as}."
     return failure
 
 
