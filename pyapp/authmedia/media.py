@@ -19,6 +19,9 @@ NO_STORE = "no-store"
 ONLY_IF_CACHED = "only-if-cached"
 CACHE_POLICIES = (CACHE_DEFAULT, RELOAD, NO_STORE, ONLY_IF_CACHED)
 
+#: The content type of SVG documents. https://www.w3.org/TR/SVG2/mimereg.html
+SVG_TYPE = "image/svg+xml"
+
 # The content types that are safe to show inline, so that no untrusted body runs as a page of this origin:
 # https://spec.matrix.org/latest/client-server-api/#serving-inline-content
 _INLINE_TYPES = {
@@ -35,6 +38,11 @@ def safe_content_type(content_type: str) -> str:
     essence = content_type.split(";")[0].strip().lower()
     kind, _, subtype = essence.partition("/")
     return essence if subtype in _INLINE_TYPES.get(kind, ()) else "application/octet-stream"
+
+
+def is_svg(content_type: str) -> bool:
+    """Returns whether a content type is that of SVG, whose documents run scripts unless they are contained."""
+    return content_type.split(";")[0].strip().lower() == SVG_TYPE
 
 
 class MediaRequest:

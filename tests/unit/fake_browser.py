@@ -264,6 +264,10 @@ def call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
         return None
 
 
+async def contain_svg(svg: Blob) -> Blob | None:
+    return Blob(b"contained " + svg.content, "image/svg+xml") if svg.content.startswith(b"<svg") else None
+
+
 async def persist_storage() -> bool:
     if isinstance(STATE.persists, BrowserError):
         raise STATE.persists

@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from authmedia.browser.persistence import persist_storage
     from authmedia.browser.reachability import is_reachable
     from authmedia.browser.roots import as_element
+    from authmedia.browser.svg import contain_svg
 
 __all__ = (
     "OBJECT_URLS",
@@ -87,6 +88,7 @@ __all__ = (
     "call_hook",
     "can_decode_image",
     "clone_template",
+    "contain_svg",
     "copy_to_clipboard",
     "create_element",
     "create_svg_element",
@@ -132,6 +134,7 @@ __all__ = (
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
     "as_element": "authmedia.browser.roots",
+    "contain_svg": "authmedia.browser.svg",
     "listen_for_activation": "authmedia.browser.activation",
     "format_number": "authmedia.browser.intl",
     "is_reachable": "authmedia.browser.reachability",

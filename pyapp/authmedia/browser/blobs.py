@@ -36,6 +36,11 @@ class Blob:
         self._js = js
 
     @property
+    def js(self) -> "Any":
+        """The browser's own blob."""
+        return self._js
+
+    @property
     def size(self) -> int:
         """The size in bytes."""
         return int(self._js.size)

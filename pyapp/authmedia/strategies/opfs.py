@@ -14,12 +14,13 @@ from authmedia.errors import (
     StorageRefused,
 )
 from authmedia.matrix.http import request_url
-from authmedia.media import DISK, NETWORK, RELOAD, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import DISK, NETWORK, RELOAD, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
 from authmedia.transport.completeness import complete_body
-from authmedia.transport.file_store import FileStore
+from authmedia.transport.file_store import FileStore, stored_content_type
 from authmedia.transport.media_requests import request_media
+from authmedia.transport.object_urls import safe_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,20 +100,21 @@ class OpfsStrategy(Strategy):
         stored = await self._store.read(request.key)
         if not stored:
             return None
+        shown = await safe_body(request, stored.body, stored.content_type)
         self._store.pin(request.key)
         return Media(
             request,
-            stored.body.create_object_url(),
+            shown.create_object_url(),
             strategy=self.name,
             source=DISK,
             traffic=traffic,
-            content_type=stored.content_type,
+            content_type=shown.content_type,
             size=stored.body.size,
         )
 
     async def _from_network(self, request: MediaRequest, traffic: Traffic) -> Media:
         response = await request_media(self.homeserver, request, traffic)
-        content_type = safe_content_type(response.header("Content-Type") or request.content_type)
+        content_type = stored_content_type(response.header("Content-Type") or request.content_type)
         try:
             if response.content_length is None:  # a stored file is known as complete by its length
                 response = browser.blob_response(await complete_body(response))

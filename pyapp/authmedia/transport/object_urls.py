@@ -3,7 +3,7 @@
 from authmedia import browser
 from authmedia.errors import HomeserverUnreachable
 from authmedia.matrix.homeserver import Homeserver
-from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import NETWORK, Media, MediaRequest, Support, is_svg, safe_content_type
 from authmedia.traffic import Traffic
 from authmedia.transport.completeness import complete_body
 from authmedia.transport.media_requests import request_media
@@ -40,11 +40,27 @@ async def request_as_object_url(
     except browser.BrowserError as error:
         failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
     else:
-        return object_url_media(request, body, response.header("Content-Type"), traffic, strategy)
+        return await object_url_media(request, body, response.header("Content-Type"), traffic, strategy)
     raise failure
 
 
-def object_url_media(
+async def safe_body(request: MediaRequest, body: browser.Blob, content_type: str) -> browser.Blob:
+    """Returns a body in a form of which an object URL is no page that runs: its content type is safe, or it is an SVG
+    document that is contained.
+
+    :param content_type: what the body claims to be.
+    """
+    if is_svg(content_type) and request.kind == "image":
+        from authmedia.browser import contain_svg  # here, since few pages have any
+
+        contained = await contain_svg(body)
+        if contained:
+            return contained
+    safe = safe_content_type(content_type)
+    return body if body.content_type == safe else body.slice(0, safe)
+
+
+async def object_url_media(
     request: MediaRequest, body: browser.Blob, content_type: str, traffic: Traffic, strategy: str
 ) -> Media:
     """Returns a body that came over the network as an object URL, which the strategy revokes.
@@ -53,14 +69,13 @@ def object_url_media(
     :param strategy: the name of the strategy that serves it.
     """
     traffic.bytes += body.size
-    safe = safe_content_type(content_type or request.content_type)
-    shown = body if body.content_type == safe else body.slice(0, safe)
+    shown = await safe_body(request, body, content_type or request.content_type)
     return Media(
         request,
         shown.create_object_url(),
         strategy=strategy,
         source=NETWORK,
         traffic=traffic,
-        content_type=safe,
+        content_type=shown.content_type,
         size=body.size,
     )

@@ -6,9 +6,9 @@ For every strategy whose ``src`` leads to the network rather than to an object U
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted, WrongContent
 from authmedia.matrix.http import request_url
-from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
+from authmedia.media import DISK, MEMORY, NETWORK, Media
 from authmedia.transport.completeness import complete_body
-from authmedia.transport.object_urls import is_decodable_image
+from authmedia.transport.object_urls import is_decodable_image, safe_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,4 +116,4 @@ async def _is_decodable(response: browser.Response, media: Media) -> bool:
     media.traffic.bytes += body.size
     if body.size < (response.content_length or 0):
         raise browser.BrowserError("", "The body is shorter than its length")
-    return await is_decodable_image(body.slice(0, safe_content_type(response.header("Content-Type"))))
+    return await is_decodable_image(await safe_body(media.request, body, response.header("Content-Type")))
