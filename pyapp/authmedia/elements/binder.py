@@ -41,6 +41,7 @@ _READ_ATTRIBUTES = ATTRIBUTES + (_USER_ID,)
 # The module and the class for elements other than images, video and audio. It is imported by the first of them, so that
 # pages without them neither import nor transfer it.
 _BACKGROUND = ("authmedia.elements.background", "BackgroundBinding")
+_PREVIEW = ("authmedia.elements.preview", "PreviewBinding")
 _DOWNLOAD = ("authmedia.elements.download", "DownloadBinding")
 # How many elements load at a time: more than any browser transfers at once; each of the others is only an entry in a
 # list. Links are requested by the hundred, so the others start when as many loads have ended.
@@ -258,9 +259,12 @@ def _element(root: "browser.Element | Any") -> browser.Element:
 
 def _binding_class(element: browser.Element, attributes: "dict[str, str]") -> "type[Binding]":
     """Returns the class of an element's binding."""
-    if element.tag in KIND_OF_TAG:
+    if element.tag == "img" and "data-width" not in attributes and element.get_attribute("data-thumbnail"):
+        module, name = _PREVIEW
+    elif element.tag in KIND_OF_TAG:
         return Binding
-    module, name = _DOWNLOAD if attributes.get("data-mxc") else _BACKGROUND
+    else:
+        module, name = _DOWNLOAD if attributes.get("data-mxc") else _BACKGROUND
     found: type[Binding] = getattr(__import__(module, None, None, (name,)), name)
     return found
 
