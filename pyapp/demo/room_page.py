@@ -30,13 +30,14 @@ _FIRST_MEDIA_TIMEOUT_S = 0.3
 class RoomPage(Page):
     """Shows the timeline with its media loaded by the strategy that the page is named after.
 
-    :param name: the strategy's name.
+    :param name: the page's name.
+    :param strategy: the strategy that shows the room; by default the one with the page's name.
     """
 
     optimistic = True
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, strategy: str = "") -> None:
+        super().__init__(name, strategy)
         self._measures = Measures(self.root, self.report)
         self._chat = self.root.query("#timeline")
         self._viewer = self.root.query("#viewer")
@@ -52,13 +53,13 @@ class RoomPage(Page):
         # The first media waits for the page's own strategy alone; the others are probed after it.
         trying = asyncio.create_task(self.probe_own(session))
         try:
-            room = await read_room(session.homeserver, session.room)
+            room = await self.read(session)
             self._draw_first(room)
         finally:
             await trying  # a probe of an expired session must not finish after that of its successor
-        works = self.support[self.name].works
+        works = self.support[self.strategy].works
         if works:
-            self._start_loading(self.name, session)
+            self._start_loading(self.strategy, session)
         await prefetch_on_next_page(session, request_paths(session.room))
         await self._wait_for_first_media()
         await self._draw_rest(room)
@@ -66,13 +67,20 @@ class RoomPage(Page):
         if not works:
             await self.probe_others(session)
             self._offer_others(session)
-            words = self.support[self.name].words
-            raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
+            words = self.support[self.strategy].words
+            raise StrategyUnsupported(f"The strategy {self.strategy} does not work here", words=words)
         await self._wait_for_all_media()
         if not browser.query_parameter("alone"):  # a comparison counts requests, so it asks for no others
             await self.probe_others(session)
         if browser.query_parameter("measure") == "video":
             await self._measure_video()
+
+    async def read(self, session: Session) -> Room:
+        """Reads the room that the page shows, which is the session's.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        return await read_room(session.homeserver, session.room)
 
     def _draw_first(self, room: Room) -> None:
         """Renders the messages of the first viewport, so that their media load while the rest is rendered."""
@@ -98,7 +106,7 @@ class RoomPage(Page):
 
     async def _forget_all(self, session: Session) -> None:
         """Deletes what earlier visits stored, as the button does; a reload then finds what this visit stored."""
-        loader = open_loader(self.name, session.homeserver)
+        loader = open_loader(self.strategy, session.homeserver)
         try:
             await loader.forget()
         except AuthMediaError:

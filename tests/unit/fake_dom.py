@@ -61,6 +61,10 @@ class Element:
     def append(self, *children: "Element") -> None:
         self.children.extend(children)
 
+    def append_text(self, text: str) -> None:
+        self.children.append(Element("#text"))
+        self.children[-1].text = text
+
     def set_style(self, name: str, value: str) -> None:
         if value:
             self.styles[name] = value

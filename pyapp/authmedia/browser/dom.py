@@ -147,6 +147,10 @@ class Element:
         for child in children:
             self._js.append(child._js)
 
+    def append_text(self, text: str) -> None:
+        """Appends a text, which is never parsed."""
+        self._js.append(text)
+
     def after(self, sibling: "Element") -> None:
         """Inserts an element after this one."""
         self._js.after(sibling._js)
