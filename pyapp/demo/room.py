@@ -111,11 +111,12 @@ class Room:
     def __init__(self, homeserver: Homeserver, room_id: str, state: "list[dict[str, Any]]") -> None:
         self.homeserver = homeserver
         self.room_id = room_id
+        state = _events(state)
         named = {event["type"]: json_object(event.get("content")) for event in state if event.get("state_key") == ""}
         self.name = _text(named.get("m.room.name", {}).get("name")) or "A room without a name"
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
-        members = [event for event in state if event.get("type") == "m.room.member"]
+        members = [event for event in state if event["type"] == "m.room.member" and _text(event.get("state_key"))]
         #: Members, past ones included, by user id; `joined` counts the present ones.
         self.people = {event["state_key"]: _person(event) for event in members}
         self.joined = len([event for event in members if json_object(event.get("content")).get("membership") == "join"])
@@ -140,13 +141,13 @@ class Room:
         """Adds a page of history before the messages read so far; returns its messages, oldest first."""
         self._start = _text(page.get("end"))
         self.complete = not self._start
-        events = page.get("chunk")
-        read = [self._message(event) for event in reversed(events) if _is_message(event)] if events else []
+        events = _events(page.get("chunk"))
+        read = [self._message(event) for event in reversed(events) if _is_message(event)]
         self.messages = read + self.messages
         return read
 
     def _message(self, event: "dict[str, Any]") -> Message:
-        sender = event["sender"]
+        sender = _text(event.get("sender"))
         return Message(event, self.people.get(sender) or Person(sender, sender, ""), self.keyring)
 
 
@@ -193,7 +194,13 @@ def _history_path(room_id: str, limit: int) -> str:
 
 
 def _is_message(event: "dict[str, Any]") -> bool:
-    return event.get("type") in _EVENT_TYPES and bool(event.get("content"))
+    return event["type"] in _EVENT_TYPES and bool(event.get("content"))
+
+
+def _events(value: object) -> "list[dict[str, Any]]":
+    """Returns the events of a list, those that have a type; none of any other value."""
+    events = value if isinstance(value, list) else []
+    return [event for event in events if isinstance(event, dict) and isinstance(event.get("type"), str)]
 
 
 def _person(event: "dict[str, Any]") -> Person:

@@ -21,6 +21,7 @@ from tests.unit.fake_dom import (
     ElementHandler,
     ElementObserver,
     EventListener,
+    Template,
     as_element,
     create_element,
     document_element,
@@ -246,6 +247,14 @@ def navigate(url: str) -> None:
 
 def page_url_with(name: str, value: str) -> str:
     return f"{page_url()}?{name}={value}"
+
+
+def format_time(epoch_ms: float) -> str:
+    return f"{epoch_ms:.0f}"
+
+
+def clone_template(template_id: str) -> Element:
+    return Template(template_id)
 
 
 def remove_query_parameter(name: str) -> None:
