@@ -49,7 +49,7 @@ class _Renderer:
 
     def _text(self, text: str) -> None:
         if text and not self._dropped:
-            self._stack[-1][1].append_text(_unescaped(text))
+            self._stack[-1][1].append(_unescaped(text))
 
     def _tag(self, html: str, start: int) -> int:
         """Renders the tag or comment that begins at a position; returns the position behind it."""

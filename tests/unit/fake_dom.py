@@ -37,11 +37,16 @@ class Element:
     def get_attribute(self, name: str) -> str:
         return self.given.get(name, "")
 
+    def has_attribute(self, name: str) -> bool:
+        return name in self.given
+
     def get_attributes(self, names: tuple[str, ...]) -> dict[str, str]:
         return {name: self.given[name] for name in names if self.given.get(name)}
 
     def set_attribute(self, name: str, value: str) -> None:
         self.given[name] = value
+        if name == "src":
+            self.src = value
 
     def remove_attribute(self, name: str) -> None:
         self.given.pop(name, None)
@@ -58,12 +63,8 @@ class Element:
     def click(self) -> None:
         STATE.clicked.append(self)
 
-    def append(self, *children: "Element") -> None:
-        self.children.extend(children)
-
-    def append_text(self, text: str) -> None:
-        self.children.append(Element("#text"))
-        self.children[-1].text = text
+    def append(self, *children: "Element | str") -> None:
+        self.children += [_text(child) if isinstance(child, str) else child for child in children]
 
     def set_style(self, name: str, value: str) -> None:
         if value:
@@ -96,6 +97,7 @@ class Element:
         self.src = src
         self.crossorigin = crossorigin
         self.current_time = 0.0
+        self.playing = self.playing or play
         await asyncio.sleep(0)
         return await self.shows(src) if self.shows else src not in STATE.undecodable
 
@@ -106,6 +108,12 @@ class Element:
         """As the browser does when something has happened."""
         for listener in [listener for listener in self.listeners if listener.event == event]:
             listener.handler()
+
+
+def _text(text: str) -> Element:
+    element = Element("#text")
+    element.text = text
+    return element
 
 
 class Template(Element):

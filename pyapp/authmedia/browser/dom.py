@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 # https://developer.mozilla.org/docs/Web/API/MediaError/code
 _MEDIA_ERR_NETWORK = 2
-# Resolves the promise in place of an event.
-_TIMED_OUT = "timed out"
+# Resolve the promise in place of an event.
+_TIMED_OUT, _WAITS_FOR_PLAY = "timed out", "waits for play"
+# The events of a video or audio after which the browser may transfer no more of it before it is played, and the
+# milliseconds after which that is taken for granted. iOS fires `loadedmetadata` alone, a browser that saves data
+# `suspend` alone.
+_PAUSING_EVENTS, _PAUSE_MS = ("loadedmetadata", "suspend"), 1000
 
 
 class EventListener:
@@ -104,6 +108,10 @@ class Element:
         value = self._js.getAttribute(name)
         return "" if ffi.is_none(value) else str(value)
 
+    def has_attribute(self, name: str) -> bool:
+        """Returns whether an attribute is present, empty or not."""
+        return bool(self._js.hasAttribute(name))
+
     def get_attributes(self, names: "tuple[str, ...]") -> "dict[str, str]":
         """Returns those of the named attributes that are present and not empty."""
         get = self._js.getAttribute  # looked up once: MicroPython makes a new function object at each lookup
@@ -142,14 +150,10 @@ class Element:
         found = self._js.closest(selector)
         return self if ffi.is_none(found) else Element(found)
 
-    def append(self, *children: "Element") -> None:
-        """Appends child elements."""
+    def append(self, *children: "Element | str") -> None:
+        """Appends child elements, and texts, which are never parsed."""
         for child in children:
-            self._js.append(child._js)
-
-    def append_text(self, text: str) -> None:
-        """Appends a text, which is never parsed."""
-        self._js.append(text)
+            self._js.append(child if isinstance(child, str) else child._js)
 
     def after(self, sibling: "Element") -> None:
         """Inserts an element after this one."""
@@ -257,6 +261,7 @@ class Element:
 
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Sets the element's source and waits; returns whether ``success_event`` fired rather than ``error``.
+        So is a video or audio of which the browser transfers no more before it is played.
 
         :param crossorigin: the attribute of that name, which must be set before the source is; empty for none.
         :param play: whether a video or audio starts playing at once: one with ``preload="none"`` transfers nothing
@@ -266,9 +271,12 @@ class Element:
         # Native listeners resolve a promise: handlers in Python would take longer than everything else.
         outcome = with_resolvers()
         resolve = outcome.resolve  # looked up once: MicroPython makes a new function object at each lookup
-        events = (success_event, "error")
-        for event in events:
-            self._js.addEventListener(event, resolve)
+        listeners = [(success_event, resolve), ("error", resolve)]
+        if success_event != "load":
+            pause = window.setTimeout.bind(window, resolve, _PAUSE_MS, _WAITS_FOR_PLAY)
+            listeners += [(event, pause) for event in _PAUSING_EVENTS]
+        for event, listener in listeners:
+            self._js.addEventListener(event, listener)
         timeout_s = 0.0 if src.startswith("blob:") else self._image_timeout_s
         timer = window.setTimeout(resolve, timeout_s * 1000, _TIMED_OUT) if timeout_s else None
         try:
@@ -281,13 +289,13 @@ class Element:
                 self._js.play().catch(window.Boolean)  # a browser may require a user's gesture
             happened = await settle(outcome.promise)
         finally:
-            for event in events:
-                self._js.removeEventListener(event, resolve)
+            for event, listener in listeners:
+                self._js.removeEventListener(event, listener)
             if timeout_s:
                 window.clearTimeout(timer)
         if happened == _TIMED_OUT:
             raise BrowserError("TimeoutError", f"no whole picture came within {timeout_s:.0f} seconds")
-        return str(happened.type) == success_event
+        return happened == _WAITS_FOR_PLAY or str(happened.type) == success_event
 
     @property
     def _image_timeout_s(self) -> float:
@@ -316,15 +324,11 @@ def document_element() -> Element:
 
 def create_element(tag: str, **attributes: str) -> Element:
     """Creates an HTML element; ``class_`` and ``data_mxc`` stand for ``class`` and ``data-mxc``."""
-    return _with_attributes(document.createElement(tag), attributes)
+    return with_attributes(document.createElement(tag), attributes)
 
 
-def create_svg_element(tag: str, **attributes: str) -> Element:
-    """Creates an SVG element; ``class_`` and ``text_anchor`` stand for ``class`` and ``text-anchor``."""
-    return _with_attributes(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes)
-
-
-def _with_attributes(js: "Any", attributes: "dict[str, str]") -> Element:
+def with_attributes(js: "Any", attributes: "dict[str, str]") -> Element:
+    """Returns an element with these attributes, see `create_element`."""
     element = Element(js)
     for name, value in attributes.items():
         element.set_attribute(name.strip("_").replace("_", "-"), value)

@@ -1,9 +1,9 @@
-"""SVG documents of others, shown as images. https://www.w3.org/TR/SVG2/conform.html#secure-static-mode"""
+"""SVG: elements of the page, and documents of others, shown as images. https://www.w3.org/TR/SVG2/"""
 
 from authmedia.browser.blobs import Blob
-from authmedia.browser.dom import create_element
+from authmedia.browser.dom import Element, create_element, with_attributes
 from authmedia.browser.interop import settle, with_resolvers
-from authmedia.browser.javascript import ffi, window
+from authmedia.browser.javascript import document, ffi, window
 
 _TYPE = "image/svg+xml"
 # Both encode the document, and browsers limit the length of a `data:` URL: Firefox to 32 MiB.
@@ -16,7 +16,7 @@ async def contain_svg(svg: Blob) -> Blob | None:
     An object URL of an SVG document is a page of this origin wherever it is opened by itself, with all its scripts.
     The document that is returned has one element, ``<image>``, with the other one in a ``data:`` URL: what an image
     contains neither runs nor loads anything. The text of that URL is passed on by the browser's own functions, and
-    never enters Python.
+    never enters Python. https://www.w3.org/TR/SVG2/conform.html#secure-static-mode
     """
     if svg.size > _MAX_BYTES:
         return None
@@ -36,3 +36,8 @@ async def contain_svg(svg: Blob) -> Blob | None:
     parts = window.Promise.all(ffi.to_js([head + '<image width="100%" height="100%" href="', url, '"/></svg>']))
     arguments = window.Promise.all(ffi.to_js([parts, {"type": _TYPE}]))
     return Blob(await settle(arguments.then(window.Reflect.construct.bind(None, window.Blob))))
+
+
+def create_svg_element(tag: str, **attributes: str) -> Element:
+    """Creates an SVG element; ``class_`` and ``text_anchor`` stand for ``class`` and ``text-anchor``."""
+    return with_attributes(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes)
