@@ -1,71 +1,91 @@
-"""Single sign-on of a demo page: leaves it for the homeserver's sign-in, and takes what that returns."""
+"""Sign-in by redirect: leaves the page for OAuth 2.0 or single sign-on, and takes what the browser comes back with."""
 
 import json
 
 from authmedia import browser
-from authmedia.browser import navigate, page_url_with
-from authmedia.errors import AuthMediaError
+from authmedia.browser import navigate, page_url_with, take_fragment_parameters
+from authmedia.errors import AuthMediaError, ForeignSignIn
 from authmedia.matrix.login_flows import log_in_with_token
+from authmedia.matrix.oauth import OAuthServer, OAuthSession, OAuthSignIn
 from authmedia.support.untrusted import json_object, parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from authmedia.matrix.login import Login
     from authmedia.matrix.login_flows import IdentityProvider, LoginFlows
 
 # What the tab remembers of a sign-in that it has begun.
 _BEGUN_KEY = "authmedia.sign-in"
-TOKEN_PARAMETER = "loginToken"
+_TOKEN_PARAMETER = "loginToken"
 _STATE_PARAMETER = "sign-in"
+_OAUTH_PARAMETERS = ("code", "state", "error", "error_description")
 
 
-class ForeignSignIn(AuthMediaError):
-    """The page's URL has a login token of a sign-in that this tab has not begun.
+class SignInReturn:
+    """What the browser came back with.
 
-    Whoever makes a user open such a URL would have them use an account that is not theirs.
-    https://www.rfc-editor.org/rfc/rfc6819#section-4.4.1.8
-    """
-
-    advice = "Sign in from this page; a login token in a link that somebody sent must not be used."
-    user_message = "This sign-in was not begun in this tab, so it was not used. Sign in here."
-
-
-class SsoReturn:
-    """A login by single sign-on.
-
-    :param address: the homeserver's base URL.
-    :param login: the new session.
+    :param address: the homeserver's base URL; empty if the tab has not begun this sign-in.
     :param room: what was entered as the room.
     """
 
-    __slots__ = ("address", "login", "room")
+    __slots__ = ("address", "login", "oauth", "problem", "room")
 
-    def __init__(self, address: str, login: "Login", room: str) -> None:
+    def __init__(self, address: str = "", room: str = "") -> None:
         self.address = address
-        self.login = login
         self.room = room
+        #: The new session, unless there is a problem.
+        self.login: Login | None = None
+        #: What renews and ends the session, if it is one of OAuth.
+        self.oauth: OAuthSession | None = None
+        self.problem: AuthMediaError | None = None
 
 
 async def leave_for_sign_on(flows: "LoginFlows", provider: "IdentityProvider", room: str) -> None:
-    """Leaves the page; the browser comes back to the same URL with a login token."""
+    """Leaves the page for single sign-on; the browser comes back to the same URL with a login token."""
     state = browser.random_uuid()
-    begun = {"state": state, "address": flows.base_url, "room": room}
-    await browser.set_session_item(_BEGUN_KEY, json.dumps(begun))
+    await _remember({"state": state, "address": flows.base_url, "room": room})
     navigate(flows.sso_url(page_url_with(_STATE_PARAMETER, state), provider))
 
 
-async def take_return(login_token: str) -> SsoReturn:
-    """Logs in with the login token in the page's URL, and removes it from there and from the tab's history.
+async def leave_for_oauth(server: OAuthServer, room: str) -> None:
+    """Leaves the page for the authorization server; the browser comes back to the same URL with a code.
 
-    :raises ForeignSignIn: if this tab has not begun that sign-in.
-    :raises AuthMediaError: if the homeserver does not take the token.
+    :raises AuthMediaError: if the server does not register this page.
     """
-    state = browser.query_parameter(_STATE_PARAMETER)
-    for name in (TOKEN_PARAMETER, _STATE_PARAMETER):
+    page = page_url_with("", "")
+    client_id = await server.register(browser.page_url().rsplit("/", 1)[0] + "/", page, "authmedia")
+    sign_in = server.begin(client_id, page)
+    fields = sign_in.to_json()
+    await _remember({"state": fields["state"], "address": sign_in.base_url, "room": room, "oauth": fields})
+    navigate(sign_in.url)
+
+
+async def take_return() -> SignInReturn:
+    """Finishes the sign-in that the page's URL has the result of, and first removes that from the tab's history."""
+    login_token, state = browser.query_parameter(_TOKEN_PARAMETER), browser.query_parameter(_STATE_PARAMETER)
+    parameters = take_fragment_parameters(_OAUTH_PARAMETERS)
+    for name in (_TOKEN_PARAMETER, _STATE_PARAMETER) if login_token else ():
         browser.remove_query_parameter(name)
     begun = json_object(parse_json(await browser.get_session_item(_BEGUN_KEY)))
+    state = state if login_token else parameters["state"]
+    if not state or begun.get("state") != state or ("oauth" in begun) != (not login_token):
+        returned = SignInReturn()  # a sign-in that the tab has begun meanwhile may still come back
+        returned.problem = ForeignSignIn("The page was opened with a sign-in that this tab has not asked for")
+        return returned
     await browser.remove_session_item(_BEGUN_KEY)  # each state is good for one return
-    if not state or begun.get("state") != state:
-        raise ForeignSignIn("The page was opened with a login token that this tab has not asked for")
-    address = str(begun.get("address", ""))
-    return SsoReturn(address, await log_in_with_token(address, login_token, renewable=True), str(begun.get("room", "")))
+    returned = SignInReturn(str(begun.get("address", "")), str(begun.get("room", "")))
+    try:
+        if login_token:
+            returned.login = await log_in_with_token(returned.address, login_token, renewable=True)
+        else:
+            sign_in = OAuthSignIn.from_json(begun["oauth"])
+            returned.login, returned.oauth = await sign_in.finish(parameters), sign_in.session
+    except AuthMediaError as error:
+        returned.problem = error
+    return returned
+
+
+async def _remember(begun: "dict[str, Any]") -> None:
+    await browser.set_session_item(_BEGUN_KEY, json.dumps(begun))

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from tests.browser.accessibility import violations
 from tests.browser.engines import Mode
 from tests.browser.site_tab import SiteTab
-from tests.browser.test_pages import AXE
 from tests.conftest import OpenTab, only_chromium
 
 STRATEGIES = [
@@ -193,7 +193,4 @@ def test_compare_page_is_accessible_after_run(open_tab: OpenTab) -> None:
         for width in (360, 1280):
             tab.page.set_viewport_size({"width": width, "height": 900})
             assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
-            tab.page.evaluate(AXE.read_text(encoding="utf-8"))
-            found = tab.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
-            bad = [(violation["id"], node["html"]) for violation in found["violations"] for node in violation["nodes"]]
-            assert bad == []
+            assert violations(tab.page) == []

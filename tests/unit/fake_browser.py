@@ -9,6 +9,7 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+from urllib.parse import parse_qsl
 
 from ada_url import URL
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -258,7 +259,16 @@ def navigate(url: str) -> None:
 
 
 def page_url_with(name: str, value: str) -> str:
-    return f"{page_url()}?{name}={value}"
+    return f"{page_url()}?{name}={value}" if name else page_url()
+
+
+def page_fragment() -> str:
+    return STATE.fragment
+
+
+def take_fragment_parameters(names: "tuple[str, ...]") -> dict[str, str]:
+    parameters, STATE.fragment = dict(parse_qsl(STATE.fragment[1:])), ""
+    return {name: parameters.get(name, "") for name in names}
 
 
 def remove_query_parameter(name: str) -> None:

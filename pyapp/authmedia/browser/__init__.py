@@ -31,6 +31,7 @@ from authmedia.browser.page import (
     iso_timestamp,
     now_ms,
     on_unhandled_exception,
+    page_fragment,
     page_origin,
     page_url,
     query_parameter,
@@ -57,7 +58,7 @@ if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
     from authmedia.browser.frames import capture_frame
     from authmedia.browser.intl import format_bytes, format_number, plural_category
-    from authmedia.browser.navigation import navigate, page_url_with
+    from authmedia.browser.navigation import navigate, page_url_with, take_fragment_parameters
     from authmedia.browser.persistence import persist_storage
     from authmedia.browser.preferences import Preferences
     from authmedia.browser.reachability import is_reachable
@@ -114,6 +115,7 @@ __all__ = (
     "now_ms",
     "on_unhandled_exception",
     "open_channel",
+    "page_fragment",
     "page_origin",
     "page_url",
     "page_url_with",
@@ -130,6 +132,7 @@ __all__ = (
     "revoke_object_url",
     "set_session_item",
     "set_worker_script",
+    "take_fragment_parameters",
     "text_blob",
     "user_agent",
     "yield_to_browser",
@@ -149,6 +152,7 @@ _MODULES = {
     "page_url_with": "authmedia.browser.navigation",
     "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
+    "take_fragment_parameters": "authmedia.browser.navigation",
 }
 
 if not TYPE_CHECKING:
