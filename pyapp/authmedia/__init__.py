@@ -3,7 +3,7 @@
 >>> from authmedia import Homeserver, bind, document_element, open_loader
 >>>
 >>> homeserver = Homeserver("https://matrix.example.org", "@ana:example.org", access_token)
->>> loader = open_loader("auto", homeserver)      # or link, opfs, blob, bundle
+>>> loader = open_loader("auto", homeserver)      # or link, delegated, opfs, blob, bundle
 >>> support = await loader.support()              # tries it in this window
 >>> print(support.works, support.words)
 >>>

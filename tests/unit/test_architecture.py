@@ -17,6 +17,7 @@ FLOORS = (
     "pages",
     "demo",
     "javascript_api",
+    "javascript_json",
     "authmedia",
     "elements",
     "prefetch",

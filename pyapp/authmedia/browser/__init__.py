@@ -10,7 +10,6 @@ from authmedia.browser.dom import (
     Element,
     EventListener,
     can_decode_image,
-    clone_template,
     create_element,
     create_svg_element,
     document_element,
@@ -23,6 +22,7 @@ from authmedia.browser.observers import ElementHandler, ElementObserver, LongTas
 from authmedia.browser.page import (
     build_query,
     call_hook,
+    clone_template,
     copy_to_clipboard,
     create_task,
     device_pixel_ratio,

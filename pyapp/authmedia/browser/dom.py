@@ -339,12 +339,6 @@ def _with_attributes(js: "Any", attributes: "dict[str, str]") -> Element:
     return element
 
 
-def clone_template(template_id: str) -> Element:
-    """Clones the first element in a ``<template>``. https://developer.mozilla.org/docs/Web/HTML/Element/template"""
-    template = document.getElementById(template_id)
-    return Element(template.content.firstElementChild.cloneNode(True))
-
-
 async def can_decode_image(url: str) -> bool:
     """Returns whether an ``<img>`` can show the image at a URL.
 
