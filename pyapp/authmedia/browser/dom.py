@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 _MEDIA_ERR_NETWORK = 2
 # Resolve the promise in place of an event.
 _TIMED_OUT, _WAITS_FOR_PLAY = "timed out", "waits for play"
-# The events of a video or audio after which the browser may transfer no more of it before it is played, and the
-# milliseconds after which that is taken for granted. iOS fires `loadedmetadata` alone, a browser that saves data
-# `suspend` alone.
-_PAUSING_EVENTS, _PAUSE_MS = ("loadedmetadata", "suspend"), 1000
+# A second after these, a video or audio counts as shown, since the browser may transfer no more before playback: iOS
+# fires `loadedmetadata` alone, a browser that saves data `suspend` alone.
+_PAUSING_EVENTS = ("loadedmetadata", "suspend")
 
 
 class EventListener:
@@ -273,7 +272,7 @@ class Element:
         resolve = outcome.resolve  # looked up once: MicroPython makes a new function object at each lookup
         listeners = [(success_event, resolve), ("error", resolve)]
         if success_event != "load":
-            pause = window.setTimeout.bind(window, resolve, _PAUSE_MS, _WAITS_FOR_PLAY)
+            pause = window.setTimeout.bind(window, resolve, 1000, _WAITS_FOR_PLAY)
             listeners += [(event, pause) for event in _PAUSING_EVENTS]
         for event, listener in listeners:
             self._js.addEventListener(event, listener)
