@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 _MEDIA_ERR_NETWORK = 2
 # Resolve the promise in place of an event.
 _TIMED_OUT, _WAITS_FOR_PLAY = "timed out", "waits for play"
-# A second after these, a video or audio counts as shown, since the browser may transfer no more before playback: iOS
-# fires `loadedmetadata` alone, a browser that saves data `suspend` alone.
+# A second after one of these, a player is ready: before playback iOS fires the first alone, data savers the second.
 _PAUSING_EVENTS = ("loadedmetadata", "suspend")
 
 
@@ -260,7 +259,6 @@ class Element:
 
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Sets the element's source and waits; returns whether ``success_event`` fired rather than ``error``.
-        So is a video or audio of which the browser transfers no more before it is played.
 
         :param crossorigin: the attribute of that name, which must be set before the source is; empty for none.
         :param play: whether a video or audio starts playing at once: one with ``preload="none"`` transfers nothing
