@@ -5,6 +5,8 @@ It stands beside ``media_links`` and is no part of it, because importing ``media
 
 - ``signing``: what a link grants, in one canonical form, and its signature.
 - ``ranges``: conditional and range requests (RFC 9110).
-- ``redaction``: request URIs as they may be logged.
+- ``log_redaction``: request URIs as they may be logged.
 - ``bundle_format``: the body of a bundle.
+- ``media_requests``: the entries of a batch. ``limits``: bytes per session, requests in flight.
+- ``error_page``: errors as pages.
 """
