@@ -17,6 +17,7 @@ HALVES = (
     (
         "tests/unit",
         "tests/homeserver",
+        "tests/gateway",
         "tests/fuzz",
         "tests/evidence/bench",
         "tests/evidence/faults",
