@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The project's command line: sets up what is missing, then serves, builds, documents, packs, tests or compares.
 
-    python3 build.py serve [--port N] [--homeserver-port N] [--token-lifetime SECONDS] [--no-open]
+    python3 build.py serve [--port N] [--homeserver-port N] [--token-lifetime SECONDS]
+                           [--oauth] [--oauth-port N] [--no-open]
     python3 build.py build [--out DIR]
     python3 build.py docs [--out DIR]
     python3 build.py package [--out DIR]
@@ -63,6 +64,7 @@ def serve(options: argparse.Namespace) -> int:
         options.port,
         options.homeserver_port,
         token_lifetime_s=options.token_lifetime,
+        oauth_port=options.oauth_port if options.oauth else None,
         open_browser=not options.no_open,
     )
 
@@ -150,6 +152,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--homeserver-port", type=_port, default=8008, help="Synapse's port (default: 8008)")
     lifetime_help = "how long access tokens are valid, in seconds (default: a day); the pages renew them"
     parser.add_argument("--token-lifetime", type=_seconds, metavar="SECONDS", help=lifetime_help)
+    oauth_help = "sign in with OAuth 2.0, at a development authorization server"
+    parser.add_argument("--oauth", action="store_true", help=oauth_help)
+    parser.add_argument("--oauth-port", type=_port, default=8009, help="that server's port (default: 8009)")
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")
     parser.set_defaults(command=serve)
 

@@ -9,7 +9,7 @@ import json
 
 from authmedia import browser, strategies
 from authmedia.elements.binder import Binder, bind
-from authmedia.elements.binding import FAILED, LOADING
+from authmedia.elements.binding import FAILED, HELD, LOADING
 from authmedia.errors import (
     AuthMediaError,
     HomeserverUnreachable,
@@ -31,10 +31,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
+    from authmedia.elements.media_policy import MediaPolicy
+
     Function = Callable[..., Any]
 
 #: The strategies that ``authmedia-js`` has: the baselines need endpoints and files that it does not come with.
-STRATEGIES = (strategies.AUTO,) + strategies.NAMES
+STRATEGIES = (strategies.AUTO,) + strategies.NAMES + (strategies.PLAIN,)
 # The errors of elements that concern the session rather than one media. `Homeserver` reports those that end it.
 _SESSION_ERRORS = (HomeserverUnreachable, LinksUnsupported, ProxyRefused, RenewalFailed, StrategyUnsupported)
 
@@ -89,6 +91,7 @@ class Session:
         # The URI of each bound element, by the identity of the object that its binding holds.
         self._mxcs: dict[int, str] = {}
         self._closed = False
+        self.policy = _open_policy(options["policy"])
         self.binder: Binder | None = None
         if root:
             own: dict[str, Any] = {name: None for name in ("placeholder", "failure_view") if not options[name]}
@@ -100,6 +103,7 @@ class Session:
                 near_px=options["nearPx"],
                 css_pixels=options["cssPixels"],
                 shadow_roots=options["shadowRoots"],
+                policy=self.policy,
                 **own,
             )
 
@@ -156,7 +160,7 @@ class Session:
     def _mxc(self, element: browser.Element, state: str) -> str:
         """Returns the URI that an element is bound to, which its attribute may have lost when it is released."""
         key = id(element)
-        if state and (state == LOADING or key not in self._mxcs):
+        if state and (state in (LOADING, HELD) or key not in self._mxcs):
             self._mxcs[key] = element.get_attribute("data-mxc") or element.get_attribute("data-mxc-background")
         return self._mxcs[key] if state else self._mxcs.pop(key, "")
 
@@ -184,17 +188,19 @@ class Session:
 _sessions: "dict[int, Session]" = {}
 
 
-def set_up(file_writer: str, on_error: "Function") -> None:
+def set_up(file_writer: str, decryption_worker: str, on_error: "Function") -> None:
     """Prepares what all sessions share.
 
     :param file_writer: URL of ``file-writer.js``.
+    :param decryption_worker: URL of ``decryption-worker.js``.
     :param on_error: called with the description of each exception that no other function reports.
     """
 
     def handle(error: BaseException | None, message: str) -> None:
         on_error(json.dumps(describe_error(error or RuntimeError(message))))
 
-    browser.set_file_writer_url(file_writer)
+    browser.set_worker_script("file-writer.js", file_writer)
+    browser.set_worker_script("decryption-worker.js", decryption_worker)
     browser.on_unhandled_exception(handle)
 
 
@@ -280,6 +286,23 @@ def forget(session: int, request: str, resolve: "Function", reject: "Function") 
     _start_task(run(), resolve, reject)
 
 
+def set_policy(session: int, settings: str) -> None:
+    """Changes the session's policy.
+
+    :param settings: those that change.
+    """
+    policy = _sessions[session].policy
+    if policy:
+        policy.update(**json.loads(settings))
+
+
+def choose(session: int, mxc: str, shown: bool) -> None:
+    """Shows or hides a media whatever the policy says."""
+    policy = _sessions[session].policy
+    if policy:
+        policy.choose(mxc, shown)
+
+
 def stop(session: int) -> None:
     """Stops a session: its elements are emptied, and its loads aborted."""
     _sessions[session].close()
@@ -322,6 +345,15 @@ def _describe_media(media: Media) -> "dict[str, Any]":
         "contentType": media.content_type,
         "expires": media.valid_until_ms,
     }
+
+
+def _open_policy(fields: "dict[str, Any] | None") -> "MediaPolicy | None":
+    if fields is None:
+        return None
+    from authmedia.elements import held_back, still  # noqa: F401  (which `bind` imports by name)
+    from authmedia.elements.media_policy import MediaPolicy  # not every client has one
+
+    return MediaPolicy(**fields)
 
 
 def _read_limits(fields: "dict[str, Any] | None") -> Limits | None:

@@ -1,6 +1,7 @@
 """Fixtures of the browser tests: the demonstration (homeserver, sample room, site) and browsers."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -135,9 +136,22 @@ def downloads(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser(mode: Mode, playwright: Playwright, downloads: Path) -> Iterator[BrowserContext]:
-    with launch_browser(mode, playwright, downloads) as context:
-        yield context
+def browsers(playwright: Playwright, downloads: Path) -> Iterator[Callable[[Mode], BrowserContext]]:
+    """Launches each browser once, when it is first needed, because tests come file by file and not mode by mode."""
+    launched: dict[str, BrowserContext] = {}
+    with ExitStack() as stack:
+
+        def context_of(mode: Mode) -> BrowserContext:
+            if mode.name not in launched:
+                launched[mode.name] = stack.enter_context(launch_browser(mode, playwright, downloads))
+            return launched[mode.name]
+
+        yield context_of
+
+
+@pytest.fixture(scope="session")
+def browser(mode: Mode, browsers: Callable[[Mode], BrowserContext]) -> BrowserContext:
+    return browsers(mode)
 
 
 @pytest.fixture

@@ -7,24 +7,19 @@ from pathlib import Path
 
 from tools.setup_environment import ROOT, CommandError
 
-# The folders whose tests start browsers.
-BROWSER_TESTS = ("tests/browser", "tests/evidence/bench", "tests/evidence/compare", "tests/evidence/faults")
-# Without arguments, all tests run in two processes of about the same duration. Most tests in browsers share the
-# session's demonstration and are in one of them; these do not need its pages, so they are in the other.
-_WITHOUT_PAGES = tuple(f"tests/browser/test_{name}.py" for name in ("interpreters", "javascript", "plain_page"))
-HALVES = (
-    ("tests/browser", "tests/evidence/compare", *(f"--ignore={path}" for path in _WITHOUT_PAGES)),
-    (
-        "tests/unit",
-        "tests/homeserver",
-        "tests/gateway",
-        "tests/fuzz",
-        "tests/evidence/bench",
-        "tests/evidence/faults",
-        "tests/evidence/load",
-        *_WITHOUT_PAGES,
-    ),
+# The folders whose tests start browsers; those with long files come first, so that no process ends with one.
+BROWSER_TESTS = ("tests/evidence/faults", "tests/evidence/bench", "tests/evidence/compare", "tests/browser")
+# The others, which run asyncio's event loop in a process where Playwright does not run its own.
+OTHER_TESTS = (
+    "tests/unit",
+    "tests/homeserver",
+    "tests/gateway",
+    "tests/fuzz",
+    "tests/evidence/load",
+    "tests/evidence/gateway",
 )
+# Tests in browsers wait more than they compute: two processes share them, file by file, beside a third one.
+_IN_TWO_PROCESSES = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 _PYTEST = (sys.executable, "-m", "pytest")
 
 
@@ -61,17 +56,17 @@ def _set_up_browsers() -> None:
 
 
 def _run_all() -> int:
-    """Runs both halves at once; prints the output of the second one after the first has ended."""
+    """Runs the tests with browsers and the others at once; prints the others' output after the first have ended."""
     from tests.sample_media_cache import cached_sample_media
 
-    cached_sample_media()  # else both processes would draw the sample media
+    cached_sample_media()  # else each process would draw the sample media
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
-        second = subprocess.Popen([*_PYTEST, *HALVES[1]], cwd=ROOT, stdout=output)
+        others = subprocess.Popen([*_PYTEST, *OTHER_TESTS], cwd=ROOT, stdout=output)
         try:
-            status = subprocess.call([*_PYTEST, *HALVES[0]], cwd=ROOT)
-            status = second.wait() or status
+            status = subprocess.call([*_PYTEST, *_IN_TWO_PROCESSES, *BROWSER_TESTS], cwd=ROOT)
+            status = others.wait() or status
         except KeyboardInterrupt:
-            second.wait()  # it was interrupted as well, and stops what it has started
+            others.wait()  # it was interrupted as well, and stops what it has started
             raise
         output.seek(0)
         print(output.read())

@@ -3,21 +3,26 @@
 import errno
 import fcntl
 import os
+import secrets
 import signal
 import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from development import long_room
+from development.authorization_server import AuthorizationServer
+from development.conversation import DEMO
 from development.private_files import make_private_folder
-from development.seed import Demo, SeedError, seed
+from development.seed import Demo, SeedError, renew_sessions, seed
 from development.synapse import HomeserverError, Synapse
 from web import site
-from web.server import SiteServer
+from web.server import Server, SiteServer
 
 Step = Callable[[str, int, int], None]
 
@@ -35,19 +40,35 @@ class Demonstration:
     :param port: the site's port; 0 for a free one.
     :param homeserver_port: the homeserver's port.
     :param token_lifetime_s: how long the access tokens of the pages are valid, in seconds.
+    :param oauth_port: the port of an authorization server to which the homeserver delegates sign-ins; with ``None``,
+        it signs users in itself. Each way has a homeserver of its own.
     """
 
     def __init__(
-        self, state: Path, port: int, homeserver_port: int, *, token_lifetime_s: int = _TOKEN_LIFETIME_S
+        self,
+        state: Path,
+        port: int,
+        homeserver_port: int,
+        *,
+        token_lifetime_s: int = _TOKEN_LIFETIME_S,
+        oauth_port: int | None = None,
     ) -> None:
         self._state = state
         self._port = port
+        self._own_state = state / "oauth" if oauth_port else state
+        self._authorization_site: Server | None = None
+        #: What the homeserver delegates sign-ins to, if it does.
+        self.authorization: AuthorizationServer | None = None
+        config: dict[str, Any] = {"refreshable_access_token_lifetime": f"{token_lifetime_s}s"}
+        if oauth_port:
+            issuer, homeserver_url = f"http://localhost:{oauth_port}/", f"http://localhost:{homeserver_port}"
+            self.authorization = AuthorizationServer(
+                issuer, homeserver_url, secrets.token_urlsafe(32), token_lifetime_s
+            )
+            config = self.authorization.synapse_config
         baselines = {"cookie": True, "signed_query": True}  # off by default; here they are to be compared with
         self.synapse = Synapse(
-            state / "homeserver",
-            homeserver_port,
-            module_config=baselines,
-            extra_config={"refreshable_access_token_lifetime": f"{token_lifetime_s}s"},
+            self._own_state / "homeserver", homeserver_port, module_config=baselines, extra_config=config
         )
         self.site: SiteServer | None = None
         self.demo: Demo | None = None
@@ -61,35 +82,62 @@ class Demonstration:
         make_private_folder(self._state)
         step("Building the site", 0, 1)
         site.build(self._state / "site")
+        if self.authorization:
+            self._authorization_site = _open_server(self.authorization)
+            self._authorization_site.start()
         step("Starting Synapse", 0, 1)
         self.synapse.start()
-        self.demo = seed(self.synapse.base_url, self.synapse.register, directory=self._state / "seed", progress=step)
-        account = {
-            "homeserver": self.synapse.base_url,
-            "user": self.demo.user_id,
-            "password": self.demo.password,
-            "room": self.demo.room_id,
-        }
+        self.demo = self._seed(step)
+        account = {"homeserver": self.synapse.base_url, "room": self.demo.room_id}
+        if not self.authorization:
+            account.update(user=self.demo.user_id, password=self.demo.password)
         self.site = SiteServer(self._state / "site", self._port, account)
         self.site.start()
         return self.site.url
+
+    def _seed(self, step: Step) -> Demo:
+        base_url, directory = self.synapse.base_url, self._own_state / "seed"
+        if not self.authorization:
+            return seed(base_url, self.synapse.register, directory=directory, progress=step)
+        self._share_drawings(directory)
+        renew_sessions(self.authorization.sign_up, directory)
+        demo = seed(base_url, self.authorization.sign_up, directory=directory, progress=step)
+        self.authorization.sample_account = (DEMO, demo.password)
+        return demo
+
+    def _share_drawings(self, directory: Path) -> None:
+        """Has both ways to sign in use the same drawings, which take the longest part of the first start."""
+        drawings = self._state / "seed" / "media"
+        drawings.mkdir(parents=True, exist_ok=True)
+        make_private_folder(directory)
+        if not (directory / "media").exists():
+            (directory / "media").symlink_to(drawings.resolve())
 
     def fill_archive(self, events: int = long_room.EVENTS, pictures: int = long_room.PICTURES) -> long_room.ArchiveRoom:
         """Creates the long room, or what is missing of it; the first time takes a minute.
 
         :raises SeedError: with a message that says what to do; the demonstration works without that room.
         """
-        return long_room.fill(self.synapse.base_url, self._state / "seed", events=events, pictures=pictures)
+        return long_room.fill(self.synapse.base_url, self._own_state / "seed", events=events, pictures=pictures)
 
     def stop(self) -> None:
         """Stops site and homeserver, also after a failed start."""
-        if self.site:
-            self.site.stop()
+        for server in (self.site, self._authorization_site):
+            if server:
+                server.stop()
         self.synapse.stop()
+        if self.authorization:
+            self.authorization.close()
 
 
 def run(
-    state: Path, port: int, homeserver_port: int, *, token_lifetime_s: int | None = None, open_browser: bool
+    state: Path,
+    port: int,
+    homeserver_port: int,
+    *,
+    token_lifetime_s: int | None = None,
+    oauth_port: int | None = None,
+    open_browser: bool,
 ) -> int:
     """Serves the demonstration until Ctrl-C or SIGTERM; returns the exit status. For the others see `Demonstration`.
 
@@ -99,7 +147,8 @@ def run(
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    demonstration = Demonstration(state, port, homeserver_port, token_lifetime_s=token_lifetime_s or _TOKEN_LIFETIME_S)
+    lifetime_s = token_lifetime_s or _TOKEN_LIFETIME_S
+    demonstration = Demonstration(state, port, homeserver_port, token_lifetime_s=lifetime_s, oauth_port=oauth_port)
     try:
         if not _is_alone(state):
             words = "authmedia: another `build.py serve` runs here; end it first, or look at the pages that it serves."
@@ -127,6 +176,16 @@ def run(
         ended.set()
         demonstration.stop()
     return 0
+
+
+def _open_server(authorization: AuthorizationServer) -> Server:
+    port = urlsplit(authorization.issuer).port
+    assert port
+    try:
+        return Server(authorization.application, port)
+    except OSError as error:
+        words = f"Port {port} cannot be used for the authorization server ({error.strerror})."
+        raise HomeserverError(f"{words} Choose another with --oauth-port.") from error
 
 
 def _is_alone(state: Path) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 
 from web.python_archive import bytecode, pack_romfs
 from web.site import INTERPRETERS, NODE_MODULES, PYAPP, WEB
+from web.worker_scripts import decryption_worker
 
 _SOURCES = WEB / "javascript"
 _ENTRY = "javascript_api.py"
@@ -27,7 +28,7 @@ _GLOBALS = (
 )
 # For comparison alone, and with needs that the folder does not meet: see `strategies.BASELINES`.
 _LEFT_OUT = {f"authmedia/strategies/{name}.py" for name in ("blocking", "cookie", "service_worker", "signed_query")}
-#: The files that a page downloads; `file-writer.js` only where files cannot be written otherwise.
+#: The files that a page downloads; `file-writer.js` and `decryption-worker.js` only where something needs them.
 DOWNLOADS = ("authmedia.js", "micropython.mjs", "micropython.wasm", "library.romfs.gz")
 
 
@@ -43,6 +44,7 @@ def write(out: Path) -> None:
         shutil.copyfile(path, out / path.name)
     shutil.copyfile(WEB.parent / "LICENSE", out / "LICENSE")
     shutil.copyfile(PYAPP / "authmedia/browser/file-writer.js", out / "file-writer.js")
+    (out / "decryption-worker.js").write_text(decryption_worker(), encoding="utf-8")
     shutil.copyfile(interpreter / "micropython.wasm", out / "micropython.wasm")
     source = (interpreter / "micropython.mjs").read_text(encoding="utf-8")
     (out / "micropython.mjs").write_text(isolated(source), encoding="utf-8")

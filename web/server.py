@@ -14,12 +14,10 @@ import uvicorn
 from servestatic import ServeStaticASGI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
+from development.loopback import HOSTS
+
 Application = Callable[..., Awaitable[None]]
 
-# The names that mean this machine and no other. Any other name can be made to resolve to this machine while a page of
-# that name is open, which then reads the site as its own origin: https://en.wikipedia.org/wiki/DNS_rebinding
-# Names below `localhost` are never looked up in the DNS: https://www.rfc-editor.org/rfc/rfc6761#section-6.3
-_HOSTS = ("localhost", "*.localhost", "127.0.0.1", "[::1]")
 # URLs with a content hash are immutable.
 _IMMUTABLE = re.compile(r"^/assets/[\w.-]+\.[0-9a-f]{12}[./]").match
 
@@ -90,7 +88,7 @@ def site_application(site: Path, demo: Mapping[str, str]) -> Application:
         allow_all_origins=False,
         immutable_file_test=lambda path, url: bool(_IMMUTABLE(url)),
     )
-    return TrustedHostMiddleware(_with_demo(files, demo), _HOSTS, www_redirect=False)
+    return TrustedHostMiddleware(_with_demo(files, demo), HOSTS, www_redirect=False)
 
 
 def _loopback_sockets(port: int) -> list[socket.socket]:

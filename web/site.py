@@ -16,6 +16,7 @@ import jinja2
 
 from web import documentation, output_folder
 from web.python_archive import bytecode, installed_files, modules_of, pack_romfs, pack_tar, sources
+from web.worker_scripts import decryption_worker
 
 WEB = Path(__file__).parent
 PYAPP = WEB.parent / "pyapp"
@@ -51,6 +52,12 @@ PAGES = (
     ),
     DemoPage(
         "link", "link: short-lived links", "The homeserver mints links that go straight into the DOM.", "strategy"
+    ),
+    DemoPage(
+        "delegated",
+        "delegated: links that the page signs",
+        "The page signs each link by itself, with a key that the homeserver gives it.",
+        "strategy",
     ),
     DemoPage(
         "opfs",
@@ -132,6 +139,7 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     # A service worker's scope is its own folder, so it is at the top, under a name without a hash.
     for worker in sorted((WEB / "worker").iterdir()):
         shutil.copyfile(worker, out / worker.name)
+    (out / "decryption-worker.js").write_text(decryption_worker(), encoding="utf-8")
     _render_pages(out, assets, runtime, static, core)
     # `build.py serve` answers this URL with the demonstration's account; on other hosts users sign in by the form.
     (out / "demo.json").write_text("{}\n", encoding="utf-8")
@@ -185,6 +193,10 @@ def _copy_interpreter(interpreter: Interpreter, assets: Path) -> dict[str, str]:
 def _copy_python(page: DemoPage, assets: Path) -> dict[str, str]:
     """Writes an archive of a page's modules for each interpreter; returns their URLs."""
     files = {path.relative_to(PYAPP).as_posix(): path for path in modules_of(PYAPP, f"pages.{page.module}")}
+    if page.kind:  # a room is never shown by another page's baseline
+        for other in PAGES:
+            if other.kind == "baseline" and other != page:
+                files.pop(f"authmedia/strategies/{other.module}.py", None)
     installed = {name: path for package in page.packages for name, path in installed_files(package).items()}
     # Installed packages run on CPython alone.
     archives = {

@@ -29,10 +29,10 @@ from authlib.oauth2.rfc7591.errors import InvalidClientMetadataError, InvalidRed
 from authlib.oauth2.rfc7636 import CodeChallenge
 from starlette.responses import JSONResponse, Response
 
+from development.loopback import is_loopback
 from development.oauth_records import Client, Code, Token, User
 
 _CODE_S = 60
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Payload(OAuth2Payload):
@@ -103,7 +103,7 @@ class Protocol(OAuthCore):
         super().__init__()
         self.owner = owner
         self.register_token_generator("default", self._generate)
-        self.register_grant(_CodeGrant, [_S256(required=True)])
+        self.register_grant(_CodeGrant, [_S256(required=True), owner.id_tokens])
         self.register_grant(_RefreshGrant)
         self.register_endpoint(_Revocation(self))
         self.register_endpoint(_Registration(self))
@@ -165,7 +165,8 @@ class _CodeGrant(AuthorizationCodeGrant):
         data = request.payload.data
         challenge = data["code_challenge"], data["code_challenge_method"]
         uri, expires_s = data["redirect_uri"], time.time() + _CODE_S
-        saved = Code(code, request.client.client_id, request.user, uri, request.scope, *challenge, expires_s)
+        client_id, nonce = request.client.client_id, data.get("nonce")
+        saved = Code(code, client_id, request.user, uri, request.scope, *challenge, expires_s, nonce)
         self.server.owner.records.codes[code] = saved
 
     def query_authorization_code(self, code: str, client: Client) -> Code | None:
@@ -250,5 +251,5 @@ def _is_redirect_uri(uri: object) -> bool:
         parts = urlsplit(uri)
     except ValueError:
         return False
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(parts.hostname or ""))
     return is_safe and bool(parts.hostname) and not parts.fragment

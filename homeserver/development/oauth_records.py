@@ -14,6 +14,8 @@ from development.synapse import HomeserverError
 
 # Matrix 1.15, "OAuth 2.0 API", and the names that clients used before it (MSC2967).
 API_SCOPES = ("urn:matrix:client:api:*", "urn:matrix:org.matrix.msc2967.client:api:*")
+# Who the user is, and nothing of their account: a homeserver's single sign-on asks for that.
+OPENID_SCOPE = "openid"
 _DEVICE_SCOPES = ("urn:matrix:client:device:", "urn:matrix:org.matrix.msc2967.client:device:")
 _DEVICE_ID = re.compile(r"[A-Za-z0-9._~-]{1,255}")
 _SCRYPT = {"n": 2**12, "r": 8, "p": 1}
@@ -59,8 +61,8 @@ class Client:
         """Returns nothing: a request has to say which of its addresses it means."""
 
     def get_allowed_scope(self, scope: str | None) -> str | None:
-        """Returns the scope unless it is not one of Matrix; then ``None``, which refuses the request."""
-        return scope if scope and is_matrix_scope(scope) else None
+        """Returns a scope of Matrix or of OpenID Connect; ``None``, which refuses the request, for another."""
+        return scope if scope == OPENID_SCOPE or (scope and is_matrix_scope(scope)) else None
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
         """Whether the address is registered, letter by letter."""
@@ -110,6 +112,7 @@ class Code:
     code_challenge: str
     code_challenge_method: str
     expires_s: float
+    nonce: str | None = None
 
     def get_redirect_uri(self) -> str:
         """Returns the address that the code was sent to."""
@@ -118,6 +121,19 @@ class Code:
     def get_scope(self) -> str:
         """Returns what the user has granted."""
         return self.scope
+
+    def get_nonce(self) -> str | None:
+        """Returns what an ID token has to repeat."""
+        return self.nonce
+
+    def get_auth_time(self) -> None:
+        """Returns nothing: an ID token then has the time at which it is issued."""
+
+    def get_acr(self) -> None:
+        """Returns nothing: there is one way to sign in."""
+
+    def get_amr(self) -> None:
+        """Returns nothing: there is one way to sign in."""
 
 
 @dataclass
@@ -201,7 +217,7 @@ def device_of(scope: str) -> str | None:
 def is_matrix_scope(scope: str) -> bool:
     """Whether a scope is access to the client-server API, for one device at most."""
     tokens = scope.split()
-    known = [part for part in tokens if part in API_SCOPES or part == "openid" or part.startswith(_DEVICE_SCOPES)]
+    known = [part for part in tokens if part in API_SCOPES or part == OPENID_SCOPE or part.startswith(_DEVICE_SCOPES)]
     devices = _devices(scope)
     are_devices_valid = len(set(devices)) <= 1 and all(_DEVICE_ID.fullmatch(device) for device in devices)
     return len(known) == len(tokens) and any(part in API_SCOPES for part in tokens) and are_devices_valid

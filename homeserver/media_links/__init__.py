@@ -5,7 +5,8 @@ needs no header. It grants one media to one session for a limited time, and is i
 ``README.md`` beside this package says how to install and configure the module.
 
 - ``config``: this module's section of ``homeserver.yaml``.
-- ``endpoints``: the servlets, and minting links.
+- ``endpoints``: the servlets, and minting links. ``delegated_keys``: the keys with which pages sign links.
+- ``link_terms``: what the links of a session have in common.
 - ``request_parsing``: what requests have in common. ``concurrency_limit``: limits of requests in flight.
 - ``sessions``: the session that a link belongs to, and whether it still exists.
 - ``media_servlet``: the base class of servlets that send media. ``html_errors``: errors as pages.

@@ -20,6 +20,7 @@ _KEYS = frozenset(
         "bucket",
         "batch_limit",
         "bind_ip",
+        "delegated",
         "base_url",
         "bundle_limit",
         "bundle_part_bytes",
@@ -52,6 +53,7 @@ class MediaLinksConfig:
     bucket_ms: int
     batch_limit: int
     bind_ip: bool
+    delegated: bool
     base_url: str | None
     bundle_limit: int
     bundle_part_bytes: int
@@ -86,6 +88,7 @@ class MediaLinksConfig:
             bucket_ms=_duration_ms(config, "bucket", "6h"),
             batch_limit=_integer(config, "batch_limit", 100, _MAX_BATCH),
             bind_ip=_boolean(config, "bind_ip"),
+            delegated=_boolean(config, "delegated", True),
             base_url=_parse_base_url(config.get("base_url")),
             bundle_limit=_integer(config, "bundle_limit", 200, _MAX_BATCH),
             bundle_part_bytes=part_bytes,
@@ -191,8 +194,8 @@ def _integer(config: Mapping[str, Any], key: str, default: int, maximum: int) ->
     return value
 
 
-def _boolean(config: Mapping[str, Any], key: str) -> bool:
-    value = config.get(key, False)
+def _boolean(config: Mapping[str, Any], key: str, default: bool = False) -> bool:
+    value = config.get(key, default)
     if not isinstance(value, bool):
         raise ConfigError(f"media_links: '{key}' must be true or false")
     return value

@@ -17,13 +17,16 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
-from media_protocol.signing import ExpiredLink, InvalidLink, Link, Media, bucketed_expiry_ms, is_server_name
+from media_protocol.delegation import DelegatedLink, is_delegated, verify_delegated
+from media_protocol.signing import ExpiredLink, InvalidLink, InvalidSignature, Link, Media
 
 from .body_producer import FileSender
 from .bundle import BundleServlet
 from .byte_budget import ByteBudget
 from .config import MediaLinksConfig
 from .cookie import CookieMediaServlet, CookieProbeServlet, CookieReader, CookieServlet
+from .delegated_keys import KeyIssuer, KeyServlet
+from .link_terms import LinkTerms, LinkTermsReader
 from .media_opener import MediaOpener
 from .media_response import MediaResponder
 from .media_servlet import Grant, MediaServlet
@@ -46,14 +49,12 @@ LINK_EXPIRED = "DEV.AUTHMEDIA.LINK_EXPIRED"
 class LinkMinter:
     """Mints links for clients that are authenticated by an access token."""
 
-    def __init__(self, hs: HomeServer, sessions: Sessions, config: MediaLinksConfig) -> None:
-        self._clock = hs.get_clock()
+    def __init__(self, hs: HomeServer, terms: LinkTermsReader, config: MediaLinksConfig) -> None:
         self._store = hs.get_datastores().main
-        self._sessions = sessions
+        self._terms = terms
         self._is_mine = hs.is_mine_server_name
-        self._public_url = (hs.config.server.public_baseurl or "").rstrip("/")
-        self._rate_limit = Ratelimiter(self._store, self._clock, config.rc_links)
-        self._config = config
+        self._rate_limit = Ratelimiter(self._store, hs.get_clock(), config.rc_links)
+        self._keyring = config.keyring
 
     async def mint(
         self, request: SynapseRequest, requester: Requester, batch: list[Media | SynapseError], *, fresh: bool = False
@@ -64,34 +65,17 @@ class LinkMinter:
         :raises SynapseError: 429 beyond the rate limit, 403 for a session that cannot have links.
         """
         await self._rate_limit.ratelimit(requester)
-        open_session = await self._sessions.of(requester)
-        session = open_session.session.seal(self._config.keyring)
-        now_ms = self._clock.time_msec()
-        bucket_ms = 1 if fresh else self._config.bucket_ms
-        expires_ms = open_session.cap(bucketed_expiry_ms(now_ms, self._config.lifetime_ms, bucket_ms, session))
-        base = self._base_url(request)
-        address = client_address(request) if self._config.bind_ip else None
+        terms = await self._terms.read(request, requester, fresh=fresh)
         unavailable = await self._unavailable(batch)
-        # The remaining time too, for clients whose clock differs from this server's.
-        expiry = {"expires_ts": expires_ms, "expires_in_ms": expires_ms - now_ms}
-        return [self._link_or_error(media, unavailable, base, expiry, session, address) for media in batch]
+        return [self._link_or_error(media, unavailable, terms) for media in batch]
 
-    def _link_or_error(
-        self,
-        media: Media | SynapseError,
-        unavailable: set[str],
-        base: str,
-        expiry: JsonDict,
-        session: str,
-        address: str | None,
-    ) -> JsonDict:
+    def _link_or_error(self, media: Media | SynapseError, unavailable: set[str], terms: LinkTerms) -> JsonDict:
         if isinstance(media, Media) and self._is_mine(media.server_name) and media.media_id in unavailable:
             media = NotFoundError("There is no such media here")
         if isinstance(media, SynapseError):
             return media.error_dict(None)
-        keyring = self._config.keyring
-        signed = keyring.sign(Link(keyring.signing_key_id, media, expiry["expires_ts"], session), address)
-        return {"url": base + signed, **expiry}
+        link = Link(self._keyring.signing_key_id, media, terms.expires_ms, terms.session)
+        return {"url": terms.base_url + self._keyring.sign(link, terms.address), **terms.expiry}
 
     async def _unavailable(self, batch: list[Media | SynapseError]) -> set[str]:
         """Returns the ids of local media that do not exist or are quarantined, with one query for every hundred."""
@@ -106,15 +90,6 @@ class LinkMinter:
             desc="media_links_missing",
         )
         return local - {media_id for media_id, quarantined_by in rows if not quarantined_by}
-
-    def _base_url(self, request: SynapseRequest) -> str:
-        """Returns scheme and host of links: the configured ones, or those that the client has sent its request to."""
-        if self._config.base_url:
-            return self._config.base_url
-        host = (request.getHeader(b"Host") or b"").decode("ascii", errors="replace")
-        if not is_server_name(host):
-            return self._public_url
-        return f"{'https' if request.isSecure() else 'http'}://{host}"
 
 
 class LinksServlet(RestServlet):
@@ -171,12 +146,15 @@ class ThumbnailLinkServlet(LinkServlet):
 
 
 class ConfigServlet(RestServlet):
-    """``GET config``: the server's limits, and which baselines are enabled."""
+    """``GET config``: the server's limits, which baselines are enabled, and the session's delegated key."""
 
     PATTERNS = path_pattern("config")
 
-    def __init__(self, hs: HomeServer, authenticator: Authenticator, config: MediaLinksConfig) -> None:
+    def __init__(
+        self, hs: HomeServer, authenticator: Authenticator, key_issuer: KeyIssuer, config: MediaLinksConfig
+    ) -> None:
         self._authenticator = authenticator
+        self._key_issuer = key_issuer if config.delegated else None
         self._query_offer = QueryOffer(hs, config) if config.signed_query else None
         self._config: JsonDict = {
             "batch_limit": config.batch_limit,
@@ -192,15 +170,21 @@ class ConfigServlet(RestServlet):
         }
 
     async def on_GET(self, request: SynapseRequest) -> tuple[int, JsonDict]:
-        """Answers any authenticated client."""
+        """Answers any authenticated client. No cache may store the response: it contains a key."""
         requester = await self._authenticator.authenticate(request)
-        if self._query_offer is None:
-            return 200, self._config
-        return 200, {**self._config, "signed_query": self._query_offer.for_session(requester)}
+        answer = dict(self._config)
+        if self._key_issuer:
+            answer["delegated"] = await self._key_issuer.offer(request, requester)
+        if self._query_offer:
+            answer["signed_query"] = self._query_offer.for_session(requester)
+        return 200, answer
 
 
 class SignedMediaServlet(MediaServlet):
-    """``GET signed/{serverName}/{mediaId}?…``: the media that a link grants, to any client that has the link."""
+    """``GET signed/{serverName}/{mediaId}?…``: the media that a link grants, to any client that has the link.
+
+    The server or the page has signed it. For all else, both kinds of links are the same.
+    """
 
     PATTERNS = path_pattern("signed/" + MEDIA_PATH)
 
@@ -210,12 +194,14 @@ class SignedMediaServlet(MediaServlet):
         self._sessions = sessions
         self._keyring = config.keyring
         self._bind_ip = config.bind_ip
+        self._delegated = config.delegated
 
     async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
         """Verifies the link as a whole. The names in the path are part of what is signed."""
         address = client_address(request) if self._bind_ip else None
         try:
-            link = self._keyring.verify(request.uri, self._clock.time_msec(), address)
+            verified = self._verify(request.uri, address)
+            link = verified.link
             session = Session.unseal(self._keyring, link.key_id, link.session)
         except ExpiredLink:
             raise SynapseError(403, "This link has expired; ask for a new one", LINK_EXPIRED) from None
@@ -224,7 +210,17 @@ class SignedMediaServlet(MediaServlet):
         if not await self._sessions.is_alive(session):
             raise SynapseError(403, "The session that this link belongs to has ended", Codes.FORBIDDEN)
         max_age_s = max(0, link.expires_ms - self._clock.time_msec()) // 1000
-        return Grant(link.media, session, {b"Cache-Control": f"private, max-age={max_age_s}, immutable".encode()})
+        cache_control = f"private, max-age={max_age_s}, immutable".encode()
+        return Grant(link.media, session, {b"Cache-Control": cache_control}, verified.file_name)
+
+    def _verify(self, uri: bytes, address: str | None) -> DelegatedLink:
+        """Verifies a link, whether this server or a page has signed it."""
+        now_ms = self._clock.time_msec()
+        if not is_delegated(uri):
+            return DelegatedLink(self._keyring.verify(uri, now_ms, address))
+        if not self._delegated:
+            raise InvalidSignature
+        return verify_delegated(self._keyring, uri, now_ms, address)
 
 
 class Endpoints:
@@ -245,13 +241,17 @@ class Endpoints:
         hs, config = self._hs, self._config
         authenticator = Authenticator(hs)
         sessions = Sessions(hs)
-        minter = LinkMinter(hs, sessions, config)
+        terms = LinkTermsReader(hs, sessions, config)
+        minter = LinkMinter(hs, terms, config)
+        key_issuer = KeyIssuer(terms, config)
         servlets: list[RestServlet] = [
             LinksServlet(authenticator, minter, config),
             LinkServlet(authenticator, minter),
             ThumbnailLinkServlet(authenticator, minter),
-            ConfigServlet(hs, authenticator, config),
+            ConfigServlet(hs, authenticator, key_issuer, config),
         ]
+        if config.delegated:
+            servlets.append(KeyServlet(hs, authenticator, key_issuer, config))
         if config.cookie:
             servlets.append(CookieServlet(hs, authenticator, sessions, config))
         if hs.config.media.can_load_media_repo:

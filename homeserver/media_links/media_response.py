@@ -53,12 +53,20 @@ class MediaResponder:
         self._file_sender = file_sender
         self._byte_budget = byte_budget
 
-    async def respond(self, request: SynapseRequest, media: Media, session: Session, headers: HeaderChanges) -> None:
+    async def respond(
+        self,
+        request: SynapseRequest,
+        media: Media,
+        session: Session,
+        headers: HeaderChanges,
+        file_name: str | None = None,
+    ) -> None:
         """Answers a GET or HEAD request with a media or a thumbnail: 200, 206, 304 or 416.
 
         :param session: whose budget of bytes the body is counted in.
         :param headers: of the response, as far as they depend on how the request was authorized; above all
             ``Cache-Control``. They replace the default ones.
+        :param file_name: the name to save the media with, instead of the one that it was uploaded with.
         :raises SynapseError: as Synapse's own download does; 429 if the session's budget is spent.
         """
         opened = await self._opener.open_when_uploaded(request, media)
@@ -66,7 +74,7 @@ class MediaResponder:
             return
         with opened.file:
             if not request._disconnected:
-                _set_media_headers(request, opened, headers)
+                _set_media_headers(request, opened, headers, file_name)
                 if media.download:
                     _set_attachment(request)
                 await self._send(request, opened, session)
@@ -118,9 +126,11 @@ def clear_media_headers(request: SynapseRequest) -> None:
     request.setHeader(b"Cache-Control", b"no-store")
 
 
-def _set_media_headers(request: SynapseRequest, media: OpenMedia, headers: HeaderChanges) -> None:
+def _set_media_headers(
+    request: SynapseRequest, media: OpenMedia, headers: HeaderChanges, file_name: str | None
+) -> None:
     """Sets the headers of every response with a media, whatever its status, and then the changes."""
-    add_file_headers(request, media.content_type, media.size, safe_file_name(media.name))
+    add_file_headers(request, media.content_type, media.size, safe_file_name(file_name or media.name))
     for name, value in (
         (b"Accept-Ranges", b"bytes"),
         (b"Access-Control-Expose-Headers", _EXPOSED_HEADERS),

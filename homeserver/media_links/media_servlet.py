@@ -24,11 +24,13 @@ class Grant:
 
     :param session: whose budget of bytes the media is counted in.
     :param headers: of the response, as far as they depend on the kind of permission.
+    :param file_name: the name to save the media with, instead of the one that it was uploaded with.
     """
 
     media: Media
     session: Session
     headers: HeaderChanges
+    file_name: str | None = None
 
 
 class MediaServlet(RestServlet):
@@ -43,7 +45,7 @@ class MediaServlet(RestServlet):
         self._set_common_headers(request)
         try:
             grant = await self._authorize(request, server_name, media_id)
-            await self._responder.respond(request, grant.media, grant.session, grant.headers)
+            await self._responder.respond(request, grant.media, grant.session, grant.headers, grant.file_name)
         except Exception as error:
             if request.startedWriting:
                 raise

@@ -17,7 +17,7 @@ REDACTED = "<redacted>"
 _MAX_ENCODINGS = 8
 _SECRET_ENDPOINTS = ("signed", "query")
 # The endpoints whose queries grant nothing.
-_OTHER_ENDPOINTS = ("links", "link", "config", "bundle", "cookie")
+_OTHER_ENDPOINTS = ("links", "link", "key", "config", "bundle", "cookie")
 _NAMESPACE = PREFIX.split("/")[-2]
 # Parameters that are secret on any path.
 _SECRET_PARAMETERS = ("sig=", "token_id=")

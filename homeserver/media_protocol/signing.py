@@ -4,10 +4,11 @@ A link's URL has exactly one spelling. To verify a link, the server parses its U
 both URLs as bytes in constant time. A URL with a parameter that is added, repeated, omitted, reordered or encoded
 differently is therefore invalid, as is any URL that differs from the signed one by a single byte.
 
-Two keys are derived from each configured secret with HKDF (https://www.rfc-editor.org/rfc/rfc5869). One signs links
-with HMAC-SHA256 (https://www.rfc-editor.org/rfc/rfc2104). The other encrypts the session in them with AES-SIV
+Three keys are derived from each configured secret with HKDF (https://www.rfc-editor.org/rfc/rfc5869). One signs links
+with HMAC-SHA256 (https://www.rfc-editor.org/rfc/rfc2104). One encrypts the session in them with AES-SIV
 (https://www.rfc-editor.org/rfc/rfc5297), which is deterministic: a session has the same handle in all its links, so
-the URL of a media stays the same and the browser's HTTP cache is used.
+the URL of a media stays the same and the browser's HTTP cache is used. From the third, keys are derived with which
+pages sign links by themselves (``delegation``).
 """
 
 import hashlib
@@ -16,7 +17,7 @@ import json
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from ipaddress import IPv6Address
 from urllib.parse import quote, unquote
@@ -24,7 +25,7 @@ from urllib.parse import quote, unquote
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
 
 PREFIX = "/_matrix/client/unstable/dev.authmedia/media"
 SIGNED_PREFIX = PREFIX + "/signed/"
@@ -35,6 +36,7 @@ THUMBNAIL_METHODS = ("crop", "scale")
 
 # Signed with each link, so that a signature of one version is invalid in every other version.
 _VERSION = "media_links 1"
+_DELEGATION_VERSION = "media_links delegated 1"
 
 # https://spec.matrix.org/v1.16/appendices/#server-name
 # Labels are not empty, as in Synapse: its media store would take names like ".." for parent directories.
@@ -44,11 +46,13 @@ _SERVER_NAME = re.compile(
 _MAX_HOST_LENGTH = 255
 # https://spec.matrix.org/v1.16/client-server-api/#security-considerations-5
 _MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
-_QUERY = re.compile(
+#: What the queries of links have in common, as a regular expression; all of them end with a signature.
+LINK_QUERY = (
     rf"k=(?P<key>{KEY_ID_PATTERN})&e=(?P<expires>[1-9][0-9]{{0,15}})&s=(?P<session>[A-Za-z0-9_-]{{1,1024}})"
     r"(?:&w=(?P<width>[1-9][0-9]{0,3})&h=(?P<height>[1-9][0-9]{0,3})&m=(?P<method>crop|scale)(?P<animated>&a=1)?)?"
-    r"(?P<download>&d=1)?&sig=[A-Za-z0-9_-]{43}"
+    r"(?P<download>&d=1)?"
 )
+_QUERY = re.compile(LINK_QUERY + "&sig=[A-Za-z0-9_-]{43}")
 
 
 class InvalidLink(Exception):
@@ -173,7 +177,7 @@ class Keyring:
         :param purpose: what the handle is for; ``None`` for links. A handle opens for the purpose it was sealed for.
         """
         cipher = self._keys[self.signing_key_id].session_cipher
-        return _base64url_encode(cipher.encrypt(session, _associated_data(purpose)))
+        return base64url_encode(cipher.encrypt(session, _associated_data(purpose)))
 
     def open(self, key_id: str, handle: str, purpose: str | None = None) -> bytes:
         """Decrypts a handle into the session.
@@ -205,7 +209,7 @@ class Keyring:
         :returns: path and query of the URL.
         """
         signature = hmac.digest(self._keys[link.key_id].signing_key, _canonical_form(link, address), "sha256")
-        return f"{_unsigned_url(link)}&sig={_base64url_encode(signature)}"
+        return f"{unsigned_url(link)}&sig={base64url_encode(signature)}"
 
     def verify(self, uri: bytes, now_ms: int, address: str | None = None) -> Link:
         """Parses a link and verifies its signature and its expiry, in this order.
@@ -225,13 +229,25 @@ class Keyring:
             raise ExpiredLink
         return link
 
+    def derive_delegated_key(self, key_id: str, context: Sequence[str | int | None]) -> bytes:
+        """Derives a key with which a page signs links by itself; see ``delegation``.
+
+        :param context: what the key is for.
+        :raises InvalidSignature: if there is no secret of this id.
+        """
+        if key_id not in self._keys:
+            raise InvalidSignature
+        info = json.dumps([_DELEGATION_VERSION, key_id, *context], separators=(",", ":")).encode("ascii")
+        return HKDFExpand(algorithm=SHA256(), length=32, info=info).derive(self._keys[key_id].delegation_key)
+
 
 class _DerivedKeys:
-    """The two keys that are derived from one secret."""
+    """The three keys that are derived from one secret."""
 
     def __init__(self, secret: bytes) -> None:
         self.signing_key = _derive_key(secret, b"media_links signature", 32)
         self.session_cipher = AESSIV(_derive_key(secret, b"media_links session", 64))
+        self.delegation_key = _derive_key(secret, b"media_links delegation", 32)
 
 
 def _associated_data(purpose: str | None) -> list[bytes] | None:
@@ -252,7 +268,8 @@ def _canonical_form(link: Link, address: str | None) -> bytes:
     return json.dumps(parts, separators=(",", ":")).encode("ascii")
 
 
-def _unsigned_url(link: Link) -> str:
+def unsigned_url(link: Link) -> str:
+    """Returns path and query of a link's URL, without its signature."""
     media = link.media
     shape = media.thumbnail
     path = f"{SIGNED_PREFIX}{quote(media.server_name, safe=':')}/{media.media_id}"
@@ -262,20 +279,28 @@ def _unsigned_url(link: Link) -> str:
     return f"{path}?{query}" + ("&d=1" if media.download else "")
 
 
-def _parse(uri: bytes) -> Link:
-    """Parses a link without verifying it.
+def split_uri(uri: bytes) -> tuple[Media, str]:
+    """Returns the media that the path of a link names, and the link's query.
 
-    :raises InvalidSignature: if it has not the form of a link.
+    :raises InvalidSignature: if the path has not the form of a link's.
     """
     try:
         path, _, query = uri.decode("ascii").partition("?")
     except UnicodeDecodeError as error:
         raise InvalidSignature from error
     names = path.removeprefix(SIGNED_PREFIX).split("/")
-    values = _QUERY.fullmatch(query)
     media = parse_media(unquote(names[0]), names[1]) if len(names) == 2 else None
-    if values is None or media is None:
+    if media is None:
         raise InvalidSignature
+    return media, query
+
+
+def parse_query(media: Media, values: re.Match[str]) -> Link:
+    """Returns a link, which is not verified.
+
+    :param media: the media that its path names.
+    :param values: the match of a pattern that contains ``LINK_QUERY``.
+    """
     thumbnail = None
     if values["width"]:
         size = int(values["width"]), int(values["height"])
@@ -284,7 +309,20 @@ def _parse(uri: bytes) -> Link:
     return Link(values["key"], media, int(values["expires"]), values["session"])
 
 
-def _base64url_encode(data: bytes) -> str:
+def _parse(uri: bytes) -> Link:
+    """Parses a link without verifying it.
+
+    :raises InvalidSignature: if it has not the form of a link.
+    """
+    media, query = split_uri(uri)
+    values = _QUERY.fullmatch(query)
+    if values is None:
+        raise InvalidSignature
+    return parse_query(media, values)
+
+
+def base64url_encode(data: bytes) -> str:
+    """Encodes bytes as base64url, without padding."""
     return urlsafe_b64encode(data).decode("ascii").rstrip("=")
 
 

@@ -3,7 +3,7 @@
 >>> from authmedia import Homeserver, bind, document_element, open_loader
 >>>
 >>> homeserver = Homeserver("https://matrix.example.org", "@ana:example.org", access_token)
->>> loader = open_loader("auto", homeserver)      # or link, opfs, blob, bundle
+>>> loader = open_loader("auto", homeserver)      # or link, delegated, opfs, blob, bundle
 >>> support = await loader.support()              # tries it in this window
 >>> print(support.works, support.words)
 >>>
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from authmedia.elements.binding import Binding
     from authmedia.elements.element_options import Failure
     from authmedia.elements.file_saving import save_media
+    from authmedia.elements.media_policy import MediaPolicy
     from authmedia.elements.messages import Messages
     from authmedia.errors import AuthMediaError
     from authmedia.loader import MediaLoader, forget_account, open_loader
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.matrix.login import Login, log_in, refresh_tokens
     from authmedia.matrix.login_flows import LoginFlows, log_in_with_token, request_login_flows
+    from authmedia.matrix.oauth import OAuthServer, OAuthSession, OAuthSignIn, request_oauth_server
+    from authmedia.matrix.preview_config import MediaPreviewConfig
     from authmedia.matrix.request_hooks import Exchange, RequestHooks
     from authmedia.matrix.shared_refresh import SharedRefresh
     from authmedia.matrix.tokens import Tokens
@@ -85,8 +88,13 @@ __all__ = (
     "LoginFlows",
     "Media",
     "MediaLoader",
+    "MediaPolicy",
+    "MediaPreviewConfig",
     "MediaRequest",
     "Messages",
+    "OAuthServer",
+    "OAuthSession",
+    "OAuthSignIn",
     "Prefetch",
     "RequestHooks",
     "RetryPolicy",
@@ -102,6 +110,7 @@ __all__ = (
     "open_loader",
     "refresh_tokens",
     "request_login_flows",
+    "request_oauth_server",
     "save_media",
 )
 
@@ -123,8 +132,13 @@ _MODULES = {
     "LoginFlows": "authmedia.matrix.login_flows",
     "Media": "authmedia.media",
     "MediaLoader": "authmedia.loader",
+    "MediaPolicy": "authmedia.elements.media_policy",
+    "MediaPreviewConfig": "authmedia.matrix.preview_config",
     "MediaRequest": "authmedia.media",
     "Messages": "authmedia.elements.messages",
+    "OAuthServer": "authmedia.matrix.oauth",
+    "OAuthSession": "authmedia.matrix.oauth",
+    "OAuthSignIn": "authmedia.matrix.oauth",
     "Prefetch": "authmedia.prefetch",
     "RequestHooks": "authmedia.matrix.request_hooks",
     "RetryPolicy": "authmedia.support.retry_policy",
@@ -140,6 +154,7 @@ _MODULES = {
     "open_loader": "authmedia.loader",
     "refresh_tokens": "authmedia.matrix.login",
     "request_login_flows": "authmedia.matrix.login_flows",
+    "request_oauth_server": "authmedia.matrix.oauth",
     "save_media": "authmedia.elements.file_saving",
 }
 

@@ -146,8 +146,33 @@ class Forbidden(AuthMediaError):
 class LoginRefused(Forbidden):
     """The homeserver refuses a login: user name or password is wrong, or the account is deactivated."""
 
-    advice = "Check user name and password; a token of a single sign-on works once, and for a short time."
+    advice = "Check user name and password, or sign in in another way."
     user_message = "The server refused the sign-in. Check user name and password."
+
+
+class SignInDenied(LoginRefused):
+    """A sign-in by redirect came back without a session: the user denied it, or a policy of the server does."""
+
+    advice = "Offer to sign in again; the server's own words say what it did not allow."
+    user_message = "The sign-in was cancelled or not allowed. You can try again."
+
+
+class SignInExpired(LoginRefused):
+    """A sign-in by redirect came back with a code or a login token that was used before or is too old."""
+
+    advice = "Begin the sign-in again: each code and login token works once, and for a short time."
+    user_message = "This sign-in took too long or was used before. Sign in again."
+
+
+class ForeignSignIn(LoginRefused):
+    """The page was opened with the result of a sign-in that this tab has not begun, or has finished already.
+
+    Whoever makes a user open such a URL would have them use an account that is not theirs.
+    https://www.rfc-editor.org/rfc/rfc6819#section-4.4.1.8
+    """
+
+    advice = "Do not use it: it may come from a link that somebody sent. Begin a sign-in from this page."
+    user_message = "This sign-in was not begun in this tab, or was used already, so it was not used. Sign in here."
 
 
 class LinkExpired(AuthMediaError):
@@ -309,3 +334,10 @@ class StrategyUnsupported(AuthMediaError):
 
     advice = "Ask support() first, and open a loader with a strategy that works here."
     user_message = "This way of loading media does not work in this browser."
+
+
+class HomeserverTooOld(StrategyUnsupported):
+    """The homeserver is from before Matrix 1.11, and the strategy needs endpoints that came later."""
+
+    advice = "Open a loader with `auto` or `plain`: such homeservers give their media to everybody."
+    user_message = "This server is too old for this way of loading media."

@@ -1,7 +1,7 @@
 """The media loader: the interface for applications, whatever the strategy behind it."""
 
 from authmedia import browser, strategies
-from authmedia.errors import AuthMediaError, StorageRefused
+from authmedia.errors import AuthMediaError, LinksUnsupported, MediaNotFound, StorageRefused
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
@@ -35,7 +35,7 @@ def open_loader(
 
     >>> loader = open_loader("auto", Homeserver("https://matrix.example.org", "@ana:example.org", access_token))
 
-    :param name: the strategy: ``auto``, ``bundle``, ``link``, ``opfs``, ``blob``, ``plain`` or a baseline.
+    :param name: ``auto``, ``bundle``, ``delegated``, ``link``, ``opfs``, ``blob``, ``plain`` or a baseline.
     :param homeserver: the session.
     :param limits: how much is transferred at a time and kept.
     :param retry: what is retried, how often and when.
@@ -63,11 +63,12 @@ def _open(name: str, homeserver: "Homeserver", limits: "Limits | None", retry: "
     semaphore = PrioritySemaphore(limits.transfers) if limits else None
 
     def open_other(other: str) -> MediaLoader:
-        return MediaLoader(strategies.create(other, homeserver), limits, retry, semaphore)
+        loader = MediaLoader(strategies.create(other, homeserver), limits, retry, semaphore)
+        loader._explains = False
+        return loader
 
     loaders: list[Loader] = [open_other(other) for other in strategies.PREFERRED]
-    auto = strategies.create_auto(homeserver, loaders, lambda: open_other(strategies.PLAIN))
-    return MediaLoader(auto, limits, retry)
+    return MediaLoader(strategies.create_auto(homeserver, loaders, open_other), limits, retry)
 
 
 async def forget_account(homeserver: "Homeserver") -> None:
@@ -102,7 +103,7 @@ class MediaLoader:
     :param semaphore: limits the transfers of several loaders together, which keep nothing idle.
     """
 
-    __slots__ = ("_hooks", "_persist_task", "_pipeline", "_strategy", "persistence")
+    __slots__ = ("_explains", "_hooks", "_persist_task", "_pipeline", "_strategy", "persistence")
 
     def __init__(
         self,
@@ -121,6 +122,8 @@ class MediaLoader:
         if options:
             self._strategy.configure(limits, retry)
         self._pipeline = Pipeline(self._strategy, **options)
+        # Whether a missing endpoint is explained by the homeserver's age; not below `auto`, which has other strategies.
+        self._explains = True
         self._hooks: tuple[RequestHooks, ...] = ()
         self._persist_task: asyncio.Task[None] | None = None
         #: The browser's answer to `persist`; ``None`` before there is one.
@@ -183,7 +186,11 @@ class MediaLoader:
 
     async def support(self) -> Support:
         """Tries whether the strategy works in this window and with this homeserver."""
-        return await self._strategy.support()
+        found = await self._strategy.support()
+        if found.error:
+            error = await self._explain(found.error)
+            found = Support(False, error.words or error.summary, error)
+        return found
 
     def accepts(self, request: MediaRequest) -> bool:
         """Returns whether a media is of the kind that the strategy is for, where there is a choice."""
@@ -205,7 +212,11 @@ class MediaLoader:
             where the element transfers by itself, or no length is announced.
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await self._pipeline.schedule(request, Waiter(is_visible, on_progress))
+        try:
+            return await self._pipeline.schedule(request, Waiter(is_visible, on_progress))
+        except (LinksUnsupported, MediaNotFound) as error:
+            failure = error
+        raise await self._explain(failure, request.mxc)
 
     def prioritize(self, request: MediaRequest) -> None:
         """Moves a waiting load before others, because its element became visible."""
@@ -238,9 +249,26 @@ class MediaLoader:
 
         :param words: the element's own error message, often empty.
         """
-        failure = await self._strategy.diagnose(media, words)
+        failure = await self._explain(await self._strategy.diagnose(media, words))
         self._pipeline.evict_media(media)
         return failure
+
+    async def _explain(self, error: AuthMediaError, mxc: str = "") -> AuthMediaError:
+        """Returns an error that says more, if the homeserver lacks an endpoint because it is old.
+
+        :param mxc: the media that it is for, where the error itself concerns all.
+        """
+        if not self._explains or not isinstance(error, (LinksUnsupported, MediaNotFound)):
+            return error
+        from authmedia.transport.media_requests import may_lack_endpoint  # most errors are others
+
+        if not may_lack_endpoint(error):
+            return error
+        from authmedia.transport.open_media import explain_by_age
+
+        explained = await explain_by_age(self._strategy.homeserver, self.name, error, error.mxc or mxc)
+        explained.traffic = error.traffic
+        return explained
 
     async def forget(self, request: MediaRequest | None = None) -> None:
         """Removes what is cached or stored of one media, or of all of this account's, in memory and on disk.

@@ -5,6 +5,7 @@ from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from authmedia.errors import AuthMediaError
     from authmedia.matrix.encrypted_file import EncryptedFile
 
 #: The values of `Media.source`.
@@ -223,12 +224,14 @@ class Support:
 
     :param works: whether it works.
     :param words: the browser's or the homeserver's own words where it does not.
+    :param error: the error that says so, where a request has failed.
     """
 
-    __slots__ = ("words", "works")
+    __slots__ = ("error", "words", "works")
 
-    def __init__(self, works: bool, words: str = "") -> None:
+    def __init__(self, works: bool, words: str = "", error: "AuthMediaError | None" = None) -> None:
         self.works = works
+        self.error = error
         self.words = words
 
     def __repr__(self) -> str:

@@ -258,6 +258,7 @@ class Pipeline:
             if isinstance(error, AuthMediaError):
                 error.traffic = traffic  # of all attempts together
         finally:
+            traffic.partial = None
             self._finish(request.load_key, load)
 
     def _complete(self, load: InFlightLoad) -> None:
@@ -300,12 +301,13 @@ class Pipeline:
         load.task.cancel()
 
     async def _run_attempts(self, request: MediaRequest, load: InFlightLoad, traffic: Traffic) -> Media:
-        failed = 0
+        failed, received = 0, 0
         while True:
             try:
                 return await self._attempt(request, load, traffic)
             except AuthMediaError as error:
-                failed += 1
+                before, received = received, traffic.partial.body.size if traffic.partial else 0
+                failed = 1 if received > before else failed + 1  # a transfer that goes on is no failure again
                 delay_s = self.next_delay_s(error, failed) if self.strategy.retries else None
                 if delay_s is None:
                     raise

@@ -3,6 +3,23 @@
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
+
+
+class PartialBody:
+    """The beginning of a body whose transfer broke off.
+
+    :param body: what was received, a blob.
+    :param total: the length of the whole in bytes.
+    :param etag: the strong entity tag of the whole.
+    """
+
+    __slots__ = ("body", "etag", "total")
+
+    def __init__(self, body: "Any", total: int, etag: str) -> None:
+        self.body = body
+        self.total = total
+        self.etag = etag
 
 
 class Traffic:
@@ -11,11 +28,13 @@ class Traffic:
     ``preflights`` are counted by the Fetch standard's rules (`matrix.preflight_counter`), since no page is shown them;
     ``bytes`` is the size of the bodies that came over the network.
 
+    ``partial`` is what an attempt received of a body that broke off, for the next one to continue.
+
     :param is_urgent: returns whether the media's place is visible, for transports that order their requests.
     :param on_progress: called while a large body arrives, with the bytes received and the announced length.
     """
 
-    __slots__ = ("bytes", "is_urgent", "on_progress", "preflights", "requests")
+    __slots__ = ("bytes", "is_urgent", "on_progress", "partial", "preflights", "requests")
 
     def __init__(
         self,
@@ -27,6 +46,7 @@ class Traffic:
         self.bytes = 0
         self.is_urgent = is_urgent
         self.on_progress = on_progress
+        self.partial: PartialBody | None = None
 
     def copy(self) -> "Traffic":
         """Returns the same counts, which grow no more."""

@@ -132,6 +132,14 @@ class Page:
             place.query(".verdict").text = "works here" if support.works else "does not work here"
             place.query(".words").text = support.words
 
+    async def show_age(self, session: Session) -> None:
+        """Says so, if the homeserver is known to be from before Matrix 1.11."""
+        if session.homeserver.open_media_prefix:
+            newest = (await session.homeserver.request_versions()).newest
+            age = self.root.query("#age")
+            age.query(".version").text = newest
+            age.hidden = False
+
     def _show_account(self, session: Session) -> None:
         account = self.root.query("#account")
         account.query(".user").text = session.homeserver.user_id

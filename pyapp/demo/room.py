@@ -74,6 +74,7 @@ class Room:
         "avatar",
         "complete",
         "homeserver",
+        "join_rule",
         "joined",
         "keyring",
         "messages",
@@ -90,6 +91,8 @@ class Room:
         self.name = _text(named.get("m.room.name", {}).get("name")) or "A room without a name"
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
+        #: Who may join, as the room says it; nothing is sure of it.
+        self.join_rule: object = named.get("m.room.join_rules", {}).get("join_rule")
         members = [event for event in state if event.get("type") == "m.room.member"]
         #: Members, past ones included, by user id; `joined` counts the present ones.
         self.people = {event["state_key"]: _person(event) for event in members}

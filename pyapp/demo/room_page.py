@@ -4,13 +4,16 @@ import asyncio
 
 from authmedia import browser, strategies
 from authmedia.elements.binder import Binder, bind
-from authmedia.errors import AuthMediaError, StrategyUnsupported
+from authmedia.elements.binding import HELD, SHOWN
+from authmedia.errors import AuthMediaError, MediaUnsupported, StrategyUnsupported
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.media import MediaRequest
+from authmedia.support.gather import gather_all
 from demo import timeline
 from demo.measures import Measures
 from demo.page import Page
+from demo.previews import PreviewControl, Previews
 from demo.room import Room, read_room, request_paths
 from demo.session import Session, prefetch_on_next_page
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
+    from authmedia.elements.media_policy import MediaPolicy
 
 _SEEK_TIMEOUT_S = 10.0
 _TIMING_DELAY_S = 0.5
@@ -44,6 +48,7 @@ class RoomPage(Page):
         self._loader: MediaLoader | None = None
         self._binder: Binder | None = None
         self._viewer_binder: Binder | None = None
+        self._previews: Previews | None = None
 
     async def work(self, session: Session) -> None:
         """Probes the strategy, renders the room and loads its media; if unsupported, offers strategies that work."""
@@ -52,27 +57,40 @@ class RoomPage(Page):
         # The first media waits for the page's own strategy alone; the others are probed after it.
         trying = asyncio.create_task(self.probe_own(session))
         try:
-            room = await read_room(session.homeserver, session.room)
+            previews = self._previews = Previews(session.homeserver, session.room)
+            room, _ = await gather_all(read_room(session.homeserver, session.room), previews.read())
+            previews.apply(room.join_rule)
             self._draw_first(room)
         finally:
             await trying  # a probe of an expired session must not finish after that of its successor
         works = self.support[self.name].works
-        if works:
-            self._start_loading(self.name, session)
-        await prefetch_on_next_page(session, request_paths(session.room))
+        # Found out when the page's own strategy was tried.
+        is_old = not works and bool(session.homeserver.open_media_prefix)
+        if works or is_old:
+            self._start_loading(self.name if works else strategies.PLAIN, session)
+        await prefetch_on_next_page(session, request_paths(session.room) + [previews.path])
         await self._wait_for_first_media()
         await self._draw_rest(room)
         self._bind_buttons(session)
-        if not works:
-            await self.probe_others(session)
-            self._offer_others(session)
-            words = self.support[self.name].words
-            raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=words)
-        await self._wait_for_all_media()
+        self._show_control(previews)
+        if not works and not is_old:
+            await self._offer_others(session)
+        await self._wait_for_all_media(session)
         if not browser.query_parameter("alone"):  # a comparison counts requests, so it asks for no others
             await self.probe_others(session)
         if browser.query_parameter("measure") == "video":
             await self._measure_video()
+
+    @property
+    def _policy(self) -> "MediaPolicy | None":
+        return self._previews.policy if self._previews else None
+
+    def _show_control(self, previews: Previews) -> None:
+        """Shows the setting for media previews, and follows it."""
+        control = PreviewControl(self.root.query("#previews"), previews)
+        control.show()
+        if not browser.query_parameter("alone"):  # a comparison counts requests, so it asks for no others
+            self.start(control.follow())
 
     def _draw_first(self, room: Room) -> None:
         """Renders the messages of the first viewport, so that their media load while the rest is rendered."""
@@ -123,7 +141,7 @@ class RoomPage(Page):
     async def _load(self, strategy: str, session: Session) -> None:
         """Loads all media of the room by a strategy and waits for them."""
         self._start_loading(strategy, session)
-        await self._wait_for_all_media()
+        await self._wait_for_all_media(session)
 
     def _start_loading(self, strategy: str, session: Session) -> None:
         """Releases the media shown before and binds the room's media to a strategy."""
@@ -134,15 +152,21 @@ class RoomPage(Page):
         self._loader = open_loader(strategy, session.homeserver)
         # All at once, whatever their distance from the viewport: these pages measure loads.
         self._binder = bind(
-            self._chat, self._loader, on_change=self._measures.changed, keyring=self._keyring, near_px=None
+            self._chat,
+            self._loader,
+            on_change=self._measures.changed,
+            keyring=self._keyring,
+            near_px=None,
+            policy=self._policy,
         )
 
-    async def _wait_for_all_media(self) -> None:
+    async def _wait_for_all_media(self, session: Session) -> None:
         """Waits until all media are shown or failed, and writes their measurements."""
         if self._binder:  # None after a sign-out in the meantime
             await self._binder.settled()
             self._measures.write()
             self._show_choices()
+            await self.show_age(session)
 
     def _show_choices(self) -> None:
         """Lists the choices of `auto` with their reasons, on the page that has a list for them."""
@@ -185,7 +209,15 @@ class RoomPage(Page):
         if self._loader:
             self._loader.close()
 
-    def _offer_others(self, session: Session) -> None:
+    async def _offer_others(self, session: Session) -> None:
+        """Offers the strategies that work here.
+
+        :raises AuthMediaError: which says why the page's own does not.
+        """
+        support = self.support[self.name]
+        if isinstance(support.error, MediaUnsupported):
+            raise support.error  # no other strategy would help
+        await self.probe_others(session)
         others = self.root.query("#others")
         # In this order, since MicroPython's dictionaries have none.
         for name in [name for name in strategies.NAMES if self.support[name].works]:
@@ -194,6 +226,7 @@ class RoomPage(Page):
             button.listen("click", self._click(self._show_by, name, session))
             others.append(button)
         others.hidden = False
+        raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=support.words)
 
     def _bind_buttons(self, session: Session) -> None:
         self.root.query("#reload").listen("click", lambda: self.start(self._load_again(session, clear_first=False)))
@@ -234,7 +267,9 @@ class RoomPage(Page):
     async def _view(self, button: browser.Element) -> None:
         """Shows an image at full size in the viewer dialog."""
         shown = button.query("img")
-        if not self._loader or shown.get_attribute("data-state") != "shown":
+        if shown.get_attribute("data-state") == HELD and self._previews:
+            self._previews.policy.choose(shown.get_attribute("data-mxc"), True)
+        if not self._loader or shown.get_attribute("data-state") != SHOWN:
             return
         image = browser.create_element("img", alt=shown.get_attribute("alt"))
         for name in ("data-mxc", "data-type", "data-encrypted"):
@@ -243,7 +278,7 @@ class RoomPage(Page):
         place.remove_children()
         place.append(image)
         self._viewer.show_dialog()
-        self._viewer_binder = bind(place, self._loader, keyring=self._keyring, near_px=None)
+        self._viewer_binder = bind(place, self._loader, keyring=self._keyring, near_px=None, policy=self._policy)
         await self._viewer_binder.settled()
 
     def _close_viewer(self) -> None:

@@ -16,10 +16,14 @@ if TYPE_CHECKING:
     from typing import Any
 
     from authmedia.matrix.login import Login
+    from authmedia.matrix.oauth import OAuthSession
     from authmedia.matrix.shared_refresh import SharedRefresh
+    from demo.sign_in_redirect import SignInReturn
 
 _SESSION_KEY = "authmedia.session"
 _PREFETCH_KEY = "authmedia.prefetch"
+#: Which media the user chose to see or to hide.
+CHOICES_KEY = "authmedia.choices"
 # Other tabs hear of this one after so long, when its page has loaded.
 _SHARE_AFTER_S = 2.0
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
@@ -29,7 +33,8 @@ class Session:
     """A homeserver session and the room to show.
 
     :param stored: its fields as the tab stores them: ``address``, ``user``, ``room``, ``is_demo``, ``name`` (a secret
-        of the tabs that share the session), and those of its `Tokens`.
+        of the tabs that share the session), those of its `Tokens`, and ``oauth``, those of its `OAuthSession` if it has
+        one.
     """
 
     __slots__ = ("_shared", "_sharing", "_stored", "homeserver", "is_demo", "room")
@@ -61,6 +66,10 @@ class Session:
         """Stores the session for the lifetime of the tab."""
         await browser.set_session_item(_SESSION_KEY, json.dumps(self._stored))
 
+    async def end(self) -> None:
+        """Ends the session on the homeserver, or where its tokens come from."""
+        await _end(self.homeserver, Tokens.from_json(self._stored), _oauth_session(self._stored))
+
     def close(self) -> None:
         """Stops exchanging tokens with other tabs."""
         _opened.pop(self.name, None)
@@ -82,11 +91,11 @@ class Session:
             from authmedia.matrix.login import refresh_tokens
             from authmedia.matrix.shared_refresh import SharedRefresh
 
-            address = self.homeserver.base_url
+            address, oauth = self.homeserver.base_url, _oauth_session(self._stored)
             self._shared = SharedRefresh(
                 self.name,
                 Tokens.from_json(self._stored),
-                lambda token: refresh_tokens(address, token),
+                oauth.refresh if oauth else lambda token: refresh_tokens(address, token),
                 self._store_tokens,
             )
         return self._shared
@@ -108,8 +117,8 @@ async def remembered_session_unchecked() -> Session | None:
 
     It lets a page start one round trip earlier; if its first request raises `SessionExpired`, call `open_session`.
     """
-    if browser.query_parameter("loginToken"):
-        return None  # `open_session` uses it, and removes it from the URL
+    if _has_returned():
+        return None  # `open_session` finishes the sign-in, and removes its result from the URL
     return _session(await _stored_session(_homeserver_parameter()))
 
 
@@ -119,9 +128,10 @@ async def open_session() -> Session:
     :raises AuthMediaError: if the homeserver cannot be reached or refuses the demonstration's account, or if the
         page's URL names a homeserver whose address is malformed.
     """
-    returned, problem = await _returned_session()
-    if returned:
-        return returned
+    returned = await _take_return()
+    opened = await _adopt_returned(returned) if returned and returned.login else None
+    if opened:
+        return opened
     demo = await _demo()
     requested, demo_address = _homeserver_parameter(), _base_url(str(demo.get("homeserver") or ""))
     session = _session(await _stored_session(requested))
@@ -134,13 +144,16 @@ async def open_session() -> Session:
     address = requested or demo_address
     if demo.get("user") and address and _may_receive_demo_password(address, demo_address):
         return await _sign_in_demo(address, demo)
-    return await _sign_in_by_form(address, problem)
+    room = "" if requested else str(demo.get("room") or "")
+    if returned:
+        return await _sign_in_by_form(returned.address or address, returned.room or room, returned.problem)
+    return await _sign_in_by_form(address, room)
 
 
 async def forget_session() -> None:
     """Deletes the session stored in the tab; `sign_out` ends it on the homeserver as well."""
-    await browser.remove_session_item(_SESSION_KEY)
-    await browser.remove_session_item(_PREFETCH_KEY)
+    for key in (_SESSION_KEY, _PREFETCH_KEY, CHOICES_KEY):
+        await browser.remove_session_item(key)
 
 
 async def prefetch_on_next_page(session: Session, paths: "list[str]") -> None:
@@ -151,13 +164,16 @@ async def prefetch_on_next_page(session: Session, paths: "list[str]") -> None:
 async def sign_out(session: Session) -> None:
     """Ends the session on the homeserver and in this tab."""
     await forget_session()
-    await _log_out(session.homeserver)
+    await session.end()
     session.close()
 
 
-async def _log_out(homeserver: Homeserver) -> None:
+async def _end(homeserver: Homeserver, tokens: Tokens, oauth: "OAuthSession | None") -> None:
     try:
-        await homeserver.request_json("POST", "/_matrix/client/v3/logout", {})
+        if oauth:
+            await oauth.revoke(tokens.refresh_token or tokens.access_token)
+        else:
+            await homeserver.request_json("POST", "/_matrix/client/v3/logout", {})
     except SessionExpired:
         return  # already ended
 
@@ -239,24 +255,36 @@ async def _sign_in_demo(address: str, demo: "dict[str, Any]") -> Session:
     return await _open(address, login, str(demo["room"]), is_demo=True)
 
 
-async def _adopt(address: str, login: "Login", room: str) -> Session:
+def _oauth_session(stored: "dict[str, Any]") -> "OAuthSession | None":
+    """Returns what renews and ends a stored session of OAuth; ``None`` for another session."""
+    if not stored.get("oauth"):
+        return None
+    from authmedia.matrix.oauth import OAuthSession
+
+    return OAuthSession.from_json(stored["oauth"])
+
+
+async def _adopt(address: str, login: "Login", room: str, oauth: "OAuthSession | None" = None) -> Session:
     """Makes a login the tab's session, or ends it if the account is not in the room."""
     homeserver = Homeserver(address, login.user_id, login.tokens.access_token)
     try:
         room_id = await _room_id(homeserver, room)
     except AuthMediaError:
-        await _log_out(homeserver)  # else each failed attempt would leave a session behind
+        await _end(homeserver, login.tokens, oauth)  # else each failed attempt would leave a session behind
         raise
-    return await _open(address, login, room_id, is_demo=False)
+    return await _open(address, login, room_id, is_demo=False, oauth=oauth)
 
 
-async def _open(address: str, login: "Login", room: str, *, is_demo: bool) -> Session:
+async def _open(
+    address: str, login: "Login", room: str, *, is_demo: bool, oauth: "OAuthSession | None" = None
+) -> Session:
     stored: dict[str, Any] = {
         "address": BaseUrl(address).href,
         "user": login.user_id,
         "room": room,
         "is_demo": is_demo,
         "name": browser.random_uuid(),
+        "oauth": oauth.to_json() if oauth else None,
     }
     stored.update(login.tokens.to_json())
     session = _session(stored)
@@ -289,27 +317,40 @@ async def _resolve_room(homeserver: Homeserver, room: str) -> str:
     raise failure
 
 
-async def _sign_in_by_form(address: str, problem: AuthMediaError | None = None) -> Session:
+async def _sign_in_by_form(address: str, room: str = "", problem: AuthMediaError | None = None) -> Session:
     """Shows the sign-in form until a sign-in succeeds.
 
+    :param address: the homeserver; empty for none.
+    :param room: what is entered as the room already.
     :param problem: why a sign-in before failed.
     """
     from demo.sign_in_form import SignInForm  # most pages find a session in the tab
 
-    session: Session = await SignInForm(_adopt).run(address, problem)
+    session: Session = await SignInForm(_adopt).run(address, room, problem)
     browser.document_element().query("#main").focus()  # the form's focused field is hidden now
     return session
 
 
-async def _returned_session() -> "tuple[Session | None, AuthMediaError | None]":
-    """Returns the session of a single sign-on that the browser has come back from, or why there is none."""
-    login_token = browser.query_parameter("loginToken")
-    if not login_token:
-        return None, None
-    from demo.single_sign_on import take_return
+def _has_returned() -> bool:
+    """Whether the browser comes back from a sign-in by redirect: OAuth's result is in the fragment."""
+    fragment = browser.page_fragment()
+    return bool("code=" in fragment or "error=" in fragment or browser.query_parameter("loginToken"))
 
+
+async def _take_return() -> "SignInReturn | None":
+    """Returns the sign-in that the browser comes back from, if it does."""
+    if not _has_returned():
+        return None
+    from demo.sign_in_redirect import take_return
+
+    return await take_return()
+
+
+async def _adopt_returned(returned: "SignInReturn") -> Session | None:
+    """Makes a sign-in by redirect the tab's session, or sets its problem."""
+    assert returned.login
     try:
-        returned = await take_return(login_token)
-        return await _adopt(returned.address, returned.login, returned.room), None
+        return await _adopt(returned.address, returned.login, returned.room, returned.oauth)
     except AuthMediaError as error:
-        return None, error
+        returned.problem = error
+        return None

@@ -1,13 +1,14 @@
-"""The sign-in form: finds the homeserver, and offers what the homeserver offers, a password or single sign-on."""
+"""The sign-in form: finds the homeserver, and offers what it offers: OAuth 2.0, single sign-on, or a password."""
 
 import asyncio
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, Forbidden
+from authmedia.errors import AuthMediaError, LinksUnsupported, MediaNotFound
 from authmedia.matrix.discovery import discover_homeserver
 from authmedia.matrix.login import log_in
-from authmedia.matrix.login_flows import request_login_flows
-from demo.single_sign_on import leave_for_sign_on
+from authmedia.matrix.login_flows import LoginFlows, request_login_flows
+from authmedia.matrix.oauth import request_oauth_server
+from demo.sign_in_redirect import leave_for_oauth, leave_for_sign_on
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ if TYPE_CHECKING:
     from typing import Any
 
     from authmedia.matrix.login import Login
-    from authmedia.matrix.login_flows import IdentityProvider, LoginFlows
+    from authmedia.matrix.login_flows import IdentityProvider
+    from authmedia.matrix.oauth import OAuthServer
 
     Adopt = Callable[[str, Login, str], Awaitable[Any]]
 
 _UNKNOWN_FLOWS = "This homeserver offers no way to sign in that this page knows."
-_WRONG_PASSWORD = "The user name or the password is wrong."
 
 
 class SignInForm:
@@ -41,24 +42,29 @@ class SignInForm:
         self._flows: LoginFlows | None = None
         self._pressed = asyncio.Event()
         self._action: Callable[[], Awaitable[Any]] = self._submit
+        # The action of the last button that leaves the page.
+        self._leave: Callable[[], Awaitable[Any]] = self._submit
         self._listeners: list[browser.EventListener] = []
         self._provider_listeners: list[browser.EventListener] = []
 
-    async def run(self, address: str, problem: "AuthMediaError | None") -> "Any":
+    async def run(self, address: str, room: str, problem: "AuthMediaError | None") -> "Any":
         """Shows the form until a sign-in succeeds, and returns what `adopt` returned.
 
         :param address: the homeserver that is entered already; empty for none.
+        :param room: the room that is entered already.
         :param problem: why the sign-in before failed.
         """
-        if address:
-            self._fields["homeserver"].value = address
+        self._fields["homeserver"].value = address
+        self._fields["room"].value = room
         self._show_find()
         self._form.hidden = False
-        if problem:
-            self._show_error(problem)
         self._listen(self._listeners, self._form, "submit", self._submit)
         self._listen(self._listeners, self._form.query(".change"), "click", self._change)
         try:
+            if address:
+                await self._act()  # looks at what the homeserver offers
+            if problem:
+                self._show_error(problem)
             while True:
                 await self._pressed.wait()
                 self._pressed.clear()
@@ -103,17 +109,18 @@ class SignInForm:
         entered = self._fields["homeserver"].value.strip()
         self._say("Looking for the homeserver\u2026")
         server = await discover_homeserver(entered)
-        flows = await request_login_flows(server.base_url)
-        if not flows.password and not flows.providers:
+        oauth = await request_oauth_server(server.base_url)
+        flows = await _request_flows(server.base_url, oauth)
+        if not oauth and not flows.password and not flows.providers:
             self._show_problem(_UNKNOWN_FLOWS, server.base_url)
             return
         if entered.startswith("@"):
             self._fields["user"].value = entered
-        self._show_offers(flows)
+        self._show_offers(flows, oauth)
 
-    async def _sign_in(self, flows: "LoginFlows") -> "Any":
+    async def _sign_in(self, flows: LoginFlows) -> "Any":
         if not flows.password:
-            return None
+            return await self._leave()  # by the Enter key
         self._say("Signing in\u2026")
         user, password, room = (self._fields[name].value for name in ("user", "password", "room"))
         login = await log_in(flows.base_url, user.strip(), password, renewable=True)
@@ -129,14 +136,17 @@ class SignInForm:
         _set_shown(self._offers, False)
         _set_shown(self._password, False)
 
-    def _show_offers(self, flows: "LoginFlows") -> None:
+    def _show_offers(self, flows: LoginFlows, oauth: "OAuthServer | None") -> None:
         self._flows = flows
         self._form.query(".server").text = flows.base_url
         for listener in self._provider_listeners:
             listener.close()
         self._provider_listeners = []
         self._providers.remove_children()
-        buttons = [self._provider_button(flows, provider) for provider in flows.providers]
+        if oauth:  # its single sign-on, if any, is for clients that lack OAuth, and leads to the same pages
+            buttons = [self._oauth_button(oauth)]
+        else:
+            buttons = [self._provider_button(flows, provider) for provider in flows.providers]
         self._providers.append(*buttons)
         self._form.query(".or").hidden = not (flows.password and buttons)
         _set_shown(self._find, False)
@@ -147,15 +157,25 @@ class SignInForm:
         else:
             self._fields["password" if self._fields["user"].value else "user"].focus()
 
-    def _provider_button(self, flows: "LoginFlows", provider: "IdentityProvider") -> browser.Element:
+    def _oauth_button(self, server: "OAuthServer") -> browser.Element:
+        url = browser.parse_url(server.endpoints["authorization_endpoint"])
+        assert url
+        return self._button(f"Continue at {url.origin.split('//')[1]}", lambda room: leave_for_oauth(server, room))
+
+    def _provider_button(self, flows: LoginFlows, provider: "IdentityProvider") -> browser.Element:
+        text = f"Continue with {provider.name}" if provider.name else "Continue on the homeserver\u2019s page"
+        return self._button(text, lambda room: leave_for_sign_on(flows, provider, room))
+
+    def _button(self, text: str, leave_with: "Callable[[str], Awaitable[None]]") -> browser.Element:
         button = browser.create_element("button", type="button")
-        button.text = f"Continue with {provider.name}" if provider.name else "Continue on the homeserver\u2019s page"
+        button.text = text
 
         async def leave() -> None:
             self._say("Going to the sign-in\u2026")
-            await leave_for_sign_on(flows, provider, self._fields["room"].value.strip())
+            await leave_with(self._fields["room"].value.strip())
 
         self._listen(self._provider_listeners, button, "click", leave)
+        self._leave = leave
         return button
 
     def _say(self, words: str) -> None:
@@ -163,19 +183,22 @@ class SignInForm:
 
     def _show_error(self, error: AuthMediaError) -> None:
         details = f"{error.summary}. {error.words}" if error.words else error.summary
-        self._show_problem(_words(error, self._flows is not None), details)
+        # Most sentences are about a media, which a sign-in has not; the error's own text says the rest.
+        self._show_problem("" if "media" in error.user_message else error.user_message, details)
 
     def _show_problem(self, words: str, details: str) -> None:
         self._form.query(".problem .people").text = words
         self._form.query(".problem .developers").text = details
 
 
-def _words(error: AuthMediaError, is_sign_in: bool) -> str:
-    """Returns the sentence for people."""
-    if is_sign_in and isinstance(error, Forbidden):
-        return _WRONG_PASSWORD
-    # Most sentences are about a media, which a sign-in has not; this one's own says the rest.
-    return "" if "media" in error.user_message else error.user_message
+async def _request_flows(base_url: str, oauth: "OAuthServer | None") -> LoginFlows:
+    """Requests the ways to sign in at the homeserver itself, which one with an authorization server may lack."""
+    try:
+        return await request_login_flows(base_url)
+    except (LinksUnsupported, MediaNotFound):
+        if not oauth:
+            raise
+    return LoginFlows(base_url, {})
 
 
 def _set_shown(part: browser.Element, shown: bool) -> None:

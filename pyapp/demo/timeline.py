@@ -110,6 +110,7 @@ def _media(message: Message) -> browser.Element:
     element.set_attribute("data-mxc", message.mxc or "(none)")
     element.set_attribute("data-label", name)
     element.set_attribute("data-type", message.mimetype)
+    element.set_attribute("data-size", str(message.size))
     element.set_attribute("alt" if message.kind == "image" else "aria-label", message.caption or name)
     if message.kind != "audio" and message.wide and message.high:
         element.set_attribute("width", str(message.wide))

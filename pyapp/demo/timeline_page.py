@@ -7,8 +7,10 @@ from authmedia.elements.binder import Binder, bind
 from authmedia.errors import MediaNotFound, StrategyUnsupported
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.matrix.urls import percent_encode
+from authmedia.support.gather import gather_all
 from demo import timeline
 from demo.page import Page
+from demo.previews import PreviewControl, Previews
 from demo.room import open_room
 from demo.session import Session
 from demo.virtual_list import VirtualList
@@ -47,11 +49,17 @@ class TimelinePage(Page):
         if not support or not support.works:
             words = support.words if support else "it is none of those that this page knows"
             raise StrategyUnsupported(f"The strategy {self.strategy} does not work here", words=words)
-        room = await open_room(session.homeserver, await self._room_id(session))
+        room_id = await self._room_id(session)
+        previews = Previews(session.homeserver, room_id)
+        room, _ = await gather_all(open_room(session.homeserver, room_id), previews.read())
+        previews.apply(room.join_rule)
+        control = PreviewControl(self.root.query("#previews"), previews)
+        control.show()
+        self.start(control.follow())
         timeline.draw_heading(room, self.root.query("#room"))
         self._loader = open_loader(self.strategy, session.homeserver)
         self._loader.counters.on_count = lambda _name, _value: self._write_soon()
-        self._binder = bind(self._chat, self._loader, keyring=room.keyring)
+        self._binder = bind(self._chat, self._loader, keyring=room.keyring, policy=previews.policy)
         self._virtual_list = VirtualList(self._chat, self._write_soon)
         self.root.query(".waiting").hidden = True
         # Newest first, so that they are rendered while older ones are being requested.
@@ -61,6 +69,7 @@ class TimelinePage(Page):
             self._write_soon()
         await self._wait_for_first_visible()
         await self._binder.settled()
+        await self.show_age(session)
 
     def release(self) -> None:
         """Closes the virtual list, the binder, the loader and the observer of long tasks."""

@@ -1,6 +1,8 @@
 """Creates small rooms for tests over the client-server API."""
 
 import io
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 from PIL import Image
@@ -13,10 +15,15 @@ Account = dict[str, str]
 
 
 class Room:
-    """A room with one member."""
+    """A room with one member.
 
-    def __init__(self, synapse: Synapse, user: str) -> None:
-        session = synapse.register(user, PASSWORD)
+    :param register: creates an account where the homeserver does not; see `Synapse.register`.
+    """
+
+    def __init__(
+        self, synapse: Synapse, user: str, register: Callable[[str, str], dict[str, Any]] | None = None
+    ) -> None:
+        session = (register or synapse.register)(user, PASSWORD)
         headers = {"Authorization": f"Bearer {session['access_token']}"}
         self._client = httpx.Client(base_url=synapse.base_url, headers=headers)
         room = self._client.post("/_matrix/client/v3/createRoom", json={"name": f"The room of {user}"}).json()
@@ -43,6 +50,14 @@ class Room:
         """Sends a message with media."""
         path = f"/_matrix/client/v3/rooms/{self.account['room']}/send/m.room.message/{name}"
         content = {"msgtype": kind, "body": name, "url": mxc, "info": info}
+        self._client.put(path, json=content).raise_for_status()
+
+    def get(self, path: str) -> object:
+        """Requests an endpoint of the client-server API; returns what it responds with."""
+        return self._client.get(path).raise_for_status().json()
+
+    def put(self, path: str, content: dict[str, str]) -> None:
+        """Sends an object to an endpoint of the client-server API."""
         self._client.put(path, json=content).raise_for_status()
 
     def close(self) -> None:

@@ -6,12 +6,23 @@ from typing import Any
 
 import pytest
 
+from tests.browser.accessibility import violations
 from tests.browser.engines import Mode
 from tests.browser.site_tab import SiteTab
-from tests.browser.test_pages import AXE
 from tests.conftest import OpenTab, only_chromium
 
-STRATEGIES = ["link", "opfs", "blob", "bundle", "auto", "service_worker", "cookie", "signed_query", "blocking"]
+STRATEGIES = [
+    "link",
+    "delegated",
+    "opfs",
+    "blob",
+    "bundle",
+    "auto",
+    "service_worker",
+    "cookie",
+    "signed_query",
+    "blocking",
+]
 # The strategies that differ between browsers; Chromium runs all of them.
 SOME = ["link", "opfs", "blob", "auto"]
 # These depend on the homeserver's configuration and on the browser's notion of a site.
@@ -71,13 +82,15 @@ def check_costs(outcomes: dict[str, dict[str, Any]], mode: Mode) -> None:
     assert blob["reload"]["bytes"] == blob["first"]["bytes"]
     assert all(found["video"]["right"] for found in (link, blob, outcomes["auto"]))
     chosen = outcomes["auto"]["first"]["chosen"]
-    assert sorted(chosen) == ["bundle", "link"]
+    assert sorted(chosen) == ["bundle", "delegated"]
     assert sum(chosen.values()) == link["first"]["media"]
     if "blocking" in outcomes:
         assert "Pyodide" in outcomes["blocking"]["note"]
         bundle = outcomes["bundle"]["first"]
-        assert bundle["requests"] == 2 + chosen["link"], "what is seen first, all else that is small, each of the rest"
-        assert bundle["preflights"] == chosen["link"], "that of the bundles was made when the strategy was tried"
+        assert bundle["requests"] == 2 + chosen["delegated"], (
+            "what is seen first, all else that is small, each of the rest"
+        )
+        assert bundle["preflights"] == chosen["delegated"], "that of the bundles was made when the strategy was tried"
     if mode.private:
         assert outcomes["opfs"]["support"]["words"].startswith("SecurityError")
     else:
@@ -180,7 +193,4 @@ def test_compare_page_is_accessible_after_run(open_tab: OpenTab) -> None:
         for width in (360, 1280):
             tab.page.set_viewport_size({"width": width, "height": 900})
             assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
-            tab.page.evaluate(AXE.read_text(encoding="utf-8"))
-            found = tab.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
-            bad = [(violation["id"], node["html"]) for violation in found["violations"] for node in violation["nodes"]]
-            assert bad == []
+            assert violations(tab.page) == []

@@ -34,7 +34,7 @@ HOSTILE = {
 }
 LOADED_S = 5
 _POLL_MS = 100
-STRATEGIES = ("link", "opfs", "blob", "bundle", "service_worker", "cookie", "signed_query")
+STRATEGIES = ("link", "delegated", "opfs", "blob", "bundle", "service_worker", "cookie", "signed_query")
 STRATEGIES_IN = {"chromium": ("link",)}
 # Records every object URL and prevents its revocation.
 KEEP = """

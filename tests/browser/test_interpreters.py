@@ -19,6 +19,7 @@ from web.site import PYAPP, build
 EVERY = """
 import asyncio
 import json
+from pyscript import ffi, window
 from authmedia import browser
 from authmedia.browser import resource_timing
 from authmedia.transport.completeness import is_complete
@@ -37,6 +38,10 @@ async def main():
     for number in range({bodies}):
         body = await (await browser.fetch(bodies + str(number))).blob()
         ends.append(await is_complete(body))
+    part = window.Blob.new(ffi.to_js([window.Uint8Array.new(50_000_000)]))
+    huge = browser.Blob(window.Blob.new(ffi.to_js([part] * 100)))
+    rest = await huge.read_bytes(huge.size - 3, 9)
+    page.set_attribute("data-huge", str(huge.size) + " " + str(len(rest)) + " " + str(huge.slice(9, "").size))
     await browser.yield_to_browser()
     page.set_attribute("data-emptied", str(browser.resource_timing_generation()))
     page.set_attribute("data-listed", str(browser.resource_timings(bodies + "{last}").entries))
@@ -133,6 +138,8 @@ def test_every_module_is_imported(browser: BrowserContext, site: str, names: lis
     assert ends == [whole for _, whole in BODIES]
     assert int(tab.page.locator("html").get_attribute("data-emptied") or 0) > 0, "of ten loads at a time"
     assert tab.page.locator("html").get_attribute("data-listed") == "1"
+    huge = tab.page.locator("html").get_attribute("data-huge")
+    assert huge == "5000000000 3 4999999991", "numbers of 2^31 and more wrap on MicroPython"
     assert digests == [hmac_sha256("a key", str(number)) for number in range(DIGESTS)]
     tab.close()
 

@@ -277,6 +277,42 @@ def test_a_load_is_aborted_by_its_signal_and_by_stop(open_page: Callable[..., Si
     assert failed == ["net::ERR_ABORTED"] * 2
 
 
+@only_chromium
+def test_media_are_held_back_until_the_user_asks(open_page: Callable[..., SiteTab], account: Room) -> None:
+    mxc = account.upload(picture(77), "image/png")
+    found = open_page("plain").page.evaluate(
+        """async (mxc) => {
+          const seen = [], account = await signIn();
+          for (const state of ["held", "shown", "released"])
+            document.addEventListener(`authmedia:${state}`, ({ type, detail }) => seen.push(`${type} ${detail.mxc}`));
+          const next = (state) => new Promise((resolve) =>
+            document.addEventListener(`authmedia:${state}`, () => setTimeout(resolve), { once: true }));
+          const without = await authmedia.start({ ...account, root: null });
+          const refused = await failure((async () => without.setPolicy({ previews: true }))());
+          const media = await authmedia.start({ ...account, strategy: "blob", policy: { previews: false } });
+          const image = document.createElement("img");
+          image.dataset.mxc = mxc;
+          document.body.append(image);
+          await next("held");
+          const button = image.nextElementSibling.textContent;
+          media.choose(mxc, true);
+          await next("shown");
+          media.choose(mxc, false);
+          media.setPolicy({ previews: true });
+          const after = image.dataset.state;
+          media.stop();
+          return [refused.message, button, after, seen.map((one) => one.replace(mxc, "it"))];
+        }""",
+        mxc,
+    )
+    assert found == [
+        "The session has no `policy`; pass one to `start`, such as `{}`.",
+        "Show picture",
+        "held",
+        [f"authmedia:{state} it" for state in ("held", "released", "shown", "released", "held", "released")],
+    ]
+
+
 # What `start` is called with, and what its error says.
 WRONG: tuple[tuple[dict[str, object], str, str], ...] = (
     ({"homeserver": "matrix.example.org"}, "MalformedAddress", "such as https://matrix.example.org"),
@@ -293,6 +329,8 @@ WRONG: tuple[tuple[dict[str, object], str, str], ...] = (
     ({"root": "main"}, "InvalidOption", "`root` must be an element, a document, a shadow root, or null"),
     ({"limits": {"transfers": -1}}, "InvalidOption", "`transfers` must be a whole number of 0 or more"),
     ({"limits": {"transfers": 0}}, "InvalidOption", "transfers is 0; it must be a whole number, at least 1"),
+    ({"policy": {"previews": "off"}}, "InvalidOption", "`previews` must be true or false, and is a string"),
+    ({"policy": {"preview": True}}, "InvalidOption", "policy has no option `preview`; there are previews"),
     ({"onError": "log"}, "InvalidOption", "`onError` must be a function"),
 )
 WRONG_REQUESTS: tuple[tuple[dict[str, object], str, str], ...] = (

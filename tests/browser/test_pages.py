@@ -5,12 +5,12 @@ import http.server
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from playwright.sync_api import Error, Page
 
 from development.sample_media.catalogue import Sample
+from tests.browser.accessibility import violations
 from tests.browser.engines import Mode
 from tests.browser.saved_files import saved_file
 from tests.browser.site_tab import SiteTab
@@ -19,10 +19,9 @@ from tests.conftest import OpenTab, only_chromium, only_firefox_private
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
 from web.server import SiteServer
-from web.site import PAGES, WEB
+from web.site import PAGES
 
-AXE = WEB / "node_modules" / "axe-core" / "axe.min.js"
-STRATEGIES = ("link", "opfs", "blob", "bundle")
+STRATEGIES = ("link", "delegated", "opfs", "blob", "bundle")
 # Injects an event handler, an inline script and an external script; resolves to what did not run.
 INJECTED = """async (elsewhere) => {
   const settled = (element) => new Promise((resolve) => {
@@ -155,19 +154,7 @@ def test_page_is_accessible(open_tab: OpenTab, name: str) -> None:
         assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
         for scheme in ("light", "dark"):
             tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            assert serious_violations(tab) == []
-
-
-def serious_violations(tab: SiteTab) -> list[Any]:
-    """Returns axe's violations of serious or critical impact."""
-    tab.page.evaluate(AXE.read_text(encoding="utf-8"))
-    found = tab.page.evaluate("() => axe.run({ resultTypes: ['violations'] })")
-    return [
-        (violation["id"], node["html"], node["failureSummary"])
-        for violation in found["violations"]
-        if violation["impact"] in ("serious", "critical")
-        for node in violation["nodes"]
-    ]
+            assert violations(tab.page, "serious", "critical") == []
 
 
 @only_firefox_private
@@ -231,10 +218,7 @@ def site_without_account(demonstration: Demonstration, state: Path) -> Iterator[
 
 
 def sign_in(page: Page, user: str, password: str) -> None:
-    page.wait_for_selector("#sign-in:not([hidden])")
-    if page.is_visible("[name=homeserver]"):
-        page.click("#sign-in .find button")
-    page.fill("[name=user]", user)
+    page.fill("[name=user]", user)  # once the form has found the homeserver in the page's URL
     page.fill("[name=password]", password)
     page.click("#sign-in .password button")
 

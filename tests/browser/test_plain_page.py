@@ -206,9 +206,15 @@ def test_the_page_of_the_documentation_shows_three_private_pictures(
 REMOTE = '"packages": ["{origin}/authmedia.toml"], "packages_cache": "passthrough"'
 STORED = """
 import asyncio
+import hashlib
+from pyscript import ffi, window
 from authmedia import Homeserver, open_loader
+from authmedia.browser.decryption_worker import decrypt_in_worker
 
 async def main():
+    ciphertext, digest = window.Blob.new(ffi.to_js(["a text"])), hashlib.sha256(b"a text").digest()
+    started, plaintext = await decrypt_in_worker(ciphertext, "A" * 43, bytes(16), digest)
+    print("decrypted:", started, plaintext.size if plaintext else None)
     support = await open_loader("opfs", Homeserver("https://matrix.example.org", "@ana:example.org", "token")).support()
     print("outcome:", support.works, support.words)
 
@@ -217,7 +223,7 @@ asyncio.create_task(main())
 
 
 @only_chromium
-def test_a_remote_configuration_brings_the_file_writer(open_page: OpenPage, folder: Path, interpreter: str) -> None:
+def test_a_remote_configuration_brings_the_workers(open_page: OpenPage, folder: Path, interpreter: str) -> None:
     """From another origin, to a page that has nothing of the library beside it."""
     remote = PlainServer(folder, {"Access-Control-Allow-Origin": "*"})
     config = REMOTE.format(origin=remote.url.rstrip("/"))
@@ -225,18 +231,20 @@ def test_a_remote_configuration_brings_the_file_writer(open_page: OpenPage, fold
     remote.start()
     page = open_page(f"remote-{interpreter}.html", NO_WRITABLE)
     assert "outcome: True" in wait_for_console(page, "outcome:")
+    assert "decrypted: True 6" in console(page)
     assert page.evaluate("() => 'createWritable' in FileSystemFileHandle.prototype") is False
     remote.stop()
 
 
 @only_chromium
-def test_a_file_writer_that_cannot_start_says_what_to_do(open_page: OpenPage, folder: Path, wheel: str) -> None:
+def test_workers_that_cannot_start_are_told_or_left_out(open_page: OpenPage, folder: Path, wheel: str) -> None:
     """On Pyodide: for MicroPython, PyScript itself unpacks the wheel with workers from ``blob:``."""
     policy = '<meta http-equiv="Content-Security-Policy" content="worker-src \'self\'">'
     config = CONFIG["pyodide"].format(wheel=wheel)
     write_page(folder / "no-worker.html", "pyodide", [STORED], config=config, head=policy)
     told = wait_for_console(open_page("no-worker.html", NO_WRITABLE), "outcome:")
     assert "outcome: False" in told
+    assert "decrypted: False None" in told
     assert "file-writer.js cannot be started: put the file, which is in the wheel's folder authmedia/browser" in told
     beside = folder / "file-writer.js"
     shutil.copyfile(ROOT / "pyapp/authmedia/browser/file-writer.js", beside)

@@ -10,9 +10,11 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from development.authorization_server import AuthorizationServer
 from development.synapse import Synapse
-from tests.browser.matrix_room import Room, picture
-from tests.browser.single_sign_on import IdentityProvider
+from tests.browser.accessibility import violations
+from tests.browser.authorization import authorization_server, decide
+from tests.browser.matrix_room import PASSWORD, Room, picture
 from tests.browser.throttling_proxy import ThrottlingProxy
 from tests.conftest import OpenTab, only_chromium
 from tests.evidence.compare.counting_proxy import Receive, Send
@@ -28,7 +30,7 @@ PARAMETERS = ("loginToken", "sign-in")
 class OldHomeserver(ThrottlingProxy):
     """A homeserver as before Matrix 1.11: with other versions, and without the endpoints that came then."""
 
-    versions = ("r0.6.1", "v1.1", "v1.10")
+    versions: tuple[str, ...] = ("r0.6.1", "v1.1", "v1.10")
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         path, method = scope["path"], scope["method"]
@@ -51,20 +53,18 @@ class OldHomeserver(ThrottlingProxy):
 
 
 @pytest.fixture(scope="session")
-def provider() -> Iterator[IdentityProvider]:
-    with IdentityProvider("ana") as provider:
+def provider() -> Iterator[AuthorizationServer]:
+    """A provider of OpenID Connect with one account."""
+    with authorization_server() as provider:
+        provider.register("ana", PASSWORD)
         yield provider
 
 
 @pytest.fixture(scope="session")
-def homeserver(tmp_path_factory: pytest.TempPathFactory, provider: IdentityProvider) -> Iterator[Synapse]:
+def homeserver(tmp_path_factory: pytest.TempPathFactory, provider: AuthorizationServer) -> Iterator[Synapse]:
     """A homeserver with single sign-on, and without passwords."""
     port = free_port()
-    config = {
-        "public_baseurl": f"http://localhost:{port}/",
-        "cas_config": {"enabled": True, "server_url": provider.url, "idp_name": "Example University"},
-        "password_config": {"enabled": False},
-    }
+    config = provider.oidc_config(f"http://localhost:{port}", "Example University")
     with Synapse(tmp_path_factory.mktemp("single-sign-on"), port, extra_config=config) as synapse:
         yield synapse
 
@@ -87,23 +87,21 @@ def site(demonstration: Demonstration, state: Path) -> Iterator[str]:
     server.stop()
 
 
-def login_token(synapse: Synapse, provider: IdentityProvider) -> str:
+def login_token(synapse: Synapse) -> str:
     """Signs in by single sign-on in another browser, up to the token."""
     with httpx.Client(follow_redirects=True) as client:
         path = "/_matrix/client/v3/login/sso/redirect?redirectUrl="
         page = client.get(synapse.base_url + path + quote("http://localhost/", safe=""))
-        link = re.search(r'href="(/begin[^"]*)"', page.text)
-        assert link
-        confirmation = client.get(provider.url + link[1].replace("&amp;", "&"))
+        page = client.post(str(page.url), data={"username": "ana", "password": PASSWORD})
+        (csrf,) = re.findall(r'name="csrf" value="([^"]+)"', page.text)
+        confirmation = client.post(str(page.url), data={"csrf": csrf, "decision": "allow"})
     token = re.search(r"loginToken=([^\"&]+)", confirmation.text)
-    assert token
+    assert token, confirmation.text
     return token[1]
 
 
 @pytest.mark.by_default("chromium", "firefox-private")
-def test_single_sign_on_comes_back_to_the_page(
-    open_tab: OpenTab, homeserver: Synapse, provider: IdentityProvider, room: Room, site: str
-) -> None:
+def test_single_sign_on_comes_back_to_the_page(open_tab: OpenTab, homeserver: Synapse, room: Room, site: str) -> None:
     tab = open_tab(site)
     page = tab.page
     page.goto(f"{tab.origin}/blob.html?interpreter=micropython")
@@ -116,7 +114,7 @@ def test_single_sign_on_comes_back_to_the_page(
     assert button.evaluate("(button) => document.activeElement === button")
     page.fill("[name=room]", room.account["room"])
     button.click()
-    page.click("#sign-in[href]")
+    decide(page, "ana")
     page.click("a:has-text('Continue')")
     page.wait_for_selector("#account:not([hidden])")
     tab.wait_until_settled()
@@ -136,12 +134,12 @@ def test_single_sign_on_comes_back_to_the_page(
 
 @pytest.mark.by_default("chromium")
 def test_a_sign_in_that_the_tab_has_not_begun_is_not_used(
-    open_tab: OpenTab, homeserver: Synapse, provider: IdentityProvider, room: Room, site: str
+    open_tab: OpenTab, homeserver: Synapse, room: Room, site: str
 ) -> None:
     tab = open_tab(site)
     page = tab.page
     for state in ("", "&sign-in=guessed"):
-        page.goto(f"{tab.origin}/blob.html?loginToken={login_token(homeserver, provider)}{state}")
+        page.goto(f"{tab.origin}/blob.html?loginToken={login_token(homeserver)}{state}")
         page.wait_for_selector("#sign-in .problem:has-text('This sign-in was not begun in this tab')")
         assert not any(f"{name}=" in page.url for name in PARAMETERS)
         assert page.evaluate("() => sessionStorage.length") == 0
@@ -161,6 +159,7 @@ def test_the_form_says_what_is_wrong_with_a_name(open_tab: OpenTab, demonstratio
     page.wait_for_selector("#sign-in:not([hidden])")
     website = demonstration.site
     assert website
+    assert violations(page) == []
     for entered, words in (
         ("not a name", "This is not the address of a homeserver."),
         (f"localhost:{free_port()}", "There is no server under this name."),
@@ -170,10 +169,12 @@ def test_the_form_says_what_is_wrong_with_a_name(open_tab: OpenTab, demonstratio
         page.fill("[name=homeserver]", entered)
         page.keyboard.press("Enter")
         page.wait_for_selector(f"#sign-in .problem:has-text('{words}')")
+    assert violations(page) == []
     hidden.stop()
     page.fill("[name=homeserver]", f"@ana:localhost:{demonstration.synapse.port}")
     page.keyboard.press("Enter")
     page.wait_for_selector("[name=password]:focus")
+    assert violations(page) == []
     assert page.locator(".providers button").count() == 0
     assert page.locator("#sign-in .problem").inner_text().strip() == ""
     page.click("#sign-in .change")
@@ -193,7 +194,7 @@ def open_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 
 @only_chromium
-@pytest.mark.parametrize("name", ["blob", "opfs", "auto"])
+@pytest.mark.parametrize("name", ["blob", "opfs", "auto", "link"])
 def test_media_of_an_old_homeserver_need_no_token(open_tab: OpenTab, site_for: Any, open_room: Room, name: str) -> None:
     with OldHomeserver(open_room.account["homeserver"]) as proxy:
         tab = open_tab(site_for({**open_room.account, "homeserver": proxy.address()}))
@@ -208,3 +209,19 @@ def test_media_of_an_old_homeserver_need_no_token(open_tab: OpenTab, site_for: A
         assert proxy.request_count("/_matrix/media/v3/") >= 12
         if name == "auto":
             assert "plain" in {media["strategy"] for media in tab.media}, tab.media
+        age = tab.page.locator("#age")
+        assert age.locator("h2").inner_text() == "This homeserver is old: its newest version is Matrix 1.10"
+        assert age.is_visible()
+        if name == "link":
+            assert {media["strategy"] for media in tab.media} == {"plain"}
+            words = "this homeserver has Matrix 1.10 and gives its media to everybody, by `plain` or `auto`"
+            assert tab.page.locator(".what .words").inner_text() == words
+            # One that has media of neither kind says so.
+            proxy.versions = ()
+            tab.reload()
+            assert tab.state == "failed"
+            problem = tab.page.locator("#problem")
+            assert problem.locator(".people").inner_text().startswith("This server has no media")
+            assert 'MediaUnsupported: The homeserver has no media that a client can load: "versions: none"' in (
+                problem.locator(".developers").inner_text()
+            )

@@ -6,6 +6,7 @@ The options after the name are libFuzzer's: https://llvm.org/docs/LibFuzzer.html
 """
 
 import asyncio
+import hmac
 import json
 import os
 import sys
@@ -29,18 +30,21 @@ with atheris.instrument_imports(include=["authmedia", "media_links", "media_prot
     from authmedia.transport.completeness import is_complete  # isort: skip
     from authmedia.matrix.homeserver import Homeserver  # isort: skip
     from authmedia.transport.link_cache import LinkCache  # isort: skip
+    from authmedia.transport.link_signer import LinkKey  # isort: skip
     from authmedia.media import MediaRequest, safe_content_type  # isort: skip
     from authmedia.transport.file_store import FileStore  # isort: skip
     from authmedia.traffic import Traffic  # isort: skip
     from media_links import cookie as cookies  # isort: skip
     from media_links import request_parsing, sessions  # isort: skip
-    from media_protocol import ranges, signing
+    from media_protocol import delegation, ranges, signing
 
 KEYRING = signing.Keyring([("1", b"the secret of this homeserver...")])
 NOW = 1_800_000_000_000
 GRANTED = KEYRING.sign(
     signing.Link("1", signing.Media("localhost", "a" * 24, None), NOW + 3_600_000, KEYRING.seal(b"a session"))
 )
+DELEGATION = delegation.Delegation("1", KEYRING.seal(b"a session"), NOW + 3_600_000)
+DELEGATED_KEY = DELEGATION.derive_key(KEYRING)
 PAYLOAD = cookies.CookiePayload(
     sessions.Session("@ana:localhost", sessions.Anchor.DEVICE, "DEVICE", "1"),
     NOW,
@@ -57,6 +61,27 @@ def link(data: bytes) -> None:
     except signing.InvalidLink:
         return
     assert data == GRANTED.encode()
+
+
+def delegated(data: bytes) -> None:
+    """Of what a page signs with its own key, nothing is taken but its session, its expiry, and one spelling."""
+    signed = data + b"&dsig=" + hmac.digest(DELEGATED_KEY, data, "sha256").hex().encode()
+    try:
+        found = delegation.verify_delegated(KEYRING, signed, NOW)
+    except signing.InvalidLink:
+        return
+    assert (found.link.session, found.link.expires_ms) == (DELEGATION.session, DELEGATION.expires_ms)
+    assert delegation.sign_delegated(DELEGATED_KEY, found).encode() == signed
+
+
+def issued(data: bytes) -> None:
+    """A key that signs, or an error that the library knows."""
+    try:
+        answer = json.loads(data)
+        key = LinkKey(answer, NOW) if isinstance(answer, dict) else None
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return
+    assert not key or key.sign(MediaRequest("mxc://localhost/abc"), 0).startswith("http")
 
 
 def span(data: bytes) -> None:
@@ -208,6 +233,25 @@ def ending(data: bytes) -> None:
 # What each begins with.
 SEEDS: dict[str, list[bytes]] = {
     "link": [GRANTED.encode()],
+    "delegated": [
+        delegation.sign_delegated(DELEGATED_KEY, delegation.DelegatedLink(link, name, revision))
+        .partition("&dsig=")[0]
+        .encode()
+        for link, name, revision in (
+            (signing.Link("1", signing.Media("localhost", "abc"), NOW + 3_600_000, DELEGATION.session), None, 0),
+            (
+                signing.Link(
+                    "1",
+                    signing.Media("[::1]:80", "a", signing.Thumbnail(9, 9, "crop", True), True),
+                    NOW + 3_600_000,
+                    DELEGATION.session,
+                ),
+                "a b%.txt",
+                7,
+            ),
+        )
+    ],
+    "issued": [json.dumps(support.Script().key()).encode(), b'{"key": 7, "expires_ts": 1e999}'],
     "span": [b"\0\0\1\0bytes=0-99", b"\0\0\1\0bytes=-5", b'\0\0\1\0W/"tag", "tag"'],
     "mxc": [
         *(b"mxc://example.org:8448/abc", b"mxc://[2001:db8::7]/abc", b"mxc://[::ffff:192.0.2.7]:8448/abc"),
@@ -241,7 +285,22 @@ SEEDS: dict[str, list[bytes]] = {
 }
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (link, span, mxc, encrypted_file, blurhash, bundle, cookie, wish, file, index, kept_links, ending)
+    for target in (
+        link,
+        delegated,
+        issued,
+        span,
+        mxc,
+        encrypted_file,
+        blurhash,
+        bundle,
+        cookie,
+        wish,
+        file,
+        index,
+        kept_links,
+        ending,
+    )
 }
 
 

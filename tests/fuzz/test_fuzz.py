@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # Some targets run with `--full-matrix` alone.
 OFTEN = ("link", "bundle", "wish", "encrypted_file", "kept_links")
-SELDOM = ("span", "mxc", "blurhash", "cookie", "file", "index", "ending")
+SELDOM = ("delegated", "issued", "span", "mxc", "blurhash", "cookie", "file", "index", "ending")
 SECONDS = 2
 
 pytest.importorskip("atheris", reason="there is no atheris for this system or this Python")

@@ -11,13 +11,15 @@ from development.authorization_server import AuthorizationServer
 from development.synapse import Synapse
 from tests.homeserver import cookies
 from tests.homeserver.conftest import running
+from tests.homeserver.delegated_links import delegated_link, issued_key
 from tests.homeserver.oauth import API, DEVICE_SCOPE, REGISTRATION, OAuthClient, Tokens
 from tests.homeserver.support import PASSWORD, PREFIX, Account, Mxc, picture, send, wait_for
 from tests.relay import free_port
 from web.server import Server
 
 DEVICE = "CHOSENDEVICE"
-LIVE = {"link": 200, "cookie": 200}
+LIVE = {"link": 200, "delegated": 200, "cookie": 200}
+ENDED = {"link": 403, "delegated": 403, "cookie": 401}
 _names = (f"oauth{number}" for number in count(1))
 
 
@@ -54,9 +56,14 @@ def new_user(oauth: OAuthClient) -> str:
 
 
 def statuses(account: Account, mxc: Mxc) -> Callable[[], dict[str, int]]:
-    """Returns, for a link and a cookie of one session, a function that uses them."""
+    """Returns, for a link, a delegated link and a cookie of one session, a function that uses them."""
     link, cookie = account.link(mxc), cookies.cookie(account)
-    return lambda: {"link": send(link).status, "cookie": cookies.get(account.synapse, mxc, cookie).status}
+    delegated = delegated_link(issued_key(account), mxc)
+    return lambda: {
+        "link": send(link).status,
+        "delegated": send(delegated).status,
+        "cookie": cookies.get(account.synapse, mxc, cookie).status,
+    }
 
 
 # --- the authorization server ----------------------------------------------------------------------------------------
@@ -145,6 +152,8 @@ def test_oauth_session_without_a_device_gets_no_links(oauth: OAuthClient, still:
     assert account.download(still).status_code == 200
     answer = account.ask({"media": [{"mxc": still.uri}]})
     assert (answer.status_code, answer.json()["errcode"]) == (403, "M_FORBIDDEN")
+    assert account.http.post(f"{PREFIX}/key").status_code == 403
+    assert account.http.get(f"{PREFIX}/config").json()["delegated"] is None
 
 
 def test_refreshed_token_keeps_links_and_their_urls(oauth: OAuthClient, still: Mxc) -> None:
@@ -220,7 +229,7 @@ def test_login_with_the_same_device_id_revives_nothing_of_an_oauth_session(
     oauth: OAuthClient, ended: dict[str, tuple[Callable[[], dict[str, int]], str]], still: Mxc, end: str
 ) -> None:
     before, name = ended[end]
-    wait_for(lambda: before() == {"link": 403, "cookie": 401}, what="the end of link and cookie")
+    wait_for(lambda: before() == ENDED, what="the end of link and cookie")
     if end == "_deactivate":
         return  # nobody signs in again: /_synapse/mas/reactivate_user of Synapse 1.163.2 fails with 500
     again = oauth.account(oauth.login(name, DEVICE))
@@ -228,7 +237,7 @@ def test_login_with_the_same_device_id_revives_nothing_of_an_oauth_session(
     fresh = statuses(again, still)
     # The new session's own link answers, so that the homeserver does know the device again.
     assert fresh() == LIVE
-    wait_for(lambda: before() == {"link": 403, "cookie": 401}, what="the end of link and cookie")
+    wait_for(lambda: before() == ENDED, what="the end of link and cookie")
 
 
 def test_links_of_a_locked_oauth_user_are_invalid_while_the_lock_lasts(oauth: OAuthClient, still: Mxc) -> None:
@@ -236,7 +245,7 @@ def test_links_of_a_locked_oauth_user_are_invalid_while_the_lock_lasts(oauth: OA
     before = statuses(oauth.account(oauth.login(name, DEVICE)), still)
     assert before() == LIVE
     oauth.server.set_locked(name, True)
-    wait_for(lambda: before() == {"link": 403, "cookie": 401}, what="the end of link and cookie")
+    wait_for(lambda: before() == ENDED, what="the end of link and cookie")
     oauth.server.set_locked(name, False)
     wait_for(lambda: before() == LIVE, what="the session of an unlocked user")
 
@@ -250,5 +259,5 @@ def test_links_outlive_what_synapse_does_not_know_of(oauth: OAuthClient, still: 
     assert refused.json()["error"] == "invalid_grant"
     other = statuses(oauth.account(oauth.login(ended := new_user(oauth), DEVICE)), still)
     oauth.server.end_sessions(ended)
-    wait_for(lambda: other() == {"link": 403, "cookie": 401}, what="the expiry of the homeserver's cache")
+    wait_for(lambda: other() == ENDED, what="the expiry of the homeserver's cache")
     assert before() == LIVE

@@ -15,6 +15,7 @@ from development.synapse import Synapse
 from tests.evidence.load.process_stats import memory_bytes
 from tests.homeserver import cookies, signed_queries
 from tests.homeserver.conftest import QUICK, running
+from tests.homeserver.delegated_links import delegated_link, issued_key
 from tests.homeserver.support import PAGE, PREFIX, Account, Answer, Mxc, noise, on_linux, picture, send, wait_for
 from tests.homeserver.test_bundle import bundle, errors, request_bundle
 from tests.relay import free_port
@@ -28,6 +29,10 @@ def _by_link(account: Account, mxc: Mxc, headers: dict[str, str]) -> Answer:
     return send(account.link(mxc), headers=headers)
 
 
+def _by_delegated_link(account: Account, mxc: Mxc, headers: dict[str, str]) -> Answer:
+    return send(delegated_link(issued_key(account), mxc), headers=headers)
+
+
 def _by_cookie(account: Account, mxc: Mxc, headers: dict[str, str]) -> Answer:
     return cookies.get(account.synapse, mxc, cookies.cookie(account), **headers)
 
@@ -36,7 +41,7 @@ def _by_signed_query(account: Account, mxc: Mxc, headers: dict[str, str]) -> Ans
     return signed_queries.get(account.synapse, mxc, signed_queries.signed_query(account), **headers)
 
 
-PROOFS = {"link": _by_link, "cookie": _by_cookie, "signed_query": _by_signed_query}
+PROOFS = {"link": _by_link, "delegated": _by_delegated_link, "cookie": _by_cookie, "signed_query": _by_signed_query}
 
 
 @pytest.mark.parametrize("header", [BLANKS, "bytes=" + " " * 12_000 + "-", '"' * 12_000, "W/" * 6_000])

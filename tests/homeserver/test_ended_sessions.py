@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from development.synapse import Synapse
+from tests.homeserver.delegated_links import delegated_link, issued_key
 from tests.homeserver.links import is_refused
 from tests.homeserver.support import PASSWORD, Account, Mxc, send, wait_for
 
@@ -51,24 +52,25 @@ ENDINGS = {
 
 
 @pytest.fixture(scope="module")
-def ended_sessions(synapse: Synapse, admin: Account, photo: Mxc) -> dict[str, tuple[str, str]]:
-    """For each way to end a session, a link of an ended session and a link of another user's session.
+def ended_sessions(synapse: Synapse, admin: Account, photo: Mxc) -> dict[str, tuple[str, str, str]]:
+    """For each way to end a session, a link of it, one that its page has signed, and a link of another user's session.
 
     All sessions end at once, so that the tests wait for the homeserver's cache once.
     """
     links = {}
     for name, end in ENDINGS.items():
         account, other = Account.new(synapse), Account.new(synapse)
-        links[name] = account.link(photo), other.link(photo)
-        assert [send(url).status for url in links[name]] == [200, 200]
+        links[name] = account.link(photo), delegated_link(issued_key(account), photo), other.link(photo)
+        assert [send(url).status for url in links[name]] == [200, 200, 200]
         end(account, admin)
     return links
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_link_is_invalid_after_its_session(ended_sessions: dict[str, tuple[str, str]], ending: str) -> None:
-    link, other = ended_sessions[ending]
-    wait_for(lambda: is_refused(link), seconds=5, what="the link's end")
+def test_link_is_invalid_after_its_session(ended_sessions: dict[str, tuple[str, str, str]], ending: str) -> None:
+    *links, other = ended_sessions[ending]
+    for link in links:
+        wait_for(lambda link=link: is_refused(link), seconds=5, what="the link's end")
     assert send(other).status == 200
 
 

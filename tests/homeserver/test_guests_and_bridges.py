@@ -8,6 +8,7 @@ import pytest
 from development.synapse import Synapse
 from tests.homeserver import cookies
 from tests.homeserver.conftest import QUICK, bridge_registration, running
+from tests.homeserver.delegated_links import delegated_link, issued_key
 from tests.homeserver.support import PREFIX, Account, Mxc, picture, send, wait_for
 from tests.relay import free_port
 
@@ -56,6 +57,7 @@ def guest(open_house: Synapse) -> Account:
 def test_guest_has_links_bundles_and_cookies_as_it_has_downloads(guest: Account, sunset: Mxc) -> None:
     assert guest.download(sunset).status_code == 200
     assert send(guest.link(sunset)).body == picture()
+    assert send(delegated_link(issued_key(guest), sunset)).body == picture()
     assert cookies.get(guest.synapse, sunset, cookies.cookie(guest)).status == 200
     bundle = guest.http.post(f"{PREFIX}/bundle", json={"media": [{"mxc": sunset.uri}]})
     assert picture() in bundle.raise_for_status().content
@@ -63,10 +65,10 @@ def test_guest_has_links_bundles_and_cookies_as_it_has_downloads(guest: Account,
 
 
 def test_links_of_a_guest_end_with_its_account(guest: Account, admin: Account, sunset: Mxc) -> None:
-    link = guest.link(sunset)
-    assert send(link).status == 200
+    links = guest.link(sunset), delegated_link(issued_key(guest), sunset)
+    assert [send(link).status for link in links] == [200, 200]
     deactivate(admin, guest.user_id)
-    wait_for(lambda: send(link).status == 403, what="the link's end")
+    wait_for(lambda: [send(link).status for link in links] == [403, 403], what="the links' end")
 
 
 # --- application services ---------------------------------------------------------------------------------------------
@@ -95,14 +97,16 @@ def link_as(synapse: Synapse, user_id: str, mxc: Mxc) -> str:
 def test_puppets_have_links_of_their_own(open_house: Synapse, admin: Account, sunset: Mxc) -> None:
     one, other = (register_puppet(open_house, name) for name in ("bridged_one", "bridged_other"))
     links = [link_as(open_house, user_id, sunset) for user_id in (one, other, "")]
-    assert len(set(links)) == 3
-    assert [send(link).status for link in links] == [200, 200, 200]
+    keys = [bridge(open_house, user_id).post(f"{PREFIX}/key").json() for user_id in (one, other, "")]
+    links += [delegated_link(key, sunset) for key in keys]
+    assert len(set(links)) == 6
+    assert [send(link).status for link in links] == [200] * 6
     deactivate(admin, one)
-    wait_for(lambda: send(links[0]).status == 403, what="the end of the deactivated puppet's link")
-    assert [send(link).status for link in links[1:]] == [200, 200]
+    ended = [403, 200, 200] * 2
+    wait_for(lambda: [send(link).status for link in links] == ended, what="the end of the deactivated puppet's links")
 
 
-@pytest.mark.parametrize("path", ["links", "bundle", "cookie"])
+@pytest.mark.parametrize("path", ["links", "key", "bundle", "cookie"])
 def test_bridge_acts_as_no_user_outside_of_its_namespace(open_house: Synapse, admin: Account, path: str) -> None:
     answer = bridge(open_house, admin.user_id).post(f"{PREFIX}/{path}", json={"media": []})
     assert (answer.status_code, answer.json()["errcode"]) == (403, "M_FORBIDDEN")

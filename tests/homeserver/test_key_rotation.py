@@ -11,7 +11,8 @@ import pytest
 from development.synapse import Synapse
 from media_protocol.signing import Keyring
 from tests.homeserver.conftest import QUICK
-from tests.homeserver.support import Account, send
+from tests.homeserver.delegated_links import delegated_link, issued_key
+from tests.homeserver.support import PREFIX, Account, send
 from tests.relay import free_port
 
 OLD = {"id": "2026-01", "secret": "an old secret, of thirty-two bytes or more"}
@@ -33,8 +34,9 @@ def test_secret_is_rotated_in_three_steps(tmp_path: Path) -> None:
     new = {"id": NEW["id"], "secret_path": str(tmp_path / "new.secret")}
     port = free_port()
 
-    def homeserver(*keys: dict[str, Any]) -> Synapse:
-        return Synapse(tmp_path / "data", port, module_config={"secrets": list(keys)}, extra_config=QUICK)
+    def homeserver(*keys: dict[str, Any], delegated: bool = True) -> Synapse:
+        config = {"secrets": list(keys), "delegated": delegated}
+        return Synapse(tmp_path / "data", port, module_config=config, extra_config=QUICK)
 
     with homeserver(OLD) as synapse:
         account = Account.new(synapse)
@@ -42,6 +44,8 @@ def test_secret_is_rotated_in_three_steps(tmp_path: Path) -> None:
         old_link = account.link(mxc)
         assert "?k=2026-01&" in old_link
         assert send(old_link).status == 200
+        old_key = issued_key(account)
+        assert send(delegated_link(old_key, mxc)).status == 200
     with homeserver(OLD, new):
         assert account.link(mxc) == old_link
         assert send(old_link).status == 200
@@ -50,6 +54,10 @@ def test_secret_is_rotated_in_three_steps(tmp_path: Path) -> None:
     with homeserver(new, OLD):
         new_link = account.link(mxc)
         assert "?k=2026-02&" in new_link
+        new_key = issued_key(account)
+        assert new_key["key_id"] == NEW["id"]
+        assert [send(delegated_link(key, mxc)).status for key in (old_key, new_key)] == [200, 200]
+        assert send(delegated_link({**old_key, "key_id": NEW["id"]}, mxc)).status == 403
         assert send(old_link).status == 200
         # The rotation does not extend the expiry of links.
         for key in (OLD, NEW):
@@ -58,9 +66,15 @@ def test_secret_is_rotated_in_three_steps(tmp_path: Path) -> None:
         assert send(new_link).status == 200
         assert send(old_link.replace("?k=2026-01&", "?k=2026-02&")).status == 403
     with homeserver(new):
+        assert [send(delegated_link(key, mxc)).status for key in (old_key, new_key)] == [403, 200]
         assert send(old_link).status == 403
         assert send(new_link).status == 200
         assert account.link(mxc) == new_link
+    with homeserver(new, delegated=False):
+        assert send(new_link).status == 200
+        assert send(delegated_link(new_key, mxc)).status == 403
+        assert account.http.post(f"{PREFIX}/key").json()["errcode"] == "M_UNRECOGNIZED"
+        assert "delegated" not in account.http.get(f"{PREFIX}/config").json()
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from tests.evidence.bench.nginx_proxy import NginxProxy, find_nginx
 from tests.homeserver.support import PREFIX
 from tests.relay import free_port
 
+DELEGATED = "signed/localhost/abc?k=1&s=secret&d=1&n=secret&dsig=secret"
 SIGNED, QUERY = "signed/localhost/abc?k=1&s=secret&sig=secret", "query/localhost/abc?token_id=secret&time=1&h=secret"
 SEPARATORS = ("%3F", "&", ";", "%20", "%EF%BC%9F", "%253F")
 
@@ -36,7 +37,7 @@ def spellings(path: str) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("unix_socket", [False, True])
-@pytest.mark.parametrize("path", [SIGNED, QUERY])
+@pytest.mark.parametrize("path", [SIGNED, QUERY, DELEGATED])
 def test_link_is_not_logged_if_the_homeserver_is_unreachable(tmp_path: Path, path: str, unix_socket: bool) -> None:
     nginx = find_nginx()
     if not nginx:

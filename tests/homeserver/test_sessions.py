@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import pytest
 from development.synapse import Synapse
 from tests.homeserver import cookies
 from tests.homeserver.conftest import QUICK, running
+from tests.homeserver.delegated_links import delegated_link, issued_key
 from tests.homeserver.support import PASSWORD, PREFIX, Account, Mxc, picture, send, wait_for
 from tests.relay import free_port
 
 DEVICE = "CHOSEN"
 NEW_PASSWORD = PASSWORD + "!"
+LIVE = {"link": 200, "delegated": 200, "cookie": 200}
+_revisions = count(1)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +53,12 @@ def refresh(account: Account, refresh_token: str) -> tuple[Account, str]:
 
 
 def minted_requests(account: Account, mxc: Mxc) -> dict[str, Callable[[], int]]:
-    """Returns, for a link and a cookie of one session, functions that use them and return the status."""
-    link, cookie = account.link(mxc), cookies.cookie(account)
+    """Returns, for a link, a key and a cookie of one session, functions that use them and return the status."""
+    link, key, cookie = account.link(mxc), issued_key(account), cookies.cookie(account)
     return {
         "link": lambda: send(link).status,
+        # Signed when it is called: a key of an ended session signs nothing that is valid.
+        "delegated": lambda: send(delegated_link(key, mxc, revision=next(_revisions))).status,
         "cookie": lambda: cookies.get(account.synapse, mxc, cookie).status,
     }
 
@@ -127,7 +133,7 @@ def ended(
     for end in ENDINGS:
         account, _ = login(Account.new(baselines_admin.synapse), refreshable=request.param)
         before = minted_requests(account, still)
-        assert {name: status() for name, status in before.items()} == {"link": 200, "cookie": 200}
+        assert {name: status() for name, status in before.items()} == LIVE
         password = end(account, baselines_admin)
         found[end.__name__] = before, login(account, refreshable=request.param, password=password)[0]
     return found
@@ -139,24 +145,25 @@ def test_login_with_the_same_device_id_revives_nothing(
 ) -> None:
     before, again = ended[end]
     assert again.device_id == DEVICE
-    wait_for(lambda: before["link"]() == 403, what="the link's end")
+    wait_for(lambda: before["link"]() == before["delegated"]() == 403, what="the links' end")
     wait_for(lambda: before["cookie"]() == 401, what="the cookie's end")
-    assert {name: status() for name, status in minted_requests(again, still).items()} == {"link": 200, "cookie": 200}
+    assert {name: status() for name, status in minted_requests(again, still).items()} == LIVE
 
 
 def test_links_stay_valid_after_a_token_refresh(baselines_admin: Account, still: Mxc) -> None:
     account, refresh_token = login(Account.new(baselines_admin.synapse), refreshable=True)
-    before, url = minted_requests(account, still), account.link(still)
+    before, url, key = minted_requests(account, still), account.link(still), issued_key(account)["key"]
     for _ in range(3):
         account, refresh_token = refresh(account, refresh_token)
         assert account.link(still) == url, "the browser's cache needs the same URL"
+        assert issued_key(account)["key"] == key
     # Wait until the homeserver's cache of sessions, which lasts two seconds, has expired.
     other = login(Account.new(baselines_admin.synapse), refreshable=True)[0]
     ended = minted_requests(other, still)
     assert ended["link"]() == 200
     _logout(other, baselines_admin)
     wait_for(lambda: ended["link"]() == 403, what="the expiry of the cache")
-    assert {name: status() for name, status in before.items()} == {"link": 200, "cookie": 200}
+    assert {name: status() for name, status in before.items()} == LIVE
 
 
 # --- sessions that expire ---------------------------------------------------------------------------------------------
@@ -179,9 +186,10 @@ def test_links_and_cookies_expire_with_their_session(short_sessions: Synapse, re
     mxc = account.upload(picture(), "image/png")
     before = minted_requests(account, mxc)
     (link,) = account.links({"mxc": mxc.uri})
-    assert 0 < link["expires_in_ms"] <= 3000
-    assert {name: status() for name, status in before.items()} == {"link": 200, "cookie": 200}
-    wait_for(lambda: before["link"]() == 403, seconds=8, what="the link's end")
+    key = issued_key(account)
+    assert 0 < key["renew_in_ms"] <= key["expires_in_ms"] <= link["expires_in_ms"] <= 3000
+    assert {name: status() for name, status in before.items()} == LIVE
+    wait_for(lambda: before["link"]() == before["delegated"]() == 403, seconds=8, what="the links' end")
     wait_for(lambda: before["cookie"]() == 401, what="the cookie's end")
 
 
@@ -202,11 +210,12 @@ def test_link_of_an_application_service_is_invalid_after_its_token(tmp_path: Pat
     with Synapse(tmp_path / "synapse", port, extra_config=extra) as synapse:
         user = Account.new(synapse)
         bridge = user.with_token("first-token")
-        url = bridge.link(user.upload(picture(), "image/png"))
-        assert send(url).status == 200
+        mxc = user.upload(picture(), "image/png")
+        urls = bridge.link(mxc), delegated_link(issued_key(bridge), mxc)
+        assert [send(url).status for url in urls] == [200, 200]
     path.write_text(json.dumps({**registration, "as_token": "second-token"}))
     with Synapse(tmp_path / "synapse", port, extra_config=extra):
-        assert send(url).status == 403
+        assert [send(url).status for url in urls] == [403, 403]
 
 
 # --- restricted users -------------------------------------------------------------------------------------------------
@@ -225,6 +234,7 @@ def test_restricted_user_gets_by_link_what_a_download_gives(
         baselines_admin.http.post(f"/_synapse/admin/v1/users/{user.user_id}/shadow_ban").raise_for_status()
     assert user.download(still).status_code == 200
     assert send(user.link(still)).status == 200
+    assert send(delegated_link(issued_key(user), still)).status == 200
     assert user.http.post(f"{PREFIX}/bundle", json={"media": [{"mxc": still.uri}]}).content.endswith(picture())
 
 
@@ -235,8 +245,8 @@ def test_device_change_invalidates_links_of_a_refreshable_session_alone(baseline
         before = minted_requests(account, still)
         path = f"/_matrix/client/v3/devices/{account.device_id}"
         account.http.put(path, json={"display_name": "renamed"}).raise_for_status()
-        wait_for(lambda before=before, status=status: before["link"]() == status, what=f"a link's status {status}")
-        assert {name: request() for name, request in minted_requests(account, still).items()} == {
-            "link": 200,
-            "cookie": 200,
-        }
+        wait_for(
+            lambda before=before, status=status: before["link"]() == before["delegated"]() == status,
+            what=f"a link's status {status}",
+        )
+        assert {name: request() for name, request in minted_requests(account, still).items()} == LIVE

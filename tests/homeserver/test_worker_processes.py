@@ -10,6 +10,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from development.synapse import Synapse
+from tests.homeserver.delegated_links import delegated_link, issued_key
 from tests.homeserver.support import PASSWORD, PREFIX, Account, Answer, Mxc, picture, send, wait_for
 from tests.homeserver.test_bundle import bundle, request_bundle
 from tests.homeserver.test_denial_of_service import large_bundle, status, unread_bundle
@@ -86,6 +87,9 @@ def test_any_process_mints_the_same_link_and_each_media_worker_serves_it(
     urls = [at(process, account).link(still, **thumbnail) for process in deployment.minting]
     assert len(urls) == 4
     assert len(set(urls)) == 1
+    keys = [issued_key(at(process, account)) for process in deployment.minting]
+    assert len({key["key"] for key in keys}) == 1
+    assert is_alive(delegated_link(keys[0], still, **thumbnail), deployment)
     first, second = (opened(urls[0], worker) for worker in deployment.media)
     assert (first.status, second.status) == (200, 200)
     assert first.body == second.body
@@ -141,20 +145,21 @@ ENDINGS = [_log_out, _delete_device_through_a_worker, _deactivate]
 
 
 @pytest.fixture(scope="module")
-def ended(deployment: Deployment, still: Mxc) -> dict[tuple[str, bool], tuple[str, Account | None]]:
-    """For each way to end a session: its link, and the session of the login that followed, if there can be one.
+def ended(deployment: Deployment, still: Mxc) -> dict[tuple[str, bool], tuple[list[str], Account | None]]:
+    """For each way to end a session: its links, and the session of the login that followed, if there can be one.
 
     All at once, so that waiting for one is waiting for all.
     """
-    found: dict[tuple[str, bool], tuple[str, Account | None]] = {}
+    found: dict[tuple[str, bool], tuple[list[str], Account | None]] = {}
     for end in ENDINGS:
         for renewable in (False, True):
             account, _ = login(Account.new(deployment.main), refreshable=renewable)
-            url = at(deployment.generic, account).link(still)
-            assert is_alive(url, deployment), "both workers remember it now"
+            worker = at(deployment.generic, account)
+            urls = [worker.link(still), delegated_link(issued_key(worker), still)]
+            assert all(is_alive(url, deployment) for url in urls), "both workers remember it now"
             end(deployment, account)
             again = None if end is _deactivate else login(account, refreshable=renewable)[0]
-            found[end.__name__, renewable] = url, again
+            found[end.__name__, renewable] = urls, again
     return found
 
 
@@ -163,12 +168,12 @@ def ended(deployment: Deployment, still: Mxc) -> dict[tuple[str, bool], tuple[st
 def test_link_is_dead_on_all_media_workers_once_its_session_has_ended(
     deployment: Deployment,
     still: Mxc,
-    ended: dict[tuple[str, bool], tuple[str, Account | None]],
+    ended: dict[tuple[str, bool], tuple[list[str], Account | None]],
     end: str,
     renewable: bool,
 ) -> None:
-    url, again = ended[end, renewable]
-    wait_for(lambda: is_dead(url, deployment), what="the link's end")
+    urls, again = ended[end, renewable]
+    wait_for(lambda: all(is_dead(url, deployment) for url in urls), what="the links' end")
     if again:
         assert again.device_id == DEVICE, "which the ended session had"
         assert is_alive(at(deployment.generic, again).link(still), deployment)

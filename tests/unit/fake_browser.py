@@ -9,13 +9,15 @@ import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
+from urllib.parse import parse_qsl
 
 from ada_url import URL
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
-from authmedia.support.untrusted import content_length
+from authmedia.support.untrusted import content_length, is_resumable
+from authmedia.traffic import PartialBody
 from tests.unit.fake_dom import (
     Element,
     ElementHandler,
@@ -99,6 +101,12 @@ class Response:
         self.gate = gate
         self.aborted = False
         self.content_length = content_length(self.header)
+        self.partial: PartialBody | None = None
+        self.before = b""
+
+    def resume(self, before: Blob) -> None:
+        self.before = before.content
+        self.content_length = len(self.before) + len(self.content)
 
     def header(self, name: str) -> str:
         return self.headers.get(name.lower(), "")
@@ -111,12 +119,18 @@ class Response:
         except asyncio.CancelledError:
             self.abort()
             raise
+        received = self.before + self.content
         if self.breaks:
+            if is_resumable(self.status, self.header):
+                half = received[: len(self.before) + len(self.content) // 2]
+                self.partial = PartialBody(Blob(half), len(received), self.header("ETag"))
             raise self.breaks
-        return self.content
+        return received
 
-    async def decrypt(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
-        ciphertext = await self._body()
+    async def decrypt(
+        self, key: str, counter: bytes, sha256: bytes, on_progress: Callable[[int, int], None] | None = None
+    ) -> Blob | None:
+        ciphertext = await self.read_all(on_progress)
         if hashlib.sha256(ciphertext).digest() != sha256:
             return None
         cipher = Cipher(AES(urlsafe_b64decode(key + "=")), CTR(counter))
@@ -245,7 +259,16 @@ def navigate(url: str) -> None:
 
 
 def page_url_with(name: str, value: str) -> str:
-    return f"{page_url()}?{name}={value}"
+    return f"{page_url()}?{name}={value}" if name else page_url()
+
+
+def page_fragment() -> str:
+    return STATE.fragment
+
+
+def take_fragment_parameters(names: "tuple[str, ...]") -> dict[str, str]:
+    parameters, STATE.fragment = dict(parse_qsl(STATE.fragment[1:])), ""
+    return {name: parameters.get(name, "") for name in names}
 
 
 def remove_query_parameter(name: str) -> None:
@@ -264,6 +287,10 @@ def call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
         return None
 
 
+async def capture_frame(element: Element) -> str:
+    return Blob(b"frame").create_object_url() if element.tag == "video" else ""
+
+
 async def persist_storage() -> bool:
     if isinstance(STATE.persists, BrowserError):
         raise STATE.persists
@@ -275,6 +302,33 @@ def plural_category(language: str, number: int) -> str:
     if language != "pl" or number == 1:
         return "one" if number == 1 else "other"
     return "few" if number % 10 in (2, 3, 4) and number % 100 not in (12, 13, 14) else "many"
+
+
+def format_bytes(language: str, size: int) -> str:
+    return f"{size / 1e6:g} MB"
+
+
+class Preferences:
+    def __init__(self, on_change: Callable[[], None]) -> None:
+        self._on_change = on_change
+        STATE.preference_listeners.append(on_change)
+
+    @property
+    def reduced_motion(self) -> bool:
+        return STATE.reduced_motion
+
+    @property
+    def save_data(self) -> bool:
+        return STATE.save_data
+
+    def close(self) -> None:
+        STATE.preference_listeners.remove(self._on_change)
+
+
+async def draw_still(src: str, crossorigin: str) -> str:
+    if not await can_decode_image(src):
+        return ""
+    return Blob(b"first frame").create_object_url()
 
 
 def format_number(language: str, number: int) -> str:

@@ -37,11 +37,16 @@ class Element:
     def get_attribute(self, name: str) -> str:
         return self.given.get(name, "")
 
+    def has_attribute(self, name: str) -> bool:
+        return name in self.given
+
     def get_attributes(self, names: tuple[str, ...]) -> dict[str, str]:
         return {name: self.given[name] for name in names if self.given.get(name)}
 
     def set_attribute(self, name: str, value: str) -> None:
         self.given[name] = value
+        if name == "src":
+            self.src = value
 
     def remove_attribute(self, name: str) -> None:
         self.given.pop(name, None)
@@ -92,6 +97,7 @@ class Element:
         self.src = src
         self.crossorigin = crossorigin
         self.current_time = 0.0
+        self.playing = self.playing or play
         await asyncio.sleep(0)
         return await self.shows(src) if self.shows else src not in STATE.undecodable
 

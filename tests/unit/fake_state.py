@@ -49,6 +49,10 @@ class State:
         #: Origins whose servers answer without headers of CORS.
         self.hidden_origins: set[str] = set()
         self.navigations: list[str] = []
+        self.fragment = ""
+        #: What the user asked the browser for, and what is called when that changes.
+        self.reduced_motion = self.save_data = False
+        self.preference_listeners: list[Callable[[], None]] = []
         self.removed_parameters: list[str] = []
 
 

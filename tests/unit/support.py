@@ -13,6 +13,8 @@ from tests.unit import fake_browser as fake
 sys.modules["authmedia.browser"] = fake
 
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX  # noqa: E402  (after the fake is in place)
+from media_protocol.delegation import Delegation, verify_delegated  # noqa: E402
+from media_protocol.signing import InvalidLink, Keyring  # noqa: E402
 
 MXC = "mxc://example.org/abc"
 PICTURE = b"\x89PNG picture"
@@ -43,6 +45,12 @@ class Script:
         self.bundles: list[list[dict[str, Any]]] = []
         self.bundle_limit = 200
         self.lifetime_ms = 600_000.0
+        #: Whether the homeserver issues keys, with which pages sign links; and those that it verifies them by.
+        self.delegates = True
+        self.keyring = Keyring([("1", b"the secret of this homeserver...")])
+        self.bucket_ms = 3_600_000.0
+        #: How many keys were requested by themselves.
+        self.keys = 0
         #: Whether the homeserver knows the session no more.
         self.signed_out = False
         self.instead: Callable[[Any], Any] | None = None
@@ -56,7 +64,13 @@ class Script:
             signed_out = error(401, "M_UNKNOWN_TOKEN", "Token is not active")
             return signed_out if self.signed_out else answer({"user_id": "@ana:example.org"})
         if request.url.endswith(AUTHMEDIA_PREFIX + "/config"):
-            return answer({"batch_limit": 100, "bundle": {"limit": self.bundle_limit, "part_bytes": 1000}})
+            config = {"batch_limit": 100, "bundle": {"limit": self.bundle_limit, "part_bytes": 1000}}
+            return answer({**config, "delegated": self.key()} if self.delegates else config)
+        if request.url.endswith(AUTHMEDIA_PREFIX + "/key"):
+            self.keys += 1
+            return answer(self.key()) if self.delegates else error(404, "M_UNRECOGNIZED", "Unrecognized request")
+        if "&dsig=" in request.url and not self.grants(request.url):
+            return error(403, "M_FORBIDDEN", "This is not a link that can be used here")
         if request.url.endswith(AUTHMEDIA_PREFIX + "/bundle"):
             wanted = json.loads(request.body)["media"]
             self.bundles += [wanted] if wanted else []  # one that is empty only warms up
@@ -70,6 +84,31 @@ class Script:
                 headers = {"Content-Type": "image/png", "Content-Length": str(len(content))}
                 return fake.Response(200, content, headers)
         return error(404, "M_NOT_FOUND", "Not found")
+
+    def key(self) -> dict[str, Any]:
+        """The key of this session for the present bucket, as the module issues it."""
+        now_ms = fake.epoch_ms()
+        bucket_end_ms = int((now_ms // self.bucket_ms + 1) * self.bucket_ms)
+        expires_ms = int(bucket_end_ms + self.lifetime_ms)
+        session = self.keyring.seal(b"a session")
+        return {
+            "key": Delegation("1", session, expires_ms).derive_key(self.keyring).hex(),
+            "key_id": "1",
+            "session": session,
+            "expires_ts": expires_ms,
+            "expires_in_ms": expires_ms - now_ms,
+            "renew_in_ms": bucket_end_ms - now_ms,
+            "now_ts": int(now_ms),
+            "base_url": "http://home.test",
+        }
+
+    def grants(self, url: str) -> bool:
+        """Whether the module accepts a link that a page has signed."""
+        try:
+            verify_delegated(self.keyring, url.removeprefix("http://home.test").encode(), int(fake.epoch_ms()))
+        except InvalidLink:
+            return False
+        return True
 
     def part(self, number: int, entry: dict[str, Any]) -> bytes:
         """The answer to one entry of a bundle."""

@@ -33,11 +33,52 @@ def load(loader: MediaLoader, **request: Any) -> Media:
     return media
 
 
-def test_links_are_used_where_the_homeserver_has_them(loader: MediaLoader) -> None:
+@pytest.mark.parametrize("strategy", ["delegated", "link"])
+def test_links_are_used_where_the_homeserver_has_them(loader: MediaLoader, script: Script, strategy: str) -> None:
+    script.delegates = strategy == "delegated"
     media = load(loader, kind="video")
-    assert media.strategy == "link"
-    assert media.reason == "link: a long media plays and seeks before it is complete"
+    assert media.strategy == strategy
+    assert media.reason.startswith(f"{strategy}: a long media plays and seeks before it is complete")
     assert media.crossorigin == "anonymous"
+    assert len(script.batches) == (strategy == "link")
+
+
+def test_minted_links_take_the_place_of_links_that_the_page_cannot_sign(loader: MediaLoader, script: Script) -> None:
+    script.delegates = False
+
+    async def scenario() -> None:
+        assert (await loader.support()).works
+        media = await loader.load(MediaRequest(MXC))
+        assert media.strategy == "link"
+        assert "delegated does not work here (delegated is off)" in media.reason
+
+    run(scenario())
+
+
+def test_no_links_are_requested_where_the_page_signs_them(loader: MediaLoader, browser: Any) -> None:
+    async def scenario() -> None:
+        assert (await loader.support()).works
+        await loader.load(MediaRequest(MXC))
+
+    run(scenario())
+    ours = [request.url.rpartition("/")[2] for request in browser.requests if AUTHMEDIA_PREFIX in request.url]
+    assert sorted(ours) == ["bundle", "config"]
+
+
+def test_media_of_one_link_are_released_one_by_one(loader: MediaLoader) -> None:
+    """Two cache policies, in an order in which both get the link that is new to any cache."""
+
+    async def scenario() -> None:
+        policies = ("reload", "default")
+        loaded = await asyncio.gather(*[loader.load(MediaRequest(MXC, kind="video", cache=each)) for each in policies])
+        assert loaded[0].src == loaded[1].src
+        for media in loaded:
+            assert await loader.observe(media)
+            loader.release(media)
+        loader.close()
+        assert loader.counters.opened == loader.counters.released
+
+    run(scenario())
 
 
 def test_without_links_the_disk_is_used_and_without_a_disk_memory(
@@ -47,7 +88,7 @@ def test_without_links_the_disk_is_used_and_without_a_disk_memory(
     media = load(loader)
     assert media.strategy == "opfs"
     assert "link does not work here (M_UNRECOGNIZED: Unrecognized request)" in media.reason
-    assert media.traffic.requests == 2, "the question for a link was asked in vain"
+    assert media.traffic.requests == 3, "the questions for a key and a link were asked in vain"
     browser.storage_refusal = SECURITY
     other = open_loader("auto", Homeserver("http://home.test", "@eve:example.org", "other"))
     media = load(other)
@@ -96,6 +137,7 @@ def test_a_link_endpoint_that_vanishes_is_replaced_while_elements_wait(
 
 
 def test_an_error_of_the_media_does_not_change_the_strategy(loader: MediaLoader, script: Script) -> None:
+    script.delegates = False
     with pytest.raises(errors.MediaNotFound):
         run(loader.load(MediaRequest("mxc://example.org/missing")))
     assert load(loader).strategy == "link"
@@ -103,8 +145,8 @@ def test_an_error_of_the_media_does_not_change_the_strategy(loader: MediaLoader,
 
 def test_without_a_working_strategy_each_reason_is_reported(loader: MediaLoader, browser: Any) -> None:
     auto = loader._strategy
-    auto.refused = {"link": "M_UNRECOGNIZED", "opfs": "SecurityError", "blob": "none"}
-    with pytest.raises(errors.StrategyUnsupported, match="link: M_UNRECOGNIZED; opfs: SecurityError; blob: none"):
+    auto.refused = {"delegated": "M_UNRECOGNIZED", "opfs": "SecurityError", "blob": "none"}
+    with pytest.raises(errors.StrategyUnsupported, match="delegated: M_UNRECOGNIZED; opfs: SecurityError; blob: none"):
         run(loader.load(MediaRequest(MXC)))
 
 
@@ -170,7 +212,7 @@ def test_a_strategy_that_works_again_is_used_again(loader: MediaLoader, script: 
         await loader.support()
         script.instead = None
         assert (await loader.support()).works
-        assert (await loader.load(MediaRequest(MXC))).strategy == "link"
+        assert (await loader.load(MediaRequest(MXC))).strategy == "delegated"
 
     run(scenario())
 

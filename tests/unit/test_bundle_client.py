@@ -320,7 +320,7 @@ def test_auto_uses_bundles_for_small_media(script: Script, homeserver: Homeserve
         return await auto.load(avatar(1)), await auto.load(MediaRequest("mxc://example.org/m1"))
 
     small, large = run(scenario())
-    assert (small.strategy, large.strategy) == ("bundle", "link")
+    assert (small.strategy, large.strategy) == ("bundle", "delegated")
     assert small.reason == "bundle: small, so it comes together with others in one answer"
 
 
@@ -329,5 +329,5 @@ def test_auto_falls_back_when_bundles_fail(script: Script, homeserver: Homeserve
     auto = open_loader("auto", homeserver)
     in_place_of(script, lambda wanted: error(404, "M_UNRECOGNIZED", "Unrecognized request"))
     media = run(auto.load(avatar(1)))
-    assert media.strategy == "link"
+    assert media.strategy == "delegated"
     assert "bundle does not work here (M_UNRECOGNIZED: Unrecognized request)" in media.reason

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tools.run_tests import HALVES, needs_browsers
+from tools.run_tests import BROWSER_TESTS, OTHER_TESTS, needs_browsers
 from tools.setup_environment import ROOT
 
 
@@ -63,12 +63,7 @@ def test_no_browser_is_set_up_for_other_tests(arguments: list[str]) -> None:
     assert not needs_browsers(arguments)
 
 
-def test_the_two_halves_hold_every_test_once() -> None:
+def test_the_folders_hold_every_test_once() -> None:
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        name = path.relative_to(ROOT).as_posix()
-        holders = [half for half in HALVES if f"--ignore={name}" not in half and _selects(half, name)]
-        assert len(holders) == 1, name
-
-
-def _selects(half: tuple[str, ...], name: str) -> bool:
-    return any(name == part or name.startswith(f"{part}/") for part in half)
+        holders = [folder for folder in (*BROWSER_TESTS, *OTHER_TESTS) if ROOT / folder in path.parents]
+        assert len(holders) == 1, path

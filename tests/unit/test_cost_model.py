@@ -14,6 +14,7 @@ USAGE = DailyUsage(visits=2, avatars=200, new=100, buckets=1)
     ("strategy", "requests", "checks", "milliseconds"),
     [
         ("link", 300 + 5, 300, 300 + 5 * 4),
+        ("delegated", 300, 300, 300),
         ("bundle", 2.5, 0, 250),
         ("opfs", 600, 0, 300 * 2.5),
         ("blob", 1000, 0, 500 * 2.5),

@@ -16,7 +16,7 @@ from authmedia.matrix.homeserver import Homeserver
 from tests.unit.support import PICTURE, Script, run
 
 GUIDE = Path(__file__).resolve().parents[2] / "docs" / "applications.md"
-OWNERS = ("open_loader", "bind", "Limits", "RetryPolicy", "RequestHooks", "Messages", "Prefetch")
+OWNERS = ("open_loader", "bind", "Limits", "RetryPolicy", "RequestHooks", "Messages", "MediaPolicy", "Prefetch")
 # What is no option, or belongs to another table.
 OTHERS = {"open_loader": {"name", "homeserver"}, "bind": {"root", "loader"}, "Prefetch": {"loader", "requests"}}
 
@@ -71,10 +71,11 @@ def test_the_examples_run(
     script.media = {"example.org/abc": PICTURE, "example.org/def": PICTURE}
     examples = re.findall(r"^```python\n(.*?)^```$", section(), re.MULTILINE | re.DOTALL)
     names: dict[str, Any] = {"homeserver": homeserver, "bind": authmedia.bind, "document_element": document_element}
+    names |= {"account_data": {}, "room_account_data": {}, "join_rule": "invite", "loader": None}
     code = "async def main():\n" + "\n".join(f"    {line}" for line in "\n".join(examples).split("\n"))
     exec(compile(code + "\n    return locals()", str(GUIDE), "exec"), names)
     found = run(names["main"]())
     assert (found["prefetch"].loaded, found["prefetch"].state) == (2, "done")
     assert found["answer"].works
     assert found["arabic"].lang == "ar"
-    assert len(examples) == 9
+    assert len(examples) == 10

@@ -87,7 +87,7 @@ def test_the_reason_of_auto_is_left_out_in_another_language(homeserver: Homeserv
         english, arabic = image(), image()
         for element, messages in ((english, None), (arabic, ARABIC)):
             await bound(open_loader("auto", homeserver), element, messages=messages)
-        assert english.get_attribute("data-reason").startswith("link: ")
+        assert english.get_attribute("data-reason").startswith("delegated: ")
         assert arabic.get_attribute("data-reason") == ""
 
     run(scenario())

@@ -58,9 +58,9 @@ def test_the_example_of_the_specification_is_parsed() -> None:
         ("key.k", "c2hvcnQ"),
         ("key.k", "!" * 43),
         ("key.k", 7),
-        ("key.k", "aWF6+32KGYaC3A/FEUCk1Bt0JA37zP0wrStgmdCaW+0"),
+        ("key.k", "aWF6.32KGYaC3A~FEUCk1Bt0JA37zP0wrStgmdCaW.0"),
         ("iv", "w+sE15fzSc0"),
-        ("iv", "w-sE15fzSc0AAAAAAAAAAA"),
+        ("iv", "w sE15fzSc0AAAAAAAAAAA"),
         ("iv", ...),
         ("hashes", ["sha256"]),
         ("hashes.sha256", "fdSLu"),
@@ -80,9 +80,21 @@ def test_any_other_value_is_refused_without_another_error(value: object) -> None
         EncryptedFile(value)
 
 
-def test_padding_is_ignored() -> None:
-    padded = changed(changed(SPECIFIED, "iv", SPECIFIED["iv"] + "=="), "key.k", SPECIFIED["key"]["k"] + "=")  # type: ignore[operator, index]
-    assert EncryptedFile(padded).fingerprint == EncryptedFile(SPECIFIED).fingerprint
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("iv", "w+sE15fzSc0AAAAAAAAAAA=="),
+        ("iv", "w-sE15fzSc0AAAAAAAAAAA"),
+        ("key.k", "aWF6-32KGYaC3A_FEUCk1Bt0JA37zP0wrStgmdCaW-0="),
+        ("key.k", "aWF6+32KGYaC3A/FEUCk1Bt0JA37zP0wrStgmdCaW+0"),
+        ("hashes.sha256", "fdSLu_YkRx3Wyh3KQabP3rd6-SFiKg5lsJZQHtkSAYA"),
+        ("hashes.sha256", "fdSLu/YkRx3Wyh3KQabP3rd6-SFiKg5lsJZQHtkSAYA="),
+    ],
+)
+def test_padding_and_the_other_alphabet_mean_the_same(path: str, value: str) -> None:
+    file, specified = EncryptedFile(changed(SPECIFIED, path, value)), EncryptedFile(SPECIFIED)
+    for name in ("key", "counter", "sha256", "fingerprint"):
+        assert getattr(file, name) == getattr(specified, name), name
 
 
 def test_the_key_stays_out_of_keys_and_reprs() -> None:
@@ -139,7 +151,7 @@ def test_every_strategy_loads_encrypted_media(
         media = await loader.load(request_)
         assert browser.object_urls[media.src].content == PICTURE
         assert browser.object_urls[media.src].content_type == "image/png"
-        assert (media.strategy, media.source) == ("link" if name == "auto" else name, NETWORK)
+        assert (media.strategy, media.source) == ("delegated" if name == "auto" else name, NETWORK)
         assert list(browser.object_urls) == [media.src], "no other copy is left"
         assert all("unstable" in r.url or r.url.startswith(("http://home.test", "blob:")) for r in browser.requests)
         again = await loader.load(request_)
@@ -150,6 +162,23 @@ def test_every_strategy_loads_encrypted_media(
 
     run(scenario())
     assert browser.object_urls == {}
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_reports_the_progress_of_the_ciphertext(
+    name: str, request_: MediaRequest, homeserver: Homeserver
+) -> None:
+    reported: list[tuple[int, int]] = []
+
+    async def scenario() -> None:
+        loader = open_loader(name, homeserver)
+        loader.release(
+            await loader.load(request_, on_progress=lambda received, total: reported.append((received, total)))
+        )
+        loader.close()
+
+    run(scenario())
+    assert reported[0] == (len(PICTURE) // 2, len(PICTURE))
 
 
 @pytest.mark.parametrize("name", STRATEGIES)

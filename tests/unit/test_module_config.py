@@ -33,6 +33,7 @@ def test_defaults() -> None:
     assert (config.lifetime_ms, config.bucket_ms) == (3_600_000, 21_600_000)
     assert config.batch_limit == 100
     assert config.bind_ip is False
+    assert config.delegated is True
     assert config.base_url is None
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (20, 200)
     assert (config.bundle_limit, config.bundle_part_bytes, config.bundle_bytes) == (200, 512 * 1024, 8 * 1024 * 1024)
@@ -50,6 +51,7 @@ def test_all_keys(tmp_path: Path) -> None:
         bucket=90_000,
         batch_limit=1000,
         bind_ip=True,
+        delegated=False,
         base_url="https://matrix.example.org:8448/",
         rc_links={"per_second": 0.5, "burst_count": 7},
         bundle_limit=50,
@@ -64,7 +66,7 @@ def test_all_keys(tmp_path: Path) -> None:
     )
     assert config.keyring.signing_key_id == "new"
     assert (config.lifetime_ms, config.bucket_ms) == (600_000, 90_000)
-    assert (config.batch_limit, config.bind_ip) == (1000, True)
+    assert (config.batch_limit, config.bind_ip, config.delegated) == (1000, True, False)
     assert config.base_url == "https://matrix.example.org:8448"
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (0.5, 7)
     assert (config.bundle_limit, config.bundle_part_bytes, config.bundle_bytes) == (50, 65_536, 1_000_000)
@@ -176,6 +178,7 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "session_bytes_per_hour": ("'session_bytes_per_hour' must be ", ["20X", "", -1, "1025T", None, 1.5, True]),
     "bundle_limit": ("'bundle_limit' must be a whole number from 1 to 1000", [0, 1001, "5"]),
     "bind_ip": ("'bind_ip' must be true or false", ["yes", 1, None]),
+    "delegated": ("'delegated' must be true or false", ["yes", 1, None]),
     "cookie": ("'cookie' must be true or false", ["yes", 1, None]),
     "signed_query": ("'signed_query' must be true or false", ["yes", 1, None]),
     "base_url": ("'base_url' must be a string such as", [5, ["https://a.example"], True]),

@@ -8,8 +8,17 @@ from uuid import uuid4
 
 import pytest
 
-from authmedia.errors import AuthMediaError, Forbidden, RateLimited, ServerFailure, SessionExpired
-from authmedia.matrix.oauth import OAuthServer, OAuthSession, PendingSignIn, request_oauth_server
+from authmedia.errors import (
+    AuthMediaError,
+    Forbidden,
+    ForeignSignIn,
+    RateLimited,
+    ServerFailure,
+    SessionExpired,
+    SignInDenied,
+    SignInExpired,
+)
+from authmedia.matrix.oauth import OAuthServer, OAuthSession, OAuthSignIn, request_oauth_server
 from tests.unit import fake_browser as fake
 from tests.unit.support import answer, error, run
 
@@ -28,7 +37,7 @@ TOKENS = {"access_token": "first", "refresh_token": "next", "expires_in": 300, "
 SESSION = OAuthSession("client", SERVICE + "token", SERVICE + "revoke")
 
 
-def begin(device_id: str = "") -> tuple[PendingSignIn, dict[str, str]]:
+def begin(device_id: str = "") -> tuple[OAuthSignIn, dict[str, str]]:
     """Returns a sign-in and the parameters of its URL."""
     pending = OAuthServer(BASE, METADATA).begin("client", APP, device_id)
     return pending, {name: value for name, (value,) in parse_qs(urlsplit(pending.url).query).items()}
@@ -79,7 +88,7 @@ def test_code_is_exchanged_with_the_verifier(browser: Any) -> None:
         return answer(TOKENS)
 
     browser.server = server
-    stored = PendingSignIn.from_json(pending.to_json())
+    stored = OAuthSignIn.from_json(pending.to_json())
     login = run(stored.finish({"state": sent["state"], "code": "a code"}))
     assert (login.user_id, login.tokens.access_token, login.tokens.refresh_token) == (
         "@ana:example.org",
@@ -97,21 +106,31 @@ def test_code_is_exchanged_with_the_verifier(browser: Any) -> None:
 def test_return_of_another_sign_in_is_refused_before_any_request(browser: Any, state: str | None) -> None:
     pending, _ = begin()
     browser.server = lambda request: pytest.fail("requested")
-    with pytest.raises(Forbidden):
+    with pytest.raises(ForeignSignIn):
         run(pending.finish({"code": "x"} if state is None else {"code": "x", "state": state}))
 
 
 def test_denied_sign_in_says_so(browser: Any) -> None:
     pending, sent = begin()
-    with pytest.raises(Forbidden, match="access_denied"):
+    with pytest.raises(SignInDenied, match="access_denied"):
         run(pending.finish({"error": "access_denied", "state": sent["state"]}))
+
+
+@pytest.mark.parametrize("error", ["invalid_grant", "invalid_client"])
+def test_code_that_was_used_before_says_so(browser: Any, error: str) -> None:
+    pending, sent = begin()
+    browser.server = lambda request: answer({"error": error}, 400)
+    with pytest.raises(SignInExpired, match=error) as caught:
+        run(pending.finish({"code": "used", "state": sent["state"]}))
+    assert "media" not in caught.value.user_message
 
 
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [
         (400, {"error": "invalid_grant", "error_description": "ended"}, SessionExpired),
-        (400, {"error": "invalid_client"}, Forbidden),
+        (401, {"error": "invalid_client"}, SessionExpired),
+        (400, {"error": "unauthorized_client"}, Forbidden),
         (429, {}, RateLimited),
         (502, {}, ServerFailure),
         (200, {}, ServerFailure),
@@ -121,6 +140,13 @@ def test_refresh_fails_in_words(browser: Any, status: int, body: Any, kind: type
     browser.server = lambda request: answer(body, status)
     with pytest.raises(kind):
         run(SESSION.refresh("spent"))
+
+
+def test_session_of_a_sign_in_can_be_stored() -> None:
+    pending, _ = begin()
+    stored = pending.session.to_json()
+    assert stored == SESSION.to_json() == OAuthSession.from_json(stored).to_json()
+    assert pending.base_url == BASE
 
 
 def test_refresh_and_revocation_send_the_client_id(browser: Any) -> None:

@@ -114,3 +114,48 @@ def test_a_missing_media_stays_missing_when_the_server_says_little(script: Scrip
     age(script, ["v1.11"], MISSING["web-server"])
     with pytest.raises(errors.MediaNotFound):
         run(open_loader("blob", homeserver).load(MediaRequest(MXC)))
+
+
+NEED_NEWER = ["link", "bundle", "cookie", "signed_query", "service_worker"]
+
+
+@pytest.mark.parametrize("strategy", NEED_NEWER)
+def test_strategies_that_need_a_newer_server_say_so(
+    old: Script, homeserver: Homeserver, browser: Any, strategy: str
+) -> None:
+    loader = open_loader(strategy, homeserver)
+    support = run(loader.support())
+    words = "this homeserver has Matrix 1.10 and gives its media to everybody, by `plain` or `auto`"
+    assert (support.works, support.words) == (False, words)
+    assert isinstance(support.error, errors.HomeserverTooOld)
+    if strategy != "service_worker":  # whose worker is what requests
+        with pytest.raises(errors.HomeserverTooOld) as caught:
+            run(loader.load(MediaRequest(MXC, width=96, height=96)))
+        assert (caught.value.mxc, caught.value.words) == (MXC, words)
+        assert str(caught.value).startswith(f"`{strategy}` needs a homeserver from Matrix 1.11 on ({MXC})")
+    else:
+        media = run(loader.load(MediaRequest(MXC)))
+        assert isinstance(run(loader.examine(media)), errors.HomeserverTooOld)
+    assert len(paths(browser, "/versions")) == 1
+    loader.close()
+
+
+@pytest.mark.parametrize("strategy", NEED_NEWER)
+@pytest.mark.parametrize("versions", [[], ["v2.0-future"]])
+def test_every_strategy_says_that_a_server_has_neither(
+    script: Script, homeserver: Homeserver, strategy: str, versions: list[str]
+) -> None:
+    age(script, versions)
+    support = run(open_loader(strategy, homeserver).support())
+    assert isinstance(support.error, errors.MediaUnsupported)
+    assert support.words.startswith("versions: ")
+
+
+def test_a_modern_server_without_the_module_keeps_its_own_words(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    age(script, ["v1.17"])
+    for strategy in ("link", "bundle", "cookie"):
+        support = run(open_loader(strategy, homeserver).support())
+        assert (support.words, type(support.error)) == ("M_UNRECOGNIZED: Unrecognized request", errors.LinksUnsupported)
+    assert len(paths(browser, "/versions")) == 1

@@ -81,7 +81,8 @@ def test_the_wheel_of_the_library_holds_the_library_alone(built: Path) -> None:
     library = packages.ROOT / "pyapp"
     modules = {path.relative_to(library).as_posix() for path in (library / "authmedia").rglob("*.py")}
     files = {name for name in names(built / WHEELS["authmedia"]) if ".dist-info/" not in name}
-    assert files == modules | {"authmedia/py.typed", "authmedia/browser/file-writer.js"}
+    browser = {"file-writer.js", "decryption-worker.js", "sha256.js", "LICENSE-hash-wasm"}
+    assert files == modules | {"authmedia/py.typed"} | {f"authmedia/browser/{name}" for name in browser}
 
 
 def test_the_wheel_of_the_module_holds_nothing_of_the_development_homeserver(built: Path) -> None:
@@ -225,7 +226,7 @@ def test_a_file_in_place_of_the_folder_is_an_error_of_the_command(tmp_path: Path
 def copy_of_sources(target: Path) -> Path:
     """A copy of what the packages are made of, and of what must not get into them."""
     ignored = shutil.ignore_patterns("__pycache__")
-    for folder in ("pyapp", "homeserver", "docs", "web/static", "web/media"):
+    for folder in ("pyapp", "homeserver", "docs", "web/static", "web/media", "web/node_modules/hash-wasm"):
         shutil.copytree(packages.ROOT / folder, target / folder, ignore=ignored, symlinks=True)
     for path in packages.ROOT.glob("*"):
         if path.is_file():

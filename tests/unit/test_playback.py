@@ -139,6 +139,7 @@ def test_a_video_that_fails_before_it_begins_is_retried_once(script: Script, hom
 def test_two_videos_of_one_link_both_continue_when_it_expires(
     script: Script, homeserver: Homeserver, browser: Any
 ) -> None:
+    script.delegates = False
     loader = open_loader("auto", homeserver)
     videos = [fake.Element("video", data_mxc=MXC) for _ in range(2)]
 

@@ -26,7 +26,7 @@ class FormShown(Exception):
 def demo_site(browser: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A page beside which the demonstration's account is told; every homeserver there is takes it."""
 
-    async def ask_person(address: str, problem: Any = None) -> session.Session:
+    async def ask_person(address: str, room: str, problem: Any = None) -> session.Session:
         raise FormShown(address)
 
     monkeypatch.setattr(session, "_sign_in_by_form", ask_person)

@@ -2,6 +2,7 @@
 
 import argparse
 import socket
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -117,3 +118,15 @@ def test_a_name_that_can_be_rebound_to_this_machine_reads_nothing(site_server: h
         answer = get(site_server, path, host)
         assert answer.status_code == 400
         assert not [told for told in (DEMO["password"], "blob") if told in answer.text]
+
+
+def test_a_room_page_has_no_baseline_but_its_own(tmp_path: Path) -> None:
+    for name in ("link", "signed-query", "timeline"):
+        page = next(page for page in site.PAGES if page.name == name)
+        archive = tmp_path / Path(site._copy_python(page, tmp_path)["pyodide"]).name
+        with tarfile.open(archive) as opened:
+            packed = {Path(entry).stem for entry in opened.getnames() if entry.startswith("authmedia/strategies/")}
+        baselines = packed & {"service_worker", "cookie", "signed_query", "blocking"}
+        own = {page.module} if page.kind == "baseline" else set()
+        assert baselines == (own if page.kind else {"service_worker", "cookie", "signed_query", "blocking"})
+        assert {"link", "opfs", "blob", "bundle", "plain", "auto"} <= packed

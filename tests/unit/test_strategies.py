@@ -23,7 +23,7 @@ def test_every_strategy_has_its_name_and_support(script: Script, homeserver: Hom
 
 
 def test_an_unknown_strategy_is_refused_by_name(homeserver: Homeserver) -> None:
-    with pytest.raises(ValueError, match="link, opfs, blob, bundle"):
+    with pytest.raises(ValueError, match="link, delegated, opfs, blob, bundle"):
         open_loader("telepathy", homeserver)
 
 

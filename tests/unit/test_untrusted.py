@@ -5,7 +5,7 @@ import pytest
 from authmedia.errors import ServerFailure
 from authmedia.matrix.encrypted_file import Keyring
 from authmedia.strategies.blocking import _error
-from authmedia.support.untrusted import content_length, finite_number, parse_json
+from authmedia.support.untrusted import content_length, finite_number, is_resumable, parse_json
 from demo.room import Message, Person
 
 
@@ -29,6 +29,7 @@ def test_invalid_json_is_none(text: str) -> None:
     [
         ("7", "", 7),
         ("7", 'size;desc="9"', 7),
+        ("3000000000", "", 3_000_000_000),
         ("", 'size;desc="9"', 9),
         ("", 'cache;desc="3", size;desc="9"', 9),
         ("", 'size;desc="9', None),
@@ -41,7 +42,28 @@ def test_invalid_json_is_none(text: str) -> None:
     ],
 )
 def test_the_length_of_a_body_by_its_headers(length: str, timing: str, expected: int | None) -> None:
-    assert content_length({"Content-Length": length, "Server-Timing": timing}.__getitem__) == expected
+    headers = {"Content-Length": length, "Server-Timing": timing, "Content-Encoding": ""}
+    assert content_length(headers.__getitem__) == expected
+    compressed = {**headers, "Content-Encoding": "gzip"}.__getitem__
+    assert content_length(compressed) == (9 if 'size;desc="9"' in timing else None)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (200, {"Accept-Ranges": "bytes", "ETag": '"a"'}, True),
+        (206, {"ETag": '"a"'}, True),
+        (200, {"ETag": '"a"'}, False),
+        (200, {"Accept-Ranges": "none", "ETag": '"a"'}, False),
+        (200, {"Accept-Ranges": "bytes"}, False),
+        (200, {"Accept-Ranges": "bytes", "ETag": 'W/"a"'}, False),
+        (200, {"Accept-Ranges": "bytes", "ETag": '""'}, False),
+        (200, {"Accept-Ranges": "bytes", "ETag": "1"}, False),
+        (206, {"ETag": '"a"', "Content-Encoding": "br"}, False),
+    ],
+)
+def test_which_bodies_can_be_continued(status: int, headers: dict[str, str], expected: bool) -> None:
+    assert is_resumable(status, lambda name: headers.get(name, "")) is expected
 
 
 @pytest.mark.parametrize("number", ["1e999", "NaN", "9" * 400])

@@ -4,8 +4,11 @@
  * @packageDocumentation
  */
 
-/** A strategy to load media by; `auto` takes the best one for each media. */
-export type Strategy = "auto" | "link" | "opfs" | "blob" | "bundle";
+/**
+ * A strategy to load media by; `auto` takes the best one for each media. `plain` is for homeservers from before
+ * Matrix 1.11, where `auto` takes it by itself.
+ */
+export type Strategy = "auto" | "link" | "delegated" | "opfs" | "blob" | "bundle" | "plain";
 
 /** The `file` of an event with an encrypted attachment, unchanged. https://spec.matrix.org/latest/client-server-api/#extensions-to-mroommessage-msgtypes */
 export type EncryptedFile = object;
@@ -25,6 +28,18 @@ export interface Limits {
   idleBytes?: number | undefined;
   /** Bytes on disk, of all accounts of this origin together. The default is 512 MiB. */
   diskBytes?: number | undefined;
+}
+
+/** What the user asked for: which media load by themselves, and whether pictures move. */
+export interface MediaPolicy {
+  /** Whether media load by themselves, by the account's `m.media_preview_config`. The default is `true`. */
+  previews?: boolean | undefined;
+  /** Whether avatars of invitations do, elements with `data-preview="invite-avatar"`. The default is `true`. */
+  inviteAvatars?: boolean | undefined;
+  /** Whether only thumbnails and media up to 100 kB do. The default, `null`, is as the browser says. */
+  saveData?: boolean | null | undefined;
+  /** Whether animated pictures stand still until they are hovered or focused. The default, `null`, is as the browser says. */
+  reducedMotion?: boolean | null | undefined;
 }
 
 /** The options of {@link start}. */
@@ -53,6 +68,8 @@ export interface StartOptions {
   /** Whether a failed element is followed by words and a button to try again. The default is `true`. */
   failureView?: boolean | undefined;
   limits?: Limits | undefined;
+  /** What the user asked for; `{}` is as the browser says. Without it, everything loads and moves. */
+  policy?: MediaPolicy | undefined;
   /**
    * Returns a new access token when this one ends; called once for all requests that wait for it. Let it throw an
    * {@link AuthMediaError} of class `SessionExpired` where the session has ended; any other error is tried again later.
@@ -144,6 +161,12 @@ export interface AuthMediaSession {
   /** Loads a media without a bound element; equal requests share one transfer. Call `release()` of what it returns. */
   load(request: MediaRequest, options?: LoadOptions): Promise<LoadedMedia>;
 
+  /** Changes settings of the session's `policy`, and applies them to all elements at once. */
+  setPolicy(policy: MediaPolicy): void;
+
+  /** Shows or hides a media whatever the policy says, because the user wants that. */
+  choose(mxc: string, shown: boolean): void;
+
   /** Loads a bound element that has failed again. */
   retry(element: Element): void;
 
@@ -190,7 +213,7 @@ export class AuthMediaError extends Error {
   readonly words: string;
 }
 
-/** `detail` of `authmedia:loading` and `authmedia:released`. */
+/** `detail` of `authmedia:loading`, `authmedia:held` and `authmedia:released`. */
 export interface StateDetail {
   mxc: string;
 }
@@ -210,6 +233,8 @@ export interface FailedDetail {
 export interface AuthMediaEventMap {
   /** The element was bound, or is tried again. */
   "authmedia:loading": CustomEvent<StateDetail>;
+  /** The element waits until the user asks for its media. */
+  "authmedia:held": CustomEvent<StateDetail>;
   /** The element shows its media. */
   "authmedia:shown": CustomEvent<ShownDetail>;
   /** The element cannot show its media. */

@@ -7,6 +7,7 @@ const FILES = {
   wasm: new URL("./micropython.wasm", import.meta.url).href,
   library: new URL("./library.romfs.gz", import.meta.url).href,
   fileWriter: new URL("./file-writer.js", import.meta.url).href,
+  decryptionWorker: new URL("./decryption-worker.js", import.meta.url).href,
 };
 const NEEDED = {
   WebAssembly: globalThis.WebAssembly,
@@ -16,7 +17,10 @@ const NEEDED = {
   "URL.canParse": URL.canParse,
 };
 // The functions of javascript_api.py.
-const FUNCTIONS = ["start", "load", "end_load", "forget", "support", "register", "retry", "add_root", "set_access_token", "stop"];
+const FUNCTIONS = [
+  ...["start", "load", "end_load", "forget", "support", "register", "retry", "add_root", "set_access_token"],
+  ...["set_policy", "choose", "stop"],
+];
 const METHODS = ["scale", "crop"];
 const KINDS = ["image", "video", "audio", "file"];
 const CACHE = ["default", "reload", "no-store", "only-if-cached"];
@@ -46,6 +50,7 @@ const ANY_TEXT = [(value) => typeof value === "string", "a text"];
 const COUNT = [(value) => Number.isSafeInteger(value) && value >= 0, "a whole number of 0 or more"];
 const COUNT_OR_NULL = [(value) => value === null || COUNT[0](value), "a whole number of 0 or more, or null"];
 const FLAG = [(value) => typeof value === "boolean", "true or false"];
+const FLAG_OR_NULL = [(value) => value === null || FLAG[0](value), "true, false or null"];
 const FUNCTION = [(value) => typeof value === "function", "a function"];
 const ELEMENT = [(value) => value instanceof Element, "an element"];
 const SHADOW_ROOT = [(value) => value instanceof ShadowRoot, "a shadow root"];
@@ -70,6 +75,7 @@ const OPTIONS = {
   placeholder: FLAG,
   failureView: FLAG,
   limits: OBJECT,
+  policy: OBJECT,
   refresh: FUNCTION,
   expiresInMs: COUNT,
   onError: FUNCTION,
@@ -81,8 +87,10 @@ const OPTION_DEFAULTS = {
   shadowRoots: false,
   placeholder: true,
   limits: null,
+  policy: null,
   expiresInMs: null,
 };
+const POLICY = { previews: FLAG, inviteAvatars: FLAG, saveData: FLAG_OR_NULL, reducedMotion: FLAG_OR_NULL };
 const LOAD_OPTIONS = { signal: SIGNAL, onProgress: FUNCTION };
 const LIMITS = { transfers: COUNT, idleBytes: COUNT, diskBytes: COUNT };
 const REQUEST = {
@@ -136,6 +144,12 @@ const readTokens = (tokens) => {
   return { accessToken, expiresInMs };
 };
 
+// By the names that they have in Python.
+const readPolicy = (what, policy) => {
+  const { previews, inviteAvatars, saveData, reducedMotion } = checkAll(what, POLICY, policy, []);
+  return { previews, invite_avatars: inviteAvatars, save_data: saveData, reduced_motion: reducedMotion };
+};
+
 const readRequest = (request) => {
   const fields = checkAll("A request", REQUEST, request, request?.file ? [] : ["mxc"]);
   return JSON.stringify({ ...REQUEST_DEFAULTS, ...fields });
@@ -164,7 +178,7 @@ const loadPython = async () => {
     const { log: stdout, error: stderr } = console;
     const interpreter = await loadMicroPython({ url: FILES.wasm, romfs, stdout, stderr });
     const api = interpreter.pyimport("javascript_api");
-    api.set_up(FILES.fileWriter, (text) => reportEverywhere(errorFrom(text)));
+    api.set_up(FILES.fileWriter, FILES.decryptionWorker, (text) => reportEverywhere(errorFrom(text)));
     return Object.fromEntries(FUNCTIONS.map((name) => [name, api[name]]));
   } catch (error) {
     throw error instanceof AuthMediaError ? error : await explain(error);
@@ -227,11 +241,13 @@ class AuthMediaSession {
   #python;
   #number;
   #onError;
+  #hasPolicy;
   #stopped = false;
   // The functions that reject what is in progress, by the numbers of the loads.
   #pending = new Map();
 
-  constructor(python, number, onError) {
+  constructor(python, number, onError, hasPolicy) {
+    this.#hasPolicy = hasPolicy;
     this.#python = python;
     this.#number = number;
     this.#onError = onError;
@@ -255,6 +271,21 @@ class AuthMediaSession {
     check("file", OBJECT, file);
     this.#require();
     return this.#python.register(this.#number, JSON.stringify(file));
+  }
+
+  setPolicy(policy) {
+    const settings = readPolicy("setPolicy", policy);
+    this.#require();
+    this.#requirePolicy();
+    this.#python.set_policy(this.#number, JSON.stringify(settings));
+  }
+
+  choose(mxc, shown) {
+    check("mxc", TEXT, mxc);
+    check("shown", FLAG, shown);
+    this.#require();
+    this.#requirePolicy();
+    this.#python.choose(this.#number, mxc, shown);
   }
 
   retry(element) {
@@ -316,6 +347,10 @@ class AuthMediaSession {
     );
   }
 
+  #requirePolicy() {
+    if (!this.#hasPolicy) throw invalid("The session has no `policy`; pass one to `start`, such as `{}`.");
+  }
+
   #require() {
     if (this.#stopped) throw stopped();
   }
@@ -338,10 +373,11 @@ const refresher = (refresh) => async (done) => {
 export async function start(options) {
   const given = checkAll("start", OPTIONS, options, ["homeserver", "userId", "accessToken"]);
   if (given.limits) checkAll("limits", LIMITS, given.limits, []);
+  if (given.policy) given.policy = readPolicy("policy", given.policy);
   const { root = document.documentElement, onError = console.error, refresh, failureView = true, ...values } = given;
   const python = await startPython();
   const number = ++lastNumber;
-  const session = new AuthMediaSession(python, number, onError);
+  const session = new AuthMediaSession(python, number, onError, values.policy !== undefined);
   const flags = { bindsRoot: root !== null, failure_view: failureView, refreshes: refresh !== undefined };
   const text = JSON.stringify({ ...OPTION_DEFAULTS, ...values, ...flags });
   await new Promise((resolve, reject) =>

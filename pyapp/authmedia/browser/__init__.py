@@ -31,6 +31,7 @@ from authmedia.browser.page import (
     iso_timestamp,
     now_ms,
     on_unhandled_exception,
+    page_fragment,
     page_origin,
     page_url,
     query_parameter,
@@ -45,22 +46,24 @@ from authmedia.browser.storage import (
     Directory,
     get_session_item,
     remove_session_item,
-    set_file_writer_url,
     set_session_item,
 )
 from authmedia.browser.streams import BodyReader
 from authmedia.browser.urls import Url, parse_url
-from authmedia.browser.workers import MediaServiceWorker, has_service_worker
+from authmedia.browser.workers import MediaServiceWorker, has_service_worker, set_worker_script
 from authmedia.support.lazy_imports import lazy_getattr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
-    from authmedia.browser.intl import format_number, plural_category
-    from authmedia.browser.navigation import navigate, page_url_with
+    from authmedia.browser.frames import capture_frame
+    from authmedia.browser.intl import format_bytes, format_number, plural_category
+    from authmedia.browser.navigation import navigate, page_url_with, take_fragment_parameters
     from authmedia.browser.persistence import persist_storage
+    from authmedia.browser.preferences import Preferences
     from authmedia.browser.reachability import is_reachable
     from authmedia.browser.roots import as_element
+    from authmedia.browser.stills import draw_still
 
 __all__ = (
     "OBJECT_URLS",
@@ -77,6 +80,7 @@ __all__ = (
     "Lock",
     "LongTasks",
     "MediaServiceWorker",
+    "Preferences",
     "ResourceTimings",
     "Response",
     "Url",
@@ -86,6 +90,7 @@ __all__ = (
     "bytes_blob",
     "call_hook",
     "can_decode_image",
+    "capture_frame",
     "clone_template",
     "copy_to_clipboard",
     "create_element",
@@ -93,9 +98,11 @@ __all__ = (
     "create_task",
     "device_pixel_ratio",
     "document_element",
+    "draw_still",
     "epoch_ms",
     "evict_from_http_cache",
     "fetch",
+    "format_bytes",
     "format_number",
     "format_time",
     "get_session_item",
@@ -108,6 +115,7 @@ __all__ = (
     "now_ms",
     "on_unhandled_exception",
     "open_channel",
+    "page_fragment",
     "page_origin",
     "page_url",
     "page_url_with",
@@ -122,8 +130,9 @@ __all__ = (
     "resource_timing_generation",
     "resource_timings",
     "revoke_object_url",
-    "set_file_writer_url",
     "set_session_item",
+    "set_worker_script",
+    "take_fragment_parameters",
     "text_blob",
     "user_agent",
     "yield_to_browser",
@@ -131,14 +140,19 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "capture_frame": "authmedia.browser.frames",
+    "Preferences": "authmedia.browser.preferences",
     "as_element": "authmedia.browser.roots",
+    "draw_still": "authmedia.browser.stills",
     "listen_for_activation": "authmedia.browser.activation",
+    "format_bytes": "authmedia.browser.intl",
     "format_number": "authmedia.browser.intl",
     "is_reachable": "authmedia.browser.reachability",
     "navigate": "authmedia.browser.navigation",
     "page_url_with": "authmedia.browser.navigation",
     "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
+    "take_fragment_parameters": "authmedia.browser.navigation",
 }
 
 if not TYPE_CHECKING:

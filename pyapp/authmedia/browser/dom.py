@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 # https://developer.mozilla.org/docs/Web/API/MediaError/code
 _MEDIA_ERR_NETWORK = 2
-# Resolves the promise in place of an event.
-_TIMED_OUT = "timed out"
+# Resolve the promise in place of an event.
+_TIMED_OUT, _WAITS_FOR_PLAY = "timed out", "waits for play"
+# The events of a video or audio after which the browser may transfer no more of it before it is played, and the
+# milliseconds after which that is taken for granted. iOS fires `loadedmetadata` alone, a browser that saves data
+# `suspend` alone.
+_PAUSING_EVENTS, _PAUSE_MS = ("loadedmetadata", "suspend"), 1000
 
 
 class EventListener:
@@ -103,6 +107,10 @@ class Element:
         """Returns an attribute's value, empty where it is missing."""
         value = self._js.getAttribute(name)
         return "" if ffi.is_none(value) else str(value)
+
+    def has_attribute(self, name: str) -> bool:
+        """Returns whether an attribute is present, empty or not."""
+        return bool(self._js.hasAttribute(name))
 
     def get_attributes(self, names: "tuple[str, ...]") -> "dict[str, str]":
         """Returns those of the named attributes that are present and not empty."""
@@ -253,6 +261,7 @@ class Element:
 
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Sets the element's source and waits; returns whether ``success_event`` fired rather than ``error``.
+        So is a video or audio of which the browser transfers no more before it is played.
 
         :param crossorigin: the attribute of that name, which must be set before the source is; empty for none.
         :param play: whether a video or audio starts playing at once: one with ``preload="none"`` transfers nothing
@@ -262,9 +271,12 @@ class Element:
         # Native listeners resolve a promise: handlers in Python would take longer than everything else.
         outcome = with_resolvers()
         resolve = outcome.resolve  # looked up once: MicroPython makes a new function object at each lookup
-        events = (success_event, "error")
-        for event in events:
-            self._js.addEventListener(event, resolve)
+        listeners = [(success_event, resolve), ("error", resolve)]
+        if success_event != "load":
+            pause = window.setTimeout.bind(window, resolve, _PAUSE_MS, _WAITS_FOR_PLAY)
+            listeners += [(event, pause) for event in _PAUSING_EVENTS]
+        for event, listener in listeners:
+            self._js.addEventListener(event, listener)
         timeout_s = 0.0 if src.startswith("blob:") else self._image_timeout_s
         timer = window.setTimeout(resolve, timeout_s * 1000, _TIMED_OUT) if timeout_s else None
         try:
@@ -277,13 +289,13 @@ class Element:
                 self._js.play().catch(window.Boolean)  # a browser may require a user's gesture
             happened = await settle(outcome.promise)
         finally:
-            for event in events:
-                self._js.removeEventListener(event, resolve)
+            for event, listener in listeners:
+                self._js.removeEventListener(event, listener)
             if timeout_s:
                 window.clearTimeout(timer)
         if happened == _TIMED_OUT:
             raise BrowserError("TimeoutError", f"no whole picture came within {timeout_s:.0f} seconds")
-        return str(happened.type) == success_event
+        return happened == _WAITS_FOR_PLAY or str(happened.type) == success_event
 
     @property
     def _image_timeout_s(self) -> float:

@@ -3,20 +3,23 @@
 import json
 
 from authmedia.browser import timeouts
-from authmedia.browser.blobs import Blob
-from authmedia.browser.crypto import decrypt_aes_ctr
+from authmedia.browser.blobs import Blob, join_blobs
+from authmedia.browser.crypto import decrypt_aes_ctr, subtle_crypto
 from authmedia.browser.interop import BrowserError, settle
 from authmedia.browser.javascript import ffi, window
 from authmedia.browser.streams import BodyPump, BodyReader
-from authmedia.support.untrusted import content_length
+from authmedia.support.untrusted import content_length, is_resumable
+from authmedia.traffic import PartialBody
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
 # Bodies from this size on, in bytes, are streamed and report their progress.
 _LARGE_BODY_BYTES = 500_000
+# Ciphertexts from this size on are decrypted piece by piece.
+_PIECEWISE_BYTES = 8 * 1024 * 1024
 #: The names of the errors by which browsers report a transfer that broke off, was aborted, or was never answered.
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
 
@@ -30,7 +33,7 @@ class Response:
     :param controller: the ``AbortController`` of its request.
     """
 
-    __slots__ = ("_controller", "_js", "content_length", "status")
+    __slots__ = ("_before", "_controller", "_js", "content_length", "partial", "status")
 
     def __init__(self, js: "Any", controller: "Any") -> None:
         self._js = js
@@ -38,24 +41,41 @@ class Response:
         self.status = int(js.status)
         #: The announced length of the body in bytes; ``None`` where no header says it.
         self.content_length = content_length(self.header)
+        #: What was received of a large body that broke off, if another request can continue it.
+        self.partial: PartialBody | None = None
+        # What was received before, if this response continues it.
+        self._before: Blob | None = None
 
     def header(self, name: str) -> str:
         """Returns a header's value, empty where it is missing or hidden by CORS."""
         value = self._js.headers.get(name)
         return "" if ffi.is_none(value) else str(value)
 
-    async def decrypt(self, key: str, counter: bytes, sha256: bytes) -> Blob | None:
+    async def decrypt(
+        self, key: str, counter: bytes, sha256: bytes, on_progress: "Callable[[int, int], None] | None" = None
+    ) -> Blob | None:
         """Reads the body and decrypts it with AES-CTR; returns ``None`` if its digest is another.
 
+        A large body is decrypted piece by piece, in a worker; where none can be started, as a whole.
+
         :param key: 256 bits, as a JWK's ``k``.
-        :param counter: the first counter block.
+        :param counter: the first counter block, of which the last 64 bits count.
         :param sha256: the expected digest of the body.
+        :param on_progress: see `blob`.
         :raises BrowserError: if the transfer breaks off, or in a page without WebCrypto.
         """
-        if str(self._js.url).startswith("blob:"):  # already in memory
-            ciphertext = await self._settle_body(self._js.arrayBuffer())
-        else:
-            ciphertext = await settle((await self.blob())._js.arrayBuffer())
+        subtle_crypto()
+        url = str(self._js.url)
+        body = None if url.startswith("blob:") else await self.blob(on_progress)  # else it is already there
+        size = body.size if body else self.content_length
+        if size is None or size >= _PIECEWISE_BYTES:
+            from authmedia.browser.decryption_worker import decrypt_in_worker  # most attachments are small
+
+            started, plaintext = await decrypt_in_worker(body._js if body else url, key, counter, sha256)
+            if started:
+                self.abort()
+                return plaintext
+        ciphertext = await (settle(body._js.arrayBuffer()) if body else self._settle_body(self._js.arrayBuffer()))
         return await decrypt_aes_ctr(ciphertext, key, counter, sha256)
 
     async def text(self) -> str:
@@ -80,29 +100,67 @@ class Response:
         stream = window.TransformStream.new()
         whole = window.Response.new(stream.readable).blob()
         whole.catch(window.Boolean)  # the pump raises whatever fails
-        await self._pump(on_progress).copy_to(stream.writable, 2)
-        return Blob(await settle(whole))
+        pump = self._pump(on_progress)
+        try:
+            await pump.copy_to(stream.writable, 2, self._is_resumable)
+        except BrowserError:
+            if pump.broke_off and self._is_resumable:
+                self._keep(self._joined(Blob(await settle(whole))))
+            raise
+        return self._joined(Blob(await settle(whole)))
+
+    def resume(self, before: Blob) -> None:
+        """Has the body begin with what an earlier response brought, which this one continues."""
+        self._before = before
+        self.content_length = before.size + (self.content_length or 0)
 
     def abort(self) -> None:
         """Aborts the transfer; harmless once it is over."""
         self._controller.abort()
 
-    async def pipe_to(self, writable: "Any", on_progress: "Callable[[int, int], None] | None" = None) -> None:
-        """Streams the body into a ``WritableStream`` and closes it; a failure on either side aborts both.
+    async def pipe_to(
+        self,
+        writable: "Any",
+        written: "Callable[[], Awaitable[Blob]]",
+        on_progress: "Callable[[int, int], None] | None" = None,
+    ) -> None:
+        """Streams the body into a file and closes it; a failure on either side aborts both.
 
+        :param writable: a ``FileSystemWritableFileStream``.
+        :param written: returns what the file has of the body.
         :raises BrowserError: if the transfer or a write fails.
         """
-        if self._is_large:
-            await self._pump(on_progress).copy_to(writable, 1)
-        else:
+        if not self._is_large:
             await self._settle_body(self._js.body.pipeTo(writable))
+            return
+        if self._before:
+            await settle(writable.write(self._before._js))
+        pump = self._pump(on_progress)
+        try:
+            await pump.copy_to(writable, 1, self._is_resumable)
+        except BrowserError:
+            if pump.broke_off and self._is_resumable:
+                self._keep(await written())
+            raise
 
     def reader(self) -> BodyReader:
         """Returns a reader that cuts the body up while it arrives."""
         return BodyReader(self._js.body, self._controller)
 
     def _pump(self, on_progress: "Callable[[int, int], None] | None") -> BodyPump:
-        return BodyPump(self._js.body, self._controller, self.content_length or 0, on_progress)
+        received = self._before.size if self._before else 0
+        return BodyPump(self._js.body, self._controller, self.content_length or 0, received, on_progress)
+
+    @property
+    def _is_resumable(self) -> bool:
+        return is_resumable(self.status, self.header)
+
+    def _joined(self, body: Blob) -> Blob:
+        return join_blobs(self._before, body) if self._before else body
+
+    def _keep(self, received: Blob) -> None:
+        if received.size:
+            self.partial = PartialBody(received, self.content_length or 0, self.header("ETag"))
 
     @property
     def _is_large(self) -> bool:

@@ -60,6 +60,11 @@ def page_url() -> str:
     return str(window.location.href).split("#")[0].split("?")[0]
 
 
+def page_fragment() -> str:
+    """Returns the fragment of the page's URL with its ``#``, as it is encoded there; empty if it has none."""
+    return str(window.location.hash)
+
+
 def query_parameter(name: str) -> str:
     """Returns a parameter of the page's URL, decoded; empty where it is missing."""
     value = window.URLSearchParams.new(window.location.search).get(name)

@@ -10,15 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
 
-# URL of the script of `file_writer`; empty for the one that the library came with.
-_file_writer_url = ""
-
-
-def set_file_writer_url(url: str) -> None:
-    """Sets the URL of ``file-writer.js``, which has to be of the page's own origin."""
-    global _file_writer_url
-    _file_writer_url = url
-
 
 async def set_session_item(name: str, text: str) -> None:
     """Stores a text for the lifetime of the tab; does nothing where the browser refuses it.
@@ -110,11 +101,14 @@ class Directory:
                 body = await response.blob(on_progress) if response else text_blob("", "")
                 from authmedia.browser.file_writer import write_in_worker
 
-                await write_in_worker(str(self._js.name), name, head, body, _file_writer_url)
+                await write_in_worker(str(self._js.name), name, head, body)
             else:
                 writable = await settle(handle.createWritable())
                 await settle(writable.write(head))
-                await (response.pipe_to(writable, on_progress) if response else settle(writable.close()))
+                if response:
+                    await response.pipe_to(writable, lambda: _copy_without_head(handle, head), on_progress)
+                else:
+                    await settle(writable.close())
             complete = True
         finally:
             if not complete:
@@ -142,3 +136,9 @@ class Directory:
         # All at once: one call for each name would cost as much as reading the file.
         found = await settle(window.Array.fromAsync(self._js.keys()))
         return [str(found[position]) for position in range(int(found.length))]
+
+
+async def _copy_without_head(handle: "Any", head: str) -> Blob:
+    """Returns a copy of what follows the head of a file, for the time when the file is removed."""
+    file = await settle(handle.getFile())
+    return Blob(await settle(window.Response.new(file.slice(len(head.encode()))).blob()))

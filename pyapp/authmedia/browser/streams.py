@@ -93,25 +93,34 @@ class BodyPump:
 
     :param body: the response's ``ReadableStream``.
     :param controller: the ``AbortController`` of its request.
-    :param total: the announced length in bytes, 0 if unknown.
+    :param received: how many bytes of them were received before.
     :param on_progress: called after each piece with the bytes received and ``total``.
     """
 
-    __slots__ = ("_body", "_controller", "_on_progress", "_total")
+    __slots__ = ("_body", "_controller", "_on_progress", "_received", "_total", "broke_off")
 
     def __init__(
-        self, body: "Any", controller: "Any", total: int, on_progress: "Callable[[int, int], None] | None"
+        self,
+        body: "Any",
+        controller: "Any",
+        total: int,
+        received: int,
+        on_progress: "Callable[[int, int], None] | None",
     ) -> None:
         self._body = body
         self._controller = controller
         self._total = total
+        self._received = received
         self._on_progress = on_progress
+        #: Whether the transfer failed, rather than a write.
+        self.broke_off = False
 
-    async def copy_to(self, writable: "Any", buffers: int) -> None:
+    async def copy_to(self, writable: "Any", buffers: int, keep: bool = False) -> None:
         """Copies all of the body and closes the stream; a failure on either side aborts both.
 
         :param writable: a ``WritableStream``.
         :param buffers: their number: a buffer is reused once the writes of all others were queued after its own.
+        :param keep: whether the stream is closed, too, if the transfer breaks off: then it has what was received.
         :raises BrowserError: if the transfer or a write fails.
         """
         writer = writable.getWriter()
@@ -128,25 +137,29 @@ class BodyPump:
         finally:
             if not complete:
                 self._controller.abort()
-                await writer.abort().catch(window.Boolean)
+                await (writer.close() if keep and self.broke_off else writer.abort()).catch(window.Boolean)
 
     async def _copy(self, reader: "Any", writer: "Any", free: "list[Any]", timer: timeouts.TransferTimeout) -> None:
         # Each piece leaves garbage in the heap, so only full buffers are written.
         full = ffi.to_js({"min": free[0].byteLength})
-        received, done = 0, False
+        done = False
         # Looked up once: MicroPython makes a new function object at each lookup.
         read, write, view = reader.read, writer.write, window.Uint8Array.new
         while not done:
-            step = await settle(read(view(free.pop(0)), full))
+            try:
+                step = await settle(read(view(free.pop(0)), full))
+            except BrowserError:
+                self.broke_off = True
+                raise
             piece, done = step.value, bool(step.done)
             if done and not getattr(piece, "byteLength", 0):
                 break  # else the rest of the body comes together with its end
             await settle(write(piece))
             timer.restart()
             free.append(piece.buffer)  # the buffer that was handed over is detached
-            received += int(piece.byteLength)
-            if self._on_progress:
-                self._on_progress(received, self._total)
+            self._received += int(piece.byteLength)
+            if self._on_progress and self._received <= self._total:  # else it is the length of a compressed body
+                self._on_progress(self._received, self._total)
 
 
 async def _byte_reader(body: "Any") -> "Any":

@@ -1,4 +1,4 @@
-"""The service worker of the baseline `service_worker`.
+"""The URLs of workers' scripts, and the service worker of the baseline `service_worker`.
 
 https://developer.mozilla.org/docs/Web/API/Service_Worker_API
 """
@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 
 _SCOPE = "./"
 _POLL_S = 0.02
+#: The URLs of scripts by their names, for those that are neither in the library's folder nor beside the page.
+SCRIPT_URLS: "dict[str, str]" = {}
+
+
+def set_worker_script(name: str, url: str) -> None:
+    """Sets the URL of a worker's script, which has to be of the page's own origin."""
+    SCRIPT_URLS[name] = url
 
 
 def has_service_worker() -> bool:

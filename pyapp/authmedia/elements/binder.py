@@ -4,13 +4,13 @@ Below a bound root every ``<img>``, ``<video>`` and ``<audio>`` with ``data-mxc`
 viewport, loaded anew when its ``data-mxc`` changes, and released when it leaves the document. The outcome stands on the
 element: ``data-state`` (``loading``, ``shown``, ``failed``), ``data-strategy`` and ``data-source``. A message and a
 button to try again follow an element that failed. So it is with any element that has ``data-mxc-background``; an
-``<a download>`` with ``data-mxc`` loads when a user follows it.
+``<a download>`` with ``data-mxc`` loads when a user follows it. A `MediaPolicy` holds elements back (``held``).
 """
 
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.binding import ATTRIBUTES, Binding
+from authmedia.elements.binding import ATTRIBUTES, SHOWN, Binding
 from authmedia.elements.element_request import KIND_OF_TAG, REQUEST_ATTRIBUTES
 from authmedia.elements.idle_queue import IdleQueue
 from authmedia.elements.load_scheduler import LoadScheduler
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, Never
 
     from authmedia.elements.element_options import ElementOptions, RenderFailure, RenderPlaceholder, StateHandler
+    from authmedia.elements.media_policy import MediaPolicy
     from authmedia.elements.messages import Messages
     from authmedia.loader import MediaLoader
 
@@ -38,10 +39,15 @@ _IDENTIFYING_ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-mxc-background", _USER_ID,
 _OBSERVED_ATTRIBUTES = _IDENTIFYING_ATTRIBUTES + ("download",)
 # Those that are read of each element; the others where they matter.
 _READ_ATTRIBUTES = ATTRIBUTES + (_USER_ID,)
-# The module and the class for elements other than images, video and audio. It is imported by the first of them, so that
-# pages without them neither import nor transfer it.
+# The module and the class for elements other than images, and most videos and audios. It is imported by the first of
+# them, so that pages without them neither import nor transfer it.
 _BACKGROUND = ("authmedia.elements.background", "BackgroundBinding")
 _DOWNLOAD = ("authmedia.elements.download", "DownloadBinding")
+_ON_DEMAND = ("authmedia.elements.on_demand", "OnDemandBinding")
+_POSTER = ("authmedia.elements.poster", "PosterBinding")
+# The same for elements of which a policy decides.
+_HELD = ("authmedia.elements.held_back", "HeldBinding")
+_STILL = ("authmedia.elements.still", "StillBinding")
 # How many elements load at a time: more than any browser transfers at once; each of the others is only an entry in a
 # list. Links are requested by the hundred, so the others start when as many loads have ended.
 _MAX_LOADS, _BATCH_SIZE = 200, 100
@@ -49,7 +55,7 @@ _MAX_LOADS, _BATCH_SIZE = 200, 100
 NEAR_PX = 600
 # The placeholder and failure view of this library, as `bind` names them.
 _BLURHASH, _MESSAGE = "blurhash", "message"
-_DEFAULTS = (_BLURHASH, _MESSAGE, None, CACHE_DEFAULT, None)
+_DEFAULTS = (_BLURHASH, _MESSAGE, None, CACHE_DEFAULT, None, None)
 
 
 class Binder(browser.ElementHandler):
@@ -74,6 +80,7 @@ class Binder(browser.ElementHandler):
         self._loader = loader
         self._on_change = on_change
         self._options = options
+        self._policy = options.policy if options else None
         self._keyring = keyring or Keyring()
         self._css_pixels = css_pixels
         self._idle_queue = IdleQueue()
@@ -83,6 +90,8 @@ class Binder(browser.ElementHandler):
         self._bindings: dict[int, Binding] = {}
         self._near: set[int] = set()
         self._visible: set[int] = set()
+        if self._policy:
+            self._policy.attach(self)
         self._observer = browser.ElementObserver(_element(root), _SELECTOR, _OBSERVED_ATTRIBUTES, self, near_px)
         if shadow_roots:
             self._observer.search_shadow_roots()
@@ -118,8 +127,23 @@ class Binder(browser.ElementHandler):
         """Unbinds the elements below a root of `add_root`."""
         self._observer.remove_root(_element(root))
 
+    def apply_policy(self, mxc: str = "") -> None:
+        """Binds those elements anew for which the `MediaPolicy` decides otherwise by now.
+
+        :param mxc: the media whose elements are looked at; empty for all.
+        """
+        for number, binding in list(self._bindings.items()):
+            if mxc in ("", binding.mxc):
+                attributes = self._elements[number].get_attributes(_READ_ATTRIBUTES)
+                if type(binding) is not self._class_of(number, attributes, binding.state == SHOWN):
+                    self._bindings.pop(number).close()
+                    self._bind(number)
+
     def close(self) -> None:
         """Unbinds all elements, and ends the search for others."""
+        if self._policy:
+            self._policy.detach(self)
+            self._policy = None
         self._observer.close()
         self._idle_queue.close()
         self._scheduler.close()
@@ -179,12 +203,21 @@ class Binder(browser.ElementHandler):
         base_url = attributes["data-homeserver"] = element.get_attribute("data-homeserver")
         return user_id == self._loader.user_id and base_url in ("", self._loader.base_url)
 
+    def _class_of(self, number: int, attributes: "dict[str, str]", is_shown: bool = False) -> "type[Binding]":
+        """Returns the class of an element's binding."""
+        element = self._elements[number]
+        if self._policy and self._policy.holds_back(element, attributes, is_shown):
+            return _import(_HELD)
+        if self._policy and self._policy.stills(element, attributes):
+            return _import(_STILL)
+        return _binding_class(element, attributes)
+
     def _bind(self, number: int) -> None:
         element = self._elements[number]
         attributes = element.get_attributes(_READ_ATTRIBUTES)
         if not self._is_of_this_account(element, attributes):
             return
-        binding = _binding_class(element, attributes)(
+        binding = self._class_of(number, attributes)(
             element,
             self._loader,
             keyring=self._keyring,
@@ -215,6 +248,7 @@ def bind(
     failure_view: "RenderFailure | str | None" = _MESSAGE,
     messages: "Messages | None" = None,
     cache: str = CACHE_DEFAULT,
+    policy: "MediaPolicy | None" = None,
     **unknown: "Never",
 ) -> Binder:
     """Loads every element with ``data-mxc`` or ``data-mxc-background`` below a root, now and later.
@@ -229,18 +263,23 @@ def bind(
     :param near_px: how far outside of the viewport elements are loaded, in CSS pixels; ``None`` loads all at once.
     :param css_pixels: whether ``data-width`` and ``data-height`` are CSS pixels, rather than pixels of the image.
     :param shadow_roots: whether to look into open shadow roots, too; `Binder.add_root` takes closed ones.
-    :param placeholder: a function that renders into an element while it loads; ``None`` for no placeholder.
-    :param failure_view: a function that renders what follows an element that failed; ``None`` for no such view.
+    :param placeholder: renders into an element while it loads; ``None`` for no placeholder.
+    :param failure_view: renders what follows an element that failed; ``None`` for no such view.
     :param messages: all words in another language.
     :param cache: the cache policy of all elements, see `MediaRequest`.
+    :param policy: what the user asked for: which media wait until they are asked for, and whether pictures move.
     :raises ValueError: if an option has a wrong value; `TypeError` if there is none of a name, or ``root`` is wrong.
     """
     if unknown or near_px not in (NEAR_PX, None):
-        from authmedia.support.options import check_bind_options
+        _check(near_px, unknown)
+    own = _element_options(placeholder, failure_view, messages, cache, on_state_change, policy)
+    return Binder(root, loader, on_change, keyring, near_px, css_pixels, shadow_roots, own)
 
-        check_bind_options(near_px, unknown)
-    options = _element_options(placeholder, failure_view, messages, cache, on_state_change)
-    return Binder(root, loader, on_change, keyring, near_px, css_pixels, shadow_roots, options)
+
+def _check(near_px: int | None, unknown: "dict[str, Any]") -> None:
+    from authmedia.support.options import check_bind_options  # few pages set these options
+
+    check_bind_options(near_px, unknown)
 
 
 def _element_options(*options: "Any") -> "ElementOptions | None":
@@ -257,10 +296,19 @@ def _element(root: "browser.Element | Any") -> browser.Element:
 
 
 def _binding_class(element: browser.Element, attributes: "dict[str, str]") -> "type[Binding]":
-    """Returns the class of an element's binding."""
+    """Returns the class of an element's binding without a policy."""
+    if element.tag in ("video", "audio") and element.get_attribute("preload") == "none":
+        return _import(_ON_DEMAND)
+    if element.tag == "video" and element.get_attribute("data-poster"):
+        return _import(_POSTER)
     if element.tag in KIND_OF_TAG:
         return Binding
-    module, name = _DOWNLOAD if attributes.get("data-mxc") else _BACKGROUND
+    return _import(_DOWNLOAD if attributes.get("data-mxc") else _BACKGROUND)
+
+
+def _import(place: "tuple[str, str]") -> "type[Binding]":
+    """Returns a class of bindings, by its module and its name."""
+    module, name = place
     found: type[Binding] = getattr(__import__(module, None, None, (name,)), name)
     return found
 

@@ -29,6 +29,8 @@ NONE = ""
 LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
+#: The state of an element that a `MediaPolicy` holds back.
+HELD = "held"
 
 #: All attributes that are read of an element, once.
 ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
@@ -196,6 +198,7 @@ class Binding(PlaybackHandler):
         self.visible = visible
         if not visible or self.state != LOADING:
             return
+        self.start(urgent=True)  # if it was suspended
         if self._slot:
             self._slot.start_now()
         try:
@@ -233,6 +236,8 @@ class Binding(PlaybackHandler):
     def close(self) -> None:
         """Cancels a load in progress, empties the element and releases its media."""
         self._stop()
+        if self._playback:
+            self._playback.close()
         self._presenter.remove_source()
         self._placeholder.close()
         for name in _OWN_ATTRIBUTES:
@@ -322,6 +327,13 @@ class Binding(PlaybackHandler):
         self._element.set_attribute("data-source", media.source)
         self._enter(SHOWN)
 
+    def on_suspended(self) -> None:
+        """Empties the element; `start` loads its media again."""
+        self._stop()
+        self._presenter.remove_source()
+        self._held.drop()
+        self._enter(LOADING)
+
     def on_replacement_failed(self, error: Exception) -> None:
         """Marks the element as failed."""
         self._fail(error)
@@ -339,13 +351,17 @@ class Binding(PlaybackHandler):
             self._options.report_state(self._element, state, outcome)
 
     @property
+    def _awaits_media(self) -> bool:
+        return self.state == LOADING and not self._settled.is_set()
+
+    @property
     def _has_placeholder(self) -> bool:
         if self._options:
             return self._options.has_placeholder(self._attributes)
         return "data-blurhash" in self._attributes
 
     def _show_placeholder(self) -> None:
-        if self.state != LOADING or self._settled.is_set():  # the media was faster, or the load was cancelled
+        if not self._awaits_media:  # the media was faster, or the load was cancelled
             return
         if self._options and not self._options.shows_blurhash:
             self._placeholder.show_own(self._options)

@@ -1,4 +1,4 @@
-"""What an application changes about its elements: placeholder, failure view, words and cache policy."""
+"""What an application changes about its elements: placeholder, failure view, words, cache policy, media policy."""
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError
@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authmedia.elements.media_policy import MediaPolicy
     from authmedia.elements.messages import Messages
     from authmedia.media import Media
 
@@ -63,6 +64,7 @@ class ElementOptions:
     :param cache: the cache policy of all elements, see `MediaRequest`.
     :param on_state_change: called with an element and its new state whenever that changes: ``loading``, ``shown`` and
         its media, ``failed`` and its error; an empty text when the element is bound no longer.
+    :param policy: which media are held back until the user asks for them; ``None`` for none.
     :raises ValueError: if one is not allowed.
     """
 
@@ -72,6 +74,7 @@ class ElementOptions:
         "_placeholder",
         "cache",
         "messages",
+        "policy",
         "shows_blurhash",
         "shows_failures",
         "shows_message",
@@ -84,6 +87,7 @@ class ElementOptions:
         messages: "Messages | None",
         cache: str,
         on_state_change: "StateHandler | None",
+        policy: "MediaPolicy | None",
     ) -> None:
         _require_view("placeholder", placeholder, _BLURHASH)
         _require_view("failure_view", failure_view, _MESSAGE)
@@ -92,6 +96,10 @@ class ElementOptions:
         self.cache = cache
         is_function = on_state_change is None or callable(on_state_change)
         require(is_function, "bind", "on_state_change", on_state_change, "a function or None")
+        require_kind("bind", "policy", policy, "MediaPolicy")
+        lacks_words = policy and policy.button and messages and not messages.has_show_texts
+        require(not lacks_words, "bind", "messages", "without `show`", "Messages(show=…), since there is a policy")
+        self.policy = policy
         self._on_state_change = on_state_change
         self._placeholder = None if isinstance(placeholder, str) else placeholder
         self._failure_view = None if isinstance(failure_view, str) else failure_view

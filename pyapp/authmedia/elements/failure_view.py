@@ -86,9 +86,13 @@ class FailureView:
 
     def move_focus_to_element(self) -> None:
         """Focuses the element, if the view had the focus: it would move to the top of the page otherwise."""
-        if not self._had_focus:
-            return
-        anchor = self._element.closest("button, a")
-        if anchor is self._element and anchor.tag == "img":
-            anchor.set_attribute("tabindex", "-1")  # an image is not focusable otherwise
-        anchor.focus()
+        if self._had_focus:
+            move_focus_to(self._element)
+
+
+def move_focus_to(element: browser.Element) -> None:
+    """Focuses an element, or the button or link that it is in, in place of a view behind it that is removed."""
+    anchor = element.closest("button, a")
+    if anchor is element and anchor.tag == "img":
+        anchor.set_attribute("tabindex", "-1")  # an image is not focusable otherwise
+    anchor.focus()

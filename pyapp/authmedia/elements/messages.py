@@ -1,6 +1,6 @@
 """What elements say in another language than English: messages by error class, with plurals and direction."""
 
-from authmedia.browser import format_number, plural_category
+from authmedia.browser import format_bytes, format_number, plural_category
 from authmedia.errors import AuthMediaError
 from authmedia.support.options import error_class, reject_unknown, require
 
@@ -8,13 +8,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Never
 
-_OPTIONS = ("errors", "retry", "retry_label", "lang", "dir")
+_OPTIONS = ("errors", "retry", "retry_label", "lang", "dir", "show")
 _DIRECTIONS = ("ltr", "rtl", "auto")
 # The plural categories of all languages, https://cldr.unicode.org/index/cldr-spec/plural-rules
 _CATEGORIES = ("zero", "one", "two", "few", "many", "other")
 # The text of an error that names no time.
 _NO_NUMBER = "none"
 _SECONDS = "{seconds}"
+_SIZE = "{size}"
+_KINDS = ("image", "video", "audio")
 _LETTERS, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
 
 
@@ -46,11 +48,13 @@ class Messages:
     :param retry_label: the button's name for assistive technology where the element has a ``{label}``.
     :param lang: the language tag of all texts, which decides on plural categories and digits.
     :param dir: the direction of all texts: ``ltr``, ``rtl`` or ``auto``.
+    :param show: where there is a `MediaPolicy`, the text of the button of an element that is held back, by its kind,
+        ``image``, ``video`` and ``audio``: two texts, without and with ``{size}``.
     :raises ValueError: if one is not allowed.
     """
 
     OPTION = "messages"
-    __slots__ = ("_errors", "_retry_label", "dir", "lang", "retry")
+    __slots__ = ("_errors", "_retry_label", "_show", "dir", "lang", "retry")
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class Messages:
         lang: str,
         retry_label: str = "{retry}: {label}",
         dir: str = "auto",
+        show: "dict[str, tuple[str, str]] | None" = None,
         **unknown: "Never",
     ) -> None:
         reject_unknown("Messages", unknown, _OPTIONS)
@@ -72,6 +77,7 @@ class Messages:
         self.lang = lang
         self.dir = dir
         self._retry_label = retry_label
+        self._show = _checked_show(show)
         self._errors = {error_class("Messages", name): _checked(name, texts) for name, texts in errors.items()}
         require(
             AuthMediaError in self._errors,
@@ -95,6 +101,20 @@ class Messages:
         seconds = max(1, -int(-error.retry_after_s // 1))
         text = texts.get(plural_category(self.lang, seconds), texts["other"])
         return text.replace(_SECONDS, format_number(self.lang, seconds))
+
+    @property
+    def has_show_texts(self) -> bool:
+        """Whether there are texts for elements that are held back."""
+        return bool(self._show)
+
+    def show_text(self, kind: str, size: int | None) -> str:
+        """Returns the text of the button that shows what is held back.
+
+        :param kind: ``image``, ``video`` or ``audio``.
+        :param size: in bytes; ``None`` or 0 where it is unknown.
+        """
+        without, with_size = self._show[kind]
+        return with_size.replace(_SIZE, format_bytes(self.lang, size)) if size else without
 
     def retry_label(self, label: str) -> str:
         """Returns the name of the retry button of an element that has a label."""
@@ -125,6 +145,19 @@ def _checked(name: object, texts: "str | dict[str, str]") -> "str | dict[str, st
     )
     require(_SECONDS not in texts[_NO_NUMBER], "Messages", option, texts[_NO_NUMBER], "a text without {seconds}")
     return texts
+
+
+def _checked_show(show: "dict[str, tuple[str, str]] | None") -> "dict[str, tuple[str, str]]":
+    """Returns the texts of elements that are held back.
+
+    :raises ValueError: if one is missing.
+    """
+    for kind in _KINDS if show is not None else ():
+        texts = show.get(kind) if isinstance(show, dict) else None
+        is_pair = isinstance(texts, (tuple, list)) and [isinstance(text, str) for text in texts] == [True, True]
+        complete = is_pair and texts is not None and _SIZE not in texts[0] and _SIZE in texts[1]
+        require(complete, "Messages", f"show[{kind!r}]", texts, "two texts, the second with {size}")
+    return show or {}
 
 
 def _is_language_tag(tag: object) -> bool:

@@ -11,8 +11,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authmedia.elements.players import StillPicture
+
 # The events after which a video or audio has transferred more than when it was first shown.
 _TRANSFER_EVENTS = ("suspend", "seeked", "ended")
+# So many videos and audios have a player at a time, unless more are visible or play.
+_MAX_PLAYERS = 40
+# Those that have one, in all documents of the page, the oldest first.
+_PLAYERS: "list[Playback]" = []
 # A transfer that breaks off again within so many seconds of playback has made no progress.
 _PROGRESS_S = 1.0
 
@@ -27,6 +33,9 @@ class PlaybackHandler:
 
     def on_replaced(self, media: Media) -> None:
         """Called when a new source has taken the place of one that broke off."""
+
+    def on_suspended(self) -> None:
+        """Called when the element has to give its player back, because there are too many."""
 
     def on_replacement_failed(self, error: Exception) -> None:
         """Called when there is no new source."""
@@ -52,6 +61,7 @@ class Playback:
         "_listeners",
         "_playing",
         "_request",
+        "_still_picture",
         "_task",
     )
 
@@ -71,7 +81,23 @@ class Playback:
         self._listeners: list[browser.EventListener] = []
         self._task: asyncio.Task[None] | None = None
         self._playing = False
+        self._still_picture: StillPicture | None = None
         self.reset()
+
+    @property
+    def element(self) -> browser.Element:
+        """The element."""
+        return self._element
+
+    @property
+    def media(self) -> Media | None:
+        """The media that the element holds."""
+        return self._held.media
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody sees or hears the element, and nothing is in progress."""
+        return not (self._task or self._is_visible() or self._element.is_playing)
 
     def reset(self) -> None:
         """Forgets earlier interruptions."""
@@ -85,6 +111,28 @@ class Playback:
         self._listeners.append(listen("play", self._on_play))
         self._listeners.append(listen("pause", self._on_pause))
         self._listeners.append(listen("error", self._on_error))
+        if self._still_picture:
+            self._element.current_time = self._still_picture.position_s
+            self._remove_still_picture()
+        if self not in _PLAYERS:
+            _PLAYERS.append(self)
+        if len(_PLAYERS) > _MAX_PLAYERS:
+            from authmedia.elements.players import release_players  # few pages have so many
+
+            release_players(_PLAYERS, _MAX_PLAYERS)
+
+    def suspend(self, picture: "StillPicture") -> None:
+        """Gives the player back.
+
+        :param picture: what the element shows until `follow` is called again.
+        """
+        self._still_picture = picture
+        self._handler.on_suspended()
+
+    def close(self) -> None:
+        """Stops following the element, and removes what it has shown since it was suspended."""
+        self.stop()
+        self._remove_still_picture()
 
     def stop(self) -> None:
         """Stops following the element, and cancels a replacement in progress."""
@@ -92,6 +140,13 @@ class Playback:
             self._task.cancel()
             self._task = None
         self._remove_listeners()
+        if self in _PLAYERS:
+            _PLAYERS.remove(self)
+
+    def _remove_still_picture(self) -> None:
+        if self._still_picture:
+            self._still_picture.remove()
+            self._still_picture = None
 
     def _remove_listeners(self) -> None:
         for listener in self._listeners:

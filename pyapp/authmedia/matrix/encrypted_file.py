@@ -16,15 +16,15 @@ _KEY_BYTES = 32
 _COUNTER_BYTES = 16
 _DIGEST_BYTES = 32
 _FINGERPRINT_CHARACTERS = 22
-# The alphabets of https://www.rfc-editor.org/rfc/rfc4648
-_ALPHANUMERIC = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-_STANDARD, _URL_SAFE = _ALPHANUMERIC + "+/", _ALPHANUMERIC + "-_"
+# The URL-safe alphabet of https://www.rfc-editor.org/rfc/rfc4648
+_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
 class EncryptedFile:
     """One attachment's key, counter and digest.
 
     :param file: an ``EncryptedFile`` of version 2, as it stands in the ``file`` of an event's content.
+        Both alphabets of base64 are accepted, since a value means the same in either.
     :raises MalformedEncryptedFile: if it is anything else; nothing is repaired.
     """
 
@@ -38,7 +38,7 @@ class EncryptedFile:
         self._require(content.get("v") == _VERSION, "'v' is not 'v2'")
         self._require(key.get("alg") == _ALGORITHM and key.get("kty") == "oct", "'key' is none for AES-256 in CTR mode")
         #: The key, as a JWK's ``k``. It is for `browser` alone: never for a URL, element or log.
-        self.key = self._base64(key.get("k"), _KEY_BYTES, _URL_SAFE, "'key.k' is not a key of 256 bits")
+        self.key = self._base64(key.get("k"), _KEY_BYTES, "'key.k' is not a key of 256 bits")
         #: The first counter block.
         self.counter = self._bytes(content.get("iv"), _COUNTER_BYTES, "'iv' is not one block of AES")
         #: The SHA-256 of the ciphertext.
@@ -53,13 +53,13 @@ class EncryptedFile:
         return f"EncryptedFile({self.url!r})"  # without the key: reprs end up in logs
 
     def _bytes(self, text: object, length: int, problem: str) -> bytes:
-        padded = self._base64(text, length, _STANDARD, problem) + "=" * (-length % 3)
+        padded = self._base64(text, length, problem).replace("-", "+").replace("_", "/") + "=" * (-length % 3)
         return binascii.a2b_base64(padded.encode())  # MicroPython's takes no text
 
-    def _base64(self, text: object, length: int, alphabet: str, problem: str) -> str:
-        """Validates base64 of ``length`` bytes and removes its padding, which some clients add against the rules."""
-        unpadded = text.replace("=", "") if isinstance(text, str) else ""
-        known = all(character in alphabet for character in unpadded)
+    def _base64(self, text: object, length: int, problem: str) -> str:
+        """Validates base64 of ``length`` bytes; returns it in the URL-safe alphabet, without padding."""
+        unpadded = text.replace("=", "").replace("+", "-").replace("/", "_") if isinstance(text, str) else ""
+        known = all(character in _ALPHABET for character in unpadded)
         self._require(known and len(unpadded) == (length * 8 + 5) // 6, problem)
         return unpadded
 

@@ -126,13 +126,20 @@ class Homeserver:
         body = parse_json(await read_text(await self.request(method, path)))
         return [entry for entry in body if isinstance(entry, dict)] if isinstance(body, list) else []
 
-    async def request_config(self) -> "dict[str, Any]":
+    async def request_config(self, traffic: Traffic | None = None) -> "dict[str, Any]":
         """Returns what the homeserver offers beyond Matrix itself: links, bundles, and their limits. Cached.
 
+        `requested_ms` in it is when it was requested, in milliseconds since 1970 on this device's clock.
+
+        :param traffic: counts the request, if it belongs to a media.
         :raises AuthMediaError: of the class that fits what happened; then the next call requests it again.
         """
         async with self._config_lock:
-            self._config = self._config or await self.request_json("GET", AUTHMEDIA_PREFIX + "/config")
+            if not self._config:
+                requested_ms = browser.epoch_ms()
+                config = await self.request_json("GET", AUTHMEDIA_PREFIX + "/config", traffic=traffic)
+                config["requested_ms"] = requested_ms
+                self._config = config
         return self._config
 
     async def request_versions(self) -> "ServerVersions":
@@ -153,6 +160,7 @@ class Homeserver:
         body: "dict[str, Any] | None" = None,
         traffic: Traffic | None = None,
         credentials: str = "omit",
+        headers: "dict[str, str] | None" = None,
     ) -> browser.Response:
         """Requests an endpoint with this session's token; the body of the response is still arriving.
 
@@ -160,6 +168,7 @@ class Homeserver:
         :param body: is sent as JSON.
         :param traffic: counts the request and its preflight, if they belong to a media.
         :param credentials: ``include`` where the response is to set a cookie.
+        :param headers: additional headers.
         :raises AuthMediaError: of the class that fits what happened.
         """
         text = None if body is None else json.dumps(body)
@@ -167,7 +176,7 @@ class Homeserver:
         for attempt in range(_MAX_TOKENS):
             token = await self._credentials.current()
             try:
-                return await self._send(method, path, token, text, traffic, credentials)
+                return await self._send(method, path, token, text, traffic, credentials, headers or {})
             except TokenRefused as error:
                 refusal = error
             except (UserLocked, UserDeactivated) as error:
@@ -178,9 +187,17 @@ class Homeserver:
         raise refusal
 
     async def _send(
-        self, method: str, path: str, token: str, body: str | None, traffic: Traffic | None, credentials: str
+        self,
+        method: str,
+        path: str,
+        token: str,
+        body: str | None,
+        traffic: Traffic | None,
+        credentials: str,
+        more_headers: dict[str, str],
     ) -> browser.Response:
         headers = bearer_headers(token)
+        headers.update(more_headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
         url = self.base_url + path

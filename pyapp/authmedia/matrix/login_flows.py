@@ -3,6 +3,7 @@
 https://spec.matrix.org/latest/client-server-api/#login
 """
 
+from authmedia.errors import LoginRefused, SignInExpired
 from authmedia.matrix.http import read_json_object, request_url
 from authmedia.matrix.login import Login, request_login
 from authmedia.matrix.urls import BaseUrl, percent_encode
@@ -79,9 +80,14 @@ async def log_in_with_token(base_url: str, login_token: str, *, renewable: bool 
 
     :param login_token: is valid once, and for a few minutes.
     :param renewable: see `log_in`.
-    :raises AuthMediaError: of the class that fits what happened.
+    :raises SignInExpired: if the token was used before, or is too old.
+    :raises AuthMediaError: of the class that fits what happened otherwise.
     """
-    return await request_login(base_url, {"type": "m.login.token", "token": login_token}, renewable)
+    try:
+        return await request_login(base_url, {"type": "m.login.token", "token": login_token}, renewable)
+    except LoginRefused as error:
+        failure = SignInExpired("The homeserver does not take the login token", words=error.words)
+    raise failure
 
 
 def _providers(listed: object) -> "list[IdentityProvider]":

@@ -2,9 +2,9 @@
 
 >>> server = await request_oauth_server("https://matrix.example.org")  # None where the homeserver has none
 >>> client_id = await server.register("https://app.example.org/", "https://app.example.org/", "App")
->>> pending = server.begin(client_id, "https://app.example.org/")
->>> # Store pending.to_json() for this tab alone, and send the browser to pending.url. On the page that it returns to:
->>> login = await PendingSignIn.from_json(stored).finish(parameters)
+>>> sign_in = server.begin(client_id, "https://app.example.org/")
+>>> # Store sign_in.to_json() for this tab alone, and send the browser to sign_in.url. On the page that it returns to:
+>>> login = await OAuthSignIn.from_json(stored).finish(parameters)
 
 https://spec.matrix.org/latest/client-server-api/#oauth-20-api
 """
@@ -16,14 +16,17 @@ from authmedia import browser
 from authmedia.errors import (
     AuthMediaError,
     Forbidden,
+    ForeignSignIn,
     HomeserverUnreachable,
     LinksUnsupported,
     MediaNotFound,
     RateLimited,
     ServerFailure,
     SessionExpired,
+    SignInDenied,
+    SignInExpired,
 )
-from authmedia.matrix.http import read_json_object, request_url
+from authmedia.matrix.http import bearer_headers, read_json_object, request_url
 from authmedia.matrix.login import Login
 from authmedia.matrix.tokens import Tokens
 from authmedia.matrix.urls import BaseUrl, percent_encode
@@ -41,6 +44,8 @@ _DEVICE_SCOPE = "urn:matrix:client:device:"
 _FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 _JSON = {"Content-Type": "application/json"}
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "registration_endpoint", "revocation_endpoint")
+# The server knows a code or a refresh token no more, or not the client: it may forget one that is not used.
+_ENDED = ("invalid_grant", "invalid_client")
 
 
 class OAuthServer:
@@ -87,9 +92,10 @@ class OAuthServer:
         answer = await _post(self.endpoints["registration_endpoint"], _JSON, json.dumps(body))
         return _text(answer, "client_id")
 
-    def begin(self, client_id: str, redirect_uri: str, device_id: str = "") -> "PendingSignIn":
+    def begin(self, client_id: str, redirect_uri: str, device_id: str = "") -> "OAuthSignIn":
         """Returns a sign-in to send the browser to.
 
+        :param redirect_uri: a page that the client has registered, without a fragment.
         :param device_id: the device to sign in as; a new one if it is empty.
         """
         fields = {
@@ -102,10 +108,10 @@ class OAuthServer:
             "device_id": device_id or browser.random_uuid().replace("-", "")[:20].upper(),
         }
         fields.update(self.endpoints)
-        return PendingSignIn(fields)
+        return OAuthSignIn(fields)
 
 
-class PendingSignIn:
+class OAuthSignIn:
     """A sign-in between the redirect and the return.
 
     :param fields: all that the page needs when the browser returns. The verifier is a secret of the tab.
@@ -117,7 +123,17 @@ class PendingSignIn:
         self._fields = fields
 
     def __repr__(self) -> str:
-        return "PendingSignIn()"  # without the verifier: reprs end up in logs
+        return "OAuthSignIn()"  # without the verifier: reprs end up in logs
+
+    @property
+    def base_url(self) -> str:
+        """The homeserver's base URL."""
+        return self._fields["base_url"]
+
+    @property
+    def session(self) -> "OAuthSession":
+        """What renews and ends the session that it leads to."""
+        return OAuthSession.from_json(self._fields)
 
     @property
     def url(self) -> str:
@@ -147,42 +163,53 @@ class PendingSignIn:
         return dict(self._fields)
 
     @classmethod
-    def from_json(cls, fields: "dict[str, str]") -> "PendingSignIn":
+    def from_json(cls, fields: "dict[str, str]") -> "OAuthSignIn":
         """Returns the sign-in that `to_json` returned the fields of."""
         return cls(dict(fields))
 
-    async def finish(self, parameters: "dict[str, str]") -> "OAuthLogin":
-        """Exchanges the code that the browser returned with.
+    async def finish(self, parameters: "dict[str, str]") -> Login:
+        """Exchanges the code that the browser returned with. Its session is that of the property `session`.
 
         :param parameters: those of the fragment of the URL that it returned to. Remove them from the URL first.
-        :raises Forbidden: if the sign-in was denied, or is not the one that this tab began.
-        :raises AuthMediaError: of the class that fits what happened.
+        :raises ForeignSignIn: if they are not those of this sign-in.
+        :raises SignInDenied: if the user or the server did not allow it.
+        :raises SignInExpired: if the code was used before, or is too old.
+        :raises AuthMediaError: of the class that fits what happened otherwise.
         """
-        if parameters.get("state") != self._fields["state"]:
-            raise Forbidden("The browser returned from a sign-in that this page did not begin")
+        fields = self._fields
+        if parameters.get("state") != fields["state"]:
+            raise ForeignSignIn("The browser returned from a sign-in that is not the one that was begun")
         code = parameters.get("code")
         if not code:
-            raise Forbidden("The sign-in was refused", words=_words(parameters))
+            raise SignInDenied("The sign-in service did not allow the sign-in", words=_words(parameters))
         form = {
             "grant_type": "authorization_code",
             "code": code,
-            "redirect_uri": self._fields["redirect_uri"],
-            "client_id": self._fields["client_id"],
-            "code_verifier": self._fields["verifier"],
+            "redirect_uri": fields["redirect_uri"],
+            "client_id": fields["client_id"],
+            "code_verifier": fields["verifier"],
         }
-        tokens = _tokens(await _post(self._fields["token_endpoint"], _FORM, _form(form)))
-        headers = {"Authorization": "Bearer " + tokens.access_token}
-        response = await request_url(self._fields["base_url"] + _WHOAMI_PATH, headers=headers)
-        session = OAuthSession(
-            self._fields["client_id"], self._fields["token_endpoint"], self._fields["revocation_endpoint"]
-        )
-        return OAuthLogin(_text(await read_json_object(response), "user_id"), tokens, session)
+        failure = None
+        try:
+            tokens = _tokens(await _post(fields["token_endpoint"], _FORM, _form(form)))
+        except SessionExpired as error:
+            failure = SignInExpired("The sign-in service does not take its code", words=error.words)
+        if failure:
+            raise failure
+        response = await request_url(fields["base_url"] + _WHOAMI_PATH, headers=bearer_headers(tokens.access_token))
+        return Login(_text(await read_json_object(response), "user_id"), tokens)
 
 
 class OAuthSession:
-    """What renews and ends a session of OAuth; `refresh` is the ``spend`` of a `SharedRefresh`.
+    """What renews and ends a session of OAuth.
+
+    >>> session = sign_in.session  # store session.to_json() with the tokens, for the tab's next page
+    >>> shared = SharedRefresh(name, login.tokens, session.refresh, store)
+    >>> await session.revoke(shared.tokens.refresh_token)  # signs out
 
     :param client_id: the application's.
+    :param token_url: the authorization server's token endpoint.
+    :param revocation_url: its revocation endpoint.
     """
 
     __slots__ = ("client_id", "revocation_url", "token_url")
@@ -191,6 +218,19 @@ class OAuthSession:
         self.client_id = client_id
         self.token_url = token_url
         self.revocation_url = revocation_url
+
+    def to_json(self) -> "dict[str, str]":
+        """Returns the fields to store, for `from_json`. None is a secret."""
+        return {
+            "client_id": self.client_id,
+            "token_endpoint": self.token_url,
+            "revocation_endpoint": self.revocation_url,
+        }
+
+    @classmethod
+    def from_json(cls, fields: "dict[str, str]") -> "OAuthSession":
+        """Returns the session that `to_json` returned the fields of."""
+        return cls(fields["client_id"], fields["token_endpoint"], fields["revocation_endpoint"])
 
     async def refresh(self, refresh_token: str) -> Tokens:
         """Spends a refresh token and returns the next tokens.
@@ -202,21 +242,13 @@ class OAuthSession:
         return _tokens(await _post(self.token_url, _FORM, _form(form)), refresh_token)
 
     async def revoke(self, token: str) -> None:
-        """Ends the session and its device, by either of its tokens. https://www.rfc-editor.org/rfc/rfc7009
+        """Ends the session and its device. https://www.rfc-editor.org/rfc/rfc7009
 
+        :param token: either of its tokens; a refresh token is valid for longer.
+        :raises SessionExpired: if the server does not know the application any more.
         :raises AuthMediaError: of the class that fits what happened.
         """
         await _send(self.revocation_url, _FORM, _form({"token": token, "client_id": self.client_id}))
-
-
-class OAuthLogin(Login):
-    """A new session, whose tokens its ``session`` renews and revokes."""
-
-    __slots__ = ("session",)
-
-    def __init__(self, user_id: str, tokens: Tokens, session: OAuthSession) -> None:
-        super().__init__(user_id, tokens)
-        self.session = session
 
 
 async def request_oauth_server(base_url: str) -> OAuthServer | None:
@@ -257,7 +289,7 @@ async def _send(url: str, headers: "dict[str, str]", body: str) -> str:
 def _error(status: int, body: "dict[str, Any]") -> AuthMediaError:
     """Returns the error for an error response of OAuth. https://www.rfc-editor.org/rfc/rfc6749#section-5.2"""
     words = _words(body) or f"HTTP {status}"
-    if body.get("error") == "invalid_grant":
+    if body.get("error") in _ENDED:
         return SessionExpired("The sign-in has ended", words=words)
     if status == 429:
         return RateLimited("Too many requests to the sign-in service", words=words)

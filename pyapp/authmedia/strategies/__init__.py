@@ -10,14 +10,17 @@ if TYPE_CHECKING:
 
 # Each name is a module of this package whose class is its `STRATEGY`. A module is imported when its strategy is
 # created, so that a page loads only what it uses.
-NAMES = ("link", "opfs", "blob", "bundle")
+NAMES = ("link", "delegated", "opfs", "blob", "bundle")
 #: What else was proposed, implemented for comparison.
 BASELINES = ("service_worker", "cookie", "signed_query", "blocking")
 #: For homeservers from before Matrix 1.11 alone, where `AUTO` prefers it to all others.
 PLAIN = "plain"
 #: Chooses for each request the first of `PREFERRED` that accepts it and works.
 AUTO = "auto"
-PREFERRED = ("bundle", "link", "opfs", "blob")
+PREFERRED = ("bundle", "delegated", "opfs", "blob")
+#: Takes the place of one that does not work: there is no link that the homeserver makes and the page does not sign,
+#: unless the homeserver is older, or has it switched off.
+SUBSTITUTES = {"delegated": "link"}
 
 
 def create(name: str, homeserver: "Homeserver") -> "Strategy":
@@ -32,12 +35,12 @@ def create(name: str, homeserver: "Homeserver") -> "Strategy":
     return strategy
 
 
-def create_auto(homeserver: "Homeserver", loaders: "list[Loader]", open_plain: "Callable[[], Loader]") -> "Strategy":
+def create_auto(homeserver: "Homeserver", loaders: "list[Loader]", open_other: "Callable[[str], Loader]") -> "Strategy":
     """Creates the strategy `auto`, which chooses among loaders, in the order of preference.
 
-    :param open_plain: opens the loader that is preferred to them where everybody may load media.
+    :param open_other: opens the loader of a strategy that is none of them: `PLAIN`, or one of `SUBSTITUTES`.
     """
-    strategy: Strategy = _module(AUTO).STRATEGY(homeserver, loaders, open_plain)
+    strategy: Strategy = _module(AUTO).STRATEGY(homeserver, loaders, open_other, PLAIN, SUBSTITUTES)
     return strategy
 
 

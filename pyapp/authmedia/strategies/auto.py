@@ -30,16 +30,19 @@ if TYPE_CHECKING:
 _STRATEGY_ERRORS = (LinksUnsupported, StorageRefused, QuotaExceeded, StrategyUnsupported)
 
 _OPEN_TO_ALL = "this homeserver is from before Matrix 1.11 and gives media to everybody, without a token"
+_STREAMED = "a long media plays and seeks before it is complete"
 _REASONS = {
     "plain": _OPEN_TO_ALL,
     "bundle": "small, so it comes together with others in one answer",
+    "delegated": "the page signs links: no round trip, nothing is fetched twice, and it shows while it arrives",
     "link": "the homeserver makes links: nothing is fetched twice, and it shows while it arrives",
     "opfs": "kept on disk, so that it is fetched once",
     "blob": "fetched into memory, which works everywhere",
 }
 _REASONS_FOR_LARGE = {
     "plain": _OPEN_TO_ALL,
-    "link": "a long media plays and seeks before it is complete",
+    "delegated": _STREAMED,
+    "link": _STREAMED,
     "opfs": "too large for memory, so it is streamed to disk",
     "blob": "there is nothing left but memory",
 }
@@ -51,7 +54,9 @@ class AutoStrategy(Strategy):
     """Opens each media by the first of several loaders that accepts it and works.
 
     :param loaders: in the order of preference; they are closed with this strategy.
-    :param open_plain: opens one that is preferred to all of them, on homeservers that give media to everybody.
+    :param open_other: opens another loader by name, when there is reason to.
+    :param plain: the name of one that is preferred to all of them, on homeservers that give media to everybody.
+    :param substitutes: the names of those that take the place of others that do not work.
     """
 
     name = "auto"
@@ -60,40 +65,51 @@ class AutoStrategy(Strategy):
     retries = False  # the loaders do
 
     def __init__(
-        self, homeserver: "Homeserver", loaders: "list[Loader]", open_plain: "Callable[[], Loader] | None" = None
+        self,
+        homeserver: "Homeserver",
+        loaders: "list[Loader]",
+        open_other: "Callable[[str], Loader]",
+        plain: str,
+        substitutes: "dict[str, str]",
     ) -> None:
         super().__init__(homeserver)
         self._loaders = loaders
-        self._open_plain = open_plain
-        # By `src`, the loader of a media and what it returned.
-        self._opened: dict[str, tuple[Loader, Media]] = {}
+        self._open_other = open_other
+        self._plain = plain
+        self._substitutes = dict(substitutes)
+        # By `src`, the loader of a media and what it returned: more than once if two cache policies led to one link.
+        self._opened: dict[str, list[tuple[Loader, Media]]] = {}
         #: The strategies that do not work, by name, and the words of the browser or server that refused.
         self.refused: dict[str, str] = {}
 
     async def support(self) -> Support:
         """Tries each strategy; it suffices that one works."""
-        supports = await gather_all(*[loader.support() for loader in self._loaders])
-        for loader, support in zip(self._loaders, supports):
-            if support.works:
-                self.refused.pop(loader.name, None)
-            else:
-                self.refused[loader.name] = support.words
+        untried = list(self._loaders)
+        while untried:  # a second time for substitutes
+            supports = await gather_all(*[loader.support() for loader in untried])
+            known = list(self._loaders)
+            for loader, support in zip(untried, supports):
+                if support.works:
+                    self.refused.pop(loader.name, None)
+                else:
+                    self._refuse(loader, support.words)
+            untried = [loader for loader in self._loaders if loader not in known]
         refusals = [f"{name}: {words}" for name, words in self.refused.items()]
         works = len(refusals) < len(self._loaders)
         return Support(works, "" if works else "; ".join(refusals))
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """Loads by the first strategy that does not refuse, and records the reason for it."""
-        if self.homeserver.open_media_prefix and self._open_plain:  # a request of another strategy found that out
-            self._loaders.insert(0, self._open_plain())
-            self._open_plain = None
-        for loader in self._loaders:
+        if self.homeserver.open_media_prefix and self._plain:  # a request of another strategy found that out
+            self._loaders.insert(0, self._open_other(self._plain))
+            self._plain = ""
+        for loader in self._loaders:  # also those that are inserted behind one that refuses
             if loader.name in self.refused or not loader.accepts(request):
                 continue
             try:
                 media = await loader.load(request, traffic.is_urgent, traffic.on_progress)
             except _STRATEGY_ERRORS as error:
-                self.refused[loader.name] = error.words or error.summary
+                self._refuse(loader, error.words or error.summary)
                 traffic.add(error.traffic)
                 continue
             except AuthMediaError as error:
@@ -119,12 +135,15 @@ class AutoStrategy(Strategy):
 
     def dispose(self, media: Media) -> None:
         """Releases the loader's media."""
-        loader, inner = self._opened.pop(media.src)
+        opened = self._opened[media.src]
+        loader, inner = opened.pop()
+        if not opened:
+            self._opened.pop(media.src)
         loader.release(inner)
 
     async def measure(self, media: Media) -> bool:
         """Passes it on to the loader that served the media."""
-        loader, inner = self._opened.get(media.src, (None, media))
+        loader, inner = self._opening(media)
         if not loader:
             return True
         complete = await loader.observe(inner)
@@ -134,13 +153,13 @@ class AutoStrategy(Strategy):
 
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
         """Passes it on to the loader that served the media; if its strategy does not work, the next takes its place."""
-        loader, inner = self._opened.get(media.src, (None, media))
+        loader, inner = self._opening(media)
         if not loader:  # it was diagnosed for another element of the same media before
             return StrategyReplaced("This media was opened anew meanwhile", mxc=media.request.mxc)
         failure = await loader.examine(inner, words)
         if not isinstance(failure, _STRATEGY_ERRORS):
             return failure
-        self.refused[loader.name] = failure.words or failure.summary
+        self._refuse(loader, failure.words or failure.summary)
         return StrategyReplaced(failure.summary, mxc=failure.mxc, words=failure.words)
 
     async def clear(self, request: MediaRequest | None) -> None:
@@ -158,12 +177,24 @@ class AutoStrategy(Strategy):
         for loader in self._loaders:
             loader.close()
 
+    def _refuse(self, loader: "Loader", words: str) -> None:
+        """Records that a strategy does not work, and inserts its substitute behind it, if it has one."""
+        self.refused[loader.name] = words
+        substitute = self._substitutes.pop(loader.name, None)
+        if substitute:
+            self._loaders.insert(self._loaders.index(loader) + 1, self._open_other(substitute))
+
     def _with_reason(self, loader: "Loader", inner: Media, traffic: Traffic) -> Media:
         inner.traffic.add(traffic)  # what the failed strategies before had cost
         reason = self._reason(loader.name, inner.request)
         media = inner.copy(source=inner.source, traffic=inner.traffic, reason=reason)
-        self._opened[media.src] = (loader, inner)
+        if media.src not in self._opened:
+            self._opened[media.src] = []
+        self._opened[media.src].append((loader, inner))
         return media
+
+    def _opening(self, media: Media) -> "tuple[Loader | None, Media]":
+        return self._opened[media.src][-1] if media.src in self._opened else (None, media)
 
     def _reason(self, name: str, request: MediaRequest) -> str:
         large = request.kind in _LARGE_KINDS or (request.size or 0) > _LARGE_BYTES

@@ -122,7 +122,16 @@ class Strategy:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        return await request_url(media.src, cache="default", hooks=self.homeserver.hooks)
+        if not media.traffic.partial:
+            return await request_url(media.src, cache="default", hooks=self.homeserver.hooks)
+        from authmedia.transport.resumption import request_rest  # few transfers break off
+
+        return await request_rest(
+            # Past the HTTP cache, which has parts in its own way.
+            lambda headers: request_url(media.src, headers=headers, cache="no-store", hooks=self.homeserver.hooks),
+            media.src,
+            media.traffic,
+        )
 
     def dispose(self, media: Media) -> None:
         """Frees the resources of a media that no element shows any more: its object URL, file or link."""

@@ -29,7 +29,7 @@ class BlockingStrategy(Strategy):
         try:
             await self._request("/_matrix/client/versions", Traffic())
         except AuthMediaError as error:
-            return Support(False, error.words or error.summary)
+            return Support(False, error.words or error.summary, error)
         return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:

@@ -48,7 +48,7 @@ class BundleStrategy(Strategy):
         try:
             words = await self._client.request_limits()
         except AuthMediaError as error:
-            words = error.words or error.summary
+            return Support(False, error.words or error.summary, error)
         return Support(False, words) if words else await probe_object_urls()
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:

@@ -56,7 +56,7 @@ class CookieStrategy(Strategy):
         try:
             await self._choose_attributes(Traffic())
         except AuthMediaError as error:
-            return Support(False, error.words or error.summary)
+            return Support(False, error.words or error.summary, error)
         return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:

@@ -136,17 +136,20 @@ class DecryptingStrategy(Strategy):
         assert request.encrypted
         encrypted = request.encrypted
         failure: AuthMediaError
+        response: browser.Response | None = None
         try:
             if ciphertext.src in self._unstored:
                 response = await super().request_ciphertext(ciphertext)
             else:
                 response = await self.inner.request_ciphertext(ciphertext)
-            plaintext = await response.decrypt(encrypted.key, encrypted.counter, encrypted.sha256)
+            on_progress = ciphertext.traffic.on_progress
+            plaintext = await response.decrypt(encrypted.key, encrypted.counter, encrypted.sha256, on_progress)
             if plaintext:
                 return plaintext
             failure = WrongHash("The ciphertext has another SHA-256 than the event says", mxc=request.mxc)
         except browser.BrowserError as error:
             if error.name in browser.TRANSFER_ERRORS:
+                ciphertext.traffic.partial = response.partial if response else None
                 failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
             else:
                 failure = DecryptionRefused("The browser does not decrypt this", mxc=request.mxc, words=error.words)

@@ -95,8 +95,8 @@ class OpfsStrategy(Strategy):
             return
         raise failure
 
-    async def _from_disk(self, request: MediaRequest, traffic: Traffic) -> Media | None:
-        stored = await self._store.read(request.key)
+    async def _from_disk(self, request: MediaRequest, traffic: Traffic, written: bool = False) -> Media | None:
+        stored = await self._store.read(request.key, written)
         if not stored:
             return None
         self._store.pin(request.key)
@@ -115,11 +115,12 @@ class OpfsStrategy(Strategy):
         content_type = safe_content_type(response.header("Content-Type") or request.content_type)
         try:
             if response.content_length is None:  # a stored file is known as complete by its length
-                response = browser.blob_response(await complete_body(response))
+                response = browser.blob_response(await complete_body(response, traffic.on_progress))
             await self._store.write(request.key, content_type, response, traffic.on_progress)
         finally:
+            traffic.partial = response.partial
             response.abort()  # where the storage refused before the body was read
-        media = await self._from_disk(request, traffic)
+        media = await self._from_disk(request, traffic, True)
         if not media:
             raise ServerFailure("The body is not as long as it should be", mxc=request.mxc)
         media.source = NETWORK

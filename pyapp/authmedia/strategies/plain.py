@@ -35,7 +35,7 @@ class PlainStrategy(Strategy):
         try:
             await self._require()
         except AuthMediaError as error:
-            return Support(False, error.words or error.summary)
+            return Support(False, error.words or error.summary, error)
         return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:

@@ -48,7 +48,7 @@ class ServiceWorkerStrategy(Strategy):
             await self._register()
             response = await request_url(self._marked(MEDIA_PREFIX + "/config"))
         except AuthMediaError as error:
-            return Support(False, error.words or error.summary)
+            return Support(False, error.words or error.summary, error)
         response.abort()
         return Support(True)
 

@@ -46,7 +46,7 @@ class SignedQueryStrategy(Strategy):
         try:
             await self._query(Traffic())
         except AuthMediaError as error:
-            return Support(False, error.words or error.summary)
+            return Support(False, error.words or error.summary, error)
         return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:

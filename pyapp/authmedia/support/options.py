@@ -13,6 +13,7 @@ _BIND_OPTIONS = ("on_change", "on_state_change", "keyring", "near_px", "css_pixe
     "failure_view",
     "messages",
     "cache",
+    "policy",
 )
 
 

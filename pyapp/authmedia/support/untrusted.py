@@ -46,6 +46,8 @@ def finite_number(value: object) -> float:
 def content_length(header: "Callable[[str], str]") -> int | None:
     """Returns the length of a body in bytes by its headers; ``None`` where they do not say it.
 
+    The length of a compressed body is that of what is transferred, which the browser decompresses. Other origins show
+    ``Content-Length``, but hide ``Content-Encoding`` as a rule: a body may turn out longer or shorter.
     Where there is no ``Content-Length``, signed links announce it as ``Server-Timing: size;desc="14200"``.
     https://www.rfc-editor.org/rfc/rfc9110#section-8.6
     https://developer.mozilla.org/docs/Web/HTTP/Reference/Headers/Server-Timing
@@ -53,13 +55,27 @@ def content_length(header: "Callable[[str], str]") -> int | None:
     :param header: returns a header's value, empty where it is missing. The second header is read only if needed.
     """
     length = parse_digits(header("Content-Length"))
-    if length is not None:
+    if length is not None and not header("Content-Encoding"):
         return length
     for metric in header("Server-Timing").split(","):
         name, _, description = metric.strip().partition(';desc="')
         if name == SIZE_METRIC:
             return parse_digits(description[:-1])
     return None
+
+
+def is_resumable(status: int, header: "Callable[[str], str]") -> bool:
+    """Returns whether the server can continue a body that breaks off, and says which one it is by a strong entity tag.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-14.3
+    https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3
+
+    :param status: the status of the response: 206 for a part of the body.
+    :param header: returns a header's value, empty where it is missing.
+    """
+    etag = header("ETag")
+    ranges = status == 206 or header("Accept-Ranges") == "bytes"
+    return ranges and len(etag) > 2 and etag[0] == etag[-1] == '"' and not header("Content-Encoding")
 
 
 def parse_digits(text: str) -> int | None:

@@ -16,6 +16,7 @@ from authmedia import browser
 from authmedia.media import safe_content_type
 from authmedia.support.base64url import base64url
 from authmedia.support.netstrings import netstrings
+from authmedia.transport.completeness import is_complete
 from authmedia.transport.file_index import FILE_NAME, FileIndex
 
 TYPE_CHECKING = False
@@ -82,8 +83,12 @@ class FileStore:
         """Returns the lock for writing the file of a key, shared by all tabs."""
         return _write_lock(self._name(key))
 
-    async def read(self, key: str) -> StoredFile | None:
-        """Returns the file of a key, if it is complete and not modified; otherwise removes it and returns ``None``."""
+    async def read(self, key: str, written: bool = False) -> StoredFile | None:
+        """Returns the file of a key, if it is complete and not modified; otherwise removes it and returns ``None``.
+
+        :param written: whether all of a response was written into it just now: where it has another length than
+            announced, that was of the compressed body, and is corrected.
+        """
         directory = await self._get_directory()
         name = self._name(key)
         file = await directory.read(name)
@@ -93,6 +98,11 @@ class FileStore:
         content_type, size = _parse_head(head)
         start = len(head) + 1
         left = file.size - start  # negative where the line does not end
+        if written and size is not None and 0 <= left != size and await is_complete(file.slice(start, content_type)):
+            self._index.record_write(name)
+            body = browser.blob_response(file.slice(start, content_type))
+            await directory.write(name, _head(content_type, left) + "\n", body)
+            return await self.read(key)
         if left < 0 or size != left or await self._index.is_modified(name, file):
             await directory.remove(name)
             return None

@@ -5,30 +5,12 @@ import json
 
 from authmedia import browser
 from authmedia.support.untrusted import parse_json
+from authmedia.transport.links import Link
 
 # The cache is stored whole, so not after each batch.
 _STORE_INTERVAL_S = 1.0
 # How many links are stored: enough for what a user sees again after a reload, and no more than a tab may store.
 _MAX_STORED_LINKS = 2000
-
-
-class Link:
-    """A signed link.
-
-    :param valid_until_ms: until when it may be given to an element, in milliseconds since 1970 on this device's clock;
-        some time before the server lets it expire.
-    """
-
-    __slots__ = ("url", "valid_until_ms")
-
-    def __init__(self, url: str, valid_until_ms: float) -> None:
-        self.url = url
-        self.valid_until_ms = valid_until_ms
-
-    @property
-    def is_valid(self) -> bool:
-        """Whether it may be given to an element."""
-        return self.valid_until_ms > browser.epoch_ms()
 
 
 class LinkCache:

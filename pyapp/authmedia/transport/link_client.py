@@ -12,7 +12,8 @@ from authmedia.support.backoff import RateLimitBackoff
 from authmedia.support.gather import gather_all
 from authmedia.support.untrusted import finite_number
 from authmedia.traffic import Traffic
-from authmedia.transport.link_cache import Link, LinkCache
+from authmedia.transport.link_cache import LinkCache
+from authmedia.transport.links import Link, is_http_url, usable_ms
 from authmedia.transport.media_requests import batch_entry
 
 TYPE_CHECKING = False
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _PATH = AUTHMEDIA_PREFIX + "/links"
-# A link is not given to an element when less than this is left of its life: a video would outlast it at once.
-_MARGIN_MS = 30_000.0
-# For a link with a short life, a tenth of it.
-_MARGIN_PART = 0.1
 _STORAGE_PREFIX = "authmedia.links "
 # The least and the greatest delay between two renewals of pinned links.
 _MIN_RENEWAL_S, _MAX_RENEWAL_S = 0.05, 600.0
@@ -87,8 +84,8 @@ class LinkClient:
         if self._pinned.get(request.key) is request:
             self._pinned.pop(request.key)
 
-    def invalidate(self, key: str, url: str) -> None:
-        """Removes a link that failed from the cache, unless another one replaced it."""
+    def invalidate(self, key: str, url: str, refused: bool) -> None:
+        """Removes a link that failed, for whatever reason, from the cache, unless another one replaced it."""
         self._cache.invalidate(key, url)
 
     def replace(self, key: str, url: str) -> None:
@@ -229,7 +226,7 @@ class _PendingLink:
 
         :param requested_ms: when it was requested, in milliseconds since 1970 on this device's clock.
         """
-        if not isinstance(entry, dict) or ("url" in entry and not _is_http_url(entry["url"])):
+        if not isinstance(entry, dict) or ("url" in entry and not is_http_url(entry["url"])):
             self.failure = ServerFailure("The homeserver's answer is no link", mxc=self.request.mxc)
             return
         if "url" not in entry:
@@ -239,11 +236,4 @@ class _PendingLink:
             return
         # Without a duration, the server's clock is assumed to agree with this device's.
         left_ms = finite_number(entry.get("expires_in_ms")) or finite_number(entry.get("expires_ts")) - requested_ms
-        margin_ms = min(_MARGIN_MS, left_ms * _MARGIN_PART)
-        self.link = Link(entry["url"], requested_ms + left_ms - margin_ms)
-
-
-def _is_http_url(url: "Any") -> bool:
-    """Returns whether a link is one to a server: a homeserver must not make the page open ``javascript:``."""
-    scheme, separator, _ = url.partition("://") if isinstance(url, str) else ("", "", "")
-    return bool(separator) and scheme in ("https", "http")
+        self.link = Link(entry["url"], requested_ms + usable_ms(left_ms))

@@ -23,11 +23,19 @@ async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: 
     path = media_path(request)
     missing: AuthMediaError | None = None
     try:
+        if not homeserver.open_media_prefix and traffic.partial:
+            from authmedia.transport.resumption import request_rest  # few transfers break off
+
+            return await request_rest(
+                lambda headers: homeserver.request("GET", path, traffic=traffic, headers=headers),
+                homeserver.base_url + path,
+                traffic,
+            )
         if not homeserver.open_media_prefix:
             return await homeserver.request("GET", path, traffic=traffic)
     except AuthMediaError as error:
         missing = error
-    if missing and not _may_lack_endpoint(missing):
+    if missing and not may_lack_endpoint(missing):
         raise missing.for_media(request.mxc)
     try:
         from authmedia.transport.open_media import request_open_media  # no modern server needs it
@@ -38,8 +46,8 @@ async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: 
     raise failure.for_media(request.mxc)
 
 
-def _may_lack_endpoint(error: AuthMediaError) -> bool:
-    """Whether the endpoint may be missing rather than the media; old servers and proxies do not say which."""
+def may_lack_endpoint(error: AuthMediaError) -> bool:
+    """Returns whether the endpoint may be missing rather than the media; old servers and proxies do not say which."""
     return isinstance(error, LinksUnsupported) or (isinstance(error, MediaNotFound) and error.words == "HTTP 404")
 
 

@@ -38,6 +38,7 @@ async def request_as_object_url(
     try:
         body = await complete_body(response, traffic.on_progress)
     except browser.BrowserError as error:
+        traffic.partial = response.partial
         failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
     else:
         return object_url_media(request, body, response.header("Content-Type"), traffic, strategy)

@@ -4,7 +4,7 @@ https://spec.matrix.org/v1.10/client-server-api/#content-repository
 """
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, LinksUnsupported, MediaUnsupported
+from authmedia.errors import AuthMediaError, HomeserverTooOld, LinksUnsupported, MediaUnsupported
 from authmedia.matrix.endpoints import MEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.http import request_url
@@ -56,3 +56,20 @@ async def request_open_media(
     except AuthMediaError as error:
         failure = error
     raise failure
+
+
+async def explain_by_age(homeserver: Homeserver, strategy: str, error: AuthMediaError, mxc: str) -> AuthMediaError:
+    """Returns the error that says that the homeserver is too old for a strategy, if it is; else the same error.
+
+    :param error: of an endpoint that may be missing.
+    """
+    try:
+        if not await find_open_media(homeserver):
+            return error
+        newest = (await homeserver.request_versions()).newest
+    except MediaUnsupported as failure:
+        return failure.for_media(mxc)
+    except AuthMediaError:
+        return error  # which says more
+    words = f"this homeserver has {newest} and gives its media to everybody, by `plain` or `auto`"
+    return HomeserverTooOld(f"`{strategy}` needs a homeserver from Matrix 1.11 on", mxc=mxc, words=words)

@@ -3,7 +3,8 @@
 Parameters: ``strategy``; ``near``, the margin around the viewport within which media load, in pixels; ``patience``, the
 seconds after which a silent server is given up; ``min_rate``, the bytes a second at which a body must arrive then;
 ``budget``, the bytes cached beyond what elements show; ``css_pixels`` and ``shadow_roots``, those of `bind`; ``web``,
-for a root of `pyscript.web`; ``release_delay``, the seconds after which a saved file is released. If ``demo.json``
+for a root of `pyscript.web`; ``release_delay``, the seconds after which a saved file is released; ``players``, how many
+videos keep a player at a time. If ``demo.json``
 names a second account, elements select it by ``data-user-id``, and it has its own loader.
 """
 
@@ -13,7 +14,7 @@ from pyscript import ffi, web, window
 
 from authmedia import browser
 from authmedia.browser import timeouts
-from authmedia.elements import file_saving
+from authmedia.elements import file_saving, playback
 from authmedia.elements.binder import bind
 from authmedia.elements.binding import Binding
 from authmedia.loader import forget_account, open_loader
@@ -55,6 +56,8 @@ class BindingPage(Page):
             timeouts.MIN_BYTES_PER_S = float(browser.query_parameter("min_rate") or 50_000)
         if browser.query_parameter("release_delay"):
             file_saving.RELEASE_DELAY_S = float(browser.query_parameter("release_delay"))
+        if browser.query_parameter("players"):
+            playback._MAX_PLAYERS = int(browser.query_parameter("players"))
         near = browser.query_parameter("near")
         for homeserver in self.homeservers:
             budget = browser.query_parameter("budget")

@@ -55,6 +55,9 @@ def loads(costs: dict[str, float], usage: DailyUsage) -> dict[str, Load]:
     bundles = usage.visits * (usage.avatars / BUNDLE) + usage.new / BUNDLE
     return {
         "link": _load(costs, signed=in_buckets, links=batches),
+        "delegated": _load(
+            costs, signed=in_buckets
+        ),  # its key comes with the configuration, which all strategies request
         "bundle": _load(costs, bundle=bundles),
         "opfs": _load(costs, download=once, preflight=once),
         "blob": _load(costs, download=again, preflight=again),

@@ -16,7 +16,7 @@ FILM_BYTES = 100_000_000
 BITS_PER_S = 20_000_000
 MOST_HEAP = 2_000_000
 # All but `blocking`, which holds bodies in Python by design.
-STRATEGIES = ("link", "blob", "bundle", "opfs", "auto", "service_worker", "cookie", "signed_query")
+STRATEGIES = ("link", "delegated", "blob", "bundle", "opfs", "auto", "service_worker", "cookie", "signed_query")
 _SAMPLE_S = 0.1
 # Shows a video and seeks to its middle; stores the milliseconds that both took.
 _PLAY_AND_SEEK = """(mxc) => {

@@ -56,7 +56,7 @@ def reload(benchmark: Benchmark) -> Iterator[Row]:
     """Bytes of media that are fetched again after a reload of the page."""
     media = benchmark.environment.media[: benchmark.count]
     with CountingProxy(benchmark.environment.synapse.base_url) as proxy:
-        for strategy in ("opfs", "link"):
+        for strategy in ("opfs", "link", "delegated"):
             row = Row(
                 f"bytes of {len(media)} thumbnails by `{strategy}`, after a reload",
                 "the first visit",

@@ -18,7 +18,7 @@ new MutationObserver(() => {
   window.firstBytes = before.reduce((sum, { transferSize }) => sum + transferSize, 0);
 }).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state"] });
 """
-STRATEGIES = ("link", "blob", "bundle", "auto")
+STRATEGIES = ("link", "delegated", "blob", "bundle", "auto")
 
 
 def starting(benchmark: Benchmark) -> Iterator[Row]:

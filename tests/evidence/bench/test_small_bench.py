@@ -34,7 +34,8 @@ def benchmark(environment: BenchmarkEnvironment, playwright: Playwright) -> Iter
 
 
 @pytest.mark.parametrize(
-    "strategy", ["bundle", *[pytest.param(name, marks=pytest.mark.full_matrix) for name in ("link", "blob")]]
+    "strategy",
+    ["bundle", *[pytest.param(name, marks=pytest.mark.full_matrix) for name in ("link", "delegated", "blob")]],
 )
 def test_library_against_plain_javascript(benchmark: Benchmark, strategy: str) -> None:
     address = benchmark.environment.address(round_trip_ms=30)
@@ -58,7 +59,7 @@ def test_requests_through_nginx_use_http2(benchmark: Benchmark) -> None:
     }"""
     assert set(tab.page.evaluate(protocols, address)) <= {"h2", ""}
     tab.close()
-    for strategy in ("link", "bundle"):
+    for strategy in ("delegated", "bundle"):
         assert benchmark.library(address, strategy)() > 0
     assert benchmark.plain(address, "worker")() > 0
 

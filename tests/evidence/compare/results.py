@@ -16,7 +16,18 @@ from statistics import median
 from typing import Any
 
 PLACES = ("same-origin", "same-site", "cross-site")
-STRATEGIES = ("auto", "link", "opfs", "blob", "bundle", "service_worker", "cookie", "signed_query", "blocking")
+STRATEGIES = (
+    "auto",
+    "link",
+    "delegated",
+    "opfs",
+    "blob",
+    "bundle",
+    "service_worker",
+    "cookie",
+    "signed_query",
+    "blocking",
+)
 MEDIA = ("thumbnail", "image", "video", "audio", "encrypted")
 WORKS, FAILS, NOT_RUN = "works", "fails", "not run"
 

@@ -42,6 +42,8 @@ class Exchange:
     headers: Headers
     body: bytes
     writer: asyncio.StreamWriter
+    #: The request's ``Range``, empty where it has none.
+    asked_range: str = ""
 
     async def answer(self) -> None:
         """Sends the response, as a fault may have changed it."""
@@ -172,7 +174,8 @@ class FaultyProxy(InThread):
         self._asked[name] += 1
         rng = Random(f"{self._seed} {name} {nth} {len(body)}")
         path = target.partition("?")[0]
-        return Exchange(method, path, nth, rng, answer.status_code, kept, answer.content, writer)
+        asked_range = dict(request.headers).get(b"range", b"").decode("latin-1")
+        return Exchange(method, path, nth, rng, answer.status_code, kept, answer.content, writer, asked_range)
 
 
 async def _read(reader: asyncio.StreamReader) -> tuple[h11.Request, bytes] | None:

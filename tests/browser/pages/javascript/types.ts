@@ -27,6 +27,8 @@ document.addEventListener("authmedia:failed", ({ detail, target }) => {
 });
 image.addEventListener("authmedia:shown", ({ detail }) => console.log(detail.strategy, detail.expires ?? 0));
 media.setAccessToken("another", { expiresInMs: 300_000 });
+media.setPolicy({ previews: false, reducedMotion: null });
+image.addEventListener("authmedia:held", ({ detail }) => media.choose(detail.mxc, true));
 await media.forget({ mxc: "mxc://example.org/abc" });
 media.stop();
 
@@ -36,6 +38,8 @@ await start({ homeserver: "https://matrix.example.org", userId: "@ana:example.or
 await start({ homeserver: "", userId: "", accessToken: "", strategy: "cookie" });
 // @ts-expect-error there is no such option
 await start({ homeserver: "", userId: "", accessToken: "", token: "" });
+// @ts-expect-error a setting is true or false
+media.setPolicy({ previews: "off" });
 // @ts-expect-error a size is a number
 await media.load({ mxc: "mxc://example.org/abc", width: "96" });
 // @ts-expect-error the detail of a failure has no strategy

@@ -7,7 +7,7 @@ const strategy = query.get("strategy");
 const base = query.get("homeserver");
 const BATCH = 100;
 const BUNDLE = 200;
-let headers;
+let headers, delegated, signingKey;
 
 const pathOf = ({ dataset: { mxc, width, height, method } }) => {
   const name = mxc.slice("mxc://".length);
@@ -65,6 +65,19 @@ const STRATEGIES = {
       });
     }
   },
+  delegated: (elements) => {
+    elements.forEach(async (element) => {
+      const { mxc, width, height, method } = element.dataset;
+      const [server, id] = mxc.slice("mxc://".length).split("/");
+      const size = width ? `&w=${width}&h=${height}&m=${method}` : "";
+      const { key_id, expires_ts, session, base_url } = delegated;
+      const path = `${OURS}/signed/${server}/${id}?k=${key_id}&e=${expires_ts}&s=${session}${size}`;
+      const bytes = new Uint8Array(await crypto.subtle.sign("HMAC", signingKey, new TextEncoder().encode(path)));
+      const digits = [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      element.crossOrigin = "anonymous";
+      element.src = `${base_url}${path}&dsig=${digits}`;
+    });
+  },
   opfs: async (elements) => {
     const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("plain", { create: true });
     elements.forEach(async (element) => {
@@ -117,10 +130,17 @@ const startWorker = async (token) => {
   if (!container.controller) await controlled;
 };
 
+const requestKey = async () => {
+  ({ delegated } = await (await fetch(`${base}${OURS}/config`, { headers, credentials: "omit" })).json());
+  const bytes = Uint8Array.from(delegated.key.match(/../g), (digits) => parseInt(digits, 16));
+  signingKey = await crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
+};
+
 // The benchmark tells the token, as an application that is signed in knows it.
 window.signIn = async (token) => {
   headers = { Authorization: `Bearer ${token}` };
   if (strategy === "worker") await startWorker(token);
+  if (strategy === "delegated") await requestKey();
   document.documentElement.dataset.state = "done";
 };
 document.documentElement.dataset.state = "ready";

@@ -1,0 +1,38 @@
+"""The first frame of an animated image, as an image of its own."""
+
+from authmedia.browser.blobs import Blob
+from authmedia.browser.dom import Element, create_element
+from authmedia.browser.interop import BrowserError, call_guarded, settle, with_resolvers
+from authmedia.browser.javascript import document, ffi
+
+
+async def draw_still(src: str, crossorigin: str) -> str:
+    """Returns an object URL of the first frame of an image; empty if it cannot be decoded.
+
+    Drawing an animated image draws its first frame, or the one that its format names for this.
+    https://html.spec.whatwg.org/multipage/canvas.html#image-sources-for-2d-rendering-contexts
+
+    :param crossorigin: see `Element.show`; without it, an image of another origin cannot be read.
+    :raises BrowserError: if the image does not arrive in time, or cannot be read.
+    """
+    image = create_element("img")
+    try:
+        if not await image.show(src, "load", crossorigin):
+            return ""
+        return (await _first_frame(image)).create_object_url()
+    finally:
+        image.remove_source()
+
+
+async def _first_frame(image: Element) -> Blob:
+    canvas = document.createElement("canvas")
+    canvas.width = image._js.naturalWidth
+    canvas.height = image._js.naturalHeight
+    context = canvas.getContext("2d")
+    context.drawImage(image._js, 0, 0)  # not guarded, which would pass one more argument
+    drawn = with_resolvers()
+    await call_guarded(canvas.toBlob, canvas, drawn.resolve, "image/png")
+    blob = await settle(drawn.promise)
+    if ffi.is_none(blob):
+        raise BrowserError("EncodingError", "the image is too large for a canvas")
+    return Blob(blob)

@@ -1,0 +1,143 @@
+"""Large encrypted attachments: decrypted piece by piece in a worker, by every strategy, or as a whole without one."""
+
+import hashlib
+import secrets
+from base64 import b64encode, urlsafe_b64encode
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.ciphers import Cipher
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
+from cryptography.hazmat.primitives.ciphers.modes import CTR
+from playwright.sync_api import BrowserContext
+
+from development.attachments import encrypt
+from tests.browser.binding_harness import (
+    MEDIA,
+    MediaSet,
+    add_elements,
+    binding_harness,
+    read_counters,
+    to_json,
+    wait_for_state,
+)
+from tests.conftest import OpenTab
+from tests.evidence.bench.mp4_padding import pad_mp4
+from web.demonstration import Demonstration
+
+PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"))
+STRATEGIES_IN = {"chromium": ("link",), "firefox": ("opfs",)}
+pytestmark = pytest.mark.timeout(120)
+
+PIECE_BYTES = 1024
+# Sizes around a block and a piece, each with a counter that starts at zero, and with two that wrap around.
+SIZES = (0, 1, 15, 16, 17, 1023, 1024, 1025, 2048, 5000)
+COUNTERS = (bytes(8), b"\xff" * 8, (2**64 - 65).to_bytes(8, "big"))
+# Decrypts by the worker and by WebCrypto as a whole; resolves to what both say, in hexadecimal.
+DECRYPT = """async (cases) => {
+  const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  const hex = (buffer) => [...new Uint8Array(buffer)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const found = [];
+  for (const { ciphertext, key, counter, pieceBytes, byUrl } of cases) {
+    const blob = new Blob([bytes(ciphertext)]);
+    const url = byUrl && URL.createObjectURL(blob);
+    const worker = new Worker("decryption-worker.js");
+    const { data } = await new Promise((resolve, reject) => {
+      worker.onmessage = resolve;
+      worker.onerror = reject;
+      worker.postMessage({ ciphertext: url || blob, key, counter: bytes(counter), pieceBytes });
+    });
+    worker.terminate();
+    found.push([data.sha256, data.plaintext ? hex(await data.plaintext.arrayBuffer()) : data.name]);
+  }
+  return found;
+}"""
+
+
+def decrypted(ciphertext: bytes, key: bytes, counter: bytes) -> bytes:
+    """By AES in counter mode with a counter of 64 bits, block by block."""
+    nonce, first = counter[:8], int.from_bytes(counter[8:], "big")
+    blocks = [nonce + ((first + number) % 2**64).to_bytes(8, "big") for number in range((len(ciphertext) + 15) // 16)]
+    stream = b"".join(Cipher(AES(key), CTR(block)).encryptor().update(bytes(16)) for block in blocks)
+    return bytes(a ^ b for a, b in zip(ciphertext, stream, strict=False))
+
+
+def test_the_worker_decrypts_and_digests_any_length_and_counter(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    tab.page.goto(f"{tab.origin}/icon-of-no-site.html")
+    cases: list[dict[str, Any]] = []
+    expected = []
+    for size in SIZES:
+        for counter in COUNTERS:
+            key, block, ciphertext = (
+                secrets.token_bytes(32),
+                secrets.token_bytes(8) + counter,
+                secrets.token_bytes(size),
+            )
+            cases.append(
+                {
+                    "ciphertext": b64encode(ciphertext).decode(),
+                    "key": urlsafe_b64encode(key).decode().rstrip("="),
+                    "counter": b64encode(block).decode(),
+                    "pieceBytes": PIECE_BYTES,
+                    "byUrl": len(cases) % 2 == 0,
+                }
+            )
+            expected.append([hashlib.sha256(ciphertext).hexdigest(), decrypted(ciphertext, key, block).hex()])
+    assert tab.page.evaluate(DECRYPT, cases) == expected
+    cases = [{**cases[0], "key": "short"}, {**cases[0], "ciphertext": "", "byUrl": False}]
+    refused, empty = tab.page.evaluate(DECRYPT, cases)
+    assert refused == [None, "DataError"]
+    assert empty == [hashlib.sha256(b"").hexdigest(), ""]
+
+
+# Nine MB, in pieces of four.
+FILM_BYTES = 9_000_000
+# Keeps the URLs of the workers that the page starts.
+WATCH_WORKERS = """window.workers = [];
+const Own = Worker;
+window.Worker = class extends Own {
+  constructor(url) { super(url); window.workers.push(String(url)); }
+};"""
+
+
+@pytest.fixture(scope="session")
+def media_set(demonstration: Demonstration) -> MediaSet:
+    return MediaSet(demonstration.synapse, "large", 0)
+
+
+@pytest.mark.on_disk
+@pytest.mark.parametrize("strategy", ["link", "opfs", "blob", "bundle"])
+def test_a_large_attachment_is_shown_with_a_worker_and_without(
+    binding_site: Path,
+    browser: BrowserContext,
+    demonstration: Demonstration,
+    media_set: MediaSet,
+    interpreter: str,
+    strategy: str,
+) -> None:
+    film = pad_mp4((MEDIA / "film.mp4").read_bytes(), FILM_BYTES)
+    ciphertext, file = encrypt(film)
+    mxc = media_set.upload(ciphertext, "application/octet-stream")
+    damaged = media_set.upload(ciphertext[:-1] + bytes([ciphertext[-1] ^ 1]), "application/octet-stream")
+    files = [{**file, "url": mxc}, {**file, "url": damaged}]
+    told = {**media_set.room.account, "files": to_json(files)}
+    with binding_harness(binding_site, browser, demonstration.synapse, told) as opened:
+        for workers in (True, False):
+            if not workers:
+                browser.route("**/decryption-worker.js", lambda route: route.abort())
+            try:
+                tab = opened.open(strategy, script=WATCH_WORKERS, interpreter=interpreter)
+                add_elements(tab, [mxc], "video", data_encrypted="1", data_type="video/mp4")
+                wait_for_state(tab, "video")
+                assert tab.sha256("video") == hashlib.sha256(film).hexdigest()
+                if workers:
+                    assert tab.page.evaluate("window.workers") == ["decryption-worker.js"]
+                    add_elements(tab, [damaged], "audio", data_encrypted="2", data_type="audio/mp4")
+                    wait_for_state(tab, "audio", "failed")
+                    assert tab.page.eval_on_selector("audio", "(audio) => audio.src") == ""
+                    tab.page.wait_for_function("window.workers.length >= 2")
+                assert read_counters(tab)["urls"] == 1, "the ciphertext's is revoked"
+            finally:
+                browser.unroute("**/decryption-worker.js")

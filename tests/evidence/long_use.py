@@ -1,0 +1,255 @@
+"""Leaves every page open and uses it while access tokens end: what fails, and what is loaded twice.
+
+    .venv/bin/python -m tests.evidence.long_use --minutes 10
+
+Each page has an origin and so a session of its own. In each round every page is scrolled, gets a new picture, and plays
+its video. A proxy before a real Synapse records each request for media: the same media without `Range`, requested
+again by the same page, was loaded twice.
+"""
+
+import argparse
+import itertools
+import re
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from playwright.sync_api import BrowserContext, Error, sync_playwright
+
+from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch_browser
+from tests.browser.matrix_room import Room, picture
+from tests.browser.site_tab import SiteTab
+from tests.evidence.compare.counting_proxy import CountingProxy, Receive, Send
+from tests.relay import free_port
+from tests.sample_media_cache import copy_sample_media
+from web.demonstration import Demonstration
+from web.server import SiteServer
+
+PAGES = ("auto", "link", "opfs", "blob", "bundle", "service-worker", "cookie", "signed-query", "blocking", "timeline")
+ROUND_S = 10.0
+SETTLED_S = 30.0
+_MEDIA = re.compile(r"/(download|thumbnail|signed|cookie|query)/(.+)$")
+_SIGNATURE = re.compile(r"(^|&)(?!width=|height=|method=|animated=)[^&]*")
+_HEADERS = (b"range", b"if-none-match", b"if-modified-since", b"cache-control", b"sec-fetch-mode", b"sec-fetch-dest")
+# Adds a picture where the page sees it, and scrolls to it and back.
+_ADD = """(mxc) => {
+  const place = document.querySelector("#timeline"), picture = document.createElement("img");
+  Object.assign(picture, { alt: "new", className: "added" }).dataset.mxc = mxc;
+  place.prepend(picture);
+  (place.closest(".room") ?? document.scrollingElement).scrollTo(0, 0);
+  scrollTo(0, 0);
+}"""
+_SCROLL = """(share) => {
+  for (const box of [document.querySelector("#room"), document.scrollingElement])
+    box.scrollTo(0, (box.scrollHeight - box.clientHeight) * share);
+}"""
+_PLAY = """async () => {
+  const video = document.querySelector("#timeline video[data-state=shown]");
+  if (!video) return "";
+  video.muted = true;
+  if (video.ended || video.currentTime > 15) video.currentTime = 1;
+  try { await video.play(); } catch (error) { return `the video does not play: ${error.message}`; }
+  return "";
+}"""
+_FAILED = """() => [...document.querySelectorAll("[data-mxc][data-state=failed]")].map((element) =>
+  `${element.dataset.label ?? element.dataset.mxc}: ${
+    (element.closest("button") ?? element).nextElementSibling?.title ?? ""}`)"""
+
+
+@dataclass
+class MediaRequest:
+    """One request for media, as the homeserver got it."""
+
+    origin: str
+    media: str
+    headers: dict[str, str]
+    at_s: float
+    status: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it asks for the whole body, or for what the browser takes for it."""
+        return self.headers.get("range", "bytes=0-") == "bytes=0-"
+
+
+@dataclass
+class Outcome:
+    """What happened to one page."""
+
+    page: str
+    words: str = ""
+    rounds: int = 0
+    problems: list[str] = field(default_factory=list)
+    twice: list[str] = field(default_factory=list)
+
+
+class RecordingProxy(CountingProxy):
+    """Forwards requests, and records those for media."""
+
+    def __init__(self, homeserver: str) -> None:
+        super().__init__(homeserver)
+        self.requests: list[MediaRequest] = []
+        self.renewals = 0
+        self._start_s = time.monotonic()
+
+    async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        found = _MEDIA.search(scope["path"])
+        self.renewals += scope["path"].endswith("/refresh") and scope["method"] == "POST"
+        if not found or scope["method"] != "GET":
+            await super()._answer(scope, receive, send)
+            return
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        shape = _SIGNATURE.sub("", scope["query_string"].decode()).strip("&")
+        recorded = MediaRequest(
+            headers.get("origin") or headers.get("referer", ""),
+            f"{found[2]}?{shape}",
+            {name.decode(): headers[name.decode()] for name in _HEADERS if name.decode() in headers},
+            round(time.monotonic() - self._start_s, 2),
+        )
+        self.requests.append(recorded)
+
+        async def note(message: dict[str, Any]) -> None:
+            recorded.status = message.get("status", recorded.status)
+            await send(message)
+
+        await super()._answer(scope, receive, note)
+
+    def twice(self, origin: str) -> list[str]:
+        """Returns the media that a page has loaded more than once, with its requests."""
+        whole = [one for one in self.requests if one.origin == origin and one.is_whole and one.status in (200, 206)]
+        found = []
+        for media, requests in itertools.groupby(sorted(whole, key=lambda one: one.media), key=lambda one: one.media):
+            listed = list(requests)
+            if len(listed) > 1:
+                found.append(f"{media}: " + "; ".join(f"{one.at_s} s {one.status} {one.headers}" for one in listed))
+        return found
+
+
+class Use:
+    """One browser with every page open."""
+
+    def __init__(self, context: BrowserContext, site: str, proxy: RecordingProxy, room: Room) -> None:
+        self._proxy = proxy
+        self._room = room
+        self._context = context
+        self._site = site
+        self._numbers = itertools.count()
+        self._tabs: dict[str, SiteTab] = {}
+        self.outcomes: dict[str, Outcome] = {}
+
+    def open(self, pages: tuple[str, ...]) -> None:
+        """Opens the pages, each in a tab of its own."""
+        for name in pages:
+            tab, outcome = SiteTab(self._context, self._site), Outcome(name)
+            tab.open(name, **({"interpreter": "pyodide"} if name == "blocking" else {}))
+            self.outcomes[name] = outcome
+            if tab.state != "done":
+                outcome.words = tab.page.locator("#problem .developers").inner_text()
+                tab.close()
+                continue
+            self._tabs[name] = tab
+
+    def run(self, until_s: float) -> None:
+        """Uses all pages in turn until a time of `time.monotonic`."""
+        while time.monotonic() < until_s:
+            start_s = time.monotonic()
+            for name, tab in self._tabs.items():
+                self._use(tab, self.outcomes[name])
+            time.sleep(max(0.0, min(ROUND_S - (time.monotonic() - start_s), until_s - time.monotonic())))
+
+    def close(self) -> None:
+        """Ends the use; the outcomes are complete then."""
+        for name, tab in self._tabs.items():
+            outcome = self.outcomes[name]
+            outcome.twice = self._proxy.twice(tab.origin)
+            outcome.problems += [words for words in tab.console_messages if _is_problem(words)]
+            tab.close()
+
+    def _use(self, tab: SiteTab, outcome: Outcome) -> None:
+        number = next(self._numbers)
+        outcome.rounds += 1
+        mxc = self._room.upload(picture(number % 256) + str(number).encode(), "image/png")
+        try:
+            tab.page.bring_to_front()
+            for share in (0.3, 0.6, 1.0):
+                tab.page.evaluate(_SCROLL, share)
+            tab.page.evaluate(_ADD, mxc)
+            added = tab.page.locator(f'.added[data-mxc="{mxc}"]:is([data-state=shown], [data-state=failed])')
+            added.wait_for(state="attached", timeout=SETTLED_S * 1000)
+            problems = [*tab.page.evaluate(_FAILED), tab.page.evaluate(_PLAY)]
+            problems.append("" if tab.state == "done" else tab.page.locator("#problem").inner_text())
+        except Error as error:
+            problems = [f"round {outcome.rounds}: {error.message}"]
+        outcome.problems += [words for words in problems if words and words not in outcome.problems]
+
+
+def _is_problem(words: str) -> bool:
+    """Whether a console message reports something else than a token that ended."""
+    return "PyScript Ready" not in words and "401" not in words
+
+
+def run_mode(
+    mode: Mode, demonstration: Demonstration, site: Path, minutes: float, pages: tuple[str, ...]
+) -> list[Outcome]:
+    """Uses the pages of a built site in one browser; returns what happened to each."""
+    assert demonstration.demo
+    demo = demonstration.demo
+    room = Room(demonstration.synapse, f"{mode.name}-{int(time.time())}")
+    with RecordingProxy(demonstration.synapse.base_url) as proxy, sync_playwright() as playwright:
+        account = {"user": demo.user_id, "password": demo.password, "room": demo.room_id}
+        server = SiteServer(site, 0, {**account, "homeserver": proxy.address()})
+        server.start()
+        try:
+            with launch_browser(mode, playwright) as context:
+                use = Use(context, server.url, proxy, room)
+                until_s = time.monotonic() + minutes * 60
+                use.open(pages)
+                use.run(until_s)
+                use.close()
+        finally:
+            server.stop()
+            room.close()
+        print(f"{mode.name}: {proxy.renewals} renewals, {len(proxy.requests)} requests for media", flush=True)
+    return list(use.outcomes.values())
+
+
+def main() -> int:
+    """Runs the command; returns 1 if anything failed or was loaded twice."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--token-lifetime", type=int, default=20, help="in seconds; 0 for tokens that do not end")
+    parser.add_argument("--mode", action="append", choices=[mode.name for mode in MODES])
+    parser.add_argument("--page", action="append", choices=PAGES)
+    options = parser.parse_args()
+    wanted = options.mode or [CHROMIUM.name, FIREFOX_PRIVATE.name]
+    bad = 0
+    with tempfile.TemporaryDirectory(prefix="authmedia-long-use-") as folder:
+        copy_sample_media(Path(folder) / "seed")
+        lifetime_s = options.token_lifetime or 24 * 60 * 60
+        demonstration = Demonstration(Path(folder), 0, free_port(), token_lifetime_s=lifetime_s)
+        try:
+            demonstration.start(lambda words, done, total: None)
+            for mode in [mode for mode in MODES if mode.name in wanted]:
+                pages = tuple(options.page or PAGES)
+                for outcome in run_mode(mode, demonstration, Path(folder) / "site", options.minutes, pages):
+                    bad += len(outcome.problems) + len(outcome.twice)
+                    print(_described(outcome), flush=True)
+        finally:
+            demonstration.stop()
+    return 1 if bad else 0
+
+
+def _described(outcome: Outcome) -> str:
+    if outcome.words:
+        return f"  {outcome.page}: does not work here ({outcome.words})"
+    lines = [f"  {outcome.page}: {outcome.rounds} rounds, {len(outcome.problems)} problems, {len(outcome.twice)} twice"]
+    lines += [f"    problem: {words}" for words in outcome.problems]
+    lines += [f"    twice: {words}" for words in outcome.twice]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
