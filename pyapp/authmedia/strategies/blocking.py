@@ -42,7 +42,7 @@ class BlockingStrategy(Strategy):
             failure = error.for_media(request.mxc)
         else:
             traffic.bytes += len(body)
-            shown = await safe_body(request, browser.bytes_blob(body, ""), content_type or request.content_type)
+            shown = await safe_body(request, browser.bytes_blob(body, ""), content_type)
             return Media(
                 request,
                 shown.create_object_url(),

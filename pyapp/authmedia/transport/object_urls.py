@@ -3,7 +3,16 @@
 from authmedia import browser
 from authmedia.errors import HomeserverUnreachable
 from authmedia.matrix.homeserver import Homeserver
-from authmedia.media import NETWORK, Media, MediaRequest, Support, is_svg, safe_content_type
+from authmedia.media import (
+    NETWORK,
+    UNKNOWN_TYPE,
+    Media,
+    MediaRequest,
+    Support,
+    is_svg,
+    needs_sniffing,
+    shown_content_type,
+)
 from authmedia.traffic import Traffic
 from authmedia.transport.completeness import complete_body
 from authmedia.transport.media_requests import request_media
@@ -45,20 +54,26 @@ async def request_as_object_url(
     raise failure
 
 
-async def safe_body(request: MediaRequest, body: browser.Blob, content_type: str) -> browser.Blob:
-    """Returns a body in a form of which an object URL is no page that runs: its content type is safe, or it is an SVG
-    document that is contained.
+async def safe_body(request: MediaRequest, body: browser.Blob, by_server: str) -> browser.Blob:
+    """Returns a body in a form of which an object URL runs nothing, and which an element shows if it can.
 
-    :param content_type: what the body claims to be.
+    Its content type is a safe one: the server's, the event's, or that of the body's format if nobody named one. An SVG
+    document is contained.
+
+    :param by_server: the content type that the homeserver gives it.
     """
-    if is_svg(content_type) and request.kind == "image":
-        from authmedia.browser import contain_svg  # here, since few pages have any
+    content_type = shown_content_type(request.kind, by_server, request.content_type)
+    if needs_sniffing(request.kind, content_type):
+        from authmedia.transport.media_formats import sniff_content_type  # most media have a type
+
+        content_type = await sniff_content_type(body, request.kind)
+    elif content_type == UNKNOWN_TYPE and request.kind == "image" and is_svg(by_server, request.content_type):
+        from authmedia.browser import contain_svg  # few pages have any
 
         contained = await contain_svg(body)
         if contained:
             return contained
-    safe = safe_content_type(content_type)
-    return body if body.content_type == safe else body.slice(0, safe)
+    return body if body.content_type == content_type else body.slice(0, content_type)
 
 
 async def object_url_media(
@@ -70,7 +85,7 @@ async def object_url_media(
     :param strategy: the name of the strategy that serves it.
     """
     traffic.bytes += body.size
-    shown = await safe_body(request, body, content_type or request.content_type)
+    shown = await safe_body(request, body, content_type)
     return Media(
         request,
         shown.create_object_url(),
