@@ -6,6 +6,7 @@
     python3 build.py build [--out DIR]
     python3 build.py docs [--out DIR]
     python3 build.py package [--out DIR]
+    python3 build.py gateway --homeserver URL [--port N] [--config FILE]
     python3 build.py test [pytest arguments]
     python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N] [--resume]
     python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
@@ -102,6 +103,13 @@ def package(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
 
 
+def gateway(options: argparse.Namespace) -> int:
+    """Runs the gateway in front of a homeserver until Ctrl-C or SIGTERM."""
+    from gateway.command import run
+
+    return run(options.homeserver, "127.0.0.1", options.port, options.config, STATE / "gateway")
+
+
 def test(options: argparse.Namespace) -> int:
     """Runs the tests."""
     from tools.run_tests import run
@@ -129,6 +137,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     _add_build(commands.add_parser("build", help="build the static site"))
     _add_docs(commands.add_parser("docs", help="build the documentation"))
     _add_package(commands.add_parser("package", help="build the packages of the library and of the Synapse module"))
+    _add_gateway(commands.add_parser("gateway", help="serve signed links in front of a homeserver without the module"))
     test_help = "run all tests, or those that pytest's arguments choose"
     commands.add_parser("test", help=test_help, add_help=False).set_defaults(command=test)
     _add_compare(commands.add_parser("compare", help="run every strategy in every browser and mode found"))
@@ -165,6 +174,13 @@ def _add_package(parser: argparse.ArgumentParser) -> None:
     default = ROOT / "dist" / "packages"
     parser.add_argument("--out", type=Path, default=default, help="output folder (default: dist/packages)")
     parser.set_defaults(command=package)
+
+
+def _add_gateway(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--homeserver", metavar="URL", help="the homeserver's address; or in the configuration file")
+    parser.add_argument("--port", type=_port, default=8010, help="the gateway's port (default: 8010)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a configuration file; see docs/gateway.md")
+    parser.set_defaults(command=gateway)
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
