@@ -70,6 +70,7 @@ def read_limits(fields: "dict[str, Any] | None") -> Limits | None:
         transfers=fields.get("transfers", defaults.transfers),
         idle_bytes=fields.get("idleBytes", defaults.idle_bytes),
         disk_bytes=fields.get("diskBytes", defaults.disk_bytes),
+        original_bytes=fields.get("originalBytes", defaults.original_bytes),
     )
 
 

@@ -141,7 +141,7 @@ class Response:
 
     async def blob(self, on_progress: Callable[[int, int], None] | None = None) -> Blob:
         body = await self._body()
-        if on_progress:
+        if on_progress and body:
             on_progress(len(body) // 2, len(body))
         return Blob(body, self.header("Content-Type"))
 
@@ -254,6 +254,15 @@ async def is_reachable(url: str) -> bool:
     return any(url.startswith(origin) for origin in STATE.hidden_origins)
 
 
+class ConnectivityEvents:
+    def __init__(self, handler: Callable[[], object]) -> None:
+        self.handler = handler
+        STATE.connectivity.append(self)
+
+    def close(self) -> None:
+        STATE.connectivity.remove(self)
+
+
 def navigate(url: str) -> None:
     STATE.navigations.append(url)
 
@@ -359,7 +368,7 @@ async def fetch(
     await asyncio.sleep(0)
     if url.startswith("blob:"):
         blob = STATE.object_urls.get(url)
-        return Response(200, blob.content) if blob else Response(404)
+        return Response(200, blob.content, {"Content-Length": str(blob.size)}) if blob else Response(404)
     answer: Response | BrowserError = STATE.server(request)
     if isinstance(answer, BrowserError):
         raise answer

@@ -105,3 +105,78 @@ def test_a_part_of_a_bundle_has_its_safe_content_type(
     script.instead = says(told)
     part = run(BundleClient(homeserver).request_part(MediaRequest(MXC), Traffic()))
     assert part.body.content_type == shown
+
+
+# What the server and the event say of a media, for which element; and as what it is shown.
+DECLARED = [
+    ("image", "image/jpg", "", "image/jpeg"),
+    ("image", "IMAGE/JPG; charset=binary", "", "image/jpeg"),
+    ("image", "application/octet-stream", "image/jpeg", "image/jpeg"),
+    ("image", "", "image/jpg", "image/jpeg"),
+    ("image", "text/plain", "image/png", "image/png"),
+    ("image", "image/webp", "image/png", "image/webp"),
+    ("image", "text/html", "image/png", "image/png"),
+    ("image", "image/x-png", "text/plain", "image/png"),
+    ("audio", "audio/mp3", "", "audio/mpeg"),
+    ("audio", "audio/x-m4a", "", "audio/mp4"),
+    ("audio", "audio/opus", "", "audio/ogg"),
+    ("audio", "application/ogg", "", "audio/ogg"),
+    ("audio", "video/mp4", "audio/mp4", "video/mp4"),
+    ("video", "video/x-m4v", "", "video/mp4"),
+    ("video", "application/octet-stream", "video/webm; codecs=vp9", "video/webm"),
+    ("video", "binary/octet-stream", "VIDEO/QuickTime", "video/quicktime"),
+    ("file", "text/plain", "application/json", "text/plain"),
+]
+
+
+@pytest.mark.parametrize("name", ["blob", "opfs", "bundle", "blocking"])
+@pytest.mark.parametrize(("kind", "by_server", "by_event", "shown"), DECLARED)
+def test_the_better_of_two_declared_types_is_used(
+    name: str, kind: str, by_server: str, by_event: str, shown: str, script: Script, homeserver: Homeserver
+) -> None:
+    script.instead = says(by_server)
+    media = run(open_loader(name, homeserver).load(MediaRequest(MXC, kind=kind, content_type=by_event)))
+    assert media.content_type == shown
+    assert fake.STATE.object_urls[media.src].content_type == shown
+
+
+# Of what nobody names the type: the beginning of a body, and as what it is shown.
+UNNAMED = [
+    ("video", b"\0\0\0\x18ftypisom\0\0\0\0isommp42", "video/mp4"),
+    ("video", b"\x1a\x45\xdf\xa3\x9f\x42\x82\x84webm", "video/webm"),
+    ("audio", b"ID3\x04\0\0", "audio/mpeg"),
+    ("audio", b"OggS\0\x02", "audio/ogg"),
+    ("audio", b"fLaC\0\0", "audio/flac"),
+    ("video", b"<html>", HARMLESS),
+    ("video", b"\x89PNG\r\n\x1a\n", HARMLESS),
+    ("file", b"ID3\x04\0\0", HARMLESS),
+]
+
+
+@pytest.mark.parametrize("name", ["blob", "opfs", "bundle", "link"])
+@pytest.mark.parametrize(("kind", "body", "shown"), UNNAMED)
+def test_video_and_audio_without_a_type_are_known_by_their_bytes(
+    name: str, kind: str, body: bytes, shown: str, script: Script, homeserver: Homeserver
+) -> None:
+    request = MediaRequest(MXC, kind=kind)
+    if name == "link":  # the object URL is that of the plaintext
+        script.media["example.org/abc"], file = encrypt(body)
+        request = MediaRequest(MXC, kind=kind, encrypted=EncryptedFile({**file, "url": MXC}))
+    else:
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(len(body))}
+        script.instead = lambda request: fake.Response(200, body, headers) if "/download/" in request.url else None
+    assert run(open_loader(name, homeserver).load(request)).content_type == shown
+
+
+def test_a_stored_file_gets_the_type_that_a_later_event_names(script: Script, homeserver: Homeserver) -> None:
+    script.instead = says("application/octet-stream")
+
+    async def scenario() -> list[str]:
+        loader = open_loader("opfs", homeserver)
+        first = await loader.load(MediaRequest(MXC, kind="image"))
+        loader.close()
+        loader = open_loader("opfs", homeserver)
+        second = await loader.load(MediaRequest(MXC, kind="image", content_type="image/png"))
+        return [first.content_type, second.content_type]
+
+    assert run(scenario()) == [HARMLESS, "image/png"]

@@ -56,6 +56,7 @@ from authmedia.support.lazy_imports import lazy_getattr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.connectivity import ConnectivityEvents
     from authmedia.browser.frames import capture_frame
     from authmedia.browser.intl import format_bytes, format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with, take_fragment_parameters
@@ -71,6 +72,7 @@ __all__ = (
     "Blob",
     "BodyReader",
     "BrowserError",
+    "ConnectivityEvents",
     "Directory",
     "Element",
     "ElementHandler",
@@ -140,6 +142,7 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "ConnectivityEvents": "authmedia.browser.connectivity",
     "capture_frame": "authmedia.browser.frames",
     "Preferences": "authmedia.browser.preferences",
     "as_element": "authmedia.browser.roots",

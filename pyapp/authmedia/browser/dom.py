@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 _MEDIA_ERR_NETWORK = 2
 # Resolve the promise in place of an event.
 _TIMED_OUT, _WAITS_FOR_PLAY = "timed out", "waits for play"
-# The events of a video or audio after which the browser may transfer no more of it before it is played, and the
-# milliseconds after which that is taken for granted. iOS fires `loadedmetadata` alone, a browser that saves data
-# `suspend` alone.
-_PAUSING_EVENTS, _PAUSE_MS = ("loadedmetadata", "suspend"), 1000
+# A second after one of these, a player is ready: before playback iOS fires the first alone, data savers the second.
+_PAUSING_EVENTS = ("loadedmetadata", "suspend")
 
 
 class EventListener:
@@ -261,7 +259,6 @@ class Element:
 
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Sets the element's source and waits; returns whether ``success_event`` fired rather than ``error``.
-        So is a video or audio of which the browser transfers no more before it is played.
 
         :param crossorigin: the attribute of that name, which must be set before the source is; empty for none.
         :param play: whether a video or audio starts playing at once: one with ``preload="none"`` transfers nothing
@@ -273,7 +270,7 @@ class Element:
         resolve = outcome.resolve  # looked up once: MicroPython makes a new function object at each lookup
         listeners = [(success_event, resolve), ("error", resolve)]
         if success_event != "load":
-            pause = window.setTimeout.bind(window, resolve, _PAUSE_MS, _WAITS_FOR_PLAY)
+            pause = window.setTimeout.bind(window, resolve, 1000, _WAITS_FOR_PLAY)
             listeners += [(event, pause) for event in _PAUSING_EVENTS]
         for event, listener in listeners:
             self._js.addEventListener(event, listener)

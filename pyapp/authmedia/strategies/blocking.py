@@ -10,7 +10,7 @@ import sys
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, RateLimited, TokenRefused
 from authmedia.matrix.error_responses import error_from_errcode
-from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import NETWORK, Media, MediaRequest, Support, shown_content_type
 from authmedia.strategies.base import Strategy
 from authmedia.support.untrusted import json_object, parse_json
 from authmedia.traffic import Traffic
@@ -40,7 +40,7 @@ class BlockingStrategy(Strategy):
         except AuthMediaError as error:
             failure = error.for_media(request.mxc)
         else:
-            content_type = safe_content_type(content_type or request.content_type)
+            content_type = shown_content_type(request.kind, content_type, request.content_type)
             traffic.bytes += len(body)
             url = browser.bytes_blob(body, content_type).create_object_url()
             return Media(

@@ -5,9 +5,10 @@ Of an encrypted media the strategy transfers the ciphertext; elements get an obj
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, DecryptionRefused, HomeserverUnreachable, WrongHash
-from authmedia.media import DISK, MEMORY, NO_STORE, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import DISK, MEMORY, NO_STORE, Media, MediaRequest, Support, needs_sniffing, safe_content_type
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
+from authmedia.transport.media_requests import request_media
 from authmedia.transport.object_urls import request_as_object_url
 
 TYPE_CHECKING = False
@@ -109,6 +110,9 @@ class DecryptingStrategy(Strategy):
 
     async def _open(self, request: MediaRequest, traffic: Traffic) -> Media:
         if request.cache != NO_STORE:
+            if request.max_bytes is not None and not self.inner.transfers_body_of(request):
+                # An element would transfer it, whatever its size.
+                (await request_media(self.homeserver, request, traffic)).abort()
             return await self.inner.open(request, traffic)
         media = await request_as_object_url(self.homeserver, request, traffic, self.name)
         self._unstored.add(media.src)
@@ -120,6 +124,10 @@ class DecryptingStrategy(Strategy):
         finally:
             self.dispose(ciphertext)
         content_type = safe_content_type(request.content_type)
+        if needs_sniffing(request.kind, content_type):
+            from authmedia.transport.media_formats import sniff_content_type  # most events name a type
+
+            content_type = await sniff_content_type(plaintext, request.kind)
         media = Media(
             request,
             plaintext.slice(0, content_type).create_object_url(),

@@ -3,7 +3,7 @@
 from authmedia import browser
 from authmedia.errors import HomeserverUnreachable
 from authmedia.matrix.homeserver import Homeserver
-from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import NETWORK, Media, MediaRequest, Support, needs_sniffing, shown_content_type
 from authmedia.traffic import Traffic
 from authmedia.transport.completeness import complete_body
 from authmedia.transport.media_requests import request_media
@@ -41,8 +41,19 @@ async def request_as_object_url(
         traffic.partial = response.partial
         failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
     else:
-        return object_url_media(request, body, response.header("Content-Type"), traffic, strategy)
+        return await sniffed_media(request, body, response.header("Content-Type"), traffic, strategy)
     raise failure
+
+
+async def sniffed_media(
+    request: MediaRequest, body: browser.Blob, content_type: str, traffic: Traffic, strategy: str
+) -> Media:
+    """Returns what `object_url_media` does, with the content type of the body's format if nobody named one."""
+    if needs_sniffing(request.kind, shown_content_type(request.kind, content_type, request.content_type)):
+        from authmedia.transport.media_formats import sniff_content_type  # most media have a type
+
+        content_type = await sniff_content_type(body, request.kind)
+    return object_url_media(request, body, content_type, traffic, strategy)
 
 
 def object_url_media(
@@ -54,7 +65,7 @@ def object_url_media(
     :param strategy: the name of the strategy that serves it.
     """
     traffic.bytes += body.size
-    safe = safe_content_type(content_type or request.content_type)
+    safe = shown_content_type(request.kind, content_type, request.content_type)
     shown = body if body.content_type == safe else body.slice(0, safe)
     return Media(
         request,
