@@ -6,11 +6,13 @@
     python3 build.py build [--out DIR]
     python3 build.py docs [--out DIR]
     python3 build.py package [--out DIR]
+    python3 build.py gateway --homeserver URL [--port N] [--config FILE]
     python3 build.py test [pytest arguments]
     python3 build.py compare [--out DIR] [--runs N] [--mode MODE ...] [--seed N] [--resume]
     python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
     python3 build.py compare --load [--out DIR]
     python3 build.py compare --faults [--out DIR] [--mode MODE ...] [--rows WORDS ...]
+    python3 build.py compare --long-use MINUTES [--mode MODE ...] [--rows PAGE ...]
     python3 build.py compare --take DIR
 
 This file is a table of contents: it parses the arguments, sets up the environment (`tools.setup_environment`, which
@@ -101,6 +103,13 @@ def package(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
 
 
+def gateway(options: argparse.Namespace) -> int:
+    """Runs the gateway in front of a homeserver until Ctrl-C or SIGTERM."""
+    from gateway.command import run
+
+    return run(options.homeserver, "127.0.0.1", options.port, options.config, STATE / "gateway")
+
+
 def test(options: argparse.Namespace) -> int:
     """Runs the tests."""
     from tools.run_tests import run
@@ -128,6 +137,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     _add_build(commands.add_parser("build", help="build the static site"))
     _add_docs(commands.add_parser("docs", help="build the documentation"))
     _add_package(commands.add_parser("package", help="build the packages of the library and of the Synapse module"))
+    _add_gateway(commands.add_parser("gateway", help="serve signed links in front of a homeserver without the module"))
     test_help = "run all tests, or those that pytest's arguments choose"
     commands.add_parser("test", help=test_help, add_help=False).set_defaults(command=test)
     _add_compare(commands.add_parser("compare", help="run every strategy in every browser and mode found"))
@@ -166,6 +176,13 @@ def _add_package(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(command=package)
 
 
+def _add_gateway(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--homeserver", metavar="URL", help="the homeserver's address; or in the configuration file")
+    parser.add_argument("--port", type=_port, default=8010, help="the gateway's port (default: 8010)")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="a configuration file; see docs/gateway.md")
+    parser.set_defaults(command=gateway)
+
+
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "comparison", help="output folder (default: comparison)")
     parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
@@ -175,7 +192,10 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bench", action="store_true", help="measure speed instead, against peers")
     parser.add_argument("--load", action="store_true", help="have 200 clients ask the module for five minutes")
     parser.add_argument("--faults", action="store_true", help="have a thousand loads go wrong in each way")
-    parser.add_argument("--rows", action="append", default=[], help="with --bench or --faults: only these rows")
+    long_use_help = "use every page for so many minutes in each browser, while access tokens end"
+    parser.add_argument("--long-use", type=float, metavar="MINUTES", help=long_use_help)
+    rows_help = "with --bench, --faults or --long-use: only these rows or pages"
+    parser.add_argument("--rows", action="append", default=[], help=rows_help)
     parser.add_argument("--take", type=Path, help="write the figures of that folder into README and docs")
     parser.set_defaults(command=compare)
 

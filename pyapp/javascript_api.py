@@ -183,8 +183,7 @@ _sessions: "dict[int, Session]" = {}
 def set_up(file_writer: str, decryption_worker: str, on_error: "Function") -> None:
     """Prepares what all sessions share.
 
-    :param file_writer: URL of ``file-writer.js``.
-    :param decryption_worker: URL of ``decryption-worker.js``.
+    :param file_writer: URL of ``file-writer.js``; ``decryption_worker``: that of ``decryption-worker.js``.
     :param on_error: called with the description of each exception that no other function reports.
     """
 

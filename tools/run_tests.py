@@ -10,7 +10,14 @@ from tools.setup_environment import ROOT, CommandError
 # The folders whose tests start browsers; those with long files come first, so that no process ends with one.
 BROWSER_TESTS = ("tests/evidence/faults", "tests/evidence/bench", "tests/evidence/compare", "tests/browser")
 # The others, which run asyncio's event loop in a process where Playwright does not run its own.
-OTHER_TESTS = ("tests/unit", "tests/homeserver", "tests/fuzz", "tests/evidence/load")
+OTHER_TESTS = (
+    "tests/unit",
+    "tests/homeserver",
+    "tests/gateway",
+    "tests/fuzz",
+    "tests/evidence/load",
+    "tests/evidence/gateway",
+)
 # Tests in browsers wait more than they compute: two processes share them, file by file, beside a third one.
 _IN_TWO_PROCESSES = ("--numprocesses", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 _PYTEST = (sys.executable, "-m", "pytest")

@@ -25,10 +25,10 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import JsonDict
 from synapse.server import HomeServer
 
+from media_protocol.error_page import OTHER_SITE
 from media_protocol.signing import PREFIX, InvalidSignature, Keyring, bucketed_expiry_ms
 
 from .config import MediaLinksConfig
-from .html_errors import OTHER_SITE
 from .media_response import HeaderChanges, MediaResponder
 from .media_servlet import Grant, MediaServlet
 from .request_parsing import MEDIA_PATH, Authenticator, header, media_from_query, path_pattern

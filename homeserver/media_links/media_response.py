@@ -7,7 +7,6 @@ Synapse's own download, set with Synapse's own functions. Ranges and strong enti
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
 
-import re
 from collections.abc import Mapping
 
 from synapse.http.server import finish_request
@@ -15,6 +14,7 @@ from synapse.http.site import SynapseRequest
 from synapse.media._base import add_file_headers
 from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
+from media_protocol.file_names import safe_file_name
 from media_protocol.ranges import ByteRange, RangeNotSatisfiable, if_range_matches, is_not_modified, parse_range
 from media_protocol.signing import Media
 
@@ -40,10 +40,6 @@ _MEDIA_HEADERS = (
     b"ETag",
     b"Server-Timing",
 )
-
-# Path separators, control characters, and characters that change the direction of the text behind them, so that a name
-# that looks like `exe.jpg` ends in `exe`.
-_UNSAFE_NAME_CHARACTERS = re.compile(r"[/\\\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 # Headers by name: to set, or with `None` to remove.
 HeaderChanges = Mapping[bytes, bytes | None]
@@ -134,7 +130,7 @@ def _set_media_headers(
     request: SynapseRequest, media: OpenMedia, headers: HeaderChanges, file_name: str | None
 ) -> None:
     """Sets the headers of every response with a media, whatever its status, and then the changes."""
-    add_file_headers(request, media.content_type, media.size, _safe_file_name(file_name or media.name))
+    add_file_headers(request, media.content_type, media.size, safe_file_name(file_name or media.name))
     for name, value in (
         (b"Accept-Ranges", b"bytes"),
         (b"Access-Control-Expose-Headers", _EXPOSED_HEADERS),
@@ -149,12 +145,6 @@ def _set_media_headers(
         request.responseHeaders.removeHeader(name)
         if changed is not None:
             request.setHeader(name, changed)
-
-
-def _safe_file_name(name: str | None) -> str | None:
-    """Replaces the characters of a file name that could lead to another directory or disguise its type."""
-    safe_name = _UNSAFE_NAME_CHARACTERS.sub("_", name or "")
-    return safe_name if safe_name.strip(".") else None
 
 
 def _set_attachment(request: SynapseRequest) -> None:

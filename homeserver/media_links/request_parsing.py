@@ -4,9 +4,9 @@
 # mypy: allow-untyped-calls
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
-from typing import Any
 
 from synapse.api.errors import Codes, SynapseError
 from synapse.http.servlet import parse_boolean, parse_integer, parse_string
@@ -15,15 +15,9 @@ from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 from twisted.internet.address import UNIXAddress
 
-from media_protocol.signing import (
-    MAX_THUMBNAIL_SIDE,
-    PREFIX,
-    THUMBNAIL_METHODS,
-    Media,
-    Thumbnail,
-    parse_media,
-    parse_mxc,
-)
+from media_protocol import media_requests
+from media_protocol.media_requests import InvalidRequest
+from media_protocol.signing import PREFIX, Media, Thumbnail, parse_media
 
 MEDIA_PATH = "(?P<server_name>[^/]*)/(?P<media_id>[^/]*)"
 
@@ -55,40 +49,19 @@ def media_from_path(server_name: str, media_id: str) -> Media:
     return media
 
 
-def parse_thumbnail(parameters: Any) -> Thumbnail:
-    """Parses the ``thumbnail`` of a batch entry.
-
-    :raises SynapseError: 400 if a parameter is missing or out of range.
-    """
-    if not isinstance(parameters, dict):
-        raise SynapseError(400, "'thumbnail' must be an object", Codes.BAD_JSON)
-    sides = parameters.get("width"), parameters.get("height")
-    if not all(type(side) is int and 1 <= side <= MAX_THUMBNAIL_SIDE for side in sides):
-        raise SynapseError(
-            400, f"'width' and 'height' must be whole numbers from 1 to {MAX_THUMBNAIL_SIDE}", Codes.INVALID_PARAM
-        )
-    method = parameters.get("method", "scale")
-    if method not in THUMBNAIL_METHODS:
-        raise SynapseError(400, "'method' must be 'crop' or 'scale'", Codes.INVALID_PARAM)
-    animated = parameters.get("animated", False)
-    if not isinstance(animated, bool):
-        raise SynapseError(400, "'animated' must be true or false", Codes.INVALID_PARAM)
-    return Thumbnail(parameters["width"], parameters["height"], method, animated)
-
-
 def thumbnail_from_query(request: SynapseRequest) -> Thumbnail:
     """Parses a thumbnail's parameters from the query, with the names of Matrix's own thumbnail endpoint.
 
     :raises SynapseError: 400 if a parameter is missing or out of range.
     """
-    return parse_thumbnail(
-        {
-            "width": parse_integer(request, "width", required=True),
-            "height": parse_integer(request, "height", required=True),
-            "method": parse_string(request, "method", default="scale"),
-            "animated": parse_boolean(request, "animated", default=False),
-        }
-    )
+    parameters = {
+        "width": parse_integer(request, "width", required=True),
+        "height": parse_integer(request, "height", required=True),
+        "method": parse_string(request, "method", default="scale"),
+        "animated": parse_boolean(request, "animated", default=False),
+    }
+    with _synapse_errors():
+        return media_requests.parse_thumbnail(parameters)
 
 
 def media_from_query(request: SynapseRequest, server_name: str, media_id: str) -> Media:
@@ -109,12 +82,9 @@ def parse_batch(body: JsonDict, limit: int) -> list[Media | SynapseError]:
     :returns: for each entry its media, or the error that the response has in its place.
     :raises SynapseError: 400 if ``media`` is no list, 413 if it is longer than the limit.
     """
-    entries = body.get("media")
-    if not isinstance(entries, list):
-        raise SynapseError(400, "'media' must be a list", Codes.BAD_JSON)
-    if len(entries) > limit:
-        raise SynapseError(413, f"At most {limit} media can be asked for at once", Codes.TOO_LARGE)
-    return [_parse_entry(entry) for entry in entries]
+    with _synapse_errors():
+        batch = media_requests.parse_batch(body, limit)
+    return [_synapse_error(entry) if isinstance(entry, InvalidRequest) else entry for entry in batch]
 
 
 def parse_flag(body: JsonDict, name: str) -> bool:
@@ -122,29 +92,20 @@ def parse_flag(body: JsonDict, name: str) -> bool:
 
     :raises SynapseError: 400 if it is no boolean.
     """
-    flag = body.get(name, False)
-    if not isinstance(flag, bool):
-        raise SynapseError(400, f"'{name}' must be true or false", Codes.BAD_JSON)
-    return flag
+    with _synapse_errors():
+        return media_requests.parse_flag(body, name)
 
 
-def _parse_entry(entry: object) -> Media | SynapseError:
-    if not isinstance(entry, dict):
-        return SynapseError(400, "An entry of 'media' must be an object", Codes.BAD_JSON)
-    mxc = entry.get("mxc")
-    if not isinstance(mxc, str):
-        return SynapseError(400, "'mxc' must be a string", Codes.BAD_JSON)
-    media = parse_mxc(mxc)
-    if media is None:
-        return SynapseError(400, "'mxc' must look like mxc://serverName/mediaId", Codes.INVALID_PARAM)
-    download = entry.get("download", False)
-    if not isinstance(download, bool):
-        return SynapseError(400, "'download' must be true or false", Codes.BAD_JSON)
+@contextmanager
+def _synapse_errors() -> Iterator[None]:
     try:
-        thumbnail = None if entry.get("thumbnail") is None else parse_thumbnail(entry["thumbnail"])
-    except SynapseError as error:
-        return error
-    return replace(media, thumbnail=thumbnail, download=download)
+        yield
+    except InvalidRequest as error:
+        raise _synapse_error(error) from None
+
+
+def _synapse_error(error: InvalidRequest) -> SynapseError:
+    return SynapseError(error.status, error.message, error.errcode)
 
 
 class Authenticator:

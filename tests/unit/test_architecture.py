@@ -49,6 +49,7 @@ MISSING = {"typing", "dataclasses", "enum", "contextlib", "urllib", "weakref", "
             "pyapp",
             "homeserver/media_links",
             "homeserver/media_protocol",
+            "homeserver/gateway",
             "homeserver/development",
             "web",
             "tools",

@@ -37,6 +37,12 @@ def test_media_protocol_imports_no_server() -> None:
     assert not loaded & {"synapse", "twisted", "media_links"}
 
 
+def test_gateway_imports_no_synapse() -> None:
+    loaded = loaded_packages("gateway.command")
+    assert {"gateway", "media_protocol"} <= loaded
+    assert not loaded & {"synapse", "twisted", "media_links"}
+
+
 def test_media_links_imports_synapse() -> None:
     """Otherwise the test above could not fail."""
     assert {"synapse", "twisted", "media_protocol"} <= loaded_packages("media_links")

@@ -1,0 +1,7 @@
+"""Runs ``command``."""
+
+import sys
+
+from .command import main
+
+sys.exit(main())

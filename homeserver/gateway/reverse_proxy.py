@@ -1,0 +1,109 @@
+"""Passes all other requests on to the homeserver, so that clients can name the gateway as their homeserver."""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from .errors import homeserver_failed
+from .homeserver import Homeserver
+from .media_response import CORS_HEADERS
+
+logger = logging.getLogger(__name__)
+
+# The client chooses how long a request of `/sync` may take.
+_TIMEOUT = httpx.Timeout(30.0, read=600.0)
+# https://www.rfc-editor.org/rfc/rfc9110#section-7.6.1
+_HOP_BY_HOP = frozenset(
+    {
+        "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te", "trailer",
+        "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+_REPLACED = frozenset({"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"})
+_WELL_KNOWN = "/.well-known/matrix/client"
+#: The property of the document by which clients find a gateway.
+WELL_KNOWN_PROPERTY = "dev.authmedia.media"
+
+
+class ReverseProxy:
+    """Passes requests on, body by body as they come.
+
+    :param base_url: returns the address by which a client knows the gateway.
+    :param client_address: returns a client's address.
+    """
+
+    def __init__(
+        self, homeserver: Homeserver, base_url: Callable[[Request], str], client_address: Callable[[Request], str]
+    ) -> None:
+        self._homeserver = homeserver
+        self._base_url = base_url
+        self._client_address = client_address
+
+    async def pass_on(self, request: Request) -> Response:
+        """Sends a request to the homeserver, and its response to the client.
+
+        :raises MatrixError: 502 if the homeserver does not answer.
+        """
+        query: bytes = request.scope["query_string"]
+        target = request.scope["raw_path"] + (b"?" + query if query else b"")
+        url = httpx.URL(self._homeserver.base_url).copy_with(raw_path=target)
+        base = self._base_url(request)
+        headers = [
+            *_end_to_end(request.headers.items()),
+            ("X-Forwarded-For", self._client_address(request)),
+            ("X-Forwarded-Proto", base.partition(":")[0]),
+        ]
+        # Sent in the same framing, so that the homeserver sees a body where there is one.
+        has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
+        content = request.stream() if has_body else None
+        outgoing = self._homeserver.http.build_request(
+            request.method, url, headers=headers, content=content, timeout=_TIMEOUT
+        )
+        try:
+            response = await self._homeserver.http.send(outgoing, stream=True)
+        except httpx.HTTPError as error:
+            logger.warning("The homeserver did not answer a request: %s", type(error).__name__)
+            raise homeserver_failed() from None
+        answer = StreamingResponse(_body(response), response.status_code)
+        answer.raw_headers = [
+            (name.lower(), value) for name, value in response.headers.raw if name.lower().decode() not in _HOP_BY_HOP
+        ]
+        return answer
+
+    async def well_known(self, request: Request) -> Response:
+        """Answers the discovery of homeservers with the gateway, in the place of the homeserver behind it.
+
+        What else the homeserver's document says stays as it is.
+        """
+        base = self._base_url(request)
+        document = await self._document()
+        document["m.homeserver"] = {"base_url": base}
+        document[WELL_KNOWN_PROPERTY] = {"base_url": base}
+        return JSONResponse(document, headers=CORS_HEADERS)
+
+    async def _document(self) -> dict[str, Any]:
+        try:
+            response = await self._homeserver.http.get(self._homeserver.base_url + _WELL_KNOWN)
+            document = response.json() if response.status_code == 200 else {}
+        except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError):
+            document = {}
+        return document if isinstance(document, dict) else {}
+
+
+def _end_to_end(headers: Any) -> list[tuple[str, str]]:
+    pairs = list(headers)
+    named = {name.strip().lower() for key, value in pairs if key == "connection" for name in value.split(",")}
+    return [(key, value) for key, value in pairs if key not in _HOP_BY_HOP | _REPLACED | named]
+
+
+async def _body(response: httpx.Response) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in response.aiter_raw():
+            yield chunk
+    finally:
+        await response.aclose()

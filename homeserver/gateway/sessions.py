@@ -1,0 +1,104 @@
+"""Identifies the session that a link belongs to, by a sealed handle.
+
+Where access tokens are permanent (``tokens = "sealed"``) the handle contains the token, so the gateway keeps no state.
+Where they are renewed (``tokens = "stored"``) it contains user and device, and the gateway keeps the newest token that
+it was shown for them. A token too long for a URL is stored in either mode.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from media_protocol.signing import InvalidSignature, Keyring
+
+from .errors import session_ended
+from .homeserver import Homeserver, Identity
+from .time_limited_cache import TimeLimitedCache
+from .token_store import TokenStore
+
+# How long the homeserver's word that a token is valid holds: a logout takes effect within this time.
+TOKEN_PROOF_MS = 2000
+# Handles are padded to a multiple of this, so that their length reveals little of the length of a user id.
+_PADDING_BYTES = 32
+_MAX_SEALED_TOKEN_LENGTH = 500
+_TOKEN, _DEVICE = "t", "d"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A user's session, as it stands in handles.
+
+    :param kind: whether ``anchor`` is an access token or the id of a device.
+    """
+
+    kind: str
+    user_id: str
+    anchor: str
+
+    def __repr__(self) -> str:
+        return f"Session({self.user_id})"
+
+    @property
+    def key(self) -> bytes:
+        """A digest, by which limits and caches know the session."""
+        return hashlib.sha256(f"{self.kind} {self.user_id} {self.anchor}".encode()).digest()[:16]
+
+    def seal(self, keyring: Keyring) -> str:
+        """Returns the handle that identifies this session in links."""
+        text = json.dumps([self.kind, self.user_id, self.anchor], separators=(",", ":")).encode()
+        return keyring.seal(text.ljust(-(-len(text) // _PADDING_BYTES) * _PADDING_BYTES))
+
+    @classmethod
+    def unseal(cls, keyring: Keyring, key_id: str, handle: str) -> "Session":
+        """Decrypts and parses a handle.
+
+        :raises InvalidSignature: if the handle is not one that ``seal`` returned.
+        """
+        try:
+            kind, user_id, anchor = json.loads(keyring.open(key_id, handle))
+        except (ValueError, TypeError) as error:
+            raise InvalidSignature from error
+        # The module's handles have other kinds; it may have the same secret.
+        if kind not in (_TOKEN, _DEVICE) or not isinstance(user_id, str) or not isinstance(anchor, str):
+            raise InvalidSignature
+        return cls(kind, user_id, anchor)
+
+
+class Sessions:
+    """Identifies sessions by their tokens, and finds the token of a session."""
+
+    def __init__(self, homeserver: Homeserver, store: TokenStore, is_stored: bool) -> None:
+        self._homeserver = homeserver
+        self._store = store
+        self._is_stored = is_stored
+        self._identities: TimeLimitedCache[str, Identity] = TimeLimitedCache(TOKEN_PROOF_MS)
+
+    async def of(self, token: str) -> Session:
+        """Returns the session of a token that the homeserver accepts.
+
+        :raises MatrixError: the homeserver's own, if it does not.
+        """
+        identity = await self.prove(token)
+        if identity.device_id and (self._is_stored or len(token) > _MAX_SEALED_TOKEN_LENGTH):
+            self._store.put(identity.user_id, identity.device_id, token)
+            return Session(_DEVICE, identity.user_id, identity.device_id)
+        if len(token) > _MAX_SEALED_TOKEN_LENGTH:
+            raise session_ended()
+        return Session(_TOKEN, identity.user_id, token)
+
+    async def prove(self, token: str) -> Identity:
+        """Returns whose a token is, which the homeserver has said within the last two seconds.
+
+        :raises MatrixError: the homeserver's own, if it does not accept the token.
+        """
+        return await self._identities.get(token, lambda: self._homeserver.whoami(token))
+
+    def token_of(self, session: Session) -> str:
+        """Returns the token by which a session's media are requested.
+
+        :raises MatrixError: 403 if none is known.
+        """
+        token = session.anchor if session.kind == _TOKEN else self._store.get(session.user_id, session.anchor)
+        if token is None:
+            raise session_ended()
+        return token
