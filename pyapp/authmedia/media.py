@@ -20,6 +20,9 @@ NO_STORE = "no-store"
 ONLY_IF_CACHED = "only-if-cached"
 CACHE_POLICIES = (CACHE_DEFAULT, RELOAD, NO_STORE, ONLY_IF_CACHED)
 
+#: The content type of SVG documents. https://www.w3.org/TR/SVG2/mimereg.html
+SVG_TYPE = "image/svg+xml"
+
 # The content types that are safe to show inline, so that no untrusted body runs as a page of this origin:
 # https://spec.matrix.org/latest/client-server-api/#serving-inline-content
 _INLINE_TYPES = {
@@ -91,6 +94,11 @@ def _thumbnail_size(width: float, height: float) -> tuple[int, int]:
         return 0, 0
     scale = min(1.0, _MAX_SIDE_PX / max(width, height))
     return -int(-width * scale // 1), -int(-height * scale // 1)
+
+
+def is_svg(*content_types: str) -> bool:
+    """Returns whether one of the content types is that of SVG, whose documents run scripts unless contained."""
+    return SVG_TYPE in [content_type.split(";")[0].strip().lower() for content_type in content_types]
 
 
 class MediaRequest:

@@ -23,6 +23,7 @@ from tests.unit.fake_dom import (
     ElementHandler,
     ElementObserver,
     EventListener,
+    Template,
     as_element,
     create_element,
     document_element,
@@ -280,6 +281,14 @@ def take_fragment_parameters(names: "tuple[str, ...]") -> dict[str, str]:
     return {name: parameters.get(name, "") for name in names}
 
 
+def format_time(epoch_ms: float) -> str:
+    return f"{epoch_ms:.0f}"
+
+
+def clone_template(template_id: str) -> Element:
+    return Template(template_id)
+
+
 def remove_query_parameter(name: str) -> None:
     STATE.removed_parameters.append(name)
 
@@ -294,6 +303,10 @@ def call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
     except Exception as error:
         STATE.hook_errors.append(error)
         return None
+
+
+async def contain_svg(svg: Blob) -> Blob | None:
+    return Blob(b"contained " + svg.content, "image/svg+xml") if svg.content.startswith(b"<svg") else None
 
 
 async def capture_frame(element: Element) -> str:

@@ -21,6 +21,7 @@ from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, PICTURE, Script, part, run
 
 HARMLESS = "application/octet-stream"
+SVG_TYPE, SVG = "image/svg+xml", b"<svg xmlns='http://www.w3.org/2000/svg'/>"
 SHOWN_AS = {
     "text/html": HARMLESS,
     "image/svg+xml": HARMLESS,
@@ -96,6 +97,43 @@ def test_no_decrypted_media_has_an_active_content_type(
     media = run(open_loader(name, homeserver).load(request))
     assert browser.object_urls[media.src].content_type == media.content_type == shown
     assert list(browser.object_urls) == [media.src]
+
+
+@pytest.mark.parametrize("by_event", [False, True], ids=["the server says", "the event says"])
+@pytest.mark.parametrize(("name", "size"), WAYS)
+def test_svg_is_shown_in_a_document_that_contains_it(
+    name: str, size: dict[str, int], by_event: bool, script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    script.instead = says("" if by_event else SVG_TYPE, SVG)
+    request = MediaRequest(MXC, content_type=SVG_TYPE if by_event else "", **size)  # type: ignore[arg-type]
+    media = run(open_loader(name, homeserver).load(request))
+    assert browser.object_urls[media.src].content_type == media.content_type == SVG_TYPE
+    assert browser.object_urls[media.src].content == b"contained " + SVG
+
+
+@pytest.mark.parametrize("name", ENCRYPTED_WAYS)
+def test_encrypted_svg_is_contained_as_well(name: str, script: Script, homeserver: Homeserver, browser: Any) -> None:
+    script.media["example.org/abc"], file = encrypt(SVG)
+    request = MediaRequest(MXC, content_type=SVG_TYPE, encrypted=EncryptedFile({**file, "url": MXC}))
+    media = run(open_loader(name, homeserver).load(request))
+    assert [blob.content for blob in browser.object_urls.values()] == [b"contained " + SVG]
+    assert media.content_type == SVG_TYPE
+
+
+@pytest.mark.parametrize("name", ["blob", "opfs", "bundle"])
+def test_svg_is_saved_as_it_is_and_as_no_page(name: str, script: Script, homeserver: Homeserver, browser: Any) -> None:
+    script.instead = says(SVG_TYPE, SVG)
+    media = run(open_loader(name, homeserver).load(MediaRequest(MXC, kind="file")))
+    assert browser.object_urls[media.src].content == SVG
+    assert browser.object_urls[media.src].content_type == HARMLESS
+
+
+def test_stored_svg_is_contained_by_the_next_visit_too(script: Script, homeserver: Homeserver, browser: Any) -> None:
+    script.instead = says(SVG_TYPE, SVG)
+    run(open_loader("opfs", homeserver).load(MediaRequest(MXC)))
+    media = run(open_loader("opfs", homeserver).load(MediaRequest(MXC)))
+    assert media.source == "disk"
+    assert browser.object_urls[media.src].content == b"contained " + SVG
 
 
 @pytest.mark.parametrize(("told", "shown"), SHOWN_AS.items())

@@ -11,7 +11,6 @@ from authmedia.browser.dom import (
     EventListener,
     can_decode_image,
     create_element,
-    create_svg_element,
     document_element,
 )
 from authmedia.browser.fetch_api import TRANSFER_ERRORS, Response, blob_response, evict_from_http_cache, fetch
@@ -65,6 +64,7 @@ if TYPE_CHECKING:
     from authmedia.browser.reachability import is_reachable
     from authmedia.browser.roots import as_element
     from authmedia.browser.stills import draw_still
+    from authmedia.browser.svg import contain_svg, create_svg_element
 
 __all__ = (
     "OBJECT_URLS",
@@ -94,6 +94,7 @@ __all__ = (
     "can_decode_image",
     "capture_frame",
     "clone_template",
+    "contain_svg",
     "copy_to_clipboard",
     "create_element",
     "create_svg_element",
@@ -146,6 +147,8 @@ _MODULES = {
     "capture_frame": "authmedia.browser.frames",
     "Preferences": "authmedia.browser.preferences",
     "as_element": "authmedia.browser.roots",
+    "contain_svg": "authmedia.browser.svg",
+    "create_svg_element": "authmedia.browser.svg",
     "draw_still": "authmedia.browser.stills",
     "listen_for_activation": "authmedia.browser.activation",
     "format_bytes": "authmedia.browser.intl",

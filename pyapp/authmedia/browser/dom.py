@@ -148,10 +148,10 @@ class Element:
         found = self._js.closest(selector)
         return self if ffi.is_none(found) else Element(found)
 
-    def append(self, *children: "Element") -> None:
-        """Appends child elements."""
+    def append(self, *children: "Element | str") -> None:
+        """Appends child elements, and texts, which are never parsed."""
         for child in children:
-            self._js.append(child._js)
+            self._js.append(child if isinstance(child, str) else child._js)
 
     def after(self, sibling: "Element") -> None:
         """Inserts an element after this one."""
@@ -321,15 +321,11 @@ def document_element() -> Element:
 
 def create_element(tag: str, **attributes: str) -> Element:
     """Creates an HTML element; ``class_`` and ``data_mxc`` stand for ``class`` and ``data-mxc``."""
-    return _with_attributes(document.createElement(tag), attributes)
+    return with_attributes(document.createElement(tag), attributes)
 
 
-def create_svg_element(tag: str, **attributes: str) -> Element:
-    """Creates an SVG element; ``class_`` and ``text_anchor`` stand for ``class`` and ``text-anchor``."""
-    return _with_attributes(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes)
-
-
-def _with_attributes(js: "Any", attributes: "dict[str, str]") -> Element:
+def with_attributes(js: "Any", attributes: "dict[str, str]") -> Element:
+    """Returns an element with these attributes, see `create_element`."""
     element = Element(js)
     for name, value in attributes.items():
         element.set_attribute(name.strip("_").replace("_", "-"), value)

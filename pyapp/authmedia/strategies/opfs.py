@@ -16,12 +16,24 @@ from authmedia.errors import (
     WrongContent,
 )
 from authmedia.matrix.http import request_url
-from authmedia.media import DISK, NETWORK, RELOAD, Media, MediaRequest, Support, needs_sniffing, shown_content_type
+from authmedia.media import (
+    DISK,
+    NETWORK,
+    RELOAD,
+    SVG_TYPE,
+    UNKNOWN_TYPE,
+    Media,
+    MediaRequest,
+    Support,
+    is_svg,
+    shown_content_type,
+)
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
 from authmedia.transport.completeness import complete_body
 from authmedia.transport.file_store import FileStore
 from authmedia.transport.media_requests import request_media
+from authmedia.transport.object_urls import safe_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,28 +119,24 @@ class OpfsStrategy(Strategy):
         stored = await self._store.read(request.key, written)
         if not stored:
             return None
+        shown = await safe_body(request, stored.body, stored.content_type)
         self._store.pin(request.key)
-        body = stored.body
-        content_type = shown_content_type(request.kind, stored.content_type, request.content_type)
-        if needs_sniffing(request.kind, content_type):
-            from authmedia.transport.media_formats import sniff_content_type  # most media have a type
-
-            content_type = await sniff_content_type(body, request.kind)
-        if content_type != stored.content_type:
-            body = body.slice(0, content_type)
         return Media(
             request,
-            body.create_object_url(),
+            shown.create_object_url(),
             strategy=self.name,
             source=DISK,
             traffic=traffic,
-            content_type=content_type,
-            size=body.size,
+            content_type=shown.content_type,
+            size=stored.body.size,
         )
 
     async def _from_network(self, request: MediaRequest, traffic: Traffic) -> Media:
         response = await request_media(self.homeserver, request, traffic)
-        content_type = shown_content_type(request.kind, response.header("Content-Type"), request.content_type)
+        by_server = response.header("Content-Type")
+        content_type = shown_content_type(request.kind, by_server, request.content_type)
+        if content_type == UNKNOWN_TYPE and is_svg(by_server, request.content_type):
+            content_type = SVG_TYPE  # which is contained when it is read
         try:
             if response.content_length is None:  # a stored file is known as complete by its length
                 response = browser.blob_response(await complete_body(response, traffic.on_progress))

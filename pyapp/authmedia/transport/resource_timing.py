@@ -6,9 +6,9 @@ For every strategy whose ``src`` leads to the network rather than to an object U
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted
 from authmedia.matrix.http import request_url
-from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
+from authmedia.media import DISK, MEMORY, NETWORK, Media
 from authmedia.transport.completeness import complete_body
-from authmedia.transport.object_urls import is_decodable_image
+from authmedia.transport.object_urls import is_decodable_image, safe_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def diagnose_transfer(media: Media, words: str, hooks: "tuple[RequestHooks
         if not is_image:
             return await diagnose_response(response, media, words)
         body = await _read_whole(response, media)
-        if await is_decodable_image(body.slice(0, safe_content_type(response.header("Content-Type")))):
+        if await is_decodable_image(await safe_body(media.request, body, response.header("Content-Type"))):
             return TransferInterrupted("The transfer broke off", mxc=mxc, words=words)
         return content_failure(await body.read_bytes(0, 64), body.size, media, words)
     except AuthMediaError as error:
