@@ -21,8 +21,8 @@ from tests.browser.binding_harness import (
 from tests.browser.matrix_room import picture
 from web.demonstration import Demonstration
 
-PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"))
-STRATEGIES_IN = {"chromium": ("link",), "firefox": ("blob",)}
+PAIRS = (("chromium", "micropython"),)
+STRATEGIES_IN = {"chromium": ("link",)}
 # As iOS does before playback.
 NO_LOADEDDATA = """addEventListener("loadeddata", (event) => event.stopImmediatePropagation(), true);"""
 # As a browser does that saves data.
