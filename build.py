@@ -12,6 +12,7 @@
     python3 build.py compare --bench [--out DIR] [--runs N] [--mode MODE ...] [--rows NAME ...]
     python3 build.py compare --load [--out DIR]
     python3 build.py compare --faults [--out DIR] [--mode MODE ...] [--rows WORDS ...]
+    python3 build.py compare --long-use MINUTES [--mode MODE ...] [--rows PAGE ...]
     python3 build.py compare --take DIR
 
 This file is a table of contents: it parses the arguments, sets up the environment (`tools.setup_environment`, which
@@ -191,7 +192,10 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bench", action="store_true", help="measure speed instead, against peers")
     parser.add_argument("--load", action="store_true", help="have 200 clients ask the module for five minutes")
     parser.add_argument("--faults", action="store_true", help="have a thousand loads go wrong in each way")
-    parser.add_argument("--rows", action="append", default=[], help="with --bench or --faults: only these rows")
+    long_use_help = "use every page for so many minutes in each browser, while access tokens end"
+    parser.add_argument("--long-use", type=float, metavar="MINUTES", help=long_use_help)
+    rows_help = "with --bench, --faults or --long-use: only these rows or pages"
+    parser.add_argument("--rows", action="append", default=[], help=rows_help)
     parser.add_argument("--take", type=Path, help="write the figures of that folder into README and docs")
     parser.set_defaults(command=compare)
 

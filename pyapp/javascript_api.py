@@ -20,18 +20,16 @@ from authmedia.errors import (
     StrategyUnsupported,
 )
 from authmedia.loader import forget_account, open_loader
-from authmedia.matrix.encrypted_file import EncryptedFile, Keyring
+from authmedia.matrix.encrypted_file import Keyring
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.tokens import Tokens
 from authmedia.media import Media, MediaRequest
-from authmedia.support.limits import Limits
+from javascript_json import InvalidOption, describe_error, describe_media, open_policy, read_limits, read_request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
-
-    from authmedia.elements.media_policy import MediaPolicy
 
     Function = Callable[..., Any]
 
@@ -39,12 +37,6 @@ if TYPE_CHECKING:
 STRATEGIES = (strategies.AUTO,) + strategies.NAMES + (strategies.PLAIN,)
 # The errors of elements that concern the session rather than one media. `Homeserver` reports those that end it.
 _SESSION_ERRORS = (HomeserverUnreachable, LinksUnsupported, ProxyRefused, RenewalFailed, StrategyUnsupported)
-
-
-class InvalidOption(AuthMediaError):
-    """An option of ``start`` or of a request has a value that it cannot have."""
-
-    advice = "See the table of options in authmedia.d.ts."
 
 
 class Callbacks:
@@ -82,7 +74,7 @@ class Session:
             expires_in_ms=options["expiresInMs"],
             on_session_failure=self._report,
         )
-        self.loader = open_loader(options["strategy"], self.homeserver, limits=_read_limits(options["limits"]))
+        self.loader = open_loader(options["strategy"], self.homeserver, limits=read_limits(options["limits"]))
         self.keyring = Keyring()
         self.tasks: dict[int, asyncio.Task[None]] = {}
         self._held: dict[int, Media] = {}
@@ -91,7 +83,7 @@ class Session:
         # The URI of each bound element, by the identity of the object that its binding holds.
         self._mxcs: dict[int, str] = {}
         self._closed = False
-        self.policy = _open_policy(options["policy"])
+        self.policy = open_policy(options["policy"])
         self.binder: Binder | None = None
         if root:
             own: dict[str, Any] = {name: None for name in ("placeholder", "failure_view") if not options[name]}
@@ -111,7 +103,7 @@ class Session:
         """Loads a media, holds it under a number, and returns its description."""
         media = await self.loader.load(request, on_progress=on_progress)
         self._held[number] = media
-        return _describe_media(media)
+        return describe_media(media)
 
     def end_load(self, number: int) -> None:
         """Cancels a load in progress, or releases its media."""
@@ -153,7 +145,7 @@ class Session:
                 self._reported = name
                 self._report(outcome)
         elif outcome:
-            detail.update(_describe_media(outcome))
+            detail.update(describe_media(outcome))
             self._reported = ""
         self._callbacks.on_state(element.js, state, json.dumps(detail))
 
@@ -191,8 +183,7 @@ _sessions: "dict[int, Session]" = {}
 def set_up(file_writer: str, decryption_worker: str, on_error: "Function") -> None:
     """Prepares what all sessions share.
 
-    :param file_writer: URL of ``file-writer.js``.
-    :param decryption_worker: URL of ``decryption-worker.js``.
+    :param file_writer: URL of ``file-writer.js``; ``decryption_worker``: that of ``decryption-worker.js``.
     :param on_error: called with the description of each exception that no other function reports.
     """
 
@@ -255,7 +246,7 @@ def load(
 
     async def run() -> "dict[str, Any]":
         try:
-            return await owner.load(number, _read_request(request), report)
+            return await owner.load(number, read_request(request), report)
         finally:
             owner.tasks.pop(number, None)
 
@@ -281,7 +272,7 @@ def forget(session: int, request: str, resolve: "Function", reject: "Function") 
     """Removes what is stored of one media, or of the whole account where ``request`` is empty."""
 
     async def run() -> None:
-        await _sessions[session].forget(_read_request(request) if request else None)
+        await _sessions[session].forget(read_request(request) if request else None)
 
     _start_task(run(), resolve, reject)
 
@@ -318,73 +309,6 @@ def add_root(session: int, root: "Any") -> None:
 def retry(session: int, element: "Any") -> None:
     """Loads an element that has failed again; does nothing for any other."""
     _sessions[session].retry(element)
-
-
-def describe_error(error: BaseException) -> "dict[str, Any]":
-    """Returns the fields of JavaScript's ``AuthMediaError``."""
-    if not isinstance(error, AuthMediaError):
-        # Of an unexpected error only the class is passed on: its message may quote a link.
-        error = AuthMediaError(f"The Python side of authmedia ended in a {type(error).__name__}")
-    return {
-        "errorClass": type(error).__name__,
-        "message": str(error),
-        "userMessage": error.user_message,
-        "mxc": error.mxc,
-        "words": error.words,
-        "retry": error.temporary or error.retry_at_once,
-        "retryAfterSeconds": error.retry_after_s,
-    }
-
-
-def _describe_media(media: Media) -> "dict[str, Any]":
-    return {
-        "src": media.src,
-        "strategy": media.strategy,
-        "source": media.source,
-        "reason": media.reason,
-        "contentType": media.content_type,
-        "expires": media.valid_until_ms,
-    }
-
-
-def _open_policy(fields: "dict[str, Any] | None") -> "MediaPolicy | None":
-    if fields is None:
-        return None
-    from authmedia.elements import held_back, still  # noqa: F401  (which `bind` imports by name)
-    from authmedia.elements.media_policy import MediaPolicy  # not every client has one
-
-    return MediaPolicy(**fields)
-
-
-def _read_limits(fields: "dict[str, Any] | None") -> Limits | None:
-    if fields is None:
-        return None
-    defaults = Limits()
-    return Limits(
-        transfers=fields.get("transfers", defaults.transfers),
-        idle_bytes=fields.get("idleBytes", defaults.idle_bytes),
-        disk_bytes=fields.get("diskBytes", defaults.disk_bytes),
-    )
-
-
-def _read_request(text: str) -> MediaRequest:
-    fields = json.loads(text)
-    encrypted = EncryptedFile(fields["file"]) if fields["file"] else None
-    try:
-        return MediaRequest(
-            encrypted.url if encrypted else fields["mxc"],
-            width=fields["width"],
-            height=fields["height"],
-            method=fields["method"],
-            animated=fields["animated"],
-            kind=fields["kind"],
-            content_type=fields["contentType"],
-            size=fields["size"],
-            encrypted=encrypted,
-            cache=fields["cache"],
-        )
-    except ValueError as error:
-        raise InvalidOption(str(error), mxc=fields["mxc"])
 
 
 def _start_task(work: "Coroutine[Any, Any, Any]", resolve: "Function", reject: "Function") -> "asyncio.Task[None]":

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from development import long_room
+from development import attic, long_room
 from development.authorization_server import AuthorizationServer
 from development.conversation import DEMO
 from development.private_files import make_private_folder
@@ -120,6 +120,13 @@ class Demonstration:
         """
         return long_room.fill(self.synapse.base_url, self._own_state / "seed", events=events, pictures=pictures)
 
+    def fill_attic(self) -> attic.Attic:
+        """Creates the attic, or what is missing of it.
+
+        :raises SeedError: with a message that says what to do; the demonstration works without that room.
+        """
+        return attic.fill(self.synapse.base_url, self._own_state / "seed")
+
     def stop(self) -> None:
         """Stops site and homeserver, also after a failed start."""
         for server in (self.site, self._authorization_site):
@@ -156,8 +163,8 @@ def run(
             return 1
         url = _start(demonstration, console)
         print(f"authmedia: {url}", flush=True)
-        # In the background: only `timeline.html` needs it. If interrupted, the next run continues.
-        threading.Thread(target=_fill_archive, args=[demonstration, console, ended], daemon=True).start()
+        # In the background: only two pages need these rooms. If interrupted, the next run continues.
+        threading.Thread(target=_fill_rooms, args=[demonstration, console, ended], daemon=True).start()
         if open_browser:
             webbrowser.open(url)
         ended.wait()
@@ -200,13 +207,16 @@ def _is_alone(state: Path) -> bool:
     return True
 
 
-def _fill_archive(demonstration: Demonstration, console: Console, ended: threading.Event) -> None:
+def _fill_rooms(demonstration: Demonstration, console: Console, ended: threading.Event) -> None:
     try:
+        demonstration.fill_attic()
         demonstration.fill_archive()
     except SeedError as error:
         if ended.is_set():  # the homeserver is being stopped
             return
-        console.print(f"authmedia: timeline.html will have less to show. {error}", style="yellow", soft_wrap=True)
+        console.print(
+            f"authmedia: attic.html or timeline.html will have less to show. {error}", style="yellow", soft_wrap=True
+        )
 
 
 def _interrupt(_number: int, _frame: object) -> None:

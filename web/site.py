@@ -85,6 +85,7 @@ PAGES = (
         ("pyodide_http",),
     ),
     DemoPage("timeline", "A long room", "Thousands of messages, and what a loader does while you scroll through them."),
+    DemoPage("attic", "The attic", "One of each odd kind of media that people send, and what becomes of it."),
     DemoPage("compare", "Every strategy, side by side", "Runs them all in this browser: who works, and at what cost."),
 )
 

@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from media_protocol.delegation import DelegatedLink, Delegation, is_delegated, verify_delegated
 from media_protocol.limits import ByteBudget, ConcurrencyLimit
-from media_protocol.media_requests import InvalidRequest, parse_batch, parse_fresh, parse_thumbnail
+from media_protocol.media_requests import InvalidRequest, parse_batch, parse_flag, parse_thumbnail
 from media_protocol.signing import (
     ExpiredLink,
     InvalidLink,
@@ -85,7 +85,7 @@ class Endpoints:
         session = await self._authenticate(request)
         body = await _json_object(request)
         batch = parse_batch(body, self._config.batch_limit)
-        links = self._mint(request, session, batch, fresh=parse_fresh(body))
+        links = self._mint(request, session, batch, fresh=parse_flag(body, "fresh"))
         return JSONResponse({"links": links}, headers=_AUTHENTICATED_HEADERS)
 
     async def link(self, request: Request) -> Response:

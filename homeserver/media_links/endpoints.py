@@ -36,13 +36,15 @@ from .request_parsing import (
     client_address,
     media_from_path,
     parse_batch,
-    parse_fresh,
+    parse_flag,
     path_pattern,
     thumbnail_from_query,
 )
 from .sessions import Session, Sessions
 from .signed_query import QueryOffer, QueryServlet
 
+# The id of no media: a link to it shows whether links arrive here as they were minted.
+_PROBE_ID = "dev_authmedia_probe"
 LINK_EXPIRED = "DEV.AUTHMEDIA.LINK_EXPIRED"
 
 
@@ -53,6 +55,8 @@ class LinkMinter:
         self._store = hs.get_datastores().main
         self._terms = terms
         self._is_mine = hs.is_mine_server_name
+        #: No media, of which links are minted all the same.
+        self.probe = Media(hs.hostname, _PROBE_ID)
         self._rate_limit = Ratelimiter(self._store, hs.get_clock(), config.rc_links)
         self._keyring = config.keyring
 
@@ -80,6 +84,7 @@ class LinkMinter:
     async def _unavailable(self, batch: list[Media | SynapseError]) -> set[str]:
         """Returns the ids of local media that do not exist or are quarantined, with one query for every hundred."""
         local = {media.media_id for media in batch if isinstance(media, Media) and self._is_mine(media.server_name)}
+        local.discard(_PROBE_ID)
         if not local:
             return set()
         rows = await self._store.db_pool.simple_select_many_batch(
@@ -103,11 +108,15 @@ class LinksServlet(RestServlet):
         self._batch_limit = config.batch_limit
 
     async def on_POST(self, request: SynapseRequest) -> tuple[int, JsonDict]:
-        """Answers with a link or an error for each entry, in their order."""
+        """Answers with a link or an error for each entry, in their order, and with one to try links by if requested."""
         requester = await self._authenticator.authenticate(request)
         body = parse_json_object_from_request(request)
         batch = parse_batch(body, self._batch_limit)
-        return 200, {"links": await self._minter.mint(request, requester, batch, fresh=parse_fresh(body))}
+        fresh = parse_flag(body, "fresh")
+        if not parse_flag(body, "probe"):
+            return 200, {"links": await self._minter.mint(request, requester, batch, fresh=fresh)}
+        *links, probe = await self._minter.mint(request, requester, [*batch, self._minter.probe], fresh=fresh)
+        return 200, {"links": links, "probe": probe}
 
 
 class LinkServlet(RestServlet):
@@ -196,7 +205,7 @@ class SignedMediaServlet(MediaServlet):
         self._bind_ip = config.bind_ip
         self._delegated = config.delegated
 
-    async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
+    async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant | None:
         """Verifies the link as a whole. The names in the path are part of what is signed."""
         address = client_address(request) if self._bind_ip else None
         try:
@@ -209,6 +218,8 @@ class SignedMediaServlet(MediaServlet):
             raise SynapseError(403, "This is not a link that can be used here", Codes.FORBIDDEN) from None
         if not await self._sessions.is_alive(session):
             raise SynapseError(403, "The session that this link belongs to has ended", Codes.FORBIDDEN)
+        if link.media.media_id == _PROBE_ID:
+            return None
         max_age_s = max(0, link.expires_ms - self._clock.time_msec()) // 1000
         cache_control = f"private, max-age={max_age_s}, immutable".encode()
         return Grant(link.media, session, {b"Cache-Control": cache_control}, verified.file_name)

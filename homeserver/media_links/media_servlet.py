@@ -6,10 +6,11 @@
 from dataclasses import dataclass
 
 from synapse.api.errors import SynapseError
-from synapse.http.server import set_corp_headers, set_cors_headers
+from synapse.http.server import finish_request, set_corp_headers, set_cors_headers
 from synapse.http.servlet import RestServlet
 from synapse.http.site import SynapseRequest
 from synapse.server import HomeServer
+from twisted.web.http import NO_CONTENT
 
 from media_protocol.signing import Media
 
@@ -45,6 +46,11 @@ class MediaServlet(RestServlet):
         self._set_common_headers(request)
         try:
             grant = await self._authorize(request, server_name, media_id)
+            if grant is None:
+                request.setResponseCode(NO_CONTENT)
+                request.setHeader(b"Cache-Control", b"no-store")
+                finish_request(request)
+                return
             await self._responder.respond(request, grant.media, grant.session, grant.headers, grant.file_name)
         except Exception as error:
             if request.startedWriting:
@@ -64,8 +70,8 @@ class MediaServlet(RestServlet):
         request.setHeader(b"Timing-Allow-Origin", b"*")
         request.setHeader(b"X-Content-Type-Options", b"nosniff")
 
-    async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
-        """Returns what the request is permitted to receive.
+    async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant | None:
+        """Returns what the request is permitted to receive; ``None`` for no media, by a permission to try.
 
         :raises SynapseError: if that is nothing.
         """

@@ -87,13 +87,13 @@ def parse_batch(body: JsonDict, limit: int) -> list[Media | SynapseError]:
     return [_synapse_error(entry) if isinstance(entry, InvalidRequest) else entry for entry in batch]
 
 
-def parse_fresh(body: JsonDict) -> bool:
-    """Whether a request for links demands URLs that have not been minted before, and are in no cache.
+def parse_flag(body: JsonDict, name: str) -> bool:
+    """Returns a boolean of a request for links, which is false where it is missing.
 
-    :raises SynapseError: 400 if ``fresh`` is no boolean.
+    :raises SynapseError: 400 if it is no boolean.
     """
     with _synapse_errors():
-        return media_requests.parse_fresh(body)
+        return media_requests.parse_flag(body, name)
 
 
 @contextmanager

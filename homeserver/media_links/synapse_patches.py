@@ -3,7 +3,8 @@
 1. Endpoints under ``/_matrix/client``: a module can add resources beside that path only, not below it.
 2. Preflights: Synapse answers ``OPTIONS`` before it looks up the endpoint, without ``Access-Control-Max-Age``.
 3. Logs: Synapse logs the URI of every request, and redacts only its own secrets.
-4. Cookies: Synapse allows pages of all origins to read its responses, and none of them to send cookies.
+4. CORS: Synapse allows pages of all origins to read its responses, but not their ``Retry-After``, and none of them to
+   send cookies.
 
 Requests for other paths than this module's are handled by Synapse's own code, unchanged.
 """
@@ -42,8 +43,7 @@ def install(hs: HomeServer, config: MediaLinksConfig) -> None:
     # mypy forbids assignments to methods.
     OptionsResource.render_OPTIONS = _render_options  # type: ignore[method-assign]
     SynapseRequest.get_redacted_uri = _get_redacted_uri  # type: ignore[method-assign]
-    if config.cookie:
-        server.set_cors_headers = _set_cors_headers_and_credentials
+    server.set_cors_headers = _set_cors_headers
 
 
 def _add_endpoints(hs: HomeServer, config: MediaLinksConfig) -> None:
@@ -75,9 +75,13 @@ def _render_options(self: OptionsResource, request: SynapseRequest) -> bytes:
     return body
 
 
-def _set_cors_headers_and_credentials(request: SynapseRequest) -> None:
+def _set_cors_headers(request: SynapseRequest) -> None:
     """Replaces the function that Synapse calls for every response, preflights and errors included."""
     _original_set_cors_headers(request)
+    if not request.path.startswith(PREFIX.encode()):
+        return
+    exposed = request.responseHeaders.getRawHeaders(b"Access-Control-Expose-Headers") or []
+    request.setHeader(b"Access-Control-Expose-Headers", b", ".join([*exposed, b"Retry-After"]))
     if request.path == COOKIE_PATH.encode():
         allow_credentials(request)
 

@@ -61,15 +61,15 @@ def parse_batch(body: dict[str, Any], limit: int) -> list[Media | InvalidRequest
     return [_entry_or_error(entry) for entry in entries]
 
 
-def parse_fresh(body: dict[str, Any]) -> bool:
-    """Whether a request for links demands URLs that have not been minted before, and are in no cache.
+def parse_flag(body: dict[str, Any], name: str) -> bool:
+    """Returns a boolean of a request for links, which is false where it is missing.
 
-    :raises InvalidRequest: 400 if ``fresh`` is no boolean.
+    :raises InvalidRequest: 400 if it is no boolean.
     """
-    fresh = body.get("fresh", False)
-    if not isinstance(fresh, bool):
-        raise InvalidRequest(400, "'fresh' must be true or false", _BAD_JSON)
-    return fresh
+    flag = body.get(name, False)
+    if not isinstance(flag, bool):
+        raise InvalidRequest(400, f"'{name}' must be true or false", _BAD_JSON)
+    return flag
 
 
 def _entry_or_error(entry: object) -> Media | InvalidRequest:

@@ -26,6 +26,8 @@ class AuthMediaError(Exception):
     temporary = False
     #: Whether an attempt without delay may succeed, because the cause was removed.
     retry_at_once = False
+    #: Whether no later attempt of the same request can succeed.
+    permanent = False
 
     def __init__(self, summary: str, *, mxc: str = "", words: str = "", retry_after_s: float | None = None) -> None:
         #: What the failed load had cost, set by the pipeline.
@@ -51,6 +53,7 @@ class MalformedMxc(AuthMediaError):
 
     advice = "Pass the event's `url` (or `avatar_url`) unchanged; do not load what is not an mxc:// URI."
     user_message = "This message names a media address that is not valid."
+    permanent = True
 
 
 class MalformedAddress(AuthMediaError):
@@ -65,6 +68,7 @@ class MalformedEncryptedFile(AuthMediaError):
 
     advice = "Pass the event's `file` unchanged; it must be an EncryptedFile of version 2 (AES-256-CTR, SHA-256)."
     user_message = "This message does not say how to decrypt its media."
+    permanent = True
 
 
 class MediaNotFound(AuthMediaError):
@@ -72,6 +76,42 @@ class MediaNotFound(AuthMediaError):
 
     advice = "Check the server name and the media id; it may have been removed or quarantined by an administrator."
     user_message = "This media is not on the server (any more)."
+
+
+class NotYetUploaded(AuthMediaError):
+    """The media's URI exists, and its upload has not ended yet (504, M_NOT_YET_UPLOADED)."""
+
+    advice = "Load it again in a while; elements do so by themselves."
+    user_message = "This media is still being uploaded."
+    temporary = True
+
+
+class RequestRefused(AuthMediaError):
+    """The homeserver refuses the request for good (400, M_UNKNOWN, for example)."""
+
+    advice = "Read the server's words; the same request will be refused again."
+    user_message = "The server cannot give out this media."
+
+
+class MediaTooLarge(RequestRefused):
+    """The media is larger than the homeserver takes from another server, or hands out (413, or 502 M_TOO_LARGE)."""
+
+    advice = "Ask the homeserver's administrator to raise `max_upload_size` or `remote_media_download_size`."
+    user_message = "This media is larger than your server allows."
+
+
+class NoThumbnail(RequestRefused):
+    """The homeserver has no thumbnail of this media, which is itself larger than `Limits.original_bytes`."""
+
+    advice = "Load the media without width and height, or with a higher Limits(original_bytes=…)."
+    user_message = "The server has no preview of this media."
+
+
+class MediaBlocked(AuthMediaError):
+    """The homeserver must not give out this media, for legal reasons (451)."""
+
+    advice = "Ask the homeserver's administrator; no other attempt will succeed."
+    user_message = "The server may not show this media, for legal reasons."
 
 
 class SessionExpired(AuthMediaError):
@@ -269,6 +309,23 @@ class WrongContent(AuthMediaError):
 
     advice = "The browser could not decode it: compare the file's bytes with its declared content type."
     user_message = "This file is damaged, or not of the kind that it claims to be."
+
+
+class FormatUnsupported(WrongContent):
+    """The browser cannot show the format of this media, or not in this kind of element."""
+
+    advice = "Offer the file to be saved; ask senders for a format that all browsers have."
+    user_message = "This browser cannot show the format of this media."
+    permanent = True
+    #: The format's name, such as ``HEIC``.
+    format = ""
+
+
+class EmptyMedia(WrongContent):
+    """The media has no bytes at all."""
+
+    advice = "Ask its sender to send it again: the upload had no content."
+    user_message = "This file is empty."
 
 
 class WrongHash(AuthMediaError):

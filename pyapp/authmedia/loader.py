@@ -1,7 +1,14 @@
 """The media loader: the interface for applications, whatever the strategy behind it."""
 
 from authmedia import browser, strategies
-from authmedia.errors import AuthMediaError, LinksUnsupported, MediaNotFound, StorageRefused
+from authmedia.errors import (
+    AuthMediaError,
+    LinksUnsupported,
+    MediaNotFound,
+    NoThumbnail,
+    RequestRefused,
+    StorageRefused,
+)
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.pipeline import Pipeline, Waiter
 from authmedia.strategies.decrypting import DecryptingStrategy
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
     from authmedia.strategies.base import Loader, Strategy
     from authmedia.support.limits import Limits
     from authmedia.support.retry_policy import RetryPolicy
+    from authmedia.thumbnail_fallback import ThumbnailFallback
 
 
 def open_loader(
@@ -103,7 +111,16 @@ class MediaLoader:
     :param semaphore: limits the transfers of several loaders together, which keep nothing idle.
     """
 
-    __slots__ = ("_explains", "_hooks", "_persist_task", "_pipeline", "_strategy", "persistence")
+    __slots__ = (
+        "_explains",
+        "_fallback",
+        "_hooks",
+        "_limits",
+        "_persist_task",
+        "_pipeline",
+        "_strategy",
+        "persistence",
+    )
 
     def __init__(
         self,
@@ -122,6 +139,9 @@ class MediaLoader:
         if options:
             self._strategy.configure(limits, retry)
         self._pipeline = Pipeline(self._strategy, **options)
+        self._limits = limits
+        # The thumbnails that the homeserver does not have, once there is one.
+        self._fallback: ThumbnailFallback | None = None
         # Whether a missing endpoint is explained by the homeserver's age; not below `auto`, which has other strategies.
         self._explains = True
         self._hooks: tuple[RequestHooks, ...] = ()
@@ -212,15 +232,23 @@ class MediaLoader:
             where the element transfers by itself, or no length is announced.
         :raises AuthMediaError: of the class that fits what happened.
         """
+        waiter = Waiter(is_visible, on_progress)
+        request = self._available(request)
+        failure: AuthMediaError
         try:
-            return await self._pipeline.schedule(request, Waiter(is_visible, on_progress))
+            return await self._pipeline.schedule(request, waiter)
+        except RequestRefused as error:
+            failure = error
         except (LinksUnsupported, MediaNotFound) as error:
             failure = error
+        original = self._fall_back(request, failure) if isinstance(failure, RequestRefused) else None
+        if original:
+            return await self._pipeline.schedule(original, waiter)
         raise await self._explain(failure, request.mxc)
 
     def prioritize(self, request: MediaRequest) -> None:
         """Moves a waiting load before others, because its element became visible."""
-        self._pipeline.prioritize(request)
+        self._pipeline.prioritize(self._available(request))
 
     async def wait_for_visible(self) -> None:
         """Waits until no load in progress is for a visible element, or for a caller that says nothing of that."""
@@ -251,6 +279,11 @@ class MediaLoader:
         """
         failure = await self._explain(await self._strategy.diagnose(media, words))
         self._pipeline.evict_media(media)
+        if isinstance(failure, RequestRefused):
+            try:
+                failure.retry_at_once = bool(self._fall_back(media.request, failure))
+            except NoThumbnail as error:
+                failure = error
         return failure
 
     async def _explain(self, error: AuthMediaError, mxc: str = "") -> AuthMediaError:
@@ -275,8 +308,11 @@ class MediaLoader:
 
         :raises AuthMediaError: if the browser or the homeserver refuses.
         """
-        self._pipeline.evict(request.key if request else None)
-        await self._strategy.clear(request)
+        available = self._available(request) if request else None
+        self._pipeline.evict(available.key if available else None)
+        await self._strategy.clear(available)
+        if not request:
+            self._fallback = None
 
     def close(self) -> None:
         """Aborts all transfers and releases all media; what is on disk stays."""
@@ -288,6 +324,23 @@ class MediaLoader:
             homeserver = self._strategy.homeserver
             homeserver.hooks = tuple([hooks for hooks in homeserver.hooks if hooks not in self._hooks])
             self._hooks = ()
+
+    def _available(self, request: MediaRequest) -> MediaRequest:
+        """Returns the request for the media itself, where the homeserver is known to have no such thumbnail."""
+        return self._fallback.available(request) if self._fallback else request
+
+    def _fall_back(self, request: MediaRequest, refusal: RequestRefused) -> MediaRequest | None:
+        """Returns the request that takes the place of a refused thumbnail's; ``None`` if there is none.
+
+        :raises NoThumbnail: if the media itself is too large.
+        """
+        if not request.is_thumbnail:
+            return None
+        if not self._fallback:
+            from authmedia.thumbnail_fallback import ThumbnailFallback  # most homeservers have all thumbnails
+
+            self._fallback = ThumbnailFallback(self._limits)
+        return self._fallback.add(request, refusal)
 
 
 def _is_element_transfer(media: Media) -> bool:

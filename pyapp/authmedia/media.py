@@ -20,6 +20,9 @@ NO_STORE = "no-store"
 ONLY_IF_CACHED = "only-if-cached"
 CACHE_POLICIES = (CACHE_DEFAULT, RELOAD, NO_STORE, ONLY_IF_CACHED)
 
+#: The content type of SVG documents. https://www.w3.org/TR/SVG2/mimereg.html
+SVG_TYPE = "image/svg+xml"
+
 # The content types that are safe to show inline, so that no untrusted body runs as a page of this origin:
 # https://spec.matrix.org/latest/client-server-api/#serving-inline-content
 _INLINE_TYPES = {
@@ -31,11 +34,71 @@ _INLINE_TYPES = {
 }
 
 
+# Other names of these types, which senders and servers use.
+_SYNONYMS = {
+    "image/jpg": "image/jpeg",
+    "image/pjpeg": "image/jpeg",
+    "image/x-png": "image/png",
+    "video/x-m4v": "video/mp4",
+    "application/mp4": "video/mp4",
+    "audio/mp3": "audio/mpeg",
+    "audio/x-mp3": "audio/mpeg",
+    "audio/mpeg3": "audio/mpeg",
+    "audio/m4a": "audio/mp4",
+    "audio/x-m4a": "audio/mp4",
+    "audio/x-aac": "audio/aac",
+    "audio/opus": "audio/ogg",
+    "audio/vorbis": "audio/ogg",
+    "audio/x-ogg": "audio/ogg",
+    "application/ogg": "audio/ogg",
+    "audio/vnd.wave": "audio/wav",
+}
+#: The content type of what nothing is known of.
+UNKNOWN_TYPE = "application/octet-stream"
+# The largest side of a thumbnail that the module media_links makes, and the largest number that is taken for one.
+_MAX_SIDE_PX, _MAX_GIVEN_SIDE_PX = 2048, 1_000_000
+# The kinds whose elements judge by the content type, in Firefox and WebKit; an image is known by its bytes everywhere.
+_TYPED_KINDS = ("video", "audio")
+
+
 def safe_content_type(content_type: str) -> str:
     """Returns the content type to show a body with: its own where that is safe, else ``application/octet-stream``."""
     essence = content_type.split(";")[0].strip().lower()
+    essence = _SYNONYMS.get(essence, essence)
     kind, _, subtype = essence.partition("/")
-    return essence if subtype in _INLINE_TYPES.get(kind, ()) else "application/octet-stream"
+    return essence if subtype in _INLINE_TYPES.get(kind, ()) else UNKNOWN_TYPE
+
+
+def shown_content_type(kind: str, by_server: str, by_event: str) -> str:
+    """Returns the safe content type to show a body with: the server's, unless the event's fits the element better.
+
+    :param kind: that of the request.
+    """
+    known, other = safe_content_type(by_server), safe_content_type(by_event)
+    kinds = _TYPED_KINDS if kind in _TYPED_KINDS else (kind,)
+    better = other.split("/")[0] in kinds and known.split("/")[0] not in kinds
+    return other if better or known == UNKNOWN_TYPE else known
+
+
+def needs_sniffing(kind: str, content_type: str) -> bool:
+    """Returns whether an element needs a content type that nobody named."""
+    return content_type == UNKNOWN_TYPE and kind in _TYPED_KINDS
+
+
+def _thumbnail_size(width: float, height: float) -> tuple[int, int]:
+    """Returns the size in whole pixels of a thumbnail that every strategy and server makes; zeros for none.
+
+    Fractions are rounded up, and what exceeds the largest side is scaled down.
+    """
+    if not (0 < width <= _MAX_GIVEN_SIDE_PX and 0 < height <= _MAX_GIVEN_SIDE_PX):  # not a number, too
+        return 0, 0
+    scale = min(1.0, _MAX_SIDE_PX / max(width, height))
+    return -int(-width * scale // 1), -int(-height * scale // 1)
+
+
+def is_svg(*content_types: str) -> bool:
+    """Returns whether one of the content types is that of SVG, whose documents run scripts unless contained."""
+    return SVG_TYPE in [content_type.split(";")[0].strip().lower() for content_type in content_types]
 
 
 class MediaRequest:
@@ -44,9 +107,10 @@ class MediaRequest:
     >>> MediaRequest("mxc://example.org/abc", width=96, height=96, method="crop")
 
     :param mxc: the media's ``mxc://`` URI.
-    :param width: the thumbnail's width in pixels of the image; 0 requests the media itself.
+    :param width: the thumbnail's width in pixels of the image; 0 requests the media itself. A fraction is rounded up,
+        and a thumbnail of more than 2048 pixels is scaled down to that.
     :param height: the thumbnail's height in pixels of the image.
-    :param method: how the server fits the thumbnail, ``scale`` or ``crop``.
+    :param method: how the server fits the thumbnail: ``crop``, or ``scale`` for anything else.
     :param animated: whether the thumbnail may be animated.
     :param kind: ``image``, ``video`` or ``audio``, by the element that shows it; ``file`` for one that is saved.
     :param content_type: the event's ``mimetype``, used where the server sends none.
@@ -67,6 +131,7 @@ class MediaRequest:
         "height",
         "key",
         "kind",
+        "max_bytes",
         "media_id",
         "method",
         "mxc",
@@ -91,16 +156,17 @@ class MediaRequest:
         cache: str = CACHE_DEFAULT,
     ) -> None:
         self.server_name, self.media_id = parse_mxc(mxc)
-        self.mxc = mxc
-        self.width = width
-        self.height = height
-        self.method = method
+        self.mxc = mxc = f"mxc://{self.server_name}/{self.media_id}"
+        self.width, self.height = _thumbnail_size(width, height) if width or height else (0, 0)
+        self.method = method if method == "crop" else "scale"
         self.animated = animated
         self.kind = kind
         self.content_type = content_type
         self.size = size
         self.encrypted = encrypted
         self.cache = cache
+        #: The size beyond which the media is not loaded; ``None`` for any size.
+        self.max_bytes: int | None = None
         if cache not in CACHE_POLICIES:
             raise ValueError(f"There is no cache policy {cache!r}; there are: {', '.join(CACHE_POLICIES)}")
         if encrypted and self.is_thumbnail:
@@ -127,6 +193,39 @@ class MediaRequest:
             return ""
         animated = "true" if self.animated else "false"
         return f"?width={self.width}&height={self.height}&method={self.method}&animated={animated}"
+
+    def with_cache(self, cache: str) -> "MediaRequest":
+        """Returns the same request under another cache policy."""
+        same = self._copy(self.kind, self.width, self.height, cache)
+        same.max_bytes = self.max_bytes
+        return same
+
+    def original(self, max_bytes: int | None = None) -> "MediaRequest":
+        """Returns the request for the media that a thumbnail is made of.
+
+        :param max_bytes: the size beyond which it is not loaded.
+        """
+        original = self._copy(self.kind, 0, 0, self.cache)
+        original.max_bytes = max_bytes
+        return original
+
+    def as_file(self) -> "MediaRequest":
+        """Returns the request for the same media, to save it."""
+        return self._copy("file", 0, 0, self.cache)
+
+    def _copy(self, kind: str, width: int, height: int, cache: str) -> "MediaRequest":
+        return MediaRequest(
+            self.mxc,
+            width=width,
+            height=height,
+            method=self.method,
+            animated=self.animated,
+            kind=kind,
+            content_type=self.content_type,
+            size=self.size,
+            encrypted=self.encrypted,
+            cache=cache,
+        )
 
     def ciphertext_request(self) -> "MediaRequest":
         """Returns the request for the ciphertext of an encrypted attachment."""

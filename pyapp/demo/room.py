@@ -12,6 +12,13 @@ if TYPE_CHECKING:
 
 _MESSAGES = 100
 _MEDIA_TYPES = ("m.image", "m.video", "m.audio", "m.file")
+_HTML = "org.matrix.custom.html"
+_EVENT_TYPES = ("m.room.message", "m.sticker")
+_ANIMATED_TYPES = ("image/gif", "image/webp", "image/apng", "image/avif")
+# How clients mark media that are hidden until a user asks for them: in the content, a flag and its reason
+# (https://github.com/matrix-org/matrix-spec-proposals/pull/4193), or an object with a description (…/pull/3725).
+_SPOILERS = ("m.spoiler", "page.codeberg.everypizza.msc4193.spoiler")
+_WARNINGS = ("m.content_warning", "town.robin.msc3725.content_warning")
 
 
 class Person:
@@ -29,11 +36,13 @@ class Message:
     """One message as the timeline shows it. Events are untrusted input: fields of a wrong type are left empty."""
 
     __slots__ = (
+        "animated",
         "blurhash",
         "body",
         "caption",
         "duration_ms",
         "encrypted",
+        "formatted",
         "high",
         "kind",
         "mimetype",
@@ -41,13 +50,19 @@ class Message:
         "sender",
         "sent_ms",
         "size",
+        "spoiler",
+        "sticker",
+        "thread",
+        "thumbnail",
+        "thumbnail_encrypted",
         "wide",
     )
 
     def __init__(self, event: "dict[str, Any]", sender: Person, keyring: Keyring) -> None:
         content = json_object(event.get("content"))
         info = json_object(content.get("info"))
-        kind = _text(content.get("msgtype"))
+        self.sticker = event.get("type") == "m.sticker"
+        kind = "m.image" if self.sticker else _text(content.get("msgtype"))
         self.sender = sender
         self.sent_ms = _number(event.get("origin_server_ts"))
         self.kind = kind[2:] if kind in _MEDIA_TYPES else "text"
@@ -64,6 +79,16 @@ class Message:
         self.wide = _number(info.get("w"))
         self.high = _number(info.get("h"))
         self.duration_ms = _number(info.get("duration"))
+        self.animated = self.mimetype in _ANIMATED_TYPES or info.get("org.matrix.msc4230.is_animated") is True
+        #: The event's own thumbnail, and the handle of its key if it is encrypted.
+        thumbnail_file = info.get("thumbnail_file") if self.kind != "text" else None
+        self.thumbnail = _text(json_object(thumbnail_file).get("url") if thumbnail_file else info.get("thumbnail_url"))
+        self.thumbnail_encrypted = keyring.add(thumbnail_file) if thumbnail_file else ""
+        #: The markup of the text, or of the caption.
+        self.formatted = _text(content.get("formatted_body")) if content.get("format") == _HTML else ""
+        self.thread = json_object(content.get("m.relates_to")).get("rel_type") == "m.thread"
+        #: Why the media is hidden until a user asks for it; ``None`` where it is not.
+        self.spoiler = _spoiler(content) if self.kind != "text" else None
 
 
 class Room:
@@ -87,13 +112,14 @@ class Room:
     def __init__(self, homeserver: Homeserver, room_id: str, state: "list[dict[str, Any]]") -> None:
         self.homeserver = homeserver
         self.room_id = room_id
+        state = _events(state)
         named = {event["type"]: json_object(event.get("content")) for event in state if event.get("state_key") == ""}
         self.name = _text(named.get("m.room.name", {}).get("name")) or "A room without a name"
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
         #: Who may join, as the room says it; nothing is sure of it.
         self.join_rule: object = named.get("m.room.join_rules", {}).get("join_rule")
-        members = [event for event in state if event.get("type") == "m.room.member"]
+        members = [event for event in state if event["type"] == "m.room.member" and _text(event.get("state_key"))]
         #: Members, past ones included, by user id; `joined` counts the present ones.
         self.people = {event["state_key"]: _person(event) for event in members}
         self.joined = len([event for event in members if json_object(event.get("content")).get("membership") == "join"])
@@ -118,13 +144,13 @@ class Room:
         """Adds a page of history before the messages read so far; returns its messages, oldest first."""
         self._start = _text(page.get("end"))
         self.complete = not self._start
-        events = page.get("chunk")
-        read = [self._message(event) for event in reversed(events) if _is_message(event)] if events else []
+        events = _events(page.get("chunk"))
+        read = [self._message(event) for event in reversed(events) if _is_message(event)]
         self.messages = read + self.messages
         return read
 
     def _message(self, event: "dict[str, Any]") -> Message:
-        sender = event["sender"]
+        sender = _text(event.get("sender"))
         return Message(event, self.people.get(sender) or Person(sender, sender, ""), self.keyring)
 
 
@@ -171,13 +197,30 @@ def _history_path(room_id: str, limit: int) -> str:
 
 
 def _is_message(event: "dict[str, Any]") -> bool:
-    return event.get("type") == "m.room.message" and bool(event.get("content"))
+    return event["type"] in _EVENT_TYPES and bool(event.get("content"))
+
+
+def _events(value: object) -> "list[dict[str, Any]]":
+    """Returns the events of a list, those that have a type; none of any other value."""
+    events = value if isinstance(value, list) else []
+    return [event for event in events if isinstance(event, dict) and isinstance(event.get("type"), str)]
 
 
 def _person(event: "dict[str, Any]") -> Person:
     content = json_object(event.get("content"))
     user_id = event["state_key"]
     return Person(user_id, _text(content.get("displayname")) or user_id, _text(content.get("avatar_url")))
+
+
+def _spoiler(content: "dict[str, Any]") -> str | None:
+    """Returns the reason for which a media is hidden, which may be empty; ``None`` where it is not."""
+    for name in _SPOILERS:
+        if content.get(name) is True:
+            return _text(content.get(name + ".reason"))
+    for name in _WARNINGS:
+        if isinstance(content.get(name), dict):
+            return _text(content[name].get("description")) or _text(content[name].get("type"))
+    return None
 
 
 def _text(value: object) -> str:

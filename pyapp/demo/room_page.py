@@ -34,13 +34,14 @@ _FIRST_MEDIA_TIMEOUT_S = 0.3
 class RoomPage(Page):
     """Shows the timeline with its media loaded by the strategy that the page is named after.
 
-    :param name: the strategy's name.
+    :param name: the page's name.
+    :param strategy: the strategy that shows the room; by default the one with the page's name.
     """
 
     optimistic = True
 
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
+    def __init__(self, name: str, strategy: str = "") -> None:
+        super().__init__(name, strategy)
         self._measures = Measures(self.root, self.report)
         self._chat = self.root.query("#timeline")
         self._viewer = self.root.query("#viewer")
@@ -58,16 +59,16 @@ class RoomPage(Page):
         trying = asyncio.create_task(self.probe_own(session))
         try:
             previews = self._previews = Previews(session.homeserver, session.room)
-            room, _ = await gather_all(read_room(session.homeserver, session.room), previews.read())
+            room, _ = await gather_all(self.read(session), previews.read())
             previews.apply(room.join_rule)
             self._draw_first(room)
         finally:
             await trying  # a probe of an expired session must not finish after that of its successor
-        works = self.support[self.name].works
+        works = self.support[self.strategy].works
         # Found out when the page's own strategy was tried.
         is_old = not works and bool(session.homeserver.open_media_prefix)
         if works or is_old:
-            self._start_loading(self.name if works else strategies.PLAIN, session)
+            self._start_loading(self.strategy if works else strategies.PLAIN, session)
         await prefetch_on_next_page(session, request_paths(session.room) + [previews.path])
         await self._wait_for_first_media()
         await self._draw_rest(room)
@@ -80,6 +81,13 @@ class RoomPage(Page):
             await self.probe_others(session)
         if browser.query_parameter("measure") == "video":
             await self._measure_video()
+
+    async def read(self, session: Session) -> Room:
+        """Reads the room that the page shows, which is the session's.
+
+        :raises AuthMediaError: of the class that fits what happened.
+        """
+        return await read_room(session.homeserver, session.room)
 
     @property
     def _policy(self) -> "MediaPolicy | None":
@@ -116,7 +124,7 @@ class RoomPage(Page):
 
     async def _forget_all(self, session: Session) -> None:
         """Deletes what earlier visits stored, as the button does; a reload then finds what this visit stored."""
-        loader = open_loader(self.name, session.homeserver)
+        loader = open_loader(self.strategy, session.homeserver)
         try:
             await loader.forget()
         except AuthMediaError:
@@ -214,7 +222,7 @@ class RoomPage(Page):
 
         :raises AuthMediaError: which says why the page's own does not.
         """
-        support = self.support[self.name]
+        support = self.support[self.strategy]
         if isinstance(support.error, MediaUnsupported):
             raise support.error  # no other strategy would help
         await self.probe_others(session)
@@ -226,7 +234,7 @@ class RoomPage(Page):
             button.listen("click", self._click(self._show_by, name, session))
             others.append(button)
         others.hidden = False
-        raise StrategyUnsupported(f"The strategy {self.name} does not work here", words=support.words)
+        raise StrategyUnsupported(f"The strategy {self.strategy} does not work here", words=support.words)
 
     def _bind_buttons(self, session: Session) -> None:
         self.root.query("#reload").listen("click", lambda: self.start(self._load_again(session, clear_first=False)))

@@ -13,6 +13,8 @@ _SHOWN_KINDS = ("image", "video", "audio")
 # A larger image is shown as the homeserver's thumbnail, as chat clients do; a click loads the original.
 _WHOLE_PICTURE_BYTES = 1_500_000
 _THUMBNAIL = (800, 600)
+# From this size on, an event's own thumbnail is worth a request of its own, before the whole image is there.
+_SMALL_PICTURE_BYTES = 100_000
 # Messages rendered before yielding to the browser: a few milliseconds of work.
 _MESSAGES_PER_YIELD = 4
 
@@ -79,12 +81,36 @@ def message_item(message: Message, follows: bool) -> browser.Element:
     drawn.query("time").text = browser.format_time(message.sent_ms)
     _avatar(drawn.query(".avatar"), message.sender, wanted=not follows)
     body = drawn.query(".body")
+    if message.thread:
+        drawn.query(".from").append(_note("in a thread"))
     if message.kind == "text":
-        body.text = message.body
-        body.set_attribute("dir", "auto")
-    else:
+        _words(body, message.body, message.formatted)
+    elif message.spoiler is None:
         body.append(_media(message))
+    else:
+        from demo.formatted_body import spoiler
+
+        hidden = spoiler(message.spoiler)
+        hidden.append(_media(message))
+        body.append(hidden)
     return drawn
+
+
+def _note(text: str) -> browser.Element:
+    note = browser.create_element("span", class_="hint")
+    note.text = text
+    return note
+
+
+def _words(place: browser.Element, plain: str, formatted: str) -> None:
+    """Renders a text or a caption, with its markup if it has any."""
+    place.set_attribute("dir", "auto")
+    if "<" in formatted:
+        from demo.formatted_body import draw_formatted  # here, since most messages are plain
+
+        if draw_formatted(formatted, place):
+            return
+    place.text = plain
 
 
 def _avatar(place: browser.Element, person: Person, wanted: bool) -> None:
@@ -124,10 +150,21 @@ def _media(message: Message) -> browser.Element:
     if width:
         element.set_attribute("data-width", str(width))
         element.set_attribute("data-height", str(height))
-    figure.query("figcaption").text = _caption(message, name)
+    if message.animated and width:
+        element.set_attribute("data-animated", "true")
+    if message.thumbnail and message.kind == "image" and not width and message.size > _SMALL_PICTURE_BYTES:
+        import authmedia.elements.preview  # noqa: F401  (the binder imports it by name)
+
+        element.set_attribute("data-thumbnail", message.thumbnail)
+        if message.thumbnail_encrypted:
+            element.set_attribute("data-thumbnail-encrypted", message.thumbnail_encrypted)
+    caption = figure.query("figcaption")
+    _words(caption, _caption(message, name), message.formatted if message.caption else "")
     if message.encrypted:
         element.set_attribute("data-encrypted", message.encrypted)
-        figure.set_attribute("class", "encrypted")
+    classes = [name for name in ("encrypted", "sticker") if getattr(message, name)]
+    if classes:
+        figure.set_attribute("class", " ".join(classes))
     return figure
 
 

@@ -43,12 +43,17 @@ KEEP = """
   URL.createObjectURL = (object) => { const url = make(object); kept.push(url); return url; };
   URL.revokeObjectURL = () => {};
 """
-# Returns the types of all blobs, except of the probe with which pages test whether object URLs can be shown.
+# Returns the types of all blobs, except of the probe with which pages test whether object URLs can be shown; an SVG
+# document that is not the library's own with one image in it counts as a page.
 TYPES = """async () => {
+  const contained = /^<svg [^<>]*><image [^<>]* href="data:image\\/svg\\+xml;base64,[A-Za-z0-9+\\/=]+"\\/><\\/svg>$/;
   const probe = '<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>';
   const blobs = await Promise.all(kept.map(async (url) => (await fetch(url)).blob()));
   const texts = await Promise.all(blobs.map((blob) => blob.text()));
-  return blobs.filter((_, number) => texts[number] !== probe).map(({ type }) => type);
+  return blobs.flatMap(({ type }, number) => {
+    if (texts[number] === probe) return [];
+    return [type === "image/svg+xml" && !contained.test(texts[number]) ? "a page" : type];
+  });
 }"""
 WITHOUT_HEADER = ("/media/signed/", "/media/cookie/", "/media/query/")
 
@@ -77,9 +82,11 @@ def test_nothing_in_media_runs_however_they_are_opened(
     assert len([name for name in states if not name.startswith("Avatar")]) == 2 * len(HOSTILE) + 1
     assert states["a-picture"] == "shown"
     assert states["page"] == states["page-as-png"] == states["script"] == "failed"
+    assert states["svg"] == "shown", "as an image, which runs nothing"
+    assert states["svg-as-png"] == states["svg-video"] == "failed"
     opened_by_themselves = addresses(tab)
     assert opened_by_themselves or strategy == "service_worker", "whose addresses open nothing without their worker"
-    assert set(tab.page.evaluate(TYPES)) <= {"image/png", "image/gif", "application/octet-stream"}
+    assert set(tab.page.evaluate(TYPES)) <= {"image/png", "image/gif", "image/svg+xml", "application/octet-stream"}
     for address in opened_by_themselves:
         with tab.page.context.expect_page() as opened:
             tab.page.evaluate("(address) => { window.open(address); }", address)

@@ -1,14 +1,13 @@
 """Sign-in by the form, on a real Synapse with single sign-on; and media of a homeserver from before Matrix 1.11."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlsplit
 
-import httpx
 import pytest
+from playwright.sync_api import Page
 
 from development.authorization_server import AuthorizationServer
 from development.synapse import Synapse
@@ -87,17 +86,14 @@ def site(demonstration: Demonstration, state: Path) -> Iterator[str]:
     server.stop()
 
 
-def login_token(synapse: Synapse) -> str:
-    """Signs in by single sign-on in another browser, up to the token."""
-    with httpx.Client(follow_redirects=True) as client:
-        path = "/_matrix/client/v3/login/sso/redirect?redirectUrl="
-        page = client.get(synapse.base_url + path + quote("http://localhost/", safe=""))
-        page = client.post(str(page.url), data={"username": "ana", "password": PASSWORD})
-        (csrf,) = re.findall(r'name="csrf" value="([^"]+)"', page.text)
-        confirmation = client.post(str(page.url), data={"csrf": csrf, "decision": "allow"})
-    token = re.search(r"loginToken=([^\"&]+)", confirmation.text)
-    assert token, confirmation.text
-    return token[1]
+def login_token(page: Page, synapse: Synapse) -> str:
+    """Signs in by single sign-on in another tab, up to the token."""
+    path = "/_matrix/client/v3/login/sso/redirect?redirectUrl="
+    page.goto(synapse.base_url + path + quote("http://localhost/", safe=""))
+    decide(page, "ana")
+    link = page.locator("a:has-text('Continue')").get_attribute("href")
+    page.close()
+    return parse_qs(urlsplit(link or "").query)["loginToken"][0]
 
 
 @pytest.mark.by_default("chromium", "firefox-private")
@@ -139,7 +135,7 @@ def test_a_sign_in_that_the_tab_has_not_begun_is_not_used(
     tab = open_tab(site)
     page = tab.page
     for state in ("", "&sign-in=guessed"):
-        page.goto(f"{tab.origin}/blob.html?loginToken={login_token(homeserver)}{state}")
+        page.goto(f"{tab.origin}/blob.html?loginToken={login_token(page.context.new_page(), homeserver)}{state}")
         page.wait_for_selector("#sign-in .problem:has-text('This sign-in was not begun in this tab')")
         assert not any(f"{name}=" in page.url for name in PARAMETERS)
         assert page.evaluate("() => sessionStorage.length") == 0

@@ -66,7 +66,9 @@ def test_videos_cost_nothing_before_they_are_played(
         tab = opened.open(strategy, interpreter=interpreter)
         given = {"data_encrypted": "1", "data_type": "video/mp4", "controls": "", "preload": "none"}
         poster = {"data_poster": encrypted["still"], "data_poster_encrypted": "2", "data_poster_type": "image/png"}
-        add_elements(tab, [encrypted["film"]] * 10, "video", muted="", width="320", height="240", **given, **poster)
+        add_elements(
+            tab, [encrypted["film"]] * 10, "video", 260, muted="", width="320", height="240", **given, **poster
+        )
         tab.page.wait_for_function("document.querySelectorAll('video[poster][data-state=ready]').length === 10")
         assert opened.proxy.request_count(encrypted["film"].rpartition("/")[2]) == 0
         first = tab.page.locator("video").first

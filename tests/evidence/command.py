@@ -1,8 +1,9 @@
-"""The command ``python3 build.py compare``: runs the comparison, the benchmark, the load test or the faults."""
+"""The command ``python3 build.py compare``: comparison, benchmark, load test, faults or long use."""
 
 import argparse
 from pathlib import Path
 
+from tests.evidence import long_use
 from tests.evidence.bench import command as bench
 from tests.evidence.compare import command as comparison
 from tests.evidence.faults import command as faults
@@ -23,6 +24,8 @@ def run(state: Path, options: argparse.Namespace) -> int:
         return load.run(state / "load", options.out)
     if options.faults:
         return faults.run(options.out, modes=options.mode, rows=options.rows)
+    if options.long_use:
+        return long_use.run(options.long_use, modes=options.mode, pages=options.rows)
     if options.bench:
         return bench.run(state / "bench", options.out, runs=options.runs, modes=options.mode, groups=options.rows)
     return comparison.run(

@@ -1,16 +1,14 @@
 """Leaves every page open and uses it while access tokens end: what fails, and what is loaded twice.
 
-    .venv/bin/python -m tests.evidence.long_use --minutes 10
+    python3 build.py compare --long-use 10
 
 Each page has an origin and so a session of its own. In each round every page is scrolled, gets a new picture, and plays
 its video. A proxy before a real Synapse records each request for media: the same media without `Range`, requested
 again by the same page, was loaded twice.
 """
 
-import argparse
 import itertools
 import re
-import sys
 import tempfile
 import time
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, sync_playwright
 
-from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch_browser
+from tests.browser.engines import ALL_MODES, CHROMIUM, FIREFOX_PRIVATE, Mode, launch_browser, set_up_browsers
 from tests.browser.matrix_room import Room, picture
 from tests.browser.site_tab import SiteTab
 from tests.evidence.compare.counting_proxy import CountingProxy, Receive, Send
@@ -29,6 +27,7 @@ from web.demonstration import Demonstration
 from web.server import SiteServer
 
 PAGES = ("auto", "link", "opfs", "blob", "bundle", "service-worker", "cookie", "signed-query", "blocking", "timeline")
+TOKEN_LIFETIME_S = 20
 ROUND_S = 10.0
 SETTLED_S = 30.0
 _MEDIA = re.compile(r"/(download|thumbnail|signed|cookie|query)/(.+)$")
@@ -216,25 +215,23 @@ def run_mode(
     return list(use.outcomes.values())
 
 
-def main() -> int:
-    """Runs the command; returns 1 if anything failed or was loaded twice."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--token-lifetime", type=int, default=20, help="in seconds; 0 for tokens that do not end")
-    parser.add_argument("--mode", action="append", choices=[mode.name for mode in MODES])
-    parser.add_argument("--page", action="append", choices=PAGES)
-    options = parser.parse_args()
-    wanted = options.mode or [CHROMIUM.name, FIREFOX_PRIVATE.name]
+def run(minutes: float, *, modes: list[str], pages: list[str]) -> int:
+    """Runs the command; returns 1 if anything failed or was loaded twice.
+
+    :param modes: names of browser modes; empty for Chromium and a private window of Firefox.
+    :param pages: names of pages; empty for all.
+    """
+    wanted = modes or [CHROMIUM.name, FIREFOX_PRIVATE.name]
     bad = 0
+    set_up_browsers()
     with tempfile.TemporaryDirectory(prefix="authmedia-long-use-") as folder:
         copy_sample_media(Path(folder) / "seed")
-        lifetime_s = options.token_lifetime or 24 * 60 * 60
-        demonstration = Demonstration(Path(folder), 0, free_port(), token_lifetime_s=lifetime_s)
+        demonstration = Demonstration(Path(folder), 0, free_port(), token_lifetime_s=TOKEN_LIFETIME_S)
         try:
             demonstration.start(lambda words, done, total: None)
-            for mode in [mode for mode in MODES if mode.name in wanted]:
-                pages = tuple(options.page or PAGES)
-                for outcome in run_mode(mode, demonstration, Path(folder) / "site", options.minutes, pages):
+            for mode in [mode for mode in ALL_MODES if mode.name in wanted]:
+                site = Path(folder) / "site"
+                for outcome in run_mode(mode, demonstration, site, minutes, tuple(pages or PAGES)):
                     bad += len(outcome.problems) + len(outcome.twice)
                     print(_described(outcome), flush=True)
         finally:
@@ -249,7 +246,3 @@ def _described(outcome: Outcome) -> str:
     lines += [f"    problem: {words}" for words in outcome.problems]
     lines += [f"    twice: {words}" for words in outcome.twice]
     return "\n".join(lines)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,6 +10,7 @@ import pytest
 
 from development.synapse import Synapse
 from tests.homeserver.conftest import QUICK
+from tests.homeserver.links import is_refused, with_altered_signature
 from tests.homeserver.support import PREFIX, Account, Mxc, picture, readable, send, wait_for
 from tests.relay import free_port
 
@@ -364,3 +365,24 @@ def test_rate_limit_is_shared_by_the_listeners_of_a_process(
         account.http.base_url = f"http://127.0.0.1:{port}"
         statuses.append(account.ask({"media": [{"mxc": mxc.uri}]}).status_code)
     assert statuses == [200] * 4 + [429] * 2
+
+
+# --- the link to try links by -----------------------------------------------------------------------------------------
+
+
+def test_probe_is_a_link_to_no_media(ana: Account, photo: Mxc) -> None:
+    answer = ana.ask({"media": [{"mxc": photo.uri}], "probe": True})
+    (link,), probe = answer.json()["links"], answer.json()["probe"]
+    assert send(link["url"]).body == picture()
+    tried = send(probe["url"])
+    assert (tried.status, tried.body, tried.headers["cache-control"]) == (204, b"", "no-store")
+    assert tried.headers["access-control-allow-origin"] == "*"
+    assert send(probe["url"], "HEAD").status == 204
+    assert "probe" not in ana.ask({"media": []}).json()
+    assert error(ana.ask({"media": [], "probe": "yes"})) == (400, "M_BAD_JSON")
+
+
+def test_altered_probe_is_refused(ana: Account) -> None:
+    url = ana.ask({"media": [], "probe": True}).json()["probe"]["url"]
+    assert is_refused(url.partition("?")[0]), "a proxy has stripped the query"
+    assert is_refused(with_altered_signature(url))

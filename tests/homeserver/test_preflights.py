@@ -50,3 +50,10 @@ def test_synapses_media_endpoints_are_unchanged(ana: Account) -> None:
     assert answer.content == b"as it was"
     assert answer.headers["cache-control"] == "public,max-age=86400,s-maxage=0,proxy-revalidate"
     assert ana.http.get("/_matrix/client/v1/media/config").json()["m.upload.size"] > 0
+
+
+@pytest.mark.parametrize("path", ["config", "link/localhost/abc", "signed/localhost/abc", "bundle"])
+def test_pages_of_other_origins_may_read_when_to_ask_again(synapse: Synapse, path: str) -> None:
+    answer = send(f"http://127.0.0.1:{synapse.port}{PREFIX}/{path}", headers={"Origin": "https://app.example"})
+    assert answer.status >= 400
+    assert "Retry-After" in answer.headers["access-control-expose-headers"].split(", ")

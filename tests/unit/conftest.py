@@ -9,6 +9,7 @@ from tests.unit import fake_browser
 from tests.unit.support import Script
 
 from authmedia.support import backoff  # isort: skip  (support puts the fake browser in place)
+from authmedia.elements import recovery  # isort: skip
 from authmedia.matrix.homeserver import Homeserver  # isort: skip
 
 
@@ -21,7 +22,8 @@ def light_collections() -> None:
 
 @pytest.fixture
 def browser() -> Any:
-    """The fake browser's state, empty."""
+    """The fake browser's state, empty, in a page in which nothing has failed yet."""
+    recovery.RECOVERY.__init__()  # type: ignore[misc]
     return fake_browser.reset()
 
 

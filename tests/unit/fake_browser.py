@@ -23,6 +23,7 @@ from tests.unit.fake_dom import (
     ElementHandler,
     ElementObserver,
     EventListener,
+    Template,
     as_element,
     create_element,
     document_element,
@@ -141,7 +142,7 @@ class Response:
 
     async def blob(self, on_progress: Callable[[int, int], None] | None = None) -> Blob:
         body = await self._body()
-        if on_progress:
+        if on_progress and body:
             on_progress(len(body) // 2, len(body))
         return Blob(body, self.header("Content-Type"))
 
@@ -254,6 +255,15 @@ async def is_reachable(url: str) -> bool:
     return any(url.startswith(origin) for origin in STATE.hidden_origins)
 
 
+class ConnectivityEvents:
+    def __init__(self, handler: Callable[[], object]) -> None:
+        self.handler = handler
+        STATE.connectivity.append(self)
+
+    def close(self) -> None:
+        STATE.connectivity.remove(self)
+
+
 def navigate(url: str) -> None:
     STATE.navigations.append(url)
 
@@ -271,6 +281,14 @@ def take_fragment_parameters(names: "tuple[str, ...]") -> dict[str, str]:
     return {name: parameters.get(name, "") for name in names}
 
 
+def format_time(epoch_ms: float) -> str:
+    return f"{epoch_ms:.0f}"
+
+
+def clone_template(template_id: str) -> Element:
+    return Template(template_id)
+
+
 def remove_query_parameter(name: str) -> None:
     STATE.removed_parameters.append(name)
 
@@ -285,6 +303,10 @@ def call_hook(hook: Callable[..., Any], *arguments: object) -> Any:
     except Exception as error:
         STATE.hook_errors.append(error)
         return None
+
+
+async def contain_svg(svg: Blob) -> Blob | None:
+    return Blob(b"contained " + svg.content, "image/svg+xml") if svg.content.startswith(b"<svg") else None
 
 
 async def capture_frame(element: Element) -> str:
@@ -359,7 +381,7 @@ async def fetch(
     await asyncio.sleep(0)
     if url.startswith("blob:"):
         blob = STATE.object_urls.get(url)
-        return Response(200, blob.content) if blob else Response(404)
+        return Response(200, blob.content, {"Content-Length": str(blob.size)}) if blob else Response(404)
     answer: Response | BrowserError = STATE.server(request)
     if isinstance(answer, BrowserError):
         raise answer

@@ -63,8 +63,8 @@ class Element:
     def click(self) -> None:
         STATE.clicked.append(self)
 
-    def append(self, *children: "Element") -> None:
-        self.children.extend(children)
+    def append(self, *children: "Element | str") -> None:
+        self.children += [_text(child) if isinstance(child, str) else child for child in children]
 
     def set_style(self, name: str, value: str) -> None:
         if value:
@@ -108,6 +108,29 @@ class Element:
         """As the browser does when something has happened."""
         for listener in [listener for listener in self.listeners if listener.event == event]:
             listener.handler()
+
+
+def _text(text: str) -> Element:
+    element = Element("#text")
+    element.text = text
+    return element
+
+
+class Template(Element):
+    """A clone of one of a page's templates, which has whatever it is asked for."""
+
+    def __init__(self, template_id: str) -> None:
+        super().__init__("template")
+        self._kind = template_id
+        self._found: dict[str, Element] = {}
+
+    def query(self, selector: str) -> Element:
+        if selector not in self._found:
+            tags = {"img": "img", ".media": {"image": "img"}.get(self._kind, self._kind)}
+            self._found[selector] = Template(tags.get(selector, "div"))
+            self._found[selector].tag = tags.get(selector, "div")
+            self.append(self._found[selector])
+        return self._found[selector]
 
 
 def document_element() -> Element:

@@ -49,6 +49,8 @@ class State:
         #: Origins whose servers answer without headers of CORS.
         self.hidden_origins: set[str] = set()
         self.navigations: list[str] = []
+        #: The listeners for what may bring the network back.
+        self.connectivity: list[Any] = []
         self.fragment = ""
         #: What the user asked the browser for, and what is called when that changes.
         self.reduced_motion = self.save_data = False

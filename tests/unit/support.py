@@ -16,6 +16,7 @@ from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX  # noqa: E402  (after th
 from media_protocol.delegation import Delegation, verify_delegated  # noqa: E402
 from media_protocol.signing import InvalidLink, Keyring  # noqa: E402
 
+PROBE = "http://home.test/probe"
 MXC = "mxc://example.org/abc"
 PICTURE = b"\x89PNG picture"
 # An encrypted file, https://spec.matrix.org/latest/client-server-api/#extensions-to-mroommessage-msgtypes
@@ -78,7 +79,11 @@ class Script:
         if request.url.endswith(AUTHMEDIA_PREFIX + "/links"):
             body = json.loads(request.body)
             self.fresh += [entry["mxc"] for entry in body["media"]] if body.get("fresh") else []
+            if body.get("probe"):
+                return answer({"links": [], "probe": {"url": PROBE, "expires_ts": 0}})
             return self._links(body["media"])
+        if request.url == PROBE:
+            return fake.Response(204)
         for path, content in self.media.items():
             if path in request.url:
                 headers = {"Content-Type": "image/png", "Content-Length": str(len(content))}

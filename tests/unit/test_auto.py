@@ -12,7 +12,7 @@ from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import Media, MediaRequest
 from tests.unit import fake_browser as fake
-from tests.unit.support import MXC, PICTURE, Script, error, run
+from tests.unit.support import MXC, PICTURE, PROBE, Script, error, run
 
 QUOTA = fake.BrowserError("QuotaExceededError", "The quota has been exceeded.")
 SECURITY = fake.BrowserError("SecurityError", "Security error when calling GetDirectory")
@@ -236,3 +236,121 @@ def test_locks_that_a_browser_refuses_are_no_reason_to_fail(
     media = load(loader)
     assert media.strategy == "blob"
     assert "navigator.locks is missing" in media.reason
+
+
+def many(script: Script, count: int) -> list[MediaRequest]:
+    """Requests for media that there are."""
+    script.media = {f"example.org/m{number}": PICTURE for number in range(count)}
+    return [MediaRequest(f"mxc://example.org/m{number}") for number in range(count)]
+
+
+def test_one_file_too_large_for_the_disk_changes_nothing_for_the_others(
+    loader: MediaLoader, script: Script, browser: Any
+) -> None:
+    script.instead = no_links
+
+    async def scenario() -> list[str]:
+        found = []
+        for number, request in enumerate(many(script, 9)):
+            browser.clock += 1000
+            browser.write_refusal = QUOTA if number in (0, 1, 4, 5) else None
+            found.append((await loader.load(request)).strategy)
+        return found
+
+    assert run(scenario()) == ["blob", "blob", "opfs", "opfs", "blob", "blob", "opfs", "opfs", "opfs"]
+
+
+def test_several_refusals_in_a_row_leave_a_strategy_out(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.instead = no_links
+
+    async def scenario() -> list[str]:
+        found = []
+        for number, request in enumerate(many(script, 6)):
+            browser.clock += 1000
+            browser.write_refusal = QUOTA if number < 3 else None
+            found.append((await loader.load(request)).strategy)
+        return found
+
+    assert run(scenario()) == ["blob"] * 6
+
+
+def test_refusals_of_one_moment_count_as_one(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.instead = no_links
+
+    async def scenario() -> None:
+        browser.write_refusal = QUOTA
+        requests = many(script, 6)
+        await asyncio.gather(*[loader.load(request) for request in requests[:5]])
+        browser.write_refusal = None
+        assert (await loader.load(requests[5])).strategy == "opfs"
+
+    run(scenario())
+
+
+# What proxies answer to a link: without its query, with a page of their own, or by a path that they do not know.
+PROXIES = [
+    lambda: error(403, "M_FORBIDDEN", "This is not a link that can be used here"),
+    lambda: fake.Response(403, b"<html>nginx</html>"),
+    lambda: fake.Response(404, b"<html>not found</html>"),
+]
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_links_that_are_refused_in_a_row_make_it_change(
+    loader: MediaLoader, script: Script, browser: Any, proxy: Any
+) -> None:
+    script.instead = lambda request: proxy() if "/signed/" in request.url else None
+
+    async def shows(src: str) -> bool:
+        return "/signed/" not in src
+
+    async def scenario() -> None:
+        served = []
+        for request in many(script, 5):
+            browser.clock += 1000
+            element = fake.Element("img", data_mxc=request.mxc)
+            element.shows = shows
+            binding = Binding(element, loader)
+            binding.start()
+            await binding.settled()
+            assert binding.state == SHOWN, binding.failure
+            served.append(element.get_attribute("data-strategy"))
+            binding.close()
+        assert served == ["opfs"] * 5
+        asked = [request for request in browser.requests if "/signed/" in request.url]
+        links = len(script.batches)
+        assert "link" in loader._strategy.refused  # type: ignore[attr-defined]
+        assert len(asked) <= 3 * 3, (
+            "a link and a new one that the page signs, and one of the homeserver, of three media"
+        )
+        assert links <= 2 * 3
+
+    run(scenario())
+
+
+def test_an_expired_link_is_no_refusal(loader: MediaLoader, script: Script, browser: Any) -> None:
+    script.instead = lambda request: (
+        error(403, "DEV.AUTHMEDIA.LINK_EXPIRED", "Expired") if "batch=1" in request.url else None
+    )
+
+    async def shows(src: str) -> bool:
+        return "batch=1" not in src
+
+    async def scenario() -> None:
+        element = fake.Element("img", data_mxc=MXC)
+        element.shows = shows
+        binding = Binding(element, loader)
+        binding.start()
+        await binding.settled()
+        assert element.get_attribute("data-strategy") in ("delegated", "link")
+        binding.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("reply", [*PROXIES, lambda: fake.Response(200, b"<html>Sign in to this network</html>")])
+def test_support_tries_one_real_link(homeserver: Homeserver, script: Script, reply: Any) -> None:
+    link = open_loader("link", homeserver)
+    assert run(link.support()).works
+    script.instead = lambda request: reply() if request.url == PROBE else None
+    assert not run(link.support()).works

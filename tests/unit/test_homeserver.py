@@ -1,5 +1,7 @@
 """The homeserver session: errors, headers and preflights."""
 
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from authmedia import errors
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
+from authmedia.matrix.http_dates import epoch_ms_of
 from authmedia.matrix.preflight_counter import PreflightCounter
 from authmedia.matrix.urls import percent_encode
 from authmedia.media import MediaRequest
@@ -112,3 +115,38 @@ def test_a_missing_endpoint_of_the_module_is_unsupported(
     script.instead = lambda request: error(status, errcode, "No such resource")
     with pytest.raises(errors.LinksUnsupported):
         run(homeserver.request_json("POST", AUTHMEDIA_PREFIX + "/links", {}))
+
+
+@pytest.mark.parametrize(
+    ("date", "left_s"),
+    [
+        ("Fri, 15 Jan 2027 08:00:07 GMT", 7.0),
+        ("Fri, 15 Jan 2027 07:59:00 GMT", 0.0),
+        ("Fri, 15 Jan 2027 08:00:07 CET", None),
+        ("Friday, 15-Jan-27 08:00:07 GMT", None),
+        ("soon", None),
+        ("Fri, 15 Jan 2027 08:00:0x GMT", None),
+    ],
+)
+def test_retry_after_may_be_a_date(
+    script: Script, homeserver: Homeserver, browser: Any, date: str, left_s: float | None
+) -> None:
+    browser.clock = 1_800_000_000_000.0  # 2027-01-15 08:00:00 UTC
+    script.instead = lambda request: fake.Response(503, b"<html>busy</html>", {"Retry-After": date})
+    with pytest.raises(errors.ServerFailure) as caught:
+        run(homeserver.request_json("GET", "/x"))
+    assert caught.value.retry_after_s == left_s
+
+
+def test_a_failing_server_says_when_to_ask_again(script: Script, homeserver: Homeserver) -> None:
+    script.instead = lambda request: fake.Response(503, b"", {"Retry-After": "11"})
+    with pytest.raises(errors.ServerFailure) as caught:
+        run(homeserver.request_json("GET", "/x"))
+    assert caught.value.retry_after_s == 11.0
+
+
+@pytest.mark.parametrize("year", [1970, 1999, 2000, 2024, 2026, 2100])
+def test_a_date_is_what_the_standard_library_takes_it_for(year: int) -> None:
+    for month, day in ((1, 1), (2, 28), (3, 1), (12, 31)):
+        moment = datetime(year, month, day, 13, 37, 59, tzinfo=UTC)
+        assert epoch_ms_of(format_datetime(moment, usegmt=True)) == moment.timestamp() * 1000

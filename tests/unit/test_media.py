@@ -3,13 +3,22 @@
 import ipaddress
 
 import pytest
+from ada_url import URL
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from authmedia.elements.element_request import request_from_attributes
 from authmedia.errors import AuthMediaError, MalformedMxc
+from authmedia.matrix import mxc_normalization
+from authmedia.matrix.encrypted_file import Keyring
 from authmedia.matrix.mxc import parse_mxc
 from authmedia.media import Media, MediaRequest, safe_content_type
 from authmedia.traffic import Traffic
+from authmedia.transport.media_requests import batch_entry, media_path
+from media_links.request_parsing import parse_thumbnail
+from media_protocol.signing import Keyring as Keyring_
+from media_protocol.signing import Link
+from media_protocol.signing import parse_mxc as parse_mxc_on_server
 
 
 @pytest.mark.parametrize(
@@ -38,13 +47,13 @@ def test_an_mxc_uri_is_a_server_and_an_id(uri: str, parts: tuple[str, str]) -> N
         "mxc://example.org",
         "mxc://example.org/",
         "mxc:///abc",
-        "MXC://example.org/abc",
+        "mxc://example.org#/abc",
         "https://example.org/abc",
         "mxc://example.org/abc/def",
         "mxc://example.org/../secret",
         "mxc://example.org/a b",
-        "mxc://example.org/abc?x=1",
-        "mxc://example.org/abc#x",
+        "mxc://example.org/?x=/abc",
+        "mxc://example.org/#x",
         "mxc://exa mple.org/abc",
         "mxc://user@example.org/abc",
         "mxc://example.org:/abc",
@@ -55,8 +64,8 @@ def test_an_mxc_uri_is_a_server_and_an_id(uri: str, parts: tuple[str, str]) -> N
         "mxc://[7]/abc",
         "mxc://example.org/\u202eabc",
         "mxc://example.org/" + "a" * 256,
-        " mxc://example.org/abc",
-        "mxc://example.org/abc\n",
+        "mxc ://example.org/abc",
+        "mxc://example.org/abc/#x",
         "mxc://例え.jp/abc",
         "mxc://./abc",
         "mxc://../abc",
@@ -79,6 +88,97 @@ def test_anything_else_is_malformed(uri: str) -> None:
         MediaRequest(uri)
     assert "mxc://" in caught.value.advice
     assert str(caught.value).isprintable(), "a hostile address must not rearrange the words it is quoted in"
+
+
+@pytest.mark.parametrize(
+    ("uri", "normalized"),
+    [
+        ("mxc://example.org/abc#auto", "mxc://example.org/abc"),
+        ("mxc://example.org/abc#", "mxc://example.org/abc"),
+        ("mxc://example.org/abc?width=96", "mxc://example.org/abc"),
+        ("mxc://example.org/abc?x#y?z", "mxc://example.org/abc"),
+        (" mxc://example.org/abc", "mxc://example.org/abc"),
+        ("mxc://example.org/abc\r\n", "mxc://example.org/abc"),
+        ("MXC://example.org/aBc", "mxc://example.org/aBc"),
+        ("mxc://[::1]:8448/abc#auto", "mxc://[::1]:8448/abc"),
+    ],
+)
+def test_what_other_clients_ignore_is_removed(
+    uri: str, normalized: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mxc_normalization, "_warned", False)
+    request = MediaRequest(uri)
+    assert request.mxc == request.key == normalized
+    assert MediaRequest(uri).key == MediaRequest(normalized).key
+    assert capsys.readouterr().out.count("which are ignored") == 1
+
+
+# Sides as elements and applications name them, and the thumbnail that every strategy requests; zeros for the media.
+SIZES = [
+    ((96, 96), (96, 96)),
+    ((96.5, 72.0), (97, 72)),
+    ((95.0001, 1), (96, 1)),
+    ((0, 0), (0, 0)),
+    ((96, 0), (0, 0)),
+    ((0, 96), (0, 0)),
+    ((-96, 96), (0, 0)),
+    ((float("nan"), 96), (0, 0)),
+    ((float("inf"), 96), (0, 0)),
+    ((2048, 2048), (2048, 2048)),
+    ((2049, 2049), (2048, 2048)),
+    ((4096, 1024), (2048, 512)),
+    ((1, 4096), (1, 2048)),
+    ((100_000, 1), (2048, 1)),
+]
+
+
+@pytest.mark.parametrize(("given", "requested"), SIZES)
+@pytest.mark.parametrize("method", ["crop", "scale", "fit", ""])
+def test_a_size_means_the_same_by_every_strategy(
+    given: tuple[float, float], requested: tuple[int, int], method: str
+) -> None:
+    request = MediaRequest("mxc://example.org/abc", width=given[0], height=given[1], method=method)  # type: ignore[arg-type]
+    query = "?width={}&height={}&method={}&animated=false".format(*requested, "crop" if method == "crop" else "scale")
+    assert (request.width, request.height) == requested
+    assert request.thumbnail_query == (query if requested[0] else "")
+    entry = batch_entry(request).get("thumbnail")
+    assert (entry and (entry["width"], entry["height"])) == (requested if requested[0] else None)
+    if entry:
+        parse_thumbnail(entry)  # as the module does
+
+
+@pytest.mark.parametrize(
+    ("width", "requested"),
+    [("96", 96), ("96.0", 96), ("96.5", 97), ("96.", 96), (".5", 1), ("-96", 0), ("96px", 0), ("1e2", 0), ("", 0)],
+)
+def test_an_attribute_may_be_a_measured_size(width: str, requested: int) -> None:
+    attributes = {"data-mxc": "mxc://example.org/abc", "data-width": width, "data-height": "96"}
+    assert request_from_attributes("image", attributes, Keyring()).width == requested
+
+
+# Names that are allowed, and odd.
+ODD_NAMES = [
+    ("[2001:db8::1]", "abc"),
+    ("[2001:DB8::1]:8448", "abc"),
+    ("[::ffff:192.0.2.7]:1", "abc"),
+    ("EXAMPLE.Org:443", "AbC"),
+    ("a" * 63 + ".example.org", "a" * 255),
+    ("192.0.2.7:65535", "-_-"),
+]
+
+
+@pytest.mark.parametrize(("server", "media_id"), ODD_NAMES)
+def test_odd_names_are_the_same_in_page_and_module(server: str, media_id: str) -> None:
+    request = MediaRequest(f"mxc://{server}/{media_id}")
+    assert (request.server_name, request.media_id) == (server, media_id)
+    keyring = Keyring_([("key", b"x" * 32)])
+    granted = parse_mxc_on_server(request.mxc)
+    assert granted
+    url = keyring.sign(Link("key", granted, 2_000_000_000_000, keyring.seal(b"session")))
+    assert keyring.verify(url.encode(), 1_900_000_000_000).media == granted
+    assert URL(f"http://home.test{url}").href == f"http://home.test{url}", "no browser spells it in another way"
+    path = media_path(request)
+    assert URL(f"http://home.test{path}").pathname == path
 
 
 # Groups that real addresses are made of, and those that they are not.

@@ -18,6 +18,7 @@ LIMIT = 3
 @pytest.fixture(autouse=True)
 def _three_players(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(playback, "_MAX_PLAYERS", LIMIT)
+    monkeypatch.setattr(playback, "_PLAYERS", [])
     yield
     assert playback._PLAYERS == [], "closed bindings have none"
 

@@ -28,6 +28,8 @@ export interface Limits {
   idleBytes?: number | undefined;
   /** Bytes on disk, of all accounts of this origin together. The default is 512 MiB. */
   diskBytes?: number | undefined;
+  /** A media is loaded itself, up to this size in bytes, where the server has no thumbnail of it. The default is 8 MiB. */
+  originalBytes?: number | undefined;
 }
 
 /** What the user asked for: which media load by themselves, and whether pictures move. */

@@ -92,7 +92,7 @@ const OPTION_DEFAULTS = {
 };
 const POLICY = { previews: FLAG, inviteAvatars: FLAG, saveData: FLAG_OR_NULL, reducedMotion: FLAG_OR_NULL };
 const LOAD_OPTIONS = { signal: SIGNAL, onProgress: FUNCTION };
-const LIMITS = { transfers: COUNT, idleBytes: COUNT, diskBytes: COUNT };
+const LIMITS = { transfers: COUNT, idleBytes: COUNT, diskBytes: COUNT, originalBytes: COUNT };
 const REQUEST = {
   mxc: ANY_TEXT,
   file: OBJECT,

@@ -10,9 +10,7 @@ from authmedia.browser.dom import (
     Element,
     EventListener,
     can_decode_image,
-    clone_template,
     create_element,
-    create_svg_element,
     document_element,
 )
 from authmedia.browser.fetch_api import TRANSFER_ERRORS, Response, blob_response, evict_from_http_cache, fetch
@@ -23,6 +21,7 @@ from authmedia.browser.observers import ElementHandler, ElementObserver, LongTas
 from authmedia.browser.page import (
     build_query,
     call_hook,
+    clone_template,
     copy_to_clipboard,
     create_task,
     device_pixel_ratio,
@@ -56,6 +55,7 @@ from authmedia.support.lazy_imports import lazy_getattr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.connectivity import ConnectivityEvents
     from authmedia.browser.frames import capture_frame
     from authmedia.browser.intl import format_bytes, format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with, take_fragment_parameters
@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from authmedia.browser.reachability import is_reachable
     from authmedia.browser.roots import as_element
     from authmedia.browser.stills import draw_still
+    from authmedia.browser.svg import contain_svg, create_svg_element
 
 __all__ = (
     "OBJECT_URLS",
@@ -71,6 +72,7 @@ __all__ = (
     "Blob",
     "BodyReader",
     "BrowserError",
+    "ConnectivityEvents",
     "Directory",
     "Element",
     "ElementHandler",
@@ -92,6 +94,7 @@ __all__ = (
     "can_decode_image",
     "capture_frame",
     "clone_template",
+    "contain_svg",
     "copy_to_clipboard",
     "create_element",
     "create_svg_element",
@@ -140,9 +143,12 @@ __all__ = (
 
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
+    "ConnectivityEvents": "authmedia.browser.connectivity",
     "capture_frame": "authmedia.browser.frames",
     "Preferences": "authmedia.browser.preferences",
     "as_element": "authmedia.browser.roots",
+    "contain_svg": "authmedia.browser.svg",
+    "create_svg_element": "authmedia.browser.svg",
     "draw_still": "authmedia.browser.stills",
     "listen_for_activation": "authmedia.browser.activation",
     "format_bytes": "authmedia.browser.intl",

@@ -40,6 +40,11 @@ class Blob:
         self._js = js
 
     @property
+    def js(self) -> "Any":
+        """The browser's own blob."""
+        return self._js
+
+    @property
     def size(self) -> int:
         """The size in bytes, read as text: 2 GiB and more would wrap on MicroPython."""
         global _size_field

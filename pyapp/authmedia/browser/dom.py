@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 _MEDIA_ERR_NETWORK = 2
 # Resolve the promise in place of an event.
 _TIMED_OUT, _WAITS_FOR_PLAY = "timed out", "waits for play"
-# The events of a video or audio after which the browser may transfer no more of it before it is played, and the
-# milliseconds after which that is taken for granted. iOS fires `loadedmetadata` alone, a browser that saves data
-# `suspend` alone.
-_PAUSING_EVENTS, _PAUSE_MS = ("loadedmetadata", "suspend"), 1000
+# A second after one of these, a player is ready: before playback iOS fires the first alone, data savers the second.
+_PAUSING_EVENTS = ("loadedmetadata", "suspend")
 
 
 class EventListener:
@@ -150,10 +148,10 @@ class Element:
         found = self._js.closest(selector)
         return self if ffi.is_none(found) else Element(found)
 
-    def append(self, *children: "Element") -> None:
-        """Appends child elements."""
+    def append(self, *children: "Element | str") -> None:
+        """Appends child elements, and texts, which are never parsed."""
         for child in children:
-            self._js.append(child._js)
+            self._js.append(child if isinstance(child, str) else child._js)
 
     def after(self, sibling: "Element") -> None:
         """Inserts an element after this one."""
@@ -261,7 +259,6 @@ class Element:
 
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Sets the element's source and waits; returns whether ``success_event`` fired rather than ``error``.
-        So is a video or audio of which the browser transfers no more before it is played.
 
         :param crossorigin: the attribute of that name, which must be set before the source is; empty for none.
         :param play: whether a video or audio starts playing at once: one with ``preload="none"`` transfers nothing
@@ -273,7 +270,7 @@ class Element:
         resolve = outcome.resolve  # looked up once: MicroPython makes a new function object at each lookup
         listeners = [(success_event, resolve), ("error", resolve)]
         if success_event != "load":
-            pause = window.setTimeout.bind(window, resolve, _PAUSE_MS, _WAITS_FOR_PLAY)
+            pause = window.setTimeout.bind(window, resolve, 1000, _WAITS_FOR_PLAY)
             listeners += [(event, pause) for event in _PAUSING_EVENTS]
         for event, listener in listeners:
             self._js.addEventListener(event, listener)
@@ -324,25 +321,15 @@ def document_element() -> Element:
 
 def create_element(tag: str, **attributes: str) -> Element:
     """Creates an HTML element; ``class_`` and ``data_mxc`` stand for ``class`` and ``data-mxc``."""
-    return _with_attributes(document.createElement(tag), attributes)
+    return with_attributes(document.createElement(tag), attributes)
 
 
-def create_svg_element(tag: str, **attributes: str) -> Element:
-    """Creates an SVG element; ``class_`` and ``text_anchor`` stand for ``class`` and ``text-anchor``."""
-    return _with_attributes(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes)
-
-
-def _with_attributes(js: "Any", attributes: "dict[str, str]") -> Element:
+def with_attributes(js: "Any", attributes: "dict[str, str]") -> Element:
+    """Returns an element with these attributes, see `create_element`."""
     element = Element(js)
     for name, value in attributes.items():
         element.set_attribute(name.strip("_").replace("_", "-"), value)
     return element
-
-
-def clone_template(template_id: str) -> Element:
-    """Clones the first element in a ``<template>``. https://developer.mozilla.org/docs/Web/HTML/Element/template"""
-    template = document.getElementById(template_id)
-    return Element(template.content.firstElementChild.cloneNode(True))
 
 
 async def can_decode_image(url: str) -> bool:

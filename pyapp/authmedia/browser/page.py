@@ -4,8 +4,9 @@ import asyncio
 import json
 import time
 
+from authmedia.browser.dom import Element
 from authmedia.browser.interop import BrowserError, call_guarded
-from authmedia.browser.javascript import ffi, window
+from authmedia.browser.javascript import document, ffi, window
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -181,3 +182,9 @@ def on_unhandled_exception(handler: "Callable[[BaseException | None, str], None]
 
 
 _make_event_loop_monotonic()
+
+
+def clone_template(template_id: str) -> Element:
+    """Clones the first element in a ``<template>``. https://developer.mozilla.org/docs/Web/HTML/Element/template"""
+    template = document.getElementById(template_id)
+    return Element(template.content.firstElementChild.cloneNode(True))

@@ -42,6 +42,7 @@ _READ_ATTRIBUTES = ATTRIBUTES + (_USER_ID,)
 # The module and the class for elements other than images, and most videos and audios. It is imported by the first of
 # them, so that pages without them neither import nor transfer it.
 _BACKGROUND = ("authmedia.elements.background", "BackgroundBinding")
+_PREVIEW = ("authmedia.elements.preview", "PreviewBinding")
 _DOWNLOAD = ("authmedia.elements.download", "DownloadBinding")
 _ON_DEMAND = ("authmedia.elements.on_demand", "OnDemandBinding")
 _POSTER = ("authmedia.elements.poster", "PosterBinding")
@@ -301,6 +302,8 @@ def _binding_class(element: browser.Element, attributes: "dict[str, str]") -> "t
         return _import(_ON_DEMAND)
     if element.tag == "video" and element.get_attribute("data-poster"):
         return _import(_POSTER)
+    if element.tag == "img" and "data-width" not in attributes and element.get_attribute("data-thumbnail"):
+        return _import(_PREVIEW)
     if element.tag in KIND_OF_TAG:
         return Binding
     return _import(_DOWNLOAD if attributes.get("data-mxc") else _BACKGROUND)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from authmedia.elements.element_options import ElementOptions
     from authmedia.elements.held_media import Presenter
+    from authmedia.elements.recovery import Recovery
     from authmedia.loader import MediaLoader
 
 #: The values of `Binding.state` and ``data-state``; `NONE` stands for an element that is bound no longer.
@@ -36,6 +37,10 @@ HELD = "held"
 ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
 # The attributes that a binding sets.
 _OWN_ATTRIBUTES = ("data-state", "data-strategy", "data-source", "data-reason")
+
+
+# What has failed and may load again by itself, once an element has failed.
+_recovery: "Recovery | None" = None
 
 
 class Binding(PlaybackHandler):
@@ -53,6 +58,7 @@ class Binding(PlaybackHandler):
     """
 
     __slots__ = (
+        "_again",
         "_attributes",
         "_css_pixels",
         "_element",
@@ -98,10 +104,9 @@ class Binding(PlaybackHandler):
         self._attributes = attributes or element.get_attributes(ATTRIBUTES)
         self._css_pixels = css_pixels
         self._request: MediaRequest | None = None
-        self._loader = loader
-        self._keyring = keyring or Keyring()
-        self._on_change = on_change
-        self._options = options
+        self._again: MediaRequest | None = None
+        self._loader, self._keyring = loader, keyring or Keyring()
+        self._on_change, self._options = on_change, options
         self._idle_queue = idle_queue or IdleQueue()
         self._scheduler = scheduler
         self._slot: Slot | None = None
@@ -197,6 +202,8 @@ class Binding(PlaybackHandler):
         """Sets whether the element is visible; a load whose element becomes visible goes first."""
         self.visible = visible
         if not visible or self.state != LOADING:
+            if visible and _recovery:
+                _recovery.on_visible(self)
             return
         self.start(urgent=True)  # if it was suspended
         if self._slot:
@@ -216,9 +223,16 @@ class Binding(PlaybackHandler):
             self._settled.set()
 
     def retry(self) -> None:
-        """Loads again what has failed."""
-        if self.state != FAILED or not self._failure_view:
+        """Loads again what has failed, from the network."""
+        if self.state == FAILED and _recovery:
+            self._again = _recovery.retry_request(self._get_request, self.failure)
+            self.load_again(urgent=True)
+
+    def load_again(self, urgent: bool = False) -> None:
+        """Loads again what has failed: when its turn comes, or now if that is urgent."""
+        if self.state != FAILED or not self._failure_view or not _recovery:
             return
+        _recovery.remove(self, forget=urgent)
         self._stop()
         self._failure_view.remove_for_retry()
         self.failure = self._held.traffic = None
@@ -227,7 +241,7 @@ class Binding(PlaybackHandler):
         self._settled = asyncio.Event()
         self._enter(LOADING)
         self._failure_view.move_focus_to_element()
-        self.start(urgent=True)
+        self.start(urgent)
 
     async def settled(self) -> None:
         """Waits until the element is shown or has failed, or the load was cancelled."""
@@ -245,10 +259,10 @@ class Binding(PlaybackHandler):
         if self._failure_view:
             self._failure_view.remove()
         self._held.drop()
+        if _recovery:
+            _recovery.remove(self)
         self._settled.set()
         self._report_state(NONE)
-
-    # --- what kinds of elements differ in ---------------------------------------------------------------------------
 
     def _make_placeholder(self) -> Placeholder:
         """Returns the placeholder of the element."""
@@ -257,8 +271,6 @@ class Binding(PlaybackHandler):
     def _make_presenter(self) -> "Presenter":
         """Returns what shows a media; an ``<img>``, ``<video>`` or ``<audio>`` does so by itself."""
         return self._element
-
-    # --- loading -----------------------------------------------------------------------------------------------------
 
     def _start_task(self) -> None:
         self._task = browser.create_task(self._run())
@@ -285,7 +297,8 @@ class Binding(PlaybackHandler):
     async def _show(self) -> None:
         try:
             attempts = LoadAttempts(self._presenter, self._held)
-            media = await attempts.run(self._get_request(), self._is_visible, self._placeholder.show_progress)
+            request, self._again = self._again or self._get_request(), None
+            media = await attempts.run(request, self._is_visible, self._placeholder.show_progress)
             self.milliseconds = browser.now_ms() - self.started_ms
             self.on_replaced(media)
         except Exception as error:
@@ -307,8 +320,6 @@ class Binding(PlaybackHandler):
     def _is_visible(self) -> bool:
         return self.visible
 
-    # --- what the element shows --------------------------------------------------------------------------------------
-
     def on_replaced(self, media: Media) -> None:
         """Marks the element as shown, and follows the playback of a video or audio."""
         self._task = None  # so that `on_change` may close the binding
@@ -320,6 +331,8 @@ class Binding(PlaybackHandler):
                 request = self._get_request()
                 self._playback = Playback(self._element, self._held, request, self._is_visible, self)
             self._playback.follow()
+        if _recovery:
+            _recovery.on_success(self)
         self.on_source_changed(media)
 
     def on_source_changed(self, media: Media) -> None:
@@ -372,19 +385,16 @@ class Binding(PlaybackHandler):
         """Releases the media, and shows the failure after the element."""
         self._task = None  # so that `on_change` may close the binding, or retry
         self._held.drop()
-        # Of an unexpected error only the class is shown: its message may quote a link.
-        if isinstance(error, AuthMediaError):
-            failure = error
-        else:
-            failure = AuthMediaError(f"The load ended in a {type(error).__name__}")
-        self.failure = failure
-        from authmedia.elements.failure_log import log_failure  # here, since most pages never need it
+        global _recovery
+        from authmedia.elements.recovery import RECOVERY  # here, since most pages never need it
 
-        log_failure(failure)
+        _recovery = RECOVERY
+        self.failure = failure = RECOVERY.record(error, self._loader.user_id)
         self._held.traffic = self._held.traffic or failure.traffic
         self._presenter.remove_source()
         self._element.set_attribute("data-strategy", self._loader.name)
         if not self._failure_view:
             self._failure_view = FailureView(self._element, self._options)
-        self._failure_view.show(failure, self.label, self.retry)
+        on_save = RECOVERY.saver(self._loader, self._get_request, self.label)
+        self._failure_view.show(failure, self.label, self.retry, on_save, RECOVERY.add(self, failure))
         self._enter(FAILED)

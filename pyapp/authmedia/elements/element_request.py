@@ -32,8 +32,8 @@ def request_from_attributes(
     :raises AuthMediaError: if the attributes are invalid.
     """
     encrypted = keyring.find(attributes.get("data-encrypted", ""))
-    width = 0 if encrypted else parse_digits(attributes.get("data-width", "")) or 0
-    height = 0 if encrypted else parse_digits(attributes.get("data-height", "")) or 0
+    width = 0 if encrypted else _parse_side(attributes.get("data-width", ""))
+    height = 0 if encrypted else _parse_side(attributes.get("data-height", ""))
     scale = pixel_scale(pixel_ratio, max(width, height)) if pixel_ratio > 1 else 1
     return MediaRequest(
         attributes.get("data-mxc", ""),
@@ -46,6 +46,16 @@ def request_from_attributes(
         encrypted=encrypted,
         cache=cache,
     )
+
+
+def _parse_side(text: str) -> int:
+    """Parses a length in pixels, of which a fraction is rounded up, as of a measured element; 0 for anything else."""
+    side = parse_digits(text)
+    if side is None:
+        whole, _, fraction = text.strip().partition(".")
+        pixels, part = parse_digits(whole or "0"), parse_digits(fraction or "0")
+        side = 0 if pixels is None or part is None else pixels + (part > 0)
+    return side
 
 
 def pixel_scale(pixel_ratio: float, side_px: int) -> float:

@@ -1,13 +1,17 @@
 """The failure view behind an element: a message for the user and a button to try again."""
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError
+from authmedia.errors import AuthMediaError, FormatUnsupported, NoThumbnail
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authmedia.elements.element_options import ElementOptions
+
+# The words of the view; an application's own are in its `Messages`.
+_RETRY, _SAVE, _LOAD_ORIGINAL = "Try again", "Save file", "Show it"
+_WAITING = "Waiting for the network."
 
 
 class FailureView:
@@ -27,11 +31,20 @@ class FailureView:
         # Whether the keyboard focus was in the view when it was last removed for another attempt.
         self._had_focus = False
 
-    def show(self, error: AuthMediaError, label: str, on_retry: "Callable[[], None]") -> None:
+    def show(
+        self,
+        error: AuthMediaError,
+        label: str,
+        on_retry: "Callable[[], None]",
+        on_save: "Callable[[], None]",
+        waits: bool = False,
+    ) -> None:
         """Shows the view.
 
         :param label: the element's accessible name, empty if it has none.
-        :param on_retry: called when the button is pressed.
+        :param on_retry: called when the button is pressed that loads again.
+        :param on_save: called when the button is pressed that saves the file.
+        :param waits: whether the element waits for the network.
         """
         options = self._options
         if options and not options.shows_failures:
@@ -45,28 +58,43 @@ class FailureView:
         if options and not options.shows_message:
             focusable = options.render_failure(view, self._element, error, label, on_retry)
         else:
-            focusable = self._render(view, error, label, on_retry)
+            view.set_attribute("class", "media-failed")
+            if not messages:
+                view.set_attribute("title", str(error))
+            text = messages.text(error) if messages else error.user_message
+            waiting = (messages.waiting if messages else _WAITING) if waits else ""
+            view.text = f"{text} {waiting}" if waiting else text
+            focusable = self._render_button(view, error, label, on_retry, on_save)
         # Behind an enclosing button or link: no keyboard reaches a button in a button.
         anchor = self._element.closest("button, a")
         anchor.after(view)
         if focusable and self._had_focus and anchor.has_focus:
             focusable.focus()  # where it was when the user pressed it
 
-    def _render(
-        self, view: browser.Element, error: AuthMediaError, label: str, on_retry: "Callable[[], None]"
+    def _render_button(
+        self,
+        view: browser.Element,
+        error: AuthMediaError,
+        label: str,
+        on_retry: "Callable[[], None]",
+        on_save: "Callable[[], None]",
     ) -> browser.Element | None:
-        """Renders message and button; returns the button."""
+        """Renders the button for what can help, and returns it; ``None`` where nothing can."""
         messages = self._options.messages if self._options else None
-        view.set_attribute("class", "media-failed")
-        button = browser.create_element("button", type="button", class_="media-retry")
-        if messages:
-            view.text, button.text = messages.text(error), messages.retry
+        saves = isinstance(error, FormatUnsupported)
+        if saves:
+            text = messages.save if messages else _SAVE
+        elif isinstance(error, NoThumbnail):
+            text = (messages.load_original or messages.retry) if messages else _LOAD_ORIGINAL
         else:
-            view.set_attribute("title", str(error))
-            view.text, button.text = error.user_message, "Try again"
+            text = "" if error.permanent else messages.retry if messages else _RETRY
+        if not text:
+            return None
+        button = browser.create_element("button", type="button", class_="media-save" if saves else "media-retry")
+        button.text = text
         if label:
-            button.set_attribute("aria-label", messages.retry_label(label) if messages else f"Try again: {label}")
-        self._listener = button.listen("click", on_retry)
+            button.set_attribute("aria-label", messages.retry_label(label, text) if messages else f"{text}: {label}")
+        self._listener = button.listen("click", on_save if saves else on_retry)
         view.append(button)
         return button
 

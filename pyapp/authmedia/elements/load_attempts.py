@@ -4,7 +4,7 @@ import asyncio
 
 from authmedia import browser
 from authmedia.elements.held_media import HeldMedia
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted, WrongContent
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, StrategyReplaced, TransferInterrupted, WrongContent
 from authmedia.media import Media, MediaRequest
 
 TYPE_CHECKING = False
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from authmedia.elements.held_media import Presenter
 
+# As many strategies may refuse one media.
+_MAX_STRATEGIES = 4
 # The event after which there is something to hear or see, by the element's tag; for all others it is `load`.
 _SHOWN_EVENT = {"video": "loadeddata", "audio": "loadedmetadata"}
 
@@ -29,9 +31,11 @@ class LoadAttempts:
     def __init__(self, presenter: "Presenter", held: HeldMedia) -> None:
         self._presenter = presenter
         self._held = held
-        # How many attempts failed; the two that follow at once do not count.
+        # How many attempts failed; those that follow at once do not count.
         self._failed = 0
-        self._replaced = self._repeated_transfer = False
+        self._repeated_transfer = False
+        # The errors that were followed by an attempt at once.
+        self._replaced: list[type[AuthMediaError]] = []
         # What is raised when there are no more attempts.
         self._cause: AuthMediaError | None = None
 
@@ -73,14 +77,18 @@ class LoadAttempts:
         # now, and a media whose link or file was replaced.
         if not self._repeated_transfer and (interrupted or self._may_be_interrupted(failure)):
             self._repeated_transfer = True
-        elif failure.retry_at_once and not self._replaced:
-            self._replaced = True
+        elif failure.retry_at_once and self._replaced.count(type(failure)) < self._limit_of(failure):
+            self._replaced.append(type(failure))
         else:
             self._failed += 1
             delay_s = self._held.loader.next_delay_s(failure, self._failed)
             if delay_s is None:
                 raise self._cause
             await asyncio.sleep(delay_s)
+
+    def _limit_of(self, failure: AuthMediaError) -> int:
+        """Returns how often an error is followed by an attempt at once: for several strategies, one after the other."""
+        return _MAX_STRATEGIES if isinstance(failure, StrategyReplaced) else 1
 
     def _may_be_interrupted(self, failure: AuthMediaError) -> bool:
         """Before a video or audio has begun, it reports the same for a damaged file as for an interrupted transfer."""

@@ -8,13 +8,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Never
 
-_OPTIONS = ("errors", "retry", "retry_label", "lang", "dir", "show")
+_OPTIONS = ("errors", "retry", "retry_label", "save", "load_original", "waiting", "lang", "dir", "show")
 _DIRECTIONS = ("ltr", "rtl", "auto")
 # The plural categories of all languages, https://cldr.unicode.org/index/cldr-spec/plural-rules
 _CATEGORIES = ("zero", "one", "two", "few", "many", "other")
 # The text of an error that names no time.
 _NO_NUMBER = "none"
 _SECONDS = "{seconds}"
+# What stands for the format of a `FormatUnsupported`.
+_FORMAT = "{format}"
 _SIZE = "{size}"
 _KINDS = ("image", "video", "audio")
 _LETTERS, _DIGITS = "abcdefghijklmnopqrstuvwxyz", "0123456789"
@@ -43,9 +45,13 @@ class Messages:
     :param errors: a text for each class of `authmedia.errors`, by name or by the class itself. An error without one
         has that of the class it is derived from, in the end that of ``AuthMediaError``, which must be there. In place
         of a text, a dictionary of texts by plural category, where ``{seconds}`` stands for how long the server asked
-        to wait; it has ``other``, and ``none`` for an error that names no time.
+        to wait; it has ``other``, and ``none`` for an error that names no time. In the text of ``FormatUnsupported``,
+        ``{format}`` stands for the format's name.
     :param retry: the text of the button that loads again.
     :param retry_label: the button's name for assistive technology where the element has a ``{label}``.
+    :param save: the text of the button that saves a file that the browser cannot show; empty for no such button.
+    :param load_original: the text of the button that loads a media of which there is no thumbnail; empty for ``retry``.
+    :param waiting: what follows an error's text while an element waits for the network.
     :param lang: the language tag of all texts, which decides on plural categories and digits.
     :param dir: the direction of all texts: ``ltr``, ``rtl`` or ``auto``.
     :param show: where there is a `MediaPolicy`, the text of the button of an element that is held back, by its kind,
@@ -54,7 +60,7 @@ class Messages:
     """
 
     OPTION = "messages"
-    __slots__ = ("_errors", "_retry_label", "_show", "dir", "lang", "retry")
+    __slots__ = ("_errors", "_retry_label", "_show", "dir", "lang", "load_original", "retry", "save", "waiting")
 
     def __init__(
         self,
@@ -63,6 +69,9 @@ class Messages:
         retry: str,
         lang: str,
         retry_label: str = "{retry}: {label}",
+        save: str = "",
+        load_original: str = "",
+        waiting: str = "",
         dir: str = "auto",
         show: "dict[str, tuple[str, str]] | None" = None,
         **unknown: "Never",
@@ -71,9 +80,14 @@ class Messages:
         require(isinstance(errors, dict), "Messages", "errors", errors, "a dictionary by error class")
         for name, text in (("retry", retry), ("retry_label", retry_label)):
             require(isinstance(text, str) and bool(text), "Messages", name, text, "a text")
+        for name, text in (("save", save), ("load_original", load_original), ("waiting", waiting)):
+            require(isinstance(text, str), "Messages", name, text, "a text")
         require(_is_language_tag(lang), "Messages", "lang", lang, "a language tag, such as 'ar' or 'pt-BR'")
         require(dir in _DIRECTIONS, "Messages", "dir", dir, "one of " + ", ".join(_DIRECTIONS))
         self.retry = retry
+        self.save = save
+        self.load_original = load_original
+        self.waiting = waiting
         self.lang = lang
         self.dir = dir
         self._retry_label = retry_label
@@ -95,7 +109,7 @@ class Messages:
                 best = known
         texts = self._errors[best]
         if isinstance(texts, str):
-            return texts
+            return texts.replace(_FORMAT, getattr(error, "format", ""))
         if error.retry_after_s is None:
             return texts[_NO_NUMBER]
         seconds = max(1, -int(-error.retry_after_s // 1))
@@ -116,9 +130,12 @@ class Messages:
         without, with_size = self._show[kind]
         return with_size.replace(_SIZE, format_bytes(self.lang, size)) if size else without
 
-    def retry_label(self, label: str) -> str:
-        """Returns the name of the retry button of an element that has a label."""
-        return self._retry_label.replace("{retry}", self.retry).replace("{label}", label)
+    def retry_label(self, label: str, text: str = "") -> str:
+        """Returns the name of a button of an element that has a label.
+
+        :param text: the button's text, if it is another than ``retry``.
+        """
+        return self._retry_label.replace("{retry}", text or self.retry).replace("{label}", label)
 
 
 def _checked(name: object, texts: "str | dict[str, str]") -> "str | dict[str, str]":

@@ -8,21 +8,27 @@ from authmedia.errors import (
     AuthMediaError,
     Forbidden,
     LinksUnsupported,
+    MediaBlocked,
     MediaNotFound,
+    MediaTooLarge,
+    NotYetUploaded,
     ProxyRefused,
     RateLimited,
+    RequestRefused,
     ServerFailure,
     TokenRefused,
     UserDeactivated,
     UserLocked,
     UserSuspended,
 )
-from authmedia.support.untrusted import finite_number, json_object, parse_json
+from authmedia.support.untrusted import finite_number, json_object, parse_digits, parse_json
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+# 4xx of which a later attempt may succeed (a timeout, and one that came too early), and 5xx of which none does.
+_TEMPORARY, _NOT_IMPLEMENTED = (408, 425), 501
 # The states of an account that some requests are refused for.
 _ACCOUNT_ERRORS = {
     "M_USER_LOCKED": (UserLocked, "This account is locked"),
@@ -42,6 +48,8 @@ async def error_from_response(response: browser.Response) -> AuthMediaError:
     if errcode == "M_LIMIT_EXCEEDED" or response.status == 429:
         return RateLimited("Too many requests", words=words, retry_after_s=_retry_after_s(response, body))
     error = error_from_errcode(errcode, words, response.status)
+    if error.temporary:
+        error.retry_after_s = _retry_after_s(response, body)
     if isinstance(error, TokenRefused):
         error.soft_logout = body.get("soft_logout") is True
     return error
@@ -70,14 +78,27 @@ def error_from_errcode(errcode: str, words: str, status: int = 0) -> AuthMediaEr
         return Forbidden("The homeserver refused", words=words)
     if errcode == "M_LIMIT_EXCEEDED":
         return RateLimited("Too many requests", words=words)
-    if status >= 500 or errcode == "M_UNKNOWN":
+    if errcode == "M_NOT_YET_UPLOADED":
+        return NotYetUploaded("The media has not been uploaded yet", words=words)
+    if errcode == "M_TOO_LARGE" or status == 413:
+        return MediaTooLarge("The media is too large for the homeserver", words=words)
+    if status == 451:
+        return MediaBlocked("The homeserver may not give it out", words=words)
+    failed = status >= 500 and status != _NOT_IMPLEMENTED
+    if failed or status in _TEMPORARY or (errcode == "M_UNKNOWN" and not status):
         return ServerFailure("The homeserver failed", words=words)
-    return AuthMediaError("The homeserver refused", words=words)
+    return RequestRefused("The homeserver refused", words=words)
 
 
 def _retry_after_s(response: browser.Response, body: "dict[str, Any]") -> float | None:
-    """Returns the seconds to wait, by the header (whole seconds) or the body's older field (milliseconds)."""
-    try:
-        return finite_number(int(response.header("Retry-After")))
-    except ValueError:  # it is missing, or a date
-        return finite_number(body.get("retry_after_ms")) / 1000 or None
+    """Returns the seconds to wait, by the header in seconds, the body's older field (milliseconds), or a date."""
+    text = response.header("Retry-After")
+    seconds = parse_digits(text)
+    if seconds is not None:
+        return finite_number(seconds)
+    wait_s = finite_number(body.get("retry_after_ms")) / 1000 or None
+    if wait_s or not text:
+        return wait_s
+    from authmedia.matrix.http_dates import seconds_until  # most servers send a number
+
+    return seconds_until(text)

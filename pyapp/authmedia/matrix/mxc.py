@@ -13,7 +13,26 @@ _MAX_HOST_LENGTH, _MAX_IPV6_LENGTH = 255, 45
 def parse_mxc(uri: str) -> tuple[str, str]:
     """Splits an ``mxc://`` URI into server name and media id.
 
-    :raises MalformedMxc: if it is anything else; nothing is repaired.
+    What some clients add to it is ignored: surrounding space, a query, a fragment such as ``#auto``, capitals in the
+    scheme. The console says so once.
+
+    :raises MalformedMxc: if it is anything else.
+    """
+    try:
+        return _parse_strictly(uri)
+    except MalformedMxc:
+        from authmedia.matrix.mxc_normalization import normalize_mxc  # few clients write such URIs
+
+        normalized = normalize_mxc(uri)
+        if normalized == uri:
+            raise
+    return _parse_strictly(normalized)
+
+
+def _parse_strictly(uri: str) -> tuple[str, str]:
+    """Splits a URI of exactly ``mxc://server/id``.
+
+    :raises MalformedMxc: if it is anything else.
     """
     if not isinstance(uri, str) or not uri.startswith("mxc://"):
         raise MalformedMxc("Not a Matrix content URI", mxc=printable(uri))

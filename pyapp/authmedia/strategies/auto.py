@@ -5,10 +5,14 @@ disk where it does not, and memory where there is no disk. When one of them fail
 takes its place.
 """
 
+from authmedia import browser
 from authmedia.errors import (
     AuthMediaError,
+    LinkExpired,
     LinksUnsupported,
+    MediaNotFound,
     NotCached,
+    ProxyRefused,
     QuotaExceeded,
     StorageRefused,
     StrategyReplaced,
@@ -25,9 +29,13 @@ if TYPE_CHECKING:
 
     from authmedia.matrix.homeserver import Homeserver
     from authmedia.strategies.base import Loader
+    from authmedia.support.refusals import Refusals
 
 # The errors that concern the strategy rather than the media: another strategy may succeed.
 _STRATEGY_ERRORS = (LinksUnsupported, StorageRefused, QuotaExceeded, StrategyUnsupported)
+
+# The beginning of every `src` that an element transfers.
+_NETWORK_SCHEME = "http"
 
 _OPEN_TO_ALL = "this homeserver is from before Matrix 1.11 and gives media to everybody, without a token"
 _STREAMED = "a long media plays and seeks before it is complete"
@@ -81,6 +89,8 @@ class AutoStrategy(Strategy):
         self._opened: dict[str, list[tuple[Loader, Media]]] = {}
         #: The strategies that do not work, by name, and the words of the browser or server that refused.
         self.refused: dict[str, str] = {}
+        # Counts refusals, once there is one.
+        self._refusals: Refusals | None = None
 
     async def support(self) -> Support:
         """Tries each strategy; it suffices that one works."""
@@ -90,9 +100,10 @@ class AutoStrategy(Strategy):
             known = list(self._loaders)
             for loader, support in zip(untried, supports):
                 if support.works:
-                    self.refused.pop(loader.name, None)
+                    self._clear_refusals(loader.name)
                 else:
-                    self._refuse(loader, support.words)
+                    self.refused[loader.name] = support.words
+                    self._insert_substitute(loader)
             untried = [loader for loader in self._loaders if loader not in known]
         refusals = [f"{name}: {words}" for name, words in self.refused.items()]
         works = len(refusals) < len(self._loaders)
@@ -103,27 +114,30 @@ class AutoStrategy(Strategy):
         if self.homeserver.open_media_prefix and self._plain:  # a request of another strategy found that out
             self._loaders.insert(0, self._open_other(self._plain))
             self._plain = ""
+        refused = self._refusals.of(request.key) if self._refusals else self.refused
         for loader in self._loaders:  # also those that are inserted behind one that refuses
-            if loader.name in self.refused or not loader.accepts(request):
+            if loader.name in refused or not loader.accepts(request):
                 continue
             try:
                 media = await loader.load(request, traffic.is_urgent, traffic.on_progress)
             except _STRATEGY_ERRORS as error:
-                self._refuse(loader, error.words or error.summary)
+                refused = self._refused_with(loader, error, refused)
                 traffic.add(error.traffic)
                 continue
             except AuthMediaError as error:
                 traffic.add(error.traffic)
                 raise
-            return self._with_reason(loader, media, traffic)
-        words = "; ".join(f"{name}: {words}" for name, words in self.refused.items())
+            if self._refusals and not media.src.startswith(_NETWORK_SCHEME):
+                self._refusals.on_success(loader.name, media.src)
+            return self._with_reason(loader, media, request, traffic, refused)
+        words = "; ".join(f"{name}: {words}" for name, words in refused.items())
         raise StrategyUnsupported("No strategy is left that works here", mxc=request.mxc, words=words)
 
     async def open_stored(self, request: MediaRequest, traffic: Traffic) -> Media | None:
         """Opens what any of the loaders has in memory or on disk."""
         for loader in self._loaders:
             try:
-                return self._with_reason(loader, await loader.load(request), traffic)
+                return self._with_reason(loader, await loader.load(request), request, traffic, self.refused)
             except (NotCached,) + _STRATEGY_ERRORS:
                 continue
         return None
@@ -147,6 +161,8 @@ class AutoStrategy(Strategy):
         if not loader:
             return True
         complete = await loader.observe(inner)
+        if self._refusals:
+            self._refusals.on_success(loader.name, media.src)  # if it failed all the same, `diagnose` follows at once
         if media.source != MEMORY:  # else another element had it first
             media.source = inner.source
         return complete
@@ -156,10 +172,13 @@ class AutoStrategy(Strategy):
         loader, inner = self._opening(media)
         if not loader:  # it was diagnosed for another element of the same media before
             return StrategyReplaced("This media was opened anew meanwhile", mxc=media.request.mxc)
+        if self._refusals:
+            self._refusals.on_failure(media.src)
         failure = await loader.examine(inner, words)
-        if not isinstance(failure, _STRATEGY_ERRORS):
+        if not isinstance(failure, _STRATEGY_ERRORS) and not self._refuses_links(failure, media):
             return failure
-        self._refuse(loader, failure.words or failure.summary)
+        self._count_refusals().add(loader.name, media.request.key, failure)
+        self._insert_substitute(loader)
         return StrategyReplaced(failure.summary, mxc=failure.mxc, words=failure.words)
 
     async def clear(self, request: MediaRequest | None) -> None:
@@ -170,24 +189,58 @@ class AutoStrategy(Strategy):
             except _STRATEGY_ERRORS:
                 continue  # it stores nothing where it does not work
         if request is None:
-            self.refused = {}
+            for loader in self._loaders:
+                self._clear_refusals(loader.name)
 
     def close(self) -> None:
         """Closes all loaders."""
         for loader in self._loaders:
             loader.close()
 
-    def _refuse(self, loader: "Loader", words: str) -> None:
-        """Records that a strategy does not work, and inserts its substitute behind it, if it has one."""
-        self.refused[loader.name] = words
+    def _count_refusals(self) -> "Refusals":
+        """Returns what counts refusals; most pages have none."""
+        if not self._refusals:
+            from authmedia.support.refusals import Refusals
+
+            self._refusals = Refusals(self.refused, browser.now_ms)
+        return self._refusals
+
+    def _refused_with(self, loader: "Loader", error: AuthMediaError, refused: "dict[str, str]") -> "dict[str, str]":
+        """Counts a refusal; returns the strategies that are left out for one media, this one among them."""
+        refused = refused.copy()
+        refused[loader.name] = self._count_refusals().add(loader.name, "", error)
+        self._insert_substitute(loader)
+        return refused
+
+    def _insert_substitute(self, loader: "Loader") -> None:
+        """Inserts the substitute of a strategy that refused behind it, if it has one."""
         substitute = self._substitutes.pop(loader.name, None)
         if substitute:
             self._loaders.insert(self._loaders.index(loader) + 1, self._open_other(substitute))
 
-    def _with_reason(self, loader: "Loader", inner: Media, traffic: Traffic) -> Media:
+    def _clear_refusals(self, name: str) -> None:
+        """Has a strategy tried again."""
+        self.refused.pop(name, None)
+        if self._refusals:
+            self._refusals.clear(name)
+
+    def _refuses_links(self, failure: AuthMediaError, media: Media) -> bool:
+        """Returns whether something refuses links for good, although they are valid: a proxy that does not know them.
+
+        The first refusal of a media's link may be the end of the session that it belonged to: a new one may work.
+        """
+        if isinstance(failure, LinkExpired):
+            valid = (media.valid_until_ms or 0) > browser.epoch_ms()
+            return valid and self._count_refusals().is_second(media.request.key)
+        return isinstance(failure, ProxyRefused) or (isinstance(failure, MediaNotFound) and failure.words == "HTTP 404")
+
+    def _with_reason(
+        self, loader: "Loader", inner: Media, request: MediaRequest, traffic: Traffic, refused: "dict[str, str]"
+    ) -> Media:
         inner.traffic.add(traffic)  # what the failed strategies before had cost
-        reason = self._reason(loader.name, inner.request)
+        reason = _reason(loader.name, inner.request, refused)
         media = inner.copy(source=inner.source, traffic=inner.traffic, reason=reason)
+        media.request = request  # by which it is cached, where the loader took another one in its place
         if media.src not in self._opened:
             self._opened[media.src] = []
         self._opened[media.src].append((loader, inner))
@@ -196,13 +249,14 @@ class AutoStrategy(Strategy):
     def _opening(self, media: Media) -> "tuple[Loader | None, Media]":
         return self._opened[media.src][-1] if media.src in self._opened else (None, media)
 
-    def _reason(self, name: str, request: MediaRequest) -> str:
-        large = request.kind in _LARGE_KINDS or (request.size or 0) > _LARGE_BYTES
-        why = (_REASONS_FOR_LARGE if large else _REASONS).get(name, "")
-        if request.cache == NO_STORE:
-            why = "it must not be stored, so it is fetched into memory"
-        others = [f"{other} does not work here ({words})" for other, words in self.refused.items()]
-        return "; ".join([f"{name}: {why}"] + others)
+
+def _reason(name: str, request: MediaRequest, refused: "dict[str, str]") -> str:
+    large = request.kind in _LARGE_KINDS or (request.size or 0) > _LARGE_BYTES
+    why = (_REASONS_FOR_LARGE if large else _REASONS).get(name, "")
+    if request.cache == NO_STORE:
+        why = "it must not be stored, so it is fetched into memory"
+    others = [f"{other} does not work here ({words})" for other, words in refused.items()]
+    return "; ".join([f"{name}: {why}"] + others)
 
 
 STRATEGY = AutoStrategy

@@ -148,6 +148,10 @@ class Strategy:
 
         :param words: the element's own error message, often empty.
         """
+        if media.src.startswith("blob:"):
+            from authmedia.transport.media_formats import diagnose_object_url  # few media fail
+
+            return await diagnose_object_url(media, words)
         return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=media.request.mxc, words=words)
 
     async def clear(self, request: MediaRequest | None) -> None:

@@ -10,11 +10,12 @@ import sys
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, RateLimited, TokenRefused
 from authmedia.matrix.error_responses import error_from_errcode
-from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.support.untrusted import json_object, parse_json
 from authmedia.traffic import Traffic
 from authmedia.transport.media_requests import media_path
+from authmedia.transport.object_urls import safe_body
 
 
 class BlockingStrategy(Strategy):
@@ -40,16 +41,15 @@ class BlockingStrategy(Strategy):
         except AuthMediaError as error:
             failure = error.for_media(request.mxc)
         else:
-            content_type = safe_content_type(content_type or request.content_type)
             traffic.bytes += len(body)
-            url = browser.bytes_blob(body, content_type).create_object_url()
+            shown = await safe_body(request, browser.bytes_blob(body, ""), content_type)
             return Media(
                 request,
-                url,
+                shown.create_object_url(),
                 strategy=self.name,
                 source=NETWORK,
                 traffic=traffic,
-                content_type=content_type,
+                content_type=shown.content_type,
                 size=len(body),
             )
         raise failure

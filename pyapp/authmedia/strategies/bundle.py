@@ -56,7 +56,7 @@ class BundleStrategy(Strategy):
         if self._client.accepts(request):
             part = await self._client.request_part(request, traffic)
             if part:
-                return object_url_media(request, part.body, part.content_type, traffic, self.name)
+                return await object_url_media(request, part.body, part.content_type, traffic, self.name)
         return await request_as_object_url(self.homeserver, request, traffic, self.name)
 
     def dispose(self, media: Media) -> None:

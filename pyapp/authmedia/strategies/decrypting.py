@@ -5,10 +5,11 @@ Of an encrypted media the strategy transfers the ciphertext; elements get an obj
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, DecryptionRefused, HomeserverUnreachable, WrongHash
-from authmedia.media import DISK, MEMORY, NO_STORE, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import DISK, MEMORY, NO_STORE, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
-from authmedia.transport.object_urls import request_as_object_url
+from authmedia.transport.media_requests import request_media
+from authmedia.transport.object_urls import request_as_object_url, safe_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,6 +110,9 @@ class DecryptingStrategy(Strategy):
 
     async def _open(self, request: MediaRequest, traffic: Traffic) -> Media:
         if request.cache != NO_STORE:
+            if request.max_bytes is not None and not self.inner.transfers_body_of(request):
+                # An element would transfer it, whatever its size.
+                (await request_media(self.homeserver, request, traffic)).abort()
             return await self.inner.open(request, traffic)
         media = await request_as_object_url(self.homeserver, request, traffic, self.name)
         self._unstored.add(media.src)
@@ -119,14 +123,14 @@ class DecryptingStrategy(Strategy):
             plaintext = await self._plaintext(request, ciphertext)
         finally:
             self.dispose(ciphertext)
-        content_type = safe_content_type(request.content_type)
+        shown = await safe_body(request, plaintext, "")
         media = Media(
             request,
-            plaintext.slice(0, content_type).create_object_url(),
+            shown.create_object_url(),
             strategy=self.name,
             source=ciphertext.source,
             traffic=traffic,
-            content_type=content_type,
+            content_type=shown.content_type,
             size=plaintext.size,
         )
         self._ciphertexts[media.src] = ciphertext

@@ -27,7 +27,7 @@ class DelegatedStrategy(LinkedStrategy):
         try:
             await self._signer.warm_up()
         except AuthMediaError as error:
-            return Support(False, error.words or error.summary)
+            return Support(False, error.words or error.summary, error)
         return Support(True)
 
 

@@ -7,19 +7,33 @@ network. Private windows of Firefox and Safari refuse the storage.
 from authmedia import browser
 from authmedia.errors import (
     AuthMediaError,
+    EmptyMedia,
     FileRemoved,
     HomeserverUnreachable,
     QuotaExceeded,
     ServerFailure,
     StorageRefused,
+    WrongContent,
 )
 from authmedia.matrix.http import request_url
-from authmedia.media import DISK, NETWORK, RELOAD, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import (
+    DISK,
+    NETWORK,
+    RELOAD,
+    SVG_TYPE,
+    UNKNOWN_TYPE,
+    Media,
+    MediaRequest,
+    Support,
+    is_svg,
+    shown_content_type,
+)
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
 from authmedia.transport.completeness import complete_body
 from authmedia.transport.file_store import FileStore
 from authmedia.transport.media_requests import request_media
+from authmedia.transport.object_urls import safe_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,12 +92,18 @@ class OpfsStrategy(Strategy):
         self._store.unpin(media.request.key)
 
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
-        """Checks whether the file is still there: another tab may have evicted it, or logged out."""
+        """Checks whether the file is still there: another tab may have evicted it, or logged out.
+
+        A file that no element can show is removed, since it may be a wrong answer, such as a network's sign-in page.
+        """
         try:
             (await request_url(media.src, cache="default")).abort()
         except HomeserverUnreachable as error:
             return FileRemoved("The file was removed from this device", mxc=media.request.mxc, words=error.words)
-        return await super().diagnose(media, words)
+        failure = await super().diagnose(media, words)
+        if type(failure) in (WrongContent, EmptyMedia):  # else it is a file of another format, which can be saved
+            await self.clear(media.request)
+        return failure
 
     async def clear(self, request: MediaRequest | None) -> None:
         """Removes the file of one media, or all of this account's."""
@@ -99,20 +119,24 @@ class OpfsStrategy(Strategy):
         stored = await self._store.read(request.key, written)
         if not stored:
             return None
+        shown = await safe_body(request, stored.body, stored.content_type)
         self._store.pin(request.key)
         return Media(
             request,
-            stored.body.create_object_url(),
+            shown.create_object_url(),
             strategy=self.name,
             source=DISK,
             traffic=traffic,
-            content_type=stored.content_type,
+            content_type=shown.content_type,
             size=stored.body.size,
         )
 
     async def _from_network(self, request: MediaRequest, traffic: Traffic) -> Media:
         response = await request_media(self.homeserver, request, traffic)
-        content_type = safe_content_type(response.header("Content-Type") or request.content_type)
+        by_server = response.header("Content-Type")
+        content_type = shown_content_type(request.kind, by_server, request.content_type)
+        if content_type == UNKNOWN_TYPE and is_svg(by_server, request.content_type):
+            content_type = SVG_TYPE  # which is contained when it is read
         try:
             if response.content_length is None:  # a stored file is known as complete by its length
                 response = browser.blob_response(await complete_body(response, traffic.on_progress))

@@ -167,7 +167,7 @@ class BundleTransfer:
         if errcode == _BUNDLE_FULL:
             return  # it is requested again, with all others that got no part
         self._served = True
-        if errcode == _TOO_LARGE:
+        if errcode == _TOO_LARGE and status == 413:  # for the bundle; with 502, for the homeserver
             pending.done.set()  # without a part: the strategy requests it by itself
         else:
             failure = error_from_errcode(errcode, f"{errcode}: {body.get('error', '')}", status)

@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 
 from authmedia import browser
-from authmedia.media import safe_content_type
+from authmedia.media import SVG_TYPE, is_svg, safe_content_type
 from authmedia.support.base64url import base64url
 from authmedia.support.netstrings import netstrings
 from authmedia.transport.completeness import is_complete
@@ -195,6 +195,11 @@ class FileStore:
             self._total = total
 
 
+def stored_content_type(content_type: str) -> str:
+    """Returns the content type under which a body is stored: a safe one, or that of SVG, which is contained later."""
+    return SVG_TYPE if is_svg(content_type) else safe_content_type(content_type)
+
+
 def _write_lock(name: str) -> browser.Lock:
     return browser.Lock("authmedia:" + name)
 
@@ -223,7 +228,7 @@ def _parse_head(head: str) -> "tuple[str, int | None]":
     parts = head.split(" ")
     if len(parts) == 3:
         try:
-            content_type, size = safe_content_type(parts[1]), int(parts[2])
+            content_type, size = stored_content_type(parts[1]), int(parts[2])
         except ValueError:
             return "", None
         if head == _head(content_type, size):

@@ -10,7 +10,7 @@ from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
 from authmedia.support.backoff import RateLimitBackoff
 from authmedia.support.gather import gather_all
-from authmedia.support.untrusted import finite_number
+from authmedia.support.untrusted import finite_number, json_object
 from authmedia.traffic import Traffic
 from authmedia.transport.link_cache import LinkCache
 from authmedia.transport.links import Link, is_http_url, usable_ms
@@ -58,12 +58,15 @@ class LinkClient:
         #: How many links the homeserver makes in one batch.
         self.batch_limit = 100
 
-    async def warm_up(self) -> None:
+    async def warm_up(self) -> str:
         """Requests an empty batch, so that connection and preflight are there for the first link.
 
+        :returns: a link to no media, which shows whether links arrive as they were minted; empty if there is none.
         :raises AuthMediaError: if the homeserver refuses.
         """
-        await self._homeserver.request_json("POST", _PATH, {"media": []})
+        response = await self._homeserver.request_json("POST", _PATH, {"media": [], "probe": True})
+        url = str(json_object(response.get("probe")).get("url", ""))
+        return url if is_http_url(url) else ""
 
     async def request_link(self, request: MediaRequest, traffic: Traffic) -> Link:
         """Returns a valid link, from the cache or from the next batch.

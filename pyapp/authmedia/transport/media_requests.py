@@ -1,7 +1,7 @@
 """Requests for media: their paths in the client-server API, and their entries in a batch."""
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, LinksUnsupported, MediaNotFound
+from authmedia.errors import AuthMediaError, LinksUnsupported, MediaNotFound, NoThumbnail
 from authmedia.matrix.endpoints import MEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
@@ -32,7 +32,8 @@ async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: 
                 traffic,
             )
         if not homeserver.open_media_prefix:
-            return await homeserver.request("GET", path, traffic=traffic)
+            response = await homeserver.request("GET", path, traffic=traffic)
+            return response if request.max_bytes is None else _require_size(response, request)
     except AuthMediaError as error:
         missing = error
     if missing and not may_lack_endpoint(missing):
@@ -40,10 +41,24 @@ async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: 
     try:
         from authmedia.transport.open_media import request_open_media  # no modern server needs it
 
-        return await request_open_media(homeserver, path, traffic, missing)
+        return _require_size(await request_open_media(homeserver, path, traffic, missing), request)
     except AuthMediaError as error:
         failure = error
     raise failure.for_media(request.mxc)
+
+
+def _require_size(response: browser.Response, request: MediaRequest) -> browser.Response:
+    """Returns a response whose body is not larger than the request allows.
+
+    :raises NoThumbnail: if it is.
+    """
+    size = response.content_length
+    if request.max_bytes is None or size is None or size <= request.max_bytes:
+        return response
+    response.abort()
+    raise NoThumbnail(
+        "The homeserver has no thumbnail, and the media is too large to take its place", words=f"{size} bytes"
+    )
 
 
 def may_lack_endpoint(error: AuthMediaError) -> bool:

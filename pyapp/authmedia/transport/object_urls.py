@@ -3,7 +3,16 @@
 from authmedia import browser
 from authmedia.errors import HomeserverUnreachable
 from authmedia.matrix.homeserver import Homeserver
-from authmedia.media import NETWORK, Media, MediaRequest, Support, safe_content_type
+from authmedia.media import (
+    NETWORK,
+    UNKNOWN_TYPE,
+    Media,
+    MediaRequest,
+    Support,
+    is_svg,
+    needs_sniffing,
+    shown_content_type,
+)
 from authmedia.traffic import Traffic
 from authmedia.transport.completeness import complete_body
 from authmedia.transport.media_requests import request_media
@@ -41,11 +50,33 @@ async def request_as_object_url(
         traffic.partial = response.partial
         failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)
     else:
-        return object_url_media(request, body, response.header("Content-Type"), traffic, strategy)
+        return await object_url_media(request, body, response.header("Content-Type"), traffic, strategy)
     raise failure
 
 
-def object_url_media(
+async def safe_body(request: MediaRequest, body: browser.Blob, by_server: str) -> browser.Blob:
+    """Returns a body in a form of which an object URL runs nothing, and which an element shows if it can.
+
+    Its content type is a safe one: the server's, the event's, or that of the body's format if nobody named one. An SVG
+    document is contained.
+
+    :param by_server: the content type that the homeserver gives it.
+    """
+    content_type = shown_content_type(request.kind, by_server, request.content_type)
+    if needs_sniffing(request.kind, content_type):
+        from authmedia.transport.media_formats import sniff_content_type  # most media have a type
+
+        content_type = await sniff_content_type(body, request.kind)
+    elif content_type == UNKNOWN_TYPE and request.kind == "image" and is_svg(by_server, request.content_type):
+        from authmedia.browser import contain_svg  # few pages have any
+
+        contained = await contain_svg(body)
+        if contained:
+            return contained
+    return body if body.content_type == content_type else body.slice(0, content_type)
+
+
+async def object_url_media(
     request: MediaRequest, body: browser.Blob, content_type: str, traffic: Traffic, strategy: str
 ) -> Media:
     """Returns a body that came over the network as an object URL, which the strategy revokes.
@@ -54,14 +85,13 @@ def object_url_media(
     :param strategy: the name of the strategy that serves it.
     """
     traffic.bytes += body.size
-    safe = safe_content_type(content_type or request.content_type)
-    shown = body if body.content_type == safe else body.slice(0, safe)
+    shown = await safe_body(request, body, content_type)
     return Media(
         request,
         shown.create_object_url(),
         strategy=strategy,
         source=NETWORK,
         traffic=traffic,
-        content_type=safe,
+        content_type=shown.content_type,
         size=body.size,
     )

@@ -4,11 +4,11 @@ For every strategy whose ``src`` leads to the network rather than to an object U
 """
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted, WrongContent
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted
 from authmedia.matrix.http import request_url
-from authmedia.media import DISK, MEMORY, NETWORK, Media, safe_content_type
+from authmedia.media import DISK, MEMORY, NETWORK, Media
 from authmedia.transport.completeness import complete_body
-from authmedia.transport.object_urls import is_decodable_image
+from authmedia.transport.object_urls import is_decodable_image, safe_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,22 +93,25 @@ async def diagnose_transfer(media: Media, words: str, hooks: "tuple[RequestHooks
     mxc = media.request.mxc
     is_image = media.request.kind == "image"
     media.traffic.requests += 1
+    from authmedia.transport.media_formats import content_failure, diagnose_response  # few media fail
+
     try:
         # Past the browser's cache for an image: it may contain an incomplete response.
         response = await request_url(media.src, cache="reload" if is_image else "default", hooks=hooks)
         if not is_image:
-            response.abort()
-        elif await _is_decodable(response, media):
+            return await diagnose_response(response, media, words)
+        body = await _read_whole(response, media)
+        if await is_decodable_image(await safe_body(media.request, body, response.header("Content-Type"))):
             return TransferInterrupted("The transfer broke off", mxc=mxc, words=words)
+        return content_failure(await body.read_bytes(0, 64), body.size, media, words)
     except AuthMediaError as error:
         return error.for_media(mxc)
     except browser.BrowserError as error:
         return HomeserverUnreachable("The transfer broke off", mxc=mxc, words=error.words)
-    return WrongContent(f"The browser cannot show this as {media.request.kind}", mxc=mxc, words=words)
 
 
-async def _is_decodable(response: browser.Response, media: Media) -> bool:
-    """Reads a response and returns whether its body is an image that can be shown.
+async def _read_whole(response: browser.Response, media: Media) -> browser.Blob:
+    """Reads the body of a response, and counts its bytes.
 
     :raises BrowserError: if the transfer breaks off, which not every browser reports.
     """
@@ -116,4 +119,4 @@ async def _is_decodable(response: browser.Response, media: Media) -> bool:
     media.traffic.bytes += body.size
     if body.size < (response.content_length or 0):
         raise browser.BrowserError("", "The body is shorter than its length")
-    return await is_decodable_image(body.slice(0, safe_content_type(response.header("Content-Type"))))
+    return body
