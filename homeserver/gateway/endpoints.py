@@ -11,7 +11,7 @@ from starlette.responses import JSONResponse, Response
 
 from media_protocol.delegation import DelegatedLink, Delegation, is_delegated, verify_delegated
 from media_protocol.limits import ByteBudget, ConcurrencyLimit
-from media_protocol.media_requests import InvalidRequest, parse_batch, parse_flag, parse_thumbnail
+from media_protocol.media_requests import PROBE_ID, InvalidRequest, parse_batch, parse_flag, parse_thumbnail
 from media_protocol.signing import (
     ExpiredLink,
     InvalidLink,
@@ -26,7 +26,7 @@ from media_protocol.signing import (
 from .bundle import BundleResponse
 from .config import GatewayConfig
 from .errors import LINK_EXPIRED, MatrixError
-from .media_response import CORS_HEADERS, MediaResponse
+from .media_response import CORS_HEADERS, MEDIA_SERVLET_HEADERS, MediaResponse
 from .media_source import MediaSource
 from .metrics import Metrics
 from .rate_limit import RateLimit
@@ -85,8 +85,14 @@ class Endpoints:
         session = await self._authenticate(request)
         body = await _json_object(request)
         batch = parse_batch(body, self._config.batch_limit)
-        links = self._mint(request, session, batch, fresh=parse_flag(body, "fresh"))
-        return JSONResponse({"links": links}, headers=_AUTHENTICATED_HEADERS)
+        fresh, is_probed = parse_flag(body, "fresh"), parse_flag(body, "probe")
+        # Of the user's server: it is no media, so any valid name will do.
+        probes = [Media(session.user_id.partition(":")[2], PROBE_ID)] if is_probed else []
+        links = self._mint(request, session, [*batch, *probes], fresh=fresh)
+        answer: dict[str, Any] = {"links": links[: len(batch)]}
+        if is_probed:
+            answer["probe"] = links[-1]
+        return JSONResponse(answer, headers=_AUTHENTICATED_HEADERS)
 
     async def link(self, request: Request) -> Response:
         """``GET link/{serverName}/{mediaId}``: mints one link."""
@@ -102,8 +108,11 @@ class Endpoints:
     async def signed(self, request: Request) -> Response:
         """``GET signed/{serverName}/{mediaId}?…``: the media that a link grants, to any client that has the link."""
         verified, session = self._verify(request)
-        link = verified.link
-        opened = await self._source.open(link.media, self._sessions.token_of(session))
+        link, token = verified.link, self._sessions.token_of(session)
+        if link.media.media_id == PROBE_ID:
+            await self._sessions.prove_alive(token)
+            return Response(status_code=204, headers={**MEDIA_SERVLET_HEADERS, "Cache-Control": "no-store"})
+        opened = await self._source.open(link.media, token)
         try:
             max_age_s = max(0, link.expires_ms - now_ms()) // 1000
             cache_control = f"private, max-age={max_age_s}, immutable"

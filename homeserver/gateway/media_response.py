@@ -40,7 +40,7 @@ CORS_HEADERS = {
 #: Of every response of an endpoint for media, errors included.
 MEDIA_SERVLET_HEADERS = {
     **CORS_HEADERS,
-    "Access-Control-Expose-Headers": "Synapse-Trace-Id, Server",
+    "Access-Control-Expose-Headers": "Retry-After",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Referrer-Policy": "no-referrer",
     "Timing-Allow-Origin": "*",

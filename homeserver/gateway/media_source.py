@@ -17,7 +17,7 @@ from media_protocol.signing import Media
 
 from .body_cache import BodyCache, Head, cache_key
 from .downloads import Download, TooLargeToCache, response_head
-from .errors import MatrixError, homeserver_failed, session_ended
+from .errors import MatrixError, homeserver_failed
 from .homeserver import Homeserver
 from .http_client import RequestFailed, StreamedResponse
 from .metrics import Metrics
@@ -240,10 +240,7 @@ class MediaSource:
         size = self._proofs.peek((token, key))
         if size is None:
             return await self._proofs.get((token, key), lambda: self._request_proof(media, token))
-        try:
-            await self._sessions.prove(token)
-        except MatrixError as error:
-            raise session_ended() if error.status in (401, 403) else error from None
+        await self._sessions.prove_alive(token)
         return size
 
     async def _request_proof(self, media: Media, token: str) -> int:

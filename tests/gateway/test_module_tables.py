@@ -12,6 +12,7 @@ from tests.homeserver.test_bundle import (
     test_parts_equal_synapses_own_responses,
 )
 from tests.homeserver.test_minting import (
+    test_altered_probe_is_refused,
     test_empty_batch,
     test_expiry_in_the_response_is_that_of_the_link,
     test_fresh_link_is_in_no_cache,
@@ -26,11 +27,15 @@ from tests.homeserver.test_minting import (
     test_minted_links_are_not_cached,
     test_minting_requires_an_access_token,
     test_minting_sends_no_request_to_other_servers,
+    test_probe_is_a_link_to_no_media,
     test_single_link,
     test_single_thumbnail_link,
     test_token_of_a_session_that_has_ended,
 )
-from tests.homeserver.test_preflights import test_preflights_of_this_module_are_cached
+from tests.homeserver.test_preflights import (
+    test_pages_of_other_origins_may_read_when_to_ask_again,
+    test_preflights_of_this_module_are_cached,
+)
 from tests.homeserver.test_refused_links import (
     other,
     test_altered_link,

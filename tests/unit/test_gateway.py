@@ -260,6 +260,10 @@ def test_page_signs_links_with_the_key_of_its_session(tmp_path: Path) -> None:
                 opened = await client.get(key["base_url"] + path)
                 assert (opened.status_code, opened.content) == (200, b"content")
                 assert opened.headers["content-disposition"] == "attachment; filename*=utf-8''b%20c.png"
+                asked = {"media": [], "probe": True}
+                answered = await client.post(PREFIX + "/links", json=asked, headers={"Authorization": "Bearer token"})
+                assert answered.json()["links"] == []
+                assert (await client.get(answered.json()["probe"]["url"])).status_code == 204
                 forged = await client.get(path.replace("abc?", "abd?"))
                 assert (forged.status_code, forged.json()["errcode"]) == (403, "M_FORBIDDEN")
                 # Only where a client is a person, an error is a page.
