@@ -161,7 +161,10 @@ def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, s
             assert ended.status == (403 if status == 401 else 404)
             assert isinstance(alive, OpenMedia)
             assert await read(alive) == b"content"
-            # What is in memory or on disk by now is not given to the session that has ended.
+            while source._downloads:
+                await asyncio.sleep(0.01)
+            # What is on disk by now is not given to the session that was refused.
+            assert list((tmp_path / "media").glob("*.json"))
             with pytest.raises(MatrixError):
                 await source.open(MEDIA, "ended")
 
@@ -197,6 +200,8 @@ def test_proof_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     async def test() -> None:
         async with media_source(answer, tmp_path) as source:
             assert await read(await source.open(MEDIA, "token")) == b"content"
+            while source._downloads:
+                await asyncio.sleep(0.01)
             # The download has proved the right to the media; that the token is still valid is asked at the next fetch.
             with pytest.raises(MatrixError) as raised:
                 await source.open(MEDIA, "token")
