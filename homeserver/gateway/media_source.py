@@ -190,7 +190,8 @@ class MediaSource:
         except BaseException as error:
             file.close()
             if isinstance(error, MatrixError) and error.status == 404:
-                self._cache.remove(key)
+                # It is removed, or this session alone may not have it: the homeserver is asked again for all others.
+                self._proofs.discard(lambda proof: proof[1] == key)
             raise
         self._metrics.opened.labels("disk").inc()
         return OpenMedia(head, file=file)

@@ -150,7 +150,9 @@ def test_body_that_ends_early_is_an_error_and_is_not_kept(tmp_path: Path) -> Non
 @pytest.mark.parametrize(("status", "errcode"), [(401, "M_UNKNOWN_TOKEN"), (403, "M_FORBIDDEN")])
 def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, status: int, errcode: str) -> None:
     def answer(path: str, token: str) -> tuple[bytes, ...]:
-        return (error(status, errcode) if token == "ended" else response(200, b"content"),)
+        if token == "ended":
+            return (error(status, errcode),)
+        return (response(200, b'{"user_id": "@ana:localhost"}' if "whoami" in path else b"content"),)
 
     async def test() -> None:
         async with media_source(answer, tmp_path) as source:
@@ -167,6 +169,9 @@ def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, s
             assert list((tmp_path / "media").glob("*.json"))
             with pytest.raises(MatrixError):
                 await source.open(MEDIA, "ended")
+            # Nor does that session evict it.
+            assert await read(await source.open(MEDIA, "alive")) == b"content"
+            assert list((tmp_path / "media").glob("*.json"))
 
     run(test)
 
