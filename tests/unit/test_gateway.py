@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 
 from gateway.application import create_application
 from gateway.body_cache import BodyCache, Head, cache_key
+from gateway.command import load_config
 from gateway.config import ConfigError, GatewayConfig
 from gateway.errors import MatrixError
 from gateway.homeserver import Homeserver
@@ -319,7 +320,7 @@ def test_homeserver_cannot_have_browsers_run_a_media(content_type: str, given: s
     assert content_disposition(Head(content_type, given, 1), False) == sent
 
 
-# --- configuration ----------------------------------------------------------------------------------------------------
+# --- command and configuration ----------------------------------------------------------------------------------------
 
 VALID: dict[str, Any] = {
     "homeserver": "https://matrix.example.org",
@@ -358,3 +359,21 @@ def test_defaults() -> None:
 def test_invalid_configuration_names_its_key(key: str, value: object) -> None:
     with pytest.raises(ConfigError, match=key if key != "secrets" else "secret"):
         GatewayConfig.parse({**VALID, key: value})
+
+
+def test_command_keeps_a_secret_of_its_own(tmp_path: Path) -> None:
+    first = load_config("https://matrix.example.org", None, tmp_path / "state")
+    again = load_config("https://matrix.example.org", None, tmp_path / "state")
+    assert first.homeserver == "https://matrix.example.org"
+    assert Session.unseal(again.keyring, "1", Session("t", "@a:b", "token").seal(first.keyring)).anchor == "token"
+    assert (tmp_path / "state" / "secret").stat().st_mode & 0o077 == 0
+
+
+def test_option_replaces_the_homeserver_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'homeserver = "https://one.example"\n[[secrets]]\nid = "1"\nsecret = "{SECRET}"\n')
+    assert load_config(None, file, tmp_path).homeserver == "https://one.example"
+    assert load_config("https://two.example", file, tmp_path).homeserver == "https://two.example"
+    for invalid in (tmp_path / "missing.toml", tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            load_config(None, invalid, tmp_path)
