@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -57,7 +58,11 @@ class Homeserver:
         self._origins = redirect_origins | {base_url}
         self._metrics = metrics
         self._media = HttpClient(base_url)
-        self.http = httpx.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False)
+        # Without cookies: one user's would be sent with the requests of all others.
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self.http = httpx.AsyncClient(
+            timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False, cookies=no_cookies
+        )
 
     async def close(self) -> None:
         """Closes all connections."""

@@ -46,13 +46,18 @@ def error(status: int, errcode: str) -> bytes:
 
 
 @asynccontextmanager
-async def homeserver(answer: Answer) -> AsyncIterator[str]:
-    """A server that answers each request, by path and token, with these parts; it closes after an empty one."""
+async def homeserver(answer: Answer, heads: list[str] | None = None) -> AsyncIterator[str]:
+    """A server that answers each request, by path and token, with these parts; it closes after an empty one.
+
+    :param heads: receives the head of each request.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                if heads is not None:
+                    heads.append(head)
                 token = head.lower().partition("authorization: bearer ")[2].partition("\r\n")[0]
                 for part in answer(head.split(" ")[1], token):
                     if not part:
@@ -282,6 +287,30 @@ def test_page_signs_links_with_the_key_of_its_session(tmp_path: Path) -> None:
                 assert page.headers["content-type"].startswith("text/html")
 
     run(test)
+
+
+def test_requests_that_are_passed_on_share_no_cookies(tmp_path: Path) -> None:
+    heads: list[str] = []
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        return (response(200, b"{}", Set_Cookie="session=ana; Path=/; HttpOnly"),)
+
+    async def test() -> None:
+        async with homeserver(answer, heads) as url:
+            values = {**VALID, "homeserver": url, "state_directory": str(tmp_path)}
+            transport = httpx.ASGITransport(create_application(GatewayConfig.parse(values)))
+            for cookie in ("", "", "session=ben"):
+                request = httpx.Request("GET", "http://gateway.example/_synapse/client/pick_username?a=%2F")
+                if cookie:
+                    request.headers["Cookie"] = cookie
+                answered = await transport.handle_async_request(request)
+                assert answered.headers["set-cookie"] == "session=ana; Path=/; HttpOnly"
+
+    run(test)
+    assert ["cookie: session=ben" in head.lower() for head in heads] == [False, False, True]
+    assert not any("ana" in head for head in heads)
+    assert all("accept-encoding: identity" in head.lower() for head in heads)
+    assert all(head.startswith("GET /_synapse/client/pick_username?a=%2F HTTP/1.1") for head in heads)
 
 
 # --- sessions and cache -----------------------------------------------------------------------------------------------
