@@ -5,6 +5,9 @@ from typing import Any
 
 from .signing import MAX_THUMBNAIL_SIDE, THUMBNAIL_METHODS, Media, Thumbnail, parse_mxc
 
+#: The id of no media: a link to it shows whether links arrive at the server as they were minted.
+PROBE_ID = "dev_authmedia_probe"
+
 # https://spec.matrix.org/v1.16/client-server-api/#common-error-codes
 _BAD_JSON = "M_BAD_JSON"
 _INVALID_PARAM = "M_INVALID_PARAM"
