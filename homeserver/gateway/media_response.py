@@ -67,17 +67,18 @@ def entity_tag(media: Media, head: Head) -> str:
     return f'"{urlsafe_b64encode(hashlib.sha256(identity.encode()).digest()[:18]).decode("ascii")}"'
 
 
-def content_disposition(head: Head, *, download: bool) -> str:
+def content_disposition(head: Head, *, download: bool, file_name: str | None = None) -> str:
     """Returns whether browsers may display a media, and its file name, whatever the homeserver has let pass.
 
     :param download: whether browsers are to save it.
+    :param file_name: the name to save it with, instead of the one that it was uploaded with.
     """
     message = Message()
     message["Content-Disposition"] = _NOT_IN_HEADERS.sub("", head.disposition) or "attachment"
     essence = head.content_type.partition(";")[0].strip().lower()
     is_inline = message.get_content_disposition() == "inline" and essence in _INLINE_TYPES and not download
     kind = "inline" if is_inline else "attachment"
-    name = safe_file_name(message.get_filename())
+    name = safe_file_name(file_name or message.get_filename())
     if not name:
         return kind
     if _TOKEN.fullmatch(name):
@@ -178,7 +179,7 @@ def _media_headers(media: Media, head: Head, etag: str) -> dict[str, str]:
         **MEDIA_SERVLET_HEADERS,
         "Accept-Ranges": "bytes",
         "Access-Control-Expose-Headers": _EXPOSED_HEADERS,
-        "Content-Disposition": content_disposition(head, download=media.download),
+        "Content-Disposition": content_disposition(head, download=media.download, file_name=media.file_name),
         "Content-Security-Policy": _SANDBOX,
         "Content-Type": _NOT_IN_HEADERS.sub("", head.content_type),
         "ETag": etag,

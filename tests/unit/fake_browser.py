@@ -23,7 +23,6 @@ from tests.unit.fake_dom import (
     ElementHandler,
     ElementObserver,
     EventListener,
-    Template,
     as_element,
     create_element,
     document_element,
@@ -283,10 +282,6 @@ def take_fragment_parameters(names: "tuple[str, ...]") -> dict[str, str]:
 
 def format_time(epoch_ms: float) -> str:
     return f"{epoch_ms:.0f}"
-
-
-def clone_template(template_id: str) -> Element:
-    return Template(template_id)
 
 
 def remove_query_parameter(name: str) -> None:

@@ -145,6 +145,10 @@ def test_a_signed_link_is_saved_in_another_tab(script: Script, homeserver: Homes
         (saved,) = browser.clicked
         assert saved.get_attribute("href").startswith("http://home.test/signed/")
         assert (saved.get_attribute("target"), saved.get_attribute("rel")) == ("_blank", "noopener")
+        (entry,) = script.batches[-1]
+        assert entry == {"mxc": MXC, "download": True, "filename": "walk.gpx"}
+        await file_saving.save_media(loader, MediaRequest(MXC, kind="file"), "ходьба.gpx")
+        assert script.batches[-1][0]["filename"] == "ходьба.gpx", "the other name is another link"
         loader.close()
 
     run(scenario())
@@ -174,3 +178,20 @@ def test_css_pixels_are_asked_for(
         binder.close()
 
     run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("name", "portable"),
+    [
+        ("walk.gpx", "walk.gpx"),
+        ("", ""),
+        ("a" * 300 + ".gpx", "a" * 251 + ".gpx"),
+        ("я" * 200 + ".tar.gz", "я" * 126 + ".gz"),
+        ("a" * 300, "a" * 255),
+        ("." + "b" * 300, "." + "b" * 254),
+        ("half \ud83d of a pair", "half  of a pair"),
+    ],
+)
+def test_a_name_fits_disks_and_links_and_keeps_its_end(name: str, portable: str) -> None:
+    assert file_saving.portable_name(name) == portable
+    assert len(portable.encode()) <= 255

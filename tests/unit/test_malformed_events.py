@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -88,6 +89,31 @@ MEMBER = fields(
     content=fields(displayname=st.text(max_size=5), avatar_url=ADDRESSES, membership=st.just("join")),
 )
 STRATEGY_NAMES = ("blob", "link")
+
+
+class Template(fake.Element):
+    """A clone of one of a page's templates, which has whatever it is asked for."""
+
+    def __init__(self, template_id: str) -> None:
+        super().__init__("template")
+        self._kind = template_id
+        self._found: dict[str, Template] = {}
+
+    def query(self, selector: str) -> "Template":
+        if selector not in self._found:
+            tags = {"img": "img", ".media": {"image": "img"}.get(self._kind, self._kind)}
+            self._found[selector] = Template(tags.get(selector, "div"))
+            self._found[selector].tag = tags.get(selector, "div")
+            self.append(self._found[selector])
+        return self._found[selector]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def templates() -> Iterator[None]:
+    """The page's templates, which have whatever they are asked for."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(fake, "clone_template", Template, raising=False)
+        yield
 
 
 def media_elements(element: Any) -> list[Any]:

@@ -15,7 +15,7 @@ from authmedia.matrix.mxc import parse_mxc
 from authmedia.media import Media, MediaRequest, safe_content_type
 from authmedia.traffic import Traffic
 from authmedia.transport.media_requests import batch_entry, media_path
-from media_links.request_parsing import parse_thumbnail
+from media_protocol.media_requests import parse_thumbnail
 from media_protocol.signing import Keyring as Keyring_
 from media_protocol.signing import Link
 from media_protocol.signing import parse_mxc as parse_mxc_on_server
