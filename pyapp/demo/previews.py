@@ -122,11 +122,12 @@ class PreviewControl:
     :param place: its element.
     """
 
-    __slots__ = ("_account", "_place", "_previews", "_room", "_status")
+    __slots__ = ("_account", "_is_writing", "_place", "_previews", "_room", "_status")
 
     def __init__(self, place: browser.Element, previews: Previews) -> None:
         self._place = place
         self._previews = previews
+        self._is_writing = False
         self._account, self._room = place.query("[name=account]"), place.query("[name=room]")
         self._status = place.query("[role=status]")
         self._account.listen("change", lambda: self._start_writing(self._account, in_room=False))
@@ -151,7 +152,8 @@ class PreviewControl:
         while True:
             try:
                 await self._previews.wait_for_change()
-                self.show()
+                if not self._is_writing:  # else half of it may be written
+                    self.show()
             except AuthMediaError as error:
                 if not error.temporary:
                     return  # elements say what ended the session
@@ -161,12 +163,16 @@ class PreviewControl:
         browser.create_task(self._write(field.value, in_room))
 
     async def _write(self, value: str, in_room: bool) -> None:
+        self._is_writing = True
         self._place.set_attribute("aria-busy", "true")
+        words = ""
         try:
             await self._previews.write(value, in_room)
-            self.show()
         except AuthMediaError as error:
-            self.show(f"Your server did not take that. {error.user_message}")
+            words = f"Your server did not take that. {error.user_message}"
+        finally:
+            self._is_writing = False
+        self.show(words)
 
 
 def _sync_path(room_id: str) -> str:

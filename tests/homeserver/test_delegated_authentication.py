@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from joserfc import jwt
+from joserfc.jwk import KeySet
 
 from development.authorization_server import AuthorizationServer
 from development.synapse import Synapse
@@ -131,6 +133,25 @@ def test_code_needs_consent_and_its_verifier_and_is_good_once(oauth: OAuthClient
     code = oauth.decide(consent)["code"]
     assert oauth.exchange(code, verifier).status_code == 200
     assert oauth.exchange(code, verifier).json()["error"] == "invalid_grant"
+
+
+def test_other_names_than_this_machines_are_refused(oauth: OAuthClient) -> None:
+    url = f"{oauth.server.issuer}.well-known/openid-configuration"
+    assert httpx.get(url, headers={"Host": "w1.localhost"}).status_code == 200
+    assert httpx.get(url, headers={"Host": "rebound.example"}).status_code == 400
+
+
+def test_openid_says_who_the_user_is_and_opens_no_account(oauth: OAuthClient) -> None:
+    name = new_user(oauth)
+    verifier, wanted = oauth.request("openid", nonce="drawn at random")
+    answer = oauth.exchange(oauth.decide(oauth.sign_in(name, wanted))["code"], verifier).raise_for_status().json()
+    keys = KeySet.import_key_set(httpx.get(oauth.metadata["jwks_uri"]).json())
+    claims = jwt.decode(answer["id_token"], keys, ["ES256"]).claims
+    assert (claims["sub"], claims["aud"], claims["nonce"]) == (name, [oauth.client_id], "drawn at random")
+    assert claims["iss"] == oauth.server.issuer
+    headers = {"Authorization": f"Bearer {answer['access_token']}"}
+    url = f"http://127.0.0.1:{oauth.synapse.port}/_matrix/client/v3/account/whoami"
+    assert httpx.get(url, headers=headers).status_code in (401, 403)
 
 
 # --- the module on a delegated homeserver ----------------------------------------------------------------------------

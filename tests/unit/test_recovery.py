@@ -229,3 +229,27 @@ def test_try_again_asks_the_network(script: Script, homeserver: Homeserver, brow
         run(scenario())
     finally:
         fake.can_decode_image = fake_decoder
+
+
+@pytest.mark.parametrize("mxc", [MXC, "mxc://slow.example/abc"])
+def test_a_media_of_a_silent_homeserver_appears_once_that_answers(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, mxc: str
+) -> None:
+    element = image(mxc)
+    script.media["slow.example/abc"] = b"\x89PNG"
+    monkeypatch.setattr(recovery, "_FIRST_DELAY_MS", 1.0)
+
+    async def scenario() -> None:
+        script.instead = lambda request: error(504, "M_UNKNOWN", "Failed to fetch remote media")
+        binder = await bound(homeserver, "blob", element)
+        elsewhere = "slow.example, where this media is from, does not answer. It is asked again from time to time."
+        own = "The server had a problem with this media."
+        assert words_of(element) == [own if mxc == MXC else elsewhere]
+        script.instead = None
+        browser.clock += 100
+        for _ in range(100):
+            await asyncio.sleep(0.002)
+        assert state_of(element) == (FAILED if mxc == MXC else SHOWN)
+        binder.close()
+
+    run(scenario())

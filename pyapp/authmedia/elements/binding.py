@@ -389,7 +389,7 @@ class Binding(PlaybackHandler):
         from authmedia.elements.recovery import RECOVERY  # here, since most pages never need it
 
         _recovery = RECOVERY
-        self.failure = failure = RECOVERY.record(error)
+        self.failure = failure = RECOVERY.record(error, self._loader.user_id)
         self._held.traffic = self._held.traffic or failure.traffic
         self._presenter.remove_source()
         self._element.set_attribute("data-strategy", self._loader.name)

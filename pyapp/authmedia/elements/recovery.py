@@ -4,7 +4,7 @@ import asyncio
 
 from authmedia import browser
 from authmedia.elements.failure_log import log_failure
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, NoThumbnail, NotYetUploaded
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, NoThumbnail, NotYetUploaded, ServerFailure
 from authmedia.media import CACHE_DEFAULT, RELOAD, MediaRequest
 
 TYPE_CHECKING = False
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
             ...
 
 
+# What a user reads of a media that its own homeserver does not send, or not in time.
+_ELSEWHERE = "{server}, where this media is from, does not answer. It is asked again from time to time."
 # The first and the longest delay before an element loads again by itself; it doubles each time.
 _FIRST_DELAY_MS, _MAX_DELAY_MS = 5_000.0, 60_000.0
 # An element that comes into view again and again loads no more often than this.
@@ -37,8 +39,8 @@ class Recovery:
     """The failed elements of a page that load again by themselves.
 
     Those that failed for want of a network do so when the browser is online or its page visible again, when another
-    load succeeds, or when they come into view. What waits for an upload, and one of the others, does so from time to
-    time.
+    load succeeds, or when they come into view. What waits for an upload or another homeserver, and one of the others,
+    does so from time to time.
     """
 
     __slots__ = ("_events", "_failed", "_task", "_waiting")
@@ -51,12 +53,18 @@ class Recovery:
         self._events: browser.ConnectivityEvents | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def record(self, error: Exception) -> AuthMediaError:
-        """Returns the failure of an element, and writes it to the console."""
+    def record(self, error: Exception, user_id: str) -> AuthMediaError:
+        """Returns the failure of an element, and writes it to the console.
+
+        :param user_id: of the session: a media of another homeserver than its own fails where that one does not answer.
+        """
         # Of an unexpected error only the class is shown: its message may quote a link.
         name = type(error).__name__
         failure = error if isinstance(error, AuthMediaError) else AuthMediaError(f"The load ended in a {name}")
         log_failure(failure)
+        server = failure.mxc[6:].partition("/")[0]
+        if type(failure) is ServerFailure and server and server != user_id.partition(":")[2]:
+            failure.user_message = _ELSEWHERE.replace("{server}", server)
         return failure
 
     def retry_request(
@@ -94,7 +102,8 @@ class Recovery:
     def add(self, binding: "Binding", failure: AuthMediaError) -> bool:
         """Has an element load again by itself, if its failure may pass; returns whether it waits for the network."""
         for_network = type(failure) is HomeserverUnreachable
-        if binding.kind == "file" or not (for_network or isinstance(failure, NotYetUploaded)):
+        elsewhere = failure.user_message != type(failure).user_message and type(failure) is ServerFailure
+        if binding.kind == "file" or not (for_network or elsewhere or isinstance(failure, NotYetUploaded)):
             return False
         key = id(binding)
         failed = self._failed[key] = self._failed.get(key, 0) + 1

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 _KEY_PATH = AUTHMEDIA_PREFIX + "/key"
 _SIGNED_PATH = AUTHMEDIA_PREFIX + "/signed/"
-_MAX_SIDE = 2048
 _HASH_BLOCK_BYTES = 64
 # The least and the greatest delay before a key is renewed, and the delay after a renewal that brought no other key.
 _MIN_RENEWAL_S, _MAX_RENEWAL_S, _RETRY_S = 0.05, 600.0, 60.0
@@ -122,10 +121,8 @@ class LinkSigner:
     async def request_link(self, request: MediaRequest, traffic: Traffic) -> Link:
         """Returns a valid link, at once if there is a key.
 
-        :raises AuthMediaError: if the homeserver refuses, or would refuse this request.
+        :raises AuthMediaError: if the homeserver refuses.
         """
-        if request.is_thumbnail and (max(request.width, request.height) > _MAX_SIDE or not _is_method(request.method)):
-            raise AuthMediaError("There are no thumbnails of this size or method", mxc=request.mxc)
         revision = self._revisions.get(request.key, 0)
         key = self._key
         if not key or not key.is_valid:
@@ -256,7 +253,3 @@ def _parse_key(issued: "dict[str, Any]", requested_ms: float) -> LinkKey:
     except (ValueError, TypeError, OverflowError):
         failure = ServerFailure("The homeserver's answer is no key for links")
     raise failure
-
-
-def _is_method(method: str) -> bool:
-    return method in ("crop", "scale")
