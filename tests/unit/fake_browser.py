@@ -308,6 +308,10 @@ async def capture_frame(element: Element) -> str:
     return Blob(b"frame").create_object_url() if element.tag == "video" else ""
 
 
+async def violated_directive(url: str, tag: str) -> str:
+    return STATE.violated_directive
+
+
 async def persist_storage() -> bool:
     if isinstance(STATE.persists, BrowserError):
         raise STATE.persists
