@@ -195,3 +195,21 @@ def test_css_pixels_are_asked_for(
 def test_a_name_fits_disks_and_links_and_keeps_its_end(name: str, portable: str) -> None:
     assert file_saving.portable_name(name) == portable
     assert len(portable.encode()) <= 255
+
+
+@pytest.mark.parametrize("name", ["blob", "opfs", "bundle"])
+def test_an_empty_file_without_a_length_is_saved_as_an_empty_file(
+    name: str, script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    script.instead = lambda request: (
+        fake.Response(200, b"", {"Content-Type": "text/plain"}) if "/abc" in request.url else None
+    )
+
+    async def scenario() -> None:
+        loader = open_loader(name, homeserver)
+        await file_saving.save_media(loader, MediaRequest(MXC, kind="file"), "empty.txt")
+        (saved,) = browser.clicked
+        assert browser.object_urls[saved.get_attribute("href")].content == b""
+        loader.close()
+
+    run(scenario())
