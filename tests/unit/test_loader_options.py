@@ -245,7 +245,6 @@ def test_hooks_see_each_request_without_secrets(script: Script, homeserver: Home
     assert seen.sent == [found for found in seen.ended if found.initiator == "fetch"]
     assert sorted(seen.rows(), key=str) == [
         ("GET", "config", 200, None, ""),
-        ("GET", "http://home.test/probe", 204, None, ""),
         ("GET", "signed/example.org/abc", 200, len(PICTURE), ""),
         ("GET", "signed/example.org/abc", None, 500, ""),
         ("GET", "thumbnail/example.org/abc?width=32&height=24&method=scale&animated=false", 200, len(PICTURE), ""),
