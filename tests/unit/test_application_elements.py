@@ -190,6 +190,8 @@ def test_css_pixels_are_asked_for(
         ("a" * 300, "a" * 255),
         ("." + "b" * 300, "." + "b" * 254),
         ("half \ud83d of a pair", "half  of a pair"),
+        ("../../etc/passwd", ".._.._etc_passwd"),
+        ("photo\u202egpj.exe", "photo_gpj.exe"),
     ],
 )
 def test_a_name_fits_disks_and_links_and_keeps_its_end(name: str, portable: str) -> None:

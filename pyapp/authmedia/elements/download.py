@@ -118,7 +118,7 @@ class DownloadPresenter:
 
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Has the browser save what is at a URL; always returns ``True``."""
-        save_source(src, self._element.get_attribute("download"))
+        save_source(src, portable_name(self._element.get_attribute("download")))
         return True
 
     def remove_source(self) -> None:

@@ -28,7 +28,8 @@ async def save_media(loader: "MediaLoader", request: "MediaRequest", name: str) 
     :param name: the file's name.
     :raises AuthMediaError: of the class that fits what happened.
     """
-    media = await loader.load(request.named(portable_name(name)))
+    name = portable_name(name)
+    media = await loader.load(request.named(name))
     save_source(media.src, name)
     browser.create_task(release_later(loader, media))
 
@@ -46,14 +47,25 @@ def save_source(src: str, name: str) -> None:
 
 
 def portable_name(name: str) -> str:
-    """Returns a file's name in the length that disks and links take; its end, which says the type, is kept."""
-    name = "".join([character for character in name if not 0xD800 <= ord(character) < 0xE000])  # halves of pairs
+    """Returns a file's name that disks and links take; its end, which says the type, is kept.
+
+    As the module media_links does, it replaces what leads to another folder, and what turns the text behind it around.
+    """
+    name = "".join([_portable(character) for character in name])
     head, dot, suffix = name.rpartition(".")
     end = dot + suffix if head and len(suffix.encode()) <= _MAX_SUFFIX_BYTES else ""
     head = head if end else name
     while len((head + end).encode()) > _MAX_NAME_BYTES:
         head = head[:-1]
     return head + end
+
+
+def _portable(character: str) -> str:
+    code = ord(character)
+    if 0xD800 <= code < 0xE000:  # half of a surrogate pair
+        return ""
+    is_control = code < 0x20 or 0x7F <= code < 0xA0 or 0x2028 <= code <= 0x202E or 0x2066 <= code <= 0x2069
+    return "_" if is_control or character in "/\\\u061c\u200e\u200f" else character
 
 
 async def release_later(loader: "MediaLoader", media: "Media") -> None:
