@@ -221,7 +221,7 @@ class SignedMediaServlet(MediaServlet):
             return None
         max_age_s = max(0, link.expires_ms - self._clock.time_msec()) // 1000
         cache_control = f"private, max-age={max_age_s}, immutable".encode()
-        return Grant(link.media, session, {b"Cache-Control": cache_control}, verified.file_name)
+        return Grant(link.media, session, {b"Cache-Control": cache_control})
 
     def _verify(self, uri: bytes, address: str | None) -> DelegatedLink:
         """Verifies a link, whether this server or a page has signed it."""
