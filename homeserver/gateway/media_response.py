@@ -116,7 +116,7 @@ class MediaResponse(Response):
         self._range = ByteRange(0, head.size)
         etag = entity_tag(media, head)
         headers = {**_media_headers(head, etag), "Cache-Control": cache_control}
-        headers["Content-Disposition"] = content_disposition(head, media.download, verified.file_name)
+        headers["Content-Disposition"] = content_disposition(head, media.download, media.file_name)
         self.status_code = self._choose(request, etag, headers)
         self._is_body_sent = request.method == "GET" and self.status_code in (200, 206)
         if self._is_body_sent:
