@@ -15,7 +15,8 @@ from web.site import INTERPRETERS, NODE_MODULES, PYAPP, WEB
 from web.worker_scripts import decryption_worker
 
 _SOURCES = WEB / "javascript"
-_ENTRY = "javascript_api.py"
+# The Python side of `authmedia.js`.
+_OWN = "javascript_*.py"
 # What MicroPython's module keeps in the global object, where a second MicroPython, or a script compiled by Emscripten,
 # overwrites it.
 _GLOBALS = (
@@ -87,7 +88,8 @@ def _replaced(source: str, pattern: str, replacement: str) -> str:
 def _library() -> bytes:
     """Returns the image of all modules: an application's elements and options decide which of them it imports."""
     library = [path.relative_to(PYAPP).as_posix() for path in sorted((PYAPP / "authmedia").rglob("*.py"))]
-    names = [_ENTRY, *(name for name in library if name not in _LEFT_OUT)]
+    own = [path.name for path in sorted(PYAPP.glob(_OWN))]
+    names = [*own, *(name for name in library if name not in _LEFT_OUT)]
     return pack_romfs(bytecode({name: PYAPP / name for name in names}))
 
 

@@ -13,7 +13,7 @@ from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.preview_config import CONFIG_TYPES, MediaPreviewConfig, config_content
 from authmedia.matrix.urls import percent_encode
 from authmedia.support.untrusted import json_object, parse_json
-from demo.session import CHOICES_KEY
+from demo.session import CHOICES_KEY, PREFETCH_KEY
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 _PROPERTY = "media_previews"
 # How long the homeserver waits for a change, and the page after an error.
 _POLL_MS, _PAUSE_S = 30_000, 20.0
-# Of all that `/sync` has, this account data alone.
+# Of all that `/sync` has, this account data alone. It ends in a room that is none, by which no two pages have the same
+# filter: Synapse answers an equal first request with what it answered two minutes ago.
 _FILTER = (
     '{"presence":{"types":[]},"account_data":{"types":%s},"room":{"rooms":[%s],"account_data":{"types":%s},'
-    '"state":{"types":[]},"timeline":{"types":[]},"ephemeral":{"types":[]}}}'
+    '"state":{"types":[]},"timeline":{"types":[]},"ephemeral":{"types":[]},"not_rooms":["!'
 )
+_FILTER_END = '"]}}'
 _WORDS = {True: "By it, this page loads media by itself.", False: "By it, this page waits until you ask for a media."}
 
 
@@ -36,15 +38,14 @@ class Previews:
     :param room_id: the room that the page shows.
     """
 
-    __slots__ = ("_homeserver", "_join_rule", "_room_id", "_since", "account", "path", "policy", "room")
+    __slots__ = ("_homeserver", "_join_rule", "_path_start", "_room_id", "_since", "account", "policy", "room")
 
     def __init__(self, homeserver: Homeserver, room_id: str) -> None:
         self._homeserver = homeserver
         self._room_id = room_id
         self._join_rule: object = None
         self._since = ""
-        #: The path by which the setting is read.
-        self.path = _sync_path(room_id)
+        self._path_start = _path_start(room_id)
         #: The contents of the account data that matter, by their types: the account's, and the room's.
         self.account: dict[str, Any] = {}
         self.room: dict[str, Any] = {}
@@ -61,7 +62,15 @@ class Previews:
         :raises AuthMediaError: of the class that fits what happened.
         """
         self.policy.choices.update(json_object(parse_json(await browser.get_session_item(CHOICES_KEY))))
-        await self._sync("")
+        # What this page has requested already, while Python started.
+        early = parse_json(await browser.get_session_item(PREFETCH_KEY))
+        start = self._homeserver.base_url + self._path_start
+        paths = [url[len(self._homeserver.base_url) :] for url in early or [] if url.startswith(start)]
+        await self._sync(paths[0] if paths else self.new_path())
+
+    def new_path(self) -> str:
+        """Returns a path by which a page reads the setting, once."""
+        return self._path_start + browser.random_uuid() + percent_encode(_FILTER_END)
 
     def apply(self, join_rule: object) -> None:
         """Has the policy follow the setting from now on.
@@ -76,7 +85,7 @@ class Previews:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        await self._sync(f"&since={percent_encode(self._since)}&timeout={_POLL_MS}")
+        await self._sync(f"{self.new_path()}&since={percent_encode(self._since)}&timeout={_POLL_MS}")
         self._update_policy()
 
     async def write(self, value: str, in_room: bool) -> None:
@@ -105,8 +114,8 @@ class Previews:
         if self.policy.previews != self.allowed:
             self.policy.update(previews=self.allowed)
 
-    async def _sync(self, query: str) -> None:
-        body = await self._homeserver.request_json("GET", self.path + query)
+    async def _sync(self, path: str) -> None:
+        body = await self._homeserver.request_json("GET", path)
         self._since = str(body.get("next_batch", ""))
         _take(body, self.account)
         rooms = json_object(json_object(body.get("rooms")).get("join"))
@@ -175,7 +184,7 @@ class PreviewControl:
         self.show(words)
 
 
-def _sync_path(room_id: str) -> str:
+def _path_start(room_id: str) -> str:
     types = json.dumps(CONFIG_TYPES)
     wanted = _FILTER % (types, json.dumps(room_id), types)
     return f"/_matrix/client/v3/sync?set_presence=offline&filter={percent_encode(wanted)}"

@@ -69,7 +69,7 @@ class RoomPage(Page):
         is_old = not works and bool(session.homeserver.open_media_prefix)
         if works or is_old:
             self._start_loading(self.strategy if works else strategies.PLAIN, session)
-        await prefetch_on_next_page(session, request_paths(session.room) + [previews.path])
+        await prefetch_on_next_page(session, request_paths(session.room) + [previews.new_path()])
         await self._wait_for_first_media()
         await self._draw_rest(room)
         self._bind_buttons(session)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from demo.sign_in_redirect import SignInReturn
 
 _SESSION_KEY = "authmedia.session"
-_PREFETCH_KEY = "authmedia.prefetch"
+#: What the tab's next page requests while Python starts.
+PREFETCH_KEY = "authmedia.prefetch"
 #: Which media the user chose to see or to hide.
 CHOICES_KEY = "authmedia.choices"
 # Other tabs hear of this one after so long, when its page has loaded.
@@ -152,13 +153,13 @@ async def open_session() -> Session:
 
 async def forget_session() -> None:
     """Deletes the session stored in the tab; `sign_out` ends it on the homeserver as well."""
-    for key in (_SESSION_KEY, _PREFETCH_KEY, CHOICES_KEY):
+    for key in (_SESSION_KEY, PREFETCH_KEY, CHOICES_KEY):
         await browser.remove_session_item(key)
 
 
 async def prefetch_on_next_page(session: Session, paths: "list[str]") -> None:
     """Stores paths that the tab's next room page requests while Python starts (``boot.js``)."""
-    await browser.set_session_item(_PREFETCH_KEY, json.dumps([session.homeserver.base_url + path for path in paths]))
+    await browser.set_session_item(PREFETCH_KEY, json.dumps([session.homeserver.base_url + path for path in paths]))
 
 
 async def sign_out(session: Session) -> None:

@@ -76,7 +76,9 @@ def test_the_library_is_without_what_is_for_comparison_alone(folder: Path) -> No
     library = gzip.decompress((folder / "library.romfs.gz").read_bytes())
     # The names of its files, in length-prefixed records: a name that is only quoted has no suffix.
     names = set(re.findall(rb"[\w]+\.(?:mpy|py)\b", library))
-    assert {b"javascript_api.mpy", b"bundle.mpy"} <= {name.replace(b".py", b".mpy") for name in names}
+    assert {b"javascript_api.mpy", b"javascript_json.mpy", b"bundle.mpy"} <= {
+        name.replace(b".py", b".mpy") for name in names
+    }
     for strategy in strategies.BASELINES:
         assert not names & {f"{strategy}.mpy".encode(), f"{strategy}.py".encode()}
 
@@ -86,7 +88,12 @@ def test_the_module_exports_what_is_documented(folder: Path) -> None:
     exported = set(re.findall(r"^export (?:async )?(?:function|class) (\w+)", script, re.MULTILINE))
     assert exported == set(re.findall(r"^export (?:function|class) (\w+)", types, re.MULTILINE))
     # A table of `authmedia.js`, and the interface that documents it.
-    for table, interface in (("OPTIONS", "StartOptions"), ("REQUEST", "MediaRequest"), ("LIMITS", "Limits")):
+    for table, interface in (
+        ("OPTIONS", "StartOptions"),
+        ("REQUEST", "MediaRequest"),
+        ("LIMITS", "Limits"),
+        ("POLICY", "MediaPolicy"),
+    ):
         names = re.search(rf"^const {table} = {{(.*?)}};", script, re.MULTILINE | re.DOTALL)
         documented = re.search(rf"^export interface {interface} {{(.*?)^}}", types, re.MULTILINE | re.DOTALL)
         assert names

@@ -51,6 +51,19 @@ def test_one_request_reads_the_setting(
     assert wanted["room"]["rooms"] == [ROOM]
     assert wanted["account_data"]["types"] == wanted["room"]["account_data"]["types"] == [STABLE, UNSTABLE]
     assert query["set_presence"] == ["offline"]
+    run(previews.read())
+    assert browser.requests[1].url != request.url, "or Synapse answers as it did before"
+
+
+def test_what_was_requested_while_python_started_is_used(
+    script: Script, previews: Previews, homeserver: Homeserver, browser: Any
+) -> None:
+    path = previews.new_path()
+    other = Previews(homeserver, "!other:example.org").new_path()
+    browser.remembered["authmedia.prefetch"] = json.dumps([homeserver.base_url + one for one in ("/x", other, path)])
+    script.instead = lambda request: answer(synced({}, {}))
+    run(previews.read())
+    assert [request.url for request in browser.requests] == [homeserver.base_url + path]
 
 
 @pytest.mark.parametrize(

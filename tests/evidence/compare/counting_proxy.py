@@ -111,7 +111,13 @@ class CountingProxy:
         if gone.done():
             self.aborted += 1
             return
-        answer = await self._client.send(request, stream=True)
+        sending = asyncio.create_task(self._client.send(request, stream=True))
+        await asyncio.wait((sending, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not sending.done():  # such as a request that the homeserver answers once there is something new
+            self.aborted += 1
+            sending.cancel()
+            return
+        answer = sending.result()
         cuts = self._cuts
         try:
             headers = [(name.lower(), value) for name, value in answer.headers.raw]
