@@ -72,6 +72,7 @@ def create_application(config: GatewayConfig) -> Starlette:
     own = {
         PREFIX + "/config": ("config", "GET", endpoints.config),
         PREFIX + "/links": ("links", "POST", endpoints.links),
+        PREFIX + "/key": ("key", "POST", endpoints.key),
         PREFIX + "/bundle": ("bundle", "POST", endpoints.bundle),
         PREFIX + "/link" + media_path: ("link", "GET", endpoints.link),
         PREFIX + "/link/thumbnail" + media_path: ("link", "GET", endpoints.thumbnail_link),

@@ -88,6 +88,16 @@ class BodyCache:
         descriptor = os.open(self._directory / name, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         return os.fdopen(descriptor, "w+b"), self._directory / name
 
+    def store(self, key: str, head: Head, content: bytes) -> None:
+        """Writes a whole body to disk. May run on any thread."""
+        file, path = self.create()
+        try:
+            with file:
+                file.write(content)
+            self.commit(key, head, path)
+        finally:
+            path.unlink(missing_ok=True)
+
     def commit(self, key: str, head: Head, part: Path) -> None:
         """Makes a body that was received completely available, and evicts others if need be."""
         os.replace(part, self._path(key, _BODY))

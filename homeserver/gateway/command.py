@@ -56,7 +56,10 @@ def run(homeserver: str | None, host: str, port: int, config_file: Path | None, 
             timeout_graceful_shutdown=5,
         )
     )
-    server.run()
+    try:
+        server.run()
+    except KeyboardInterrupt:  # uvicorn has shut down, and raises it again
+        return 130
     return 0 if server.started else 1
 
 

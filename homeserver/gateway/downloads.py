@@ -11,31 +11,35 @@ import httpx
 
 from .body_cache import BodyCache, Head
 from .errors import MatrixError, homeserver_failed
+from .http_client import StreamedResponse
 
 logger = logging.getLogger(__name__)
 
 # A player that seeks closes its connection and opens another one. A download that nobody reads for longer is aborted.
 _LINGER_S = 10.0
 _MAX_DIGITS = 15
+# A body up to this size is sent from memory, and written to disk afterwards: to create a file takes as long as to
+# receive such a body.
+_IN_MEMORY_BYTES = 64 * 1024
 
-OpenResponse = Callable[[], Awaitable[httpx.Response]]
+OpenResponse = Callable[[], Awaitable[StreamedResponse]]
 
 
 class TooLargeToCache(Exception):
     """A body that is larger than the cache keeps."""
 
 
-def response_head(response: httpx.Response) -> Head | None:
+def response_head(response: StreamedResponse) -> Head | None:
     """Returns what a response says of its body; ``None`` if it does not say how large it is."""
-    length = response.headers.get("Content-Length", "")
+    length = response.headers.get("content-length", "")
     if not (length.isascii() and length.isdecimal() and len(length) <= _MAX_DIGITS):
         return None
     return _head(response, int(length))
 
 
-def _head(response: httpx.Response, size: int) -> Head:
-    content_type = response.headers.get("Content-Type", "application/octet-stream")
-    return Head(content_type, response.headers.get("Content-Disposition", ""), size)
+def _head(response: StreamedResponse, size: int) -> Head:
+    content_type = response.headers.get("content-type", "application/octet-stream")
+    return Head(content_type, response.headers.get("content-disposition", ""), size)
 
 
 class Download:
@@ -57,6 +61,8 @@ class Download:
         self._readers = 0
         self._linger: asyncio.TimerHandle | None = None
         self._path: Path | None = None
+        #: The whole body, if it is small.
+        self.content: bytes | None = None
         self._task = asyncio.create_task(self._run())
         self._task.add_done_callback(lambda done: on_end())
         self.join()
@@ -127,10 +133,27 @@ class Download:
             self._fail(homeserver_failed())
             raise
 
-    async def _receive(self, response: httpx.Response) -> None:
+    async def _receive(self, response: StreamedResponse) -> None:
         head = response_head(response)
         if head and head.size > self._cache.max_body_bytes:
             raise TooLargeToCache
+        if head and head.size <= _IN_MEMORY_BYTES:
+            await self._receive_small(response, head)
+        else:
+            await self._receive_file(response, head)
+
+    async def _receive_small(self, response: StreamedResponse, head: Head) -> None:
+        content = b"".join([chunk async for chunk in response.aiter_raw()])
+        if len(content) != head.size:
+            raise homeserver_failed()
+        self.content = content
+        self._head.set_result(head)
+        try:
+            await asyncio.to_thread(self._cache.store, self._key, head, content)
+        except OSError as error:
+            logger.warning("A media cannot be kept on disk: %s", error.strerror)
+
+    async def _receive_file(self, response: StreamedResponse, head: Head | None) -> None:
         file, path = self._cache.create()
         try:
             with file:
@@ -149,7 +172,7 @@ class Download:
         finally:
             path.unlink(missing_ok=True)
 
-    async def _write(self, response: httpx.Response, file: BinaryIO) -> None:
+    async def _write(self, response: StreamedResponse, file: BinaryIO) -> None:
         descriptor = file.fileno()
         async for chunk in response.aiter_raw():
             written = 0

@@ -9,8 +9,9 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from media_protocol.delegation import DelegatedLink, Delegation, is_delegated, verify_delegated
 from media_protocol.limits import ByteBudget, ConcurrencyLimit
-from media_protocol.media_requests import InvalidRequest, parse_batch, parse_flag, parse_thumbnail
+from media_protocol.media_requests import PROBE_ID, InvalidRequest, parse_batch, parse_flag, parse_thumbnail
 from media_protocol.signing import (
     ExpiredLink,
     InvalidLink,
@@ -25,7 +26,7 @@ from media_protocol.signing import (
 from .bundle import BundleResponse
 from .config import GatewayConfig
 from .errors import LINK_EXPIRED, MatrixError
-from .media_response import CORS_HEADERS, MediaResponse
+from .media_response import CORS_HEADERS, MEDIA_SERVLET_HEADERS, MediaResponse
 from .media_source import MediaSource
 from .metrics import Metrics
 from .rate_limit import RateLimit
@@ -49,13 +50,14 @@ class Endpoints:
         self._source = source
         self._metrics = metrics
         self._link_rate = RateLimit(config.links_per_second, config.links_burst)
+        self._key_rate = RateLimit(config.links_per_second, config.links_burst)
         self._bundle_rate = RateLimit(config.links_per_second, config.links_burst)
         self._bundles = ConcurrencyLimit(config.bundles_per_user, config.bundles_at_once)
         self._budget = ByteBudget(now_ms, config.session_bytes_per_hour)
 
     async def config(self, request: Request) -> Response:
-        """``GET config``: the limits of this server."""
-        await self._authenticate(request)
+        """``GET config``: the limits of this server, and the session's delegated key."""
+        session = await self._authenticate(request)
         config = self._config
         body = {
             "batch_limit": config.batch_limit,
@@ -68,16 +70,29 @@ class Endpoints:
                 "bytes": config.bundle_bytes,
             },
             "baselines": {"cookie": False, "signed_query": False},
+            "delegated": self._key(request, session),
         }
         return JSONResponse(body, headers=_AUTHENTICATED_HEADERS)
+
+    async def key(self, request: Request) -> Response:
+        """``POST key``: the key with which the page signs links by itself until the bucket ends."""
+        session = await self._authenticate(request)
+        self._key_rate.spend(session.user_id)
+        return JSONResponse(self._key(request, session), headers=_AUTHENTICATED_HEADERS)
 
     async def links(self, request: Request) -> Response:
         """``POST links``: mints many links in one request."""
         session = await self._authenticate(request)
         body = await _json_object(request)
         batch = parse_batch(body, self._config.batch_limit)
-        links = self._mint(request, session, batch, fresh=parse_flag(body, "fresh"))
-        return JSONResponse({"links": links}, headers=_AUTHENTICATED_HEADERS)
+        fresh, is_probed = parse_flag(body, "fresh"), parse_flag(body, "probe")
+        # Of the user's server: it is no media, so any valid name will do.
+        probes = [Media(session.user_id.partition(":")[2], PROBE_ID)] if is_probed else []
+        links = self._mint(request, session, [*batch, *probes], fresh=fresh)
+        answer: dict[str, Any] = {"links": links[: len(batch)]}
+        if is_probed:
+            answer["probe"] = links[-1]
+        return JSONResponse(answer, headers=_AUTHENTICATED_HEADERS)
 
     async def link(self, request: Request) -> Response:
         """``GET link/{serverName}/{mediaId}``: mints one link."""
@@ -92,12 +107,16 @@ class Endpoints:
 
     async def signed(self, request: Request) -> Response:
         """``GET signed/{serverName}/{mediaId}?…``: the media that a link grants, to any client that has the link."""
-        link, session = self._verify(request)
-        opened = await self._source.open(link.media, self._sessions.token_of(session))
+        verified, session = self._verify(request)
+        link, token = verified.link, self._sessions.token_of(session)
+        if link.media.media_id == PROBE_ID:
+            await self._sessions.prove_alive(token)
+            return Response(status_code=204, headers={**MEDIA_SERVLET_HEADERS, "Cache-Control": "no-store"})
+        opened = await self._source.open(link.media, token)
         try:
             max_age_s = max(0, link.expires_ms - now_ms()) // 1000
             cache_control = f"private, max-age={max_age_s}, immutable"
-            return MediaResponse(request, link.media, opened, cache_control, self._budget, session.key, self._metrics)
+            return MediaResponse(request, verified, opened, cache_control, self._budget, session.key, self._metrics)
         except BaseException:
             await opened.close()
             raise
@@ -143,13 +162,35 @@ class Endpoints:
 
         return [entry(media) for media in batch]
 
-    def _verify(self, request: Request) -> tuple[Link, Session]:
-        """Verifies a link as a whole: the bytes that the client has sent."""
+    def _key(self, request: Request, session: Session) -> dict[str, Any]:
+        """Returns a session's key for the current bucket, and what the page needs to write links."""
+        config = self._config
+        handle = session.seal(config.keyring)
+        now = now_ms()
+        expires = bucketed_expiry_ms(now, config.lifetime_ms, config.bucket_ms, handle)
+        delegation = Delegation(config.keyring.signing_key_id, handle, expires, self._bound_address(request))
+        return {
+            "key": delegation.derive_key(config.keyring).hex(),
+            "key_id": delegation.key_id,
+            "session": handle,
+            "expires_ts": expires,
+            "expires_in_ms": expires - now,
+            "renew_in_ms": expires - config.lifetime_ms - now,
+            "now_ts": now,
+            "base_url": self.base_url(request),
+        }
+
+    def _verify(self, request: Request) -> tuple[DelegatedLink, Session]:
+        """Verifies a link as a whole, the bytes that the client has sent, whoever has signed it."""
         uri: bytes = request.scope["raw_path"] + b"?" + request.scope["query_string"]
         keyring = self._config.keyring
         try:
-            link = keyring.verify(uri, now_ms(), self._bound_address(request))
-            return link, Session.unseal(keyring, link.key_id, link.session)
+            address = self._bound_address(request)
+            if is_delegated(uri):
+                verified = verify_delegated(keyring, uri, now_ms(), address)
+            else:
+                verified = DelegatedLink(keyring.verify(uri, now_ms(), address))
+            return verified, Session.unseal(keyring, verified.link.key_id, verified.link.session)
         except ExpiredLink:
             raise MatrixError(403, LINK_EXPIRED, "This link has expired; ask for a new one") from None
         except InvalidLink:

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from dataclasses import dataclass
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -13,6 +14,7 @@ from media_protocol.signing import Media
 
 from .config import parse_origin
 from .errors import MatrixError, homeserver_failed, limit_exceeded, session_ended
+from .http_client import HttpClient, RequestFailed, Response, StreamedResponse
 from .metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -55,10 +57,16 @@ class Homeserver:
         self.base_url = base_url
         self._origins = redirect_origins | {base_url}
         self._metrics = metrics
-        self.http = httpx.AsyncClient(timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False)
+        self._media = HttpClient(base_url)
+        # Without cookies: one user's would be sent with the requests of all others.
+        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self.http = httpx.AsyncClient(
+            timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False, cookies=no_cookies
+        )
 
     async def close(self) -> None:
         """Closes all connections."""
+        self._media.close()
         await self.http.aclose()
 
     async def whoami(self, token: str) -> Identity:
@@ -66,7 +74,7 @@ class Homeserver:
 
         :raises MatrixError: the homeserver's own, if it does not accept the token.
         """
-        response = await self._send("whoami", self.base_url + _WHOAMI, token)
+        response = await self._send("whoami", self.base_url + _WHOAMI, {"Authorization": f"Bearer {token}"})
         try:
             body = await _read_json(response)
         finally:
@@ -77,21 +85,22 @@ class Homeserver:
                 return Identity(user_id, device_id)
         raise _authentication_error(response.status_code, body)
 
-    async def open_media(self, media: Media, token: str, *, wait: bool = True) -> httpx.Response:
+    async def open_media(self, media: Media, token: str, *, wait: bool = True) -> StreamedResponse:
         """Requests a media or a thumbnail. The caller closes the response.
 
         :param wait: whether the homeserver is to wait for the upload of a media whose id is reserved.
         :raises MatrixError: as a link responds with it: 403 if the homeserver does not accept the token any more.
         """
-        url = self.base_url + _media_path(media, wait)
-        response = await self._send("media", url, token)
+        path = _media_path(media, wait)
+        url = self.base_url + path
+        response: StreamedResponse = await self._send_media(path, token)
         for _ in range(_MAX_REDIRECTS):
             if response.status_code not in (301, 302, 303, 307, 308):
                 break
             await response.aclose()
             url = self._redirect_target(url, response)
             # Without the token: https://spec.matrix.org/v1.16/client-server-api/#content-repository
-            response = await self._send("redirect", url, None)
+            response = await self._send("redirect", url)
         if response.status_code == 200:
             return response
         try:
@@ -100,24 +109,32 @@ class Homeserver:
             await response.aclose()
         raise _refusal(response.status_code, body)
 
-    async def _send(self, kind: str, url: str, token: str | None) -> httpx.Response:
+    async def _send_media(self, path: str, token: str) -> Response:
+        try:
+            response = await self._media.get(path, token)
+        except RequestFailed as error:
+            raise self._failed("media", error) from None
+        self._metrics.homeserver_requests.labels("media", str(response.status_code)).inc()
+        return response
+
+    async def _send(self, kind: str, url: str, headers: dict[str, str] | None = None) -> httpx.Response:
         # A coded body would have another length than the media.
-        headers = {"Accept-Encoding": "identity"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        request = self.http.build_request("GET", url, headers=headers)
+        request = self.http.build_request("GET", url, headers={"Accept-Encoding": "identity", **(headers or {})})
         try:
             response = await self.http.send(request, stream=True)
         except httpx.HTTPError as error:
-            self._metrics.homeserver_requests.labels(kind, "failed").inc()
-            # Not the error's text, which may contain the URL.
-            logger.warning("The homeserver did not answer a request (%s): %s", kind, type(error).__name__)
-            raise homeserver_failed() from None
+            raise self._failed(kind, error) from None
         self._metrics.homeserver_requests.labels(kind, str(response.status_code)).inc()
         return response
 
-    def _redirect_target(self, url: str, response: httpx.Response) -> str:
-        target: str = urljoin(url, response.headers.get("Location", ""))
+    def _failed(self, kind: str, error: Exception) -> MatrixError:
+        self._metrics.homeserver_requests.labels(kind, "failed").inc()
+        # Not the error's text, which may contain the URL.
+        logger.warning("The homeserver did not answer a request (%s): %s", kind, type(error).__name__)
+        return homeserver_failed()
+
+    def _redirect_target(self, url: str, response: StreamedResponse) -> str:
+        target: str = urljoin(url, response.headers.get("location", ""))
         origin = parse_origin("/".join(target.split("/", 3)[:3]))
         if origin not in self._origins:
             logger.error(
@@ -139,16 +156,16 @@ def _media_path(media: Media, wait: bool) -> str:
     return f"{_MEDIA}/{kind}/{names}" + ("?" + "&".join(parameters) if parameters else "")
 
 
-async def _read_json(response: httpx.Response) -> dict[str, Any]:
+async def _read_json(response: StreamedResponse) -> dict[str, Any]:
     """Returns a small JSON object; an empty one for any other body."""
     content = b""
     try:
-        async for chunk in response.aiter_bytes():
+        async for chunk in response.aiter_raw():
             content += chunk
             if len(content) > _MAX_ERROR_BYTES:
                 return {}
         body = json.loads(content)
-    except (httpx.HTTPError, ValueError, RecursionError):
+    except (httpx.HTTPError, RequestFailed, ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 

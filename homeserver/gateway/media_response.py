@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from media_protocol.delegation import DelegatedLink
 from media_protocol.file_names import safe_file_name
 from media_protocol.limits import ByteBudget
 from media_protocol.ranges import ByteRange, RangeNotSatisfiable, if_range_matches, is_not_modified, parse_range
@@ -39,7 +40,7 @@ CORS_HEADERS = {
 #: Of every response of an endpoint for media, errors included.
 MEDIA_SERVLET_HEADERS = {
     **CORS_HEADERS,
-    "Access-Control-Expose-Headers": "Synapse-Trace-Id, Server",
+    "Access-Control-Expose-Headers": "Retry-After",
     "Cross-Origin-Resource-Policy": "cross-origin",
     "Referrer-Policy": "no-referrer",
     "Timing-Allow-Origin": "*",
@@ -67,17 +68,18 @@ def entity_tag(media: Media, head: Head) -> str:
     return f'"{urlsafe_b64encode(hashlib.sha256(identity.encode()).digest()[:18]).decode("ascii")}"'
 
 
-def content_disposition(head: Head, *, download: bool) -> str:
+def content_disposition(head: Head, download: bool, file_name: str | None = None) -> str:
     """Returns whether browsers may display a media, and its file name, whatever the homeserver has let pass.
 
     :param download: whether browsers are to save it.
+    :param file_name: the name to save it with, instead of the one that it was uploaded with.
     """
     message = Message()
     message["Content-Disposition"] = _NOT_IN_HEADERS.sub("", head.disposition) or "attachment"
     essence = head.content_type.partition(";")[0].strip().lower()
     is_inline = message.get_content_disposition() == "inline" and essence in _INLINE_TYPES and not download
     kind = "inline" if is_inline else "attachment"
-    name = safe_file_name(message.get_filename())
+    name = safe_file_name(file_name or message.get_filename())
     if not name:
         return kind
     if _TOKEN.fullmatch(name):
@@ -88,6 +90,7 @@ def content_disposition(head: Head, *, download: bool) -> str:
 class MediaResponse(Response):
     """Sends a media: 200, 206, 304 or 416.
 
+    :param verified: the link, which grants the media.
     :param opened: is closed when the response has ended.
     :param cache_control: of the response, unless it is an error.
     :param budget: in which the bytes are counted for a session.
@@ -97,7 +100,7 @@ class MediaResponse(Response):
     def __init__(
         self,
         request: Request,
-        media: Media,
+        verified: DelegatedLink,
         opened: OpenMedia,
         cache_control: str,
         budget: ByteBudget,
@@ -109,10 +112,11 @@ class MediaResponse(Response):
         self._budget = budget
         self._session_key = session_key
         self._metrics = metrics
-        head = opened.head
+        head, media = opened.head, verified.link.media
         self._range = ByteRange(0, head.size)
         etag = entity_tag(media, head)
-        headers = {**_media_headers(media, head, etag), "Cache-Control": cache_control}
+        headers = {**_media_headers(head, etag), "Cache-Control": cache_control}
+        headers["Content-Disposition"] = content_disposition(head, media.download, verified.file_name)
         self.status_code = self._choose(request, etag, headers)
         self._is_body_sent = request.method == "GET" and self.status_code in (200, 206)
         if self._is_body_sent:
@@ -172,13 +176,12 @@ async def _wait_for_disconnect(receive: Receive) -> None:
         pass
 
 
-def _media_headers(media: Media, head: Head, etag: str) -> dict[str, str]:
+def _media_headers(head: Head, etag: str) -> dict[str, str]:
     """Returns the headers of every response with a media, whatever its status: Synapse's, and those that it lacks."""
     return {
         **MEDIA_SERVLET_HEADERS,
         "Accept-Ranges": "bytes",
         "Access-Control-Expose-Headers": _EXPOSED_HEADERS,
-        "Content-Disposition": content_disposition(head, download=media.download),
         "Content-Security-Policy": _SANDBOX,
         "Content-Type": _NOT_IN_HEADERS.sub("", head.content_type),
         "ETag": etag,

@@ -17,8 +17,9 @@ from media_protocol.signing import Media
 
 from .body_cache import BodyCache, Head, cache_key
 from .downloads import Download, TooLargeToCache, response_head
-from .errors import MatrixError, homeserver_failed, session_ended
+from .errors import MatrixError, homeserver_failed
 from .homeserver import Homeserver
+from .http_client import RequestFailed, StreamedResponse
 from .metrics import Metrics
 from .sessions import Sessions
 from .time_limited_cache import TimeLimitedCache
@@ -38,15 +39,17 @@ _RECEIVED_PROOF_BYTES = 64 * 1024
 class OpenMedia:
     """A media that may be sent to one client. The caller closes it.
 
-    :param file: the complete or growing file; ``None`` for a body that is too large to be kept.
+    :param content: the whole body, if it has just been received and is small.
+    :param file: the complete or growing file.
     :param download: by which the file grows.
     :param response: the body that is too large to be kept.
     """
 
     head: Head
+    content: bytes | None = None
     file: BinaryIO | None = None
     download: Download | None = None
-    response: httpx.Response | None = None
+    response: StreamedResponse | None = None
 
     async def close(self) -> None:
         """Releases the file, the download and the response."""
@@ -62,6 +65,9 @@ class OpenMedia:
 
         :raises MatrixError: if the download has failed.
         """
+        if self.content is not None:
+            yield self.content[start : start + length]
+            return
         if self.response:
             chunks = self._read_response(self.response, start, length)
         elif self.download:
@@ -96,7 +102,7 @@ class OpenMedia:
             start += len(chunk)
             yield chunk
 
-    async def _read_response(self, response: httpx.Response, start: int, length: int) -> AsyncIterator[bytes]:
+    async def _read_response(self, response: StreamedResponse, start: int, length: int) -> AsyncIterator[bytes]:
         position, end = 0, start + length
         try:
             async for chunk in response.aiter_raw():
@@ -106,7 +112,7 @@ class OpenMedia:
                     yield part
                 if position >= end:
                     return
-        except httpx.HTTPError:
+        except (httpx.HTTPError, RequestFailed):
             pass
         raise homeserver_failed()
 
@@ -163,7 +169,7 @@ class MediaSource:
             raise
         try:
             await self._prove(media, key, token)
-            opened = OpenMedia(head, download.open_file(), download)
+            opened = _open_download(head, download)
         except BaseException:
             download.leave()
             raise
@@ -184,10 +190,11 @@ class MediaSource:
         except BaseException as error:
             file.close()
             if isinstance(error, MatrixError) and error.status == 404:
-                self._cache.remove(key)
+                # It is removed, or this session alone may not have it: the homeserver is asked again for all others.
+                self._proofs.discard(lambda proof: proof[1] == key)
             raise
         self._metrics.opened.labels("disk").inc()
-        return OpenMedia(head, file)
+        return OpenMedia(head, file=file)
 
     async def _begin(self, media: Media, key: str, token: str, wait: bool) -> OpenMedia:
         download = self._downloads[key] = Download(
@@ -201,14 +208,14 @@ class MediaSource:
             head = await download.head()
             self._proofs.set((token, key), head.size)  # of a body whose size was not said before
             self._metrics.opened.labels("download").inc()
-            return OpenMedia(head, download.open_file(), download)
+            return _open_download(head, download)
         except BaseException as error:
             download.leave()
             if isinstance(error, TooLargeToCache):
                 return await self._open_uncached(media, token)
             raise
 
-    async def _request(self, media: Media, key: str, token: str, wait: bool) -> httpx.Response:
+    async def _request(self, media: Media, key: str, token: str, wait: bool) -> StreamedResponse:
         """Requests a body. That the homeserver sends it is the proof of the session's right."""
         response = await self._homeserver.open_media(media, token, wait=wait)
         head = response_head(response)
@@ -234,10 +241,7 @@ class MediaSource:
         size = self._proofs.peek((token, key))
         if size is None:
             return await self._proofs.get((token, key), lambda: self._request_proof(media, token))
-        try:
-            await self._sessions.prove(token)
-        except MatrixError as error:
-            raise session_ended() if error.status in (401, 403) else error from None
+        await self._sessions.prove_alive(token)
         return size
 
     async def _request_proof(self, media: Media, token: str) -> int:
@@ -252,7 +256,13 @@ class MediaSource:
                         break
                 return received
             return head.size
-        except httpx.HTTPError:
+        except (httpx.HTTPError, RequestFailed):
             raise homeserver_failed() from None
         finally:
             await response.aclose()
+
+
+def _open_download(head: Head, download: Download) -> OpenMedia:
+    if download.content is not None:
+        return OpenMedia(head, content=download.content, download=download)
+    return OpenMedia(head, file=download.open_file(), download=download)

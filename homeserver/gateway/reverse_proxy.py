@@ -58,6 +58,8 @@ class ReverseProxy:
             ("X-Forwarded-For", self._client_address(request)),
             ("X-Forwarded-Proto", base.partition(":")[0]),
         ]
+        if "accept-encoding" not in request.headers:  # else httpx offers its own codings
+            headers.append(("Accept-Encoding", "identity"))
         # Sent in the same framing, so that the homeserver sees a body where there is one.
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
         content = request.stream() if has_body else None
@@ -70,8 +72,10 @@ class ReverseProxy:
             logger.warning("The homeserver did not answer a request: %s", type(error).__name__)
             raise homeserver_failed() from None
         answer = StreamingResponse(_body(response), response.status_code)
+        # `Date` is the server's own.
+        dropped = _HOP_BY_HOP | {"date"}
         answer.raw_headers = [
-            (name.lower(), value) for name, value in response.headers.raw if name.lower().decode() not in _HOP_BY_HOP
+            (name.lower(), value) for name, value in response.headers.raw if name.lower().decode() not in dropped
         ]
         return answer
 

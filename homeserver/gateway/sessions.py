@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from media_protocol.signing import InvalidSignature, Keyring
 
-from .errors import session_ended
+from .errors import MatrixError, session_ended
 from .homeserver import Homeserver, Identity
 from .time_limited_cache import TimeLimitedCache
 from .token_store import TokenStore
@@ -92,6 +92,16 @@ class Sessions:
         :raises MatrixError: the homeserver's own, if it does not accept the token.
         """
         return await self._identities.get(token, lambda: self._homeserver.whoami(token))
+
+    async def prove_alive(self, token: str) -> None:
+        """Has the homeserver confirm a token, as ``prove`` does.
+
+        :raises MatrixError: as a link responds with it: 403 if the homeserver does not accept the token any more.
+        """
+        try:
+            await self.prove(token)
+        except MatrixError as error:
+            raise session_ended() if error.status in (401, 403) else error from None
 
     def token_of(self, session: Session) -> str:
         """Returns the token by which a session's media are requested.

@@ -38,6 +38,11 @@ class TimeLimitedCache(Generic[Key, Value]):
         if len(self._entries) > _MAX_ENTRIES:
             self._entries.popitem(last=False)
 
+    def discard(self, condition: Callable[[Key], bool]) -> None:
+        """Forgets the values of all keys that meet a condition."""
+        for key in [key for key in self._entries if condition(key)]:
+            del self._entries[key]
+
     async def get(self, key: Key, compute: Callable[[], Awaitable[Value]]) -> Value:
         """Returns the value that is kept, or computes it. A task that is cancelled cancels no other one's wait."""
         kept = self.peek(key)

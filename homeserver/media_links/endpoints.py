@@ -18,6 +18,7 @@ from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
 from media_protocol.delegation import DelegatedLink, is_delegated, verify_delegated
+from media_protocol.media_requests import PROBE_ID
 from media_protocol.signing import ExpiredLink, InvalidLink, InvalidSignature, Link, Media
 
 from .body_producer import FileSender
@@ -43,8 +44,6 @@ from .request_parsing import (
 from .sessions import Session, Sessions
 from .signed_query import QueryOffer, QueryServlet
 
-# The id of no media: a link to it shows whether links arrive here as they were minted.
-_PROBE_ID = "dev_authmedia_probe"
 LINK_EXPIRED = "DEV.AUTHMEDIA.LINK_EXPIRED"
 
 
@@ -56,7 +55,7 @@ class LinkMinter:
         self._terms = terms
         self._is_mine = hs.is_mine_server_name
         #: No media, of which links are minted all the same.
-        self.probe = Media(hs.hostname, _PROBE_ID)
+        self.probe = Media(hs.hostname, PROBE_ID)
         self._rate_limit = Ratelimiter(self._store, hs.get_clock(), config.rc_links)
         self._keyring = config.keyring
 
@@ -84,7 +83,7 @@ class LinkMinter:
     async def _unavailable(self, batch: list[Media | SynapseError]) -> set[str]:
         """Returns the ids of local media that do not exist or are quarantined, with one query for every hundred."""
         local = {media.media_id for media in batch if isinstance(media, Media) and self._is_mine(media.server_name)}
-        local.discard(_PROBE_ID)
+        local.discard(PROBE_ID)
         if not local:
             return set()
         rows = await self._store.db_pool.simple_select_many_batch(
@@ -218,11 +217,11 @@ class SignedMediaServlet(MediaServlet):
             raise SynapseError(403, "This is not a link that can be used here", Codes.FORBIDDEN) from None
         if not await self._sessions.is_alive(session):
             raise SynapseError(403, "The session that this link belongs to has ended", Codes.FORBIDDEN)
-        if link.media.media_id == _PROBE_ID:
+        if link.media.media_id == PROBE_ID:
             return None
         max_age_s = max(0, link.expires_ms - self._clock.time_msec()) // 1000
         cache_control = f"private, max-age={max_age_s}, immutable".encode()
-        return Grant(link.media, session, {b"Cache-Control": cache_control}, verified.file_name)
+        return Grant(link.media, session, {b"Cache-Control": cache_control})
 
     def _verify(self, uri: bytes, address: str | None) -> DelegatedLink:
         """Verifies a link, whether this server or a page has signed it."""

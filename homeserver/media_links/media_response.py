@@ -53,20 +53,12 @@ class MediaResponder:
         self._file_sender = file_sender
         self._byte_budget = byte_budget
 
-    async def respond(
-        self,
-        request: SynapseRequest,
-        media: Media,
-        session: Session,
-        headers: HeaderChanges,
-        file_name: str | None = None,
-    ) -> None:
+    async def respond(self, request: SynapseRequest, media: Media, session: Session, headers: HeaderChanges) -> None:
         """Answers a GET or HEAD request with a media or a thumbnail: 200, 206, 304 or 416.
 
         :param session: whose budget of bytes the body is counted in.
         :param headers: of the response, as far as they depend on how the request was authorized; above all
             ``Cache-Control``. They replace the default ones.
-        :param file_name: the name to save the media with, instead of the one that it was uploaded with.
         :raises SynapseError: as Synapse's own download does; 429 if the session's budget is spent.
         """
         opened = await self._opener.open_when_uploaded(request, media)
@@ -74,7 +66,7 @@ class MediaResponder:
             return
         with opened.file:
             if not request._disconnected:
-                _set_media_headers(request, opened, headers, file_name)
+                _set_media_headers(request, opened, headers, media.file_name)
                 if media.download:
                     _set_attachment(request)
                 await self._send(request, opened, session)

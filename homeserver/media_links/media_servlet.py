@@ -25,13 +25,11 @@ class Grant:
 
     :param session: whose budget of bytes the media is counted in.
     :param headers: of the response, as far as they depend on the kind of permission.
-    :param file_name: the name to save the media with, instead of the one that it was uploaded with.
     """
 
     media: Media
     session: Session
     headers: HeaderChanges
-    file_name: str | None = None
 
 
 class MediaServlet(RestServlet):
@@ -51,7 +49,7 @@ class MediaServlet(RestServlet):
                 request.setHeader(b"Cache-Control", b"no-store")
                 finish_request(request)
                 return
-            await self._responder.respond(request, grant.media, grant.session, grant.headers, grant.file_name)
+            await self._responder.respond(request, grant.media, grant.session, grant.headers)
         except Exception as error:
             if request.startedWriting:
                 raise

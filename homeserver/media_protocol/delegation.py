@@ -20,7 +20,6 @@ HKDF: https://www.rfc-editor.org/rfc/rfc5869, HMAC: https://www.rfc-editor.org/r
 import hmac
 import re
 from dataclasses import dataclass
-from urllib.parse import quote, unquote
 
 from .signing import (
     LINK_QUERY,
@@ -36,13 +35,7 @@ from .signing import (
 #: Separates a delegated link's signature from what is signed.
 SIGNATURE_PARAMETER = "&dsig="
 
-# The longest name, percent-encoded: a file name has at most 255 bytes on common file systems.
-_QUERY = re.compile(
-    LINK_QUERY
-    + r"(?:&n=(?P<file_name>[A-Za-z0-9._~%-]{1,765}))?(?:&r=(?P<revision>[1-9][0-9]{0,15}))?"
-    + SIGNATURE_PARAMETER
-    + r"[0-9a-f]{64}"
-)
+_QUERY = re.compile(LINK_QUERY + r"(?:&r=(?P<revision>[1-9][0-9]{0,15}))?" + SIGNATURE_PARAMETER + r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +65,10 @@ class Delegation:
 class DelegatedLink:
     """What a page grants with a link that it has signed.
 
-    :param file_name: the name to save the media with; only with ``media.download``.
     :param revision: distinguishes the URL from another one of the same media, which a cache may have; 0 for none.
     """
 
     link: Link
-    file_name: str | None = None
     revision: int = 0
 
 
@@ -92,8 +83,6 @@ def sign_delegated(key: bytes, link: DelegatedLink) -> str:
     :returns: path and query of the URL.
     """
     unsigned = unsigned_url(link.link)
-    if link.file_name:
-        unsigned += f"&n={quote(link.file_name, safe='')}"
     if link.revision:
         unsigned += f"&r={link.revision}"
     signature = hmac.digest(key, unsigned.encode("ascii"), "sha256")
@@ -126,10 +115,6 @@ def _parse(uri: bytes) -> DelegatedLink:
     """
     media, query = split_uri(uri)
     values = _QUERY.fullmatch(query)
-    if values is None or (values["file_name"] and not values["download"]):
+    if values is None:
         raise InvalidSignature
-    try:
-        file_name = unquote(values["file_name"], errors="strict") if values["file_name"] else None
-    except UnicodeDecodeError as error:
-        raise InvalidSignature from error
-    return DelegatedLink(parse_query(media, values), file_name, int(values["revision"] or 0))
+    return DelegatedLink(parse_query(media, values), int(values["revision"] or 0))

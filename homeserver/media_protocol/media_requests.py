@@ -3,7 +3,10 @@
 from dataclasses import replace
 from typing import Any
 
-from .signing import MAX_THUMBNAIL_SIDE, THUMBNAIL_METHODS, Media, Thumbnail, parse_mxc
+from .signing import MAX_FILE_NAME_BYTES, MAX_THUMBNAIL_SIDE, THUMBNAIL_METHODS, Media, Thumbnail, parse_mxc
+
+#: The id of no media: a link to it shows whether links arrive at the server as they were minted.
+PROBE_ID = "dev_authmedia_probe"
 
 # https://spec.matrix.org/v1.16/client-server-api/#common-error-codes
 _BAD_JSON = "M_BAD_JSON"
@@ -92,4 +95,20 @@ def _parse_entry(entry: object) -> Media:
     if not isinstance(download, bool):
         raise InvalidRequest(400, "'download' must be true or false", _BAD_JSON)
     thumbnail = None if entry.get("thumbnail") is None else parse_thumbnail(entry["thumbnail"])
-    return replace(media, thumbnail=thumbnail, download=download)
+    file_name = _parse_file_name(entry.get("filename")) if download else None
+    return replace(media, thumbnail=thumbnail, download=download, file_name=file_name)
+
+
+def _parse_file_name(name: object) -> str | None:
+    """Parses the name to save a media with; ``None`` for the one that it was uploaded with.
+
+    :raises InvalidRequest: 400 if it is no text, or longer than any file's.
+    """
+    if name is None or name == "":
+        return None
+    try:
+        if isinstance(name, str) and len(name.encode()) <= MAX_FILE_NAME_BYTES:
+            return name
+    except UnicodeEncodeError:  # half of a surrogate pair
+        pass
+    raise InvalidRequest(400, f"'filename' must be a text of at most {MAX_FILE_NAME_BYTES} bytes", _INVALID_PARAM)

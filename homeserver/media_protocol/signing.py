@@ -50,8 +50,11 @@ _MEDIA_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 LINK_QUERY = (
     rf"k=(?P<key>{KEY_ID_PATTERN})&e=(?P<expires>[1-9][0-9]{{0,15}})&s=(?P<session>[A-Za-z0-9_-]{{1,1024}})"
     r"(?:&w=(?P<width>[1-9][0-9]{0,3})&h=(?P<height>[1-9][0-9]{0,3})&m=(?P<method>crop|scale)(?P<animated>&a=1)?)?"
-    r"(?P<download>&d=1)?"
+    # The longest name, percent-encoded: a file name has at most 255 bytes on common file systems.
+    r"(?P<download>&d=1(?:&n=(?P<file_name>[A-Za-z0-9._~%-]{1,765}))?)?"
 )
+#: The bytes of the longest name that a link can have a file saved with, as UTF-8.
+MAX_FILE_NAME_BYTES = 255
 _QUERY = re.compile(LINK_QUERY + "&sig=[A-Za-z0-9_-]{43}")
 
 
@@ -85,12 +88,14 @@ class Media:
     """One media, or one thumbnail of it.
 
     :param download: whether browsers are to save it as a file (``Content-Disposition: attachment``).
+    :param file_name: the name to save it with, instead of the one that it was uploaded with; only with ``download``.
     """
 
     server_name: str
     media_id: str
     thumbnail: Thumbnail | None = None
     download: bool = False
+    file_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +268,7 @@ def _canonical_form(link: Link, address: str | None) -> bytes:
     media = link.media
     shape = media.thumbnail
     thumbnail = [shape.width, shape.height, shape.method, shape.animated] if shape else None
-    names = [media.server_name, media.media_id, thumbnail, media.download]
+    names = [media.server_name, media.media_id, thumbnail, media.file_name or media.download]
     parts = [_VERSION, link.key_id, *names, link.expires_ms, link.session, address]
     return json.dumps(parts, separators=(",", ":")).encode("ascii")
 
@@ -276,7 +281,9 @@ def unsigned_url(link: Link) -> str:
     query = f"k={link.key_id}&e={link.expires_ms}&s={link.session}"
     if shape:
         query += f"&w={shape.width}&h={shape.height}&m={shape.method}" + ("&a=1" if shape.animated else "")
-    return f"{path}?{query}" + ("&d=1" if media.download else "")
+    if media.download:
+        query += "&d=1" + (f"&n={quote(media.file_name, safe='')}" if media.file_name else "")
+    return f"{path}?{query}"
 
 
 def split_uri(uri: bytes) -> tuple[Media, str]:
@@ -300,12 +307,18 @@ def parse_query(media: Media, values: re.Match[str]) -> Link:
 
     :param media: the media that its path names.
     :param values: the match of a pattern that contains ``LINK_QUERY``.
+    :raises InvalidSignature: if its file name is not UTF-8.
     """
     thumbnail = None
     if values["width"]:
         size = int(values["width"]), int(values["height"])
         thumbnail = Thumbnail(*size, values["method"], values["animated"] is not None)
-    media = replace(media, thumbnail=thumbnail, download=values["download"] is not None)
+    try:
+        file_name = unquote(values["file_name"], errors="strict") if values["file_name"] else None
+    except UnicodeDecodeError as error:
+        raise InvalidSignature from error
+    download = values["download"] is not None
+    media = replace(media, thumbnail=thumbnail, download=download, file_name=file_name)
     return Link(values["key"], media, int(values["expires"]), values["session"])
 
 

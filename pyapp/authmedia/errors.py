@@ -242,10 +242,7 @@ class HomeserverHidden(HomeserverUnreachable):
     """A server answers, and its answers lack the CORS headers by which pages of other sites may read them."""
 
     advice = "Its administrators must send `Access-Control-Allow-Origin: *` on /_matrix/ and /.well-known/matrix/."
-    user_message = (
-        "A server answers there, and does not let web pages read what it says (its CORS headers are missing). If you "
-        "know your homeserver's own address, enter that; else ask the people who run the server."
-    )
+    user_message = "A server answers there, and does not let web pages read what it says: its CORS headers are missing."
     temporary = False
 
 
@@ -259,13 +256,8 @@ class NoHomeserver(AuthMediaError):
 class MalformedWellKnown(AuthMediaError):
     """A domain's ``/.well-known/matrix/client`` does not lead to a homeserver."""
 
-    advice = (
-        "Its administrators must correct /.well-known/matrix/client; until then, enter the homeserver's own address."
-    )
-    user_message = (
-        "This domain says where its homeserver is, and what it says is wrong. Enter your homeserver's own address, "
-        "or tell the people who run the domain."
-    )
+    advice = "Its administrators must correct /.well-known/matrix/client; enter the homeserver's own address till then."
+    user_message = "This domain names a homeserver, wrongly. Enter your homeserver's own address, or tell who runs it."
 
 
 class MediaUnsupported(AuthMediaError):
@@ -398,3 +390,10 @@ class HomeserverTooOld(StrategyUnsupported):
 
     advice = "Open a loader with `auto` or `plain`: such homeservers give their media to everybody."
     user_message = "This server is too old for this way of loading media."
+
+
+class PolicyRefused(StrategyUnsupported):
+    """The page's own Content-Security-Policy does not let elements load media from there."""
+
+    advice = "Add the homeserver's origin, and `blob:`, to img-src and media-src of the page's Content-Security-Policy."
+    user_message = "The rules of this page do not let it show media from this server."

@@ -117,6 +117,7 @@ class MediaRequest:
     :param size: the event's ``size`` in bytes.
     :param encrypted: how to decrypt an encrypted attachment. It has no thumbnails, since the server cannot read it:
         request the event's ``thumbnail_file`` instead.
+    :param file_name: the name to save it with; for the kind ``file`` alone.
     :param cache: what memory and disk are used for: ``default`` reads and fills them, ``reload`` replaces what is
         there, ``no-store`` does neither, ``only-if-cached`` reads them and requests nothing.
     :raises MalformedMxc: if ``mxc`` is not an ``mxc://`` URI.
@@ -128,6 +129,7 @@ class MediaRequest:
         "cache",
         "content_type",
         "encrypted",
+        "file_name",
         "height",
         "key",
         "kind",
@@ -153,6 +155,7 @@ class MediaRequest:
         content_type: str = "",
         size: int | None = None,
         encrypted: "EncryptedFile | None" = None,
+        file_name: str = "",
         cache: str = CACHE_DEFAULT,
     ) -> None:
         self.server_name, self.media_id = parse_mxc(mxc)
@@ -164,6 +167,7 @@ class MediaRequest:
         self.content_type = content_type
         self.size = size
         self.encrypted = encrypted
+        self.file_name = file_name
         self.cache = cache
         #: The size beyond which the media is not loaded; ``None`` for any size.
         self.max_bytes: int | None = None
@@ -174,7 +178,7 @@ class MediaRequest:
         #: The thumbnail's parameters as a query of the client-server API, empty for the media itself.
         self.thumbnail_query = self._thumbnail_query()
         #: Identifies the media and its form.
-        self.key = mxc + self.thumbnail_query + ("#file" if kind == "file" else "")
+        self.key = mxc + self.thumbnail_query + ("#file" + file_name if kind == "file" else "")
         if encrypted:
             self.key += "#" + encrypted.fingerprint
 
@@ -196,7 +200,7 @@ class MediaRequest:
 
     def with_cache(self, cache: str) -> "MediaRequest":
         """Returns the same request under another cache policy."""
-        same = self._copy(self.kind, self.width, self.height, cache)
+        same = self._copy(self.kind, self.width, self.height, cache, self.file_name)
         same.max_bytes = self.max_bytes
         return same
 
@@ -213,7 +217,11 @@ class MediaRequest:
         """Returns the request for the same media, to save it."""
         return self._copy("file", 0, 0, self.cache)
 
-    def _copy(self, kind: str, width: int, height: int, cache: str) -> "MediaRequest":
+    def named(self, file_name: str) -> "MediaRequest":
+        """Returns the request for the same media, to save it as a file of this name."""
+        return self._copy("file", 0, 0, self.cache, file_name)
+
+    def _copy(self, kind: str, width: int, height: int, cache: str, file_name: str = "") -> "MediaRequest":
         return MediaRequest(
             self.mxc,
             width=width,
@@ -224,6 +232,7 @@ class MediaRequest:
             content_type=self.content_type,
             size=self.size,
             encrypted=self.encrypted,
+            file_name=file_name,
             cache=cache,
         )
 

@@ -71,7 +71,7 @@ class Message:
         self.encrypted = keyring.add(file) if file else ""
         self.mxc = _text(json_object(file or content).get("url"))
         name = _text(content.get("filename"))
-        self.body = name or _text(content.get("body"))
+        self.body = _forwards(name or _text(content.get("body")))
         self.caption = _text(content.get("body")) if name and name != content.get("body") else ""
         self.mimetype = _text(info.get("mimetype"))
         self.size = _number(info.get("size"))
@@ -210,6 +210,11 @@ def _person(event: "dict[str, Any]") -> Person:
     content = json_object(event.get("content"))
     user_id = event["state_key"]
     return Person(user_id, _text(content.get("displayname")) or user_id, _text(content.get("avatar_url")))
+
+
+def _forwards(text: str) -> str:
+    """Returns a text without the characters that turn what is behind them around: `exe.png` may be an `.exe`."""
+    return "".join([character for character in text if not "\u202a" <= character <= "\u202e"])
 
 
 def _spoiler(content: "dict[str, Any]") -> str | None:

@@ -81,8 +81,6 @@ def message_item(message: Message, follows: bool) -> browser.Element:
     drawn.query("time").text = browser.format_time(message.sent_ms)
     _avatar(drawn.query(".avatar"), message.sender, wanted=not follows)
     body = drawn.query(".body")
-    if message.thread:
-        drawn.query(".from").append(_note("in a thread"))
     if message.kind == "text":
         _words(body, message.body, message.formatted)
     elif message.spoiler is None:
@@ -93,6 +91,8 @@ def message_item(message: Message, follows: bool) -> browser.Element:
         hidden = spoiler(message.spoiler)
         hidden.append(_media(message))
         body.append(hidden)
+    if message.thread:
+        body.append(_note("in a thread"))
     return drawn
 
 

@@ -111,7 +111,7 @@ def test_page_recovers_after_homeserver_outage(
         tab.click_and_settle("#clear")
         assert names(tab)["good"] == names(tab)["also-good"] == "HomeserverUnreachable"
         assert names(tab)["malformed"] == "MalformedMxc"
-        assert outcomes(tab)["good"] == UNREACHABLE
+        assert outcomes(tab)["good"] == f"{UNREACHABLE} Waiting for the network."
         relay.open()
         tab.click_and_settle("#clear")
         assert names(tab)["good"] is None

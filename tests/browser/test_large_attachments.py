@@ -26,8 +26,8 @@ from tests.conftest import OpenTab
 from tests.evidence.bench.mp4_padding import pad_mp4
 from web.demonstration import Demonstration
 
-PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"))
-STRATEGIES_IN = {"chromium": ("link",), "firefox": ("opfs",)}
+PAIRS = (("firefox", "micropython"),)
+STRATEGIES_IN = {"firefox": ("opfs",)}
 pytestmark = pytest.mark.timeout(120)
 
 PIECE_BYTES = 1024

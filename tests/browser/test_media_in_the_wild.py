@@ -116,6 +116,7 @@ def settle(tab: SiteTab) -> None:
     )
 
 
+@pytest.mark.full_matrix
 def test_each_kind_ends_the_same_way_by_every_strategy(
     harness: BindingHarness, wild: dict[str, str], interpreter: str
 ) -> None:
@@ -132,6 +133,7 @@ def test_each_kind_ends_the_same_way_by_every_strategy(
     assert ends == {strategy: {} for strategy in STRATEGIES}
 
 
+@pytest.mark.full_matrix
 def test_what_fails_without_a_network_appears_with_it(
     harness: BindingHarness, browser: BrowserContext, media_set: MediaSet, interpreter: str
 ) -> None:
@@ -162,7 +164,7 @@ def test_a_media_appears_once_it_is_uploaded(
     wait_for_state(tab, "img[data-mxc]")
 
 
-@pytest.mark.by_default("chromium")
+@pytest.mark.full_matrix
 def test_a_sign_in_page_of_a_network_does_not_stay(
     harness: BindingHarness, media_set: MediaSet, interpreter: str
 ) -> None:

@@ -16,7 +16,7 @@ from tests.evidence.bench.mp4_padding import pad_mp4
 from tests.evidence.faults.faulty_proxy import Exchange, Fault, FaultyProxy
 from web.demonstration import Demonstration
 
-STRATEGIES_IN = {"chromium": ("link",), "firefox": ("opfs",), "firefox-private": ()}
+STRATEGIES_IN = {"chromium": ("link",)}
 FILM_BYTES = 6_000_000
 # What a page has of a body that breaks off lacks at most what was in its buffers.
 BUFFERS_BYTES = 1_500_000

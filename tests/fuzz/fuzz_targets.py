@@ -19,9 +19,9 @@ import atheris
 from synapse.api.errors import SynapseError
 from twisted.web.http_headers import Headers
 
-with atheris.instrument_imports(include=["authmedia", "media_links", "media_protocol"]):
+with atheris.instrument_imports(include=["authmedia", "demo", "media_links", "media_protocol"]):
     from tests.unit import fake_browser as fake
-    from tests.unit import support
+    from tests.unit import support, test_malformed_events
 
     from authmedia import errors  # isort: skip
     from authmedia.elements.blurhash_decoding import Blurhash  # isort: skip
@@ -225,6 +225,16 @@ async def _recall() -> None:
     kept.close()
 
 
+def event(data: bytes) -> None:
+    """Whatever a room's event is, it raises nothing on its way to its elements, and its neighbours show their media."""
+    try:
+        value = json.loads(data)
+    except (ValueError, RecursionError):
+        return
+    fake.clone_template = test_malformed_events.Template  # type: ignore[attr-defined]
+    test_malformed_events.follow("blob", [], value)
+
+
 def ending(data: bytes) -> None:
     """Whatever a media is, it has its end or has not."""
     assert asyncio.run(is_complete(fake.Blob(data))) in (True, False)
@@ -234,21 +244,15 @@ def ending(data: bytes) -> None:
 SEEDS: dict[str, list[bytes]] = {
     "link": [GRANTED.encode()],
     "delegated": [
-        delegation.sign_delegated(DELEGATED_KEY, delegation.DelegatedLink(link, name, revision))
+        delegation.sign_delegated(
+            DELEGATED_KEY,
+            delegation.DelegatedLink(signing.Link("1", media, NOW + 3_600_000, DELEGATION.session), revision),
+        )
         .partition("&dsig=")[0]
         .encode()
-        for link, name, revision in (
-            (signing.Link("1", signing.Media("localhost", "abc"), NOW + 3_600_000, DELEGATION.session), None, 0),
-            (
-                signing.Link(
-                    "1",
-                    signing.Media("[::1]:80", "a", signing.Thumbnail(9, 9, "crop", True), True),
-                    NOW + 3_600_000,
-                    DELEGATION.session,
-                ),
-                "a b%.txt",
-                7,
-            ),
+        for media, revision in (
+            (signing.Media("localhost", "abc"), 0),
+            (signing.Media("[::1]:80", "a", signing.Thumbnail(9, 9, "crop", True), True, "a b.txt"), 7),
         )
     ],
     "issued": [json.dumps(support.Script().key()).encode(), b'{"key": 7, "expires_ts": 1e999}'],
@@ -273,6 +277,13 @@ SEEDS: dict[str, list[bytes]] = {
     "kept_links": [
         b'[["key", "http://home.test/signed/a", 1800000600000.0], ["other", "url", 1e999]]',
         b'[["key", "url", 1%s]]' % (b"0" * 400),
+    ],
+    "event": [
+        json.dumps(
+            {"type": "m.sticker", "sender": "@a:b", "content": {"body": "a", "file": support.SPECIFIED}}
+        ).encode(),
+        b'{"type": "m.room.message", "content": {"msgtype": "m.image", "url": "mxc://a/b", "info": {"w": 1e999}}}',
+        b'{"type": "m.room.message", "content": {"format": "org.matrix.custom.html", "formatted_body": "<b>a&#9;</b"}}',
     ],
     "ending": [
         b"\x89PNG\r\n\x1a\n....IHDR....IEND....",
@@ -299,6 +310,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         file,
         index,
         kept_links,
+        event,
         ending,
     )
 }

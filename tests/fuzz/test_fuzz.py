@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 # Some targets run with `--full-matrix` alone.
 OFTEN = ("link", "bundle", "wish", "encrypted_file", "kept_links")
-SELDOM = ("delegated", "issued", "span", "mxc", "blurhash", "cookie", "file", "index", "ending")
+SELDOM = ("delegated", "issued", "span", "mxc", "blurhash", "cookie", "file", "index", "ending", "event")
 SECONDS = 2
 
 pytest.importorskip("atheris", reason="there is no atheris for this system or this Python")
@@ -42,7 +42,8 @@ def test_fuzz_target_survives(name: str, logs: Path) -> None:
     assert int((logs / f"{name}.status").read_text(encoding="ascii")) == 0, log[-2000:]
     assert "Done " in log
     inputs = int(log.partition("Done ")[2].split()[0])
-    assert inputs > 500, "so many inputs were tried at the least"
+    # An event is drawn, bound and loaded, which takes as long as hundreds of parsers.
+    assert inputs > (30 if name == "event" else 500), "so many inputs were tried at the least"
 
 
 def test_every_fuzz_target_is_listed() -> None:

@@ -70,7 +70,7 @@ def test_media_that_is_quarantined_is_served_no_longer_than_a_minute(
     other = account_on(plain_synapse, gateway)
     answer = send(other.link(mxc))
     assert (answer.status, answer.error) == (404, "M_NOT_FOUND")
-    # It has been removed from the disk, so that all others request it anew.
+    # All others have their right proved anew.
     assert send(ana.link(mxc)).status == 404
 
 

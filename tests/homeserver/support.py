@@ -188,9 +188,9 @@ class Account:
         (made,) = self.links({**entry, "thumbnail": thumbnail} if thumbnail else entry)
         return str(made["url"])
 
-    def download_link(self, mxc: Mxc) -> str:
-        """Returns the URL of a link whose media is an attachment."""
-        (made,) = self.links({"mxc": mxc.uri, "download": True})
+    def download_link(self, mxc: Mxc, file_name: str = "") -> str:
+        """Returns the URL of a link whose media is an attachment, with another name than its uploader's or not."""
+        (made,) = self.links({"mxc": mxc.uri, "download": True, "filename": file_name})
         return str(made["url"])
 
     def quarantine(self, mxc: Mxc) -> None:

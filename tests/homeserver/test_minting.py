@@ -130,6 +130,12 @@ def test_malformed_thumbnail(ana: Account, photo: Mxc, thumbnail: Any, errcode: 
     assert link["errcode"] == errcode
 
 
+@pytest.mark.parametrize("name", [7, [], "a" * 256, "я" * 128, "\ud83d"])
+def test_malformed_file_name(ana: Account, photo: Mxc, name: object) -> None:
+    (link,) = ana.links({"mxc": photo.uri, "download": True, "filename": name})
+    assert link["errcode"] == "M_INVALID_PARAM"
+
+
 def test_malformed_download(ana: Account, photo: Mxc) -> None:
     (link,) = ana.links({"mxc": photo.uri, "download": "yes"})
     assert link["errcode"] == "M_BAD_JSON"

@@ -23,7 +23,6 @@ from tests.unit.fake_dom import (
     ElementHandler,
     ElementObserver,
     EventListener,
-    Template,
     as_element,
     create_element,
     document_element,
@@ -285,10 +284,6 @@ def format_time(epoch_ms: float) -> str:
     return f"{epoch_ms:.0f}"
 
 
-def clone_template(template_id: str) -> Element:
-    return Template(template_id)
-
-
 def remove_query_parameter(name: str) -> None:
     STATE.removed_parameters.append(name)
 
@@ -311,6 +306,10 @@ async def contain_svg(svg: Blob) -> Blob | None:
 
 async def capture_frame(element: Element) -> str:
     return Blob(b"frame").create_object_url() if element.tag == "video" else ""
+
+
+async def violated_directive(url: str, tag: str) -> str:
+    return STATE.violated_directive
 
 
 async def persist_storage() -> bool:

@@ -116,23 +116,6 @@ def _text(text: str) -> Element:
     return element
 
 
-class Template(Element):
-    """A clone of one of a page's templates, which has whatever it is asked for."""
-
-    def __init__(self, template_id: str) -> None:
-        super().__init__("template")
-        self._kind = template_id
-        self._found: dict[str, Element] = {}
-
-    def query(self, selector: str) -> Element:
-        if selector not in self._found:
-            tags = {"img": "img", ".media": {"image": "img"}.get(self._kind, self._kind)}
-            self._found[selector] = Template(tags.get(selector, "div"))
-            self._found[selector].tag = tags.get(selector, "div")
-            self.append(self._found[selector])
-        return self._found[selector]
-
-
 def document_element() -> Element:
     return Element("html")
 

@@ -36,6 +36,8 @@ class State:
         self.focused: Any = None
         self.clicked: list[Any] = []
         self.pixel_ratio = 1.0
+        #: The directive of the page's policy that refuses every link.
+        self.violated_directive = ""
         self.locks: dict[str, asyncio.Lock] = {}
         self.channels: list[Any] = []
         self.clock = 1_800_000_000_000.0

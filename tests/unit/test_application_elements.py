@@ -145,6 +145,10 @@ def test_a_signed_link_is_saved_in_another_tab(script: Script, homeserver: Homes
         (saved,) = browser.clicked
         assert saved.get_attribute("href").startswith("http://home.test/signed/")
         assert (saved.get_attribute("target"), saved.get_attribute("rel")) == ("_blank", "noopener")
+        (entry,) = script.batches[-1]
+        assert entry == {"mxc": MXC, "download": True, "filename": "walk.gpx"}
+        await file_saving.save_media(loader, MediaRequest(MXC, kind="file"), "ходьба.gpx")
+        assert script.batches[-1][0]["filename"] == "ходьба.gpx", "the other name is another link"
         loader.close()
 
     run(scenario())
@@ -172,5 +176,42 @@ def test_css_pixels_are_asked_for(
         assert query in browser.requests[0].url
         assert element.get_attribute("width") == "96", "the space in the layout stays the same"
         binder.close()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("name", "portable"),
+    [
+        ("walk.gpx", "walk.gpx"),
+        ("", ""),
+        ("a" * 300 + ".gpx", "a" * 251 + ".gpx"),
+        ("я" * 200 + ".tar.gz", "я" * 126 + ".gz"),
+        ("a" * 300, "a" * 255),
+        ("." + "b" * 300, "." + "b" * 254),
+        ("half \ud83d of a pair", "half  of a pair"),
+        ("../../etc/passwd", ".._.._etc_passwd"),
+        ("photo\u202egpj.exe", "photo_gpj.exe"),
+    ],
+)
+def test_a_name_fits_disks_and_links_and_keeps_its_end(name: str, portable: str) -> None:
+    assert file_saving.portable_name(name) == portable
+    assert len(portable.encode()) <= 255
+
+
+@pytest.mark.parametrize("name", ["blob", "opfs", "bundle"])
+def test_an_empty_file_without_a_length_is_saved_as_an_empty_file(
+    name: str, script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    script.instead = lambda request: (
+        fake.Response(200, b"", {"Content-Type": "text/plain"}) if "/abc" in request.url else None
+    )
+
+    async def scenario() -> None:
+        loader = open_loader(name, homeserver)
+        await file_saving.save_media(loader, MediaRequest(MXC, kind="file"), "empty.txt")
+        (saved,) = browser.clicked
+        assert browser.object_urls[saved.get_attribute("href")].content == b""
+        loader.close()
 
     run(scenario())

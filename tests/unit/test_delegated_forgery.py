@@ -30,7 +30,8 @@ def granted(random: Random) -> list[DelegatedLink]:
     links = []
     for number, link in enumerate(forgery.granted(random)):
         name = random.choice(["walk.gpx", "a b&c=d", "ключ%.txt"]) if link.media.download else None
-        links.append(DelegatedLink(link, name, number if number % 3 == 0 else 0))
+        named = replace(link, media=replace(link.media, file_name=name))
+        links.append(DelegatedLink(named, number if number % 3 == 0 else 0))
     return links
 
 

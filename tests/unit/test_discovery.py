@@ -55,6 +55,16 @@ def test_a_domain_names_its_homeserver(browser: Any, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "found"),
+    [({"base_url": "https://gateway.example.org"}, "https://gateway.example.org"), (None, ""), (7, "")],
+)
+def test_a_domain_may_name_a_gateway_for_media(browser: Any, given: object, found: str) -> None:
+    document = {"m.homeserver": {"base_url": "https://matrix.example.org"}, "dev.authmedia.media": given}
+    serve(browser, well_known=answer(document), matrix=answer(VERSIONS))
+    assert discover("example.org").media_base_url == found
+
+
+@pytest.mark.parametrize(
     ("well_known", "name"),
     [(error(404, "", ""), "example.org"), (WEBSITE, "example.org"), (None, "@ana:example.org")],
     ids=["missing", "a-page-for-all", "unreadable"],

@@ -84,6 +84,21 @@ def test_the_token_travels_in_the_header_alone(script: Script, homeserver: Homes
     assert request.url.endswith("/thumbnail/example.org/abc?width=96&height=96&method=crop&animated=false")
 
 
+def test_a_gateway_for_media_gets_requests_for_links_and_no_others(browser: Any) -> None:
+    homeserver = Homeserver(
+        "https://matrix.example.org", "@ana:example.org", "token", media_base_url="https://gateway.example.org/"
+    )
+    browser.server = lambda request: answer({})
+    for path in (AUTHMEDIA_PREFIX + "/config", "/_matrix/client/v3/sync"):
+        run(homeserver.request_json("GET", path))
+    assert [request.url for request in browser.requests] == [
+        "https://gateway.example.org" + AUTHMEDIA_PREFIX + "/config",
+        "https://matrix.example.org/_matrix/client/v3/sync",
+    ]
+    with pytest.raises(errors.MalformedAddress):
+        Homeserver("https://matrix.example.org", "@ana:example.org", "token", media_base_url="gateway")
+
+
 def test_preflights_follow_the_fetch_standard(browser: Any) -> None:
     preflights = PreflightCounter("http://home.test")
     header = {"Authorization": "x"}

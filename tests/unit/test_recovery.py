@@ -223,6 +223,8 @@ def test_try_again_asks_the_network(script: Script, homeserver: Homeserver, brow
         assert state_of(element) == LOADING
         await binding.settled()
         assert state_of(element) == SHOWN
+        assert script.fresh == ([MXC] if strategy == "link" else []), "a link that no cache knows"
+        assert strategy != "delegated" or "&r=" in element.src
         binding.close()
 
     try:

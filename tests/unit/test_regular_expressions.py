@@ -12,6 +12,7 @@ from types import ModuleType
 
 import pytest
 
+import gateway
 import media_links
 import media_protocol
 from media_links.request_parsing import MEDIA_PATH, path_pattern
@@ -26,15 +27,15 @@ ALPHABET = string.printable + "\x80\xff"
 
 
 def modules() -> Iterator[tuple[ModuleType, str]]:
-    """Each module of both packages, with its source."""
-    for package in (media_links, media_protocol):
+    """Each module of the packages that parse requests, with its source."""
+    for package in (media_links, media_protocol, gateway):
         for info in pkgutil.iter_modules(package.__path__):
             module = importlib.import_module(f"{package.__name__}.{info.name}")
             yield module, Path(str(module.__file__)).read_text(encoding="utf-8")
 
 
 def module_patterns() -> dict[str, tuple[re.Pattern[str], set[str]]]:
-    """Every compiled pattern of both packages, with the methods that are called on it."""
+    """Every compiled pattern of those packages, with the methods that are called on it."""
     found: dict[str, tuple[re.Pattern[str], set[str]]] = {}
     for module, source in modules():
         for name, value in vars(module).items():
@@ -118,8 +119,9 @@ def test_slow_pattern_is_detected(pattern: str, monkeypatch: pytest.MonkeyPatch)
 
 def test_every_pattern_is_known() -> None:
     """The test above does not see patterns that are compiled inside of functions."""
-    # Servlets' paths, which are tested above, and the configuration, which is not matched with requests.
-    known = {"media_links.request_parsing": ["compile"], "media_links.config": ["fullmatch"]}
+    # Servlets' paths, which are tested above, and the configurations, which are not matched with requests.
+    configurations = {"media_links.config": ["fullmatch"], "gateway.config": ["fullmatch"]}
+    known = {"media_links.request_parsing": ["compile"], **configurations}
     for module, source in modules():
         inside = re.findall(r"^ +.*?\bre\.(\w+)\(", source, re.MULTILINE)
         assert inside == known.get(module.__name__, []), module.__name__

@@ -39,7 +39,10 @@ PORT = st.sampled_from(["", ":1", ":8448", ":65535", ":00080"])
 SERVER_NAME = st.builds(lambda host, port: host + port, HOST | ADDRESS_HOST, PORT)
 SIDE = st.integers(1, 2048)
 THUMBNAIL = st.builds(Thumbnail, SIDE, SIDE, st.sampled_from(["crop", "scale"]), st.booleans())
-MEDIA = st.builds(Media, SERVER_NAME, ID, st.none() | THUMBNAIL, st.booleans())
+FILE_NAME = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
+MEDIA = st.builds(Media, SERVER_NAME, ID, st.none() | THUMBNAIL, st.booleans()) | st.builds(
+    Media, SERVER_NAME, ID, st.none() | THUMBNAIL, st.just(True), st.none() | FILE_NAME
+)
 LINK = st.builds(Link, st.just("1"), MEDIA, st.integers(NOW + 1, 10**15), ID)
 ADDRESS = st.none() | st.ip_addresses().map(str)
 
@@ -124,7 +127,8 @@ def test_each_part_of_a_link_is_signed(link: Link) -> None:
         {"media": replace(media, server_name=media.server_name + "a" if ":" not in media.server_name else "b")},
         {"media": replace(media, media_id=media.media_id + "a")},
         {"media": replace(media, thumbnail=None if media.thumbnail else Thumbnail(1, 1))},
-        {"media": replace(media, download=not media.download)},
+        {"media": replace(media, download=not media.download, file_name=None)},
+        {"media": replace(media, download=True, file_name=(media.file_name or "") + "x")},
         {"expires_ms": link.expires_ms + 1},
         {"session": link.session + "a"},
     ]

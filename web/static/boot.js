@@ -6,10 +6,11 @@ const asked = query.get("interpreter");
 const chosen = asked in boot.interpreters ? asked : "micropython";
 const plugins = ["codemirror", "deprecations-manager", "donkey", "error", "py-editor", "py-game", "py-terminal"];
 
-const fail = (words) => {
+const fail = (words, people = "This page could not start.") => {
+  if (document.documentElement.dataset.state === "failed") return; // by what came first, which the rest follows from
   document.documentElement.dataset.state = "failed";
   const problem = document.getElementById("problem");
-  problem.querySelector(".people").textContent = "This page could not start.";
+  problem.querySelector(".people").textContent = people;
   problem.querySelector(".developers").textContent = words;
   problem.hidden = false;
 };
@@ -49,6 +50,45 @@ if (boot.room)
   } catch {
     // There is nothing yet, or no such storage here.
   }
+
+// Newer than the rest of what the pages need; browsers of 2023 lack them.
+Promise.withResolvers ??= function () {
+  let resolve, reject;
+  const promise = new this((...both) => ([resolve, reject] = both));
+  return { promise, resolve, reject };
+};
+Array.fromAsync ??= async (items) => {
+  const found = [];
+  for await (const item of items) found.push(item);
+  return found;
+};
+
+// Without these no Python runs. Nothing else is asked of a browser's name or version.
+const triesOpfs = async () => {
+  try {
+    await navigator.storage.getDirectory();
+    return "opfs would work, too";
+  } catch (error) {
+    return `opfs would not (${error.name}: ${error.message})`;
+  }
+};
+const sayWhatIsMissing = async () => {
+  const lacking = ["WebAssembly", "DecompressionStream", "TransformStream"].filter((name) => !globalThis[name]);
+  if (!lacking.length) return false;
+  if (lacking.includes("WebAssembly"))
+    fail(
+      "WebAssembly is missing. Tor Browser and Mullvad Browser switch it off at the security levels Safer and Safest, iOS in " +
+        "Lockdown Mode, Edge in enhanced security, Firefox by javascript.options.wasm in about:config, companies by policy. " +
+        `A client in JavaScript can load media here as this page would: by link, bundle or blob; ${await triesOpfs()}.`,
+      "This page runs Python in your browser, and WebAssembly, which that takes, is switched off here.",
+    );
+  else
+    fail(
+      `${lacking.join(" and ")} missing. Chrome and Edge have it since version 80, Firefox since 113, Safari since 16.4.`,
+      "This browser is too old for this page.",
+    );
+  return true;
+};
 
 for (const link of document.querySelectorAll("[data-interpreter]"))
   if (link.dataset.interpreter === chosen) link.setAttribute("aria-current", "true");
@@ -103,10 +143,13 @@ except Exception as error:
     window.reportError(window.Error.new(repr(error)))
     raise
 `;
-import(new URL(boot.core, location.href)).then(
-  ({ hooks }) => {
-    hooks.main.onReady.add(({ interpreter }) => install[chosen](interpreter));
-    document.body.append(script);
-  },
-  (error) => fail(`PyScript did not load: ${error.message}`),
-);
+sayWhatIsMissing().then((isMissing) => {
+  if (isMissing) return;
+  import(new URL(boot.core, location.href)).then(
+    ({ hooks }) => {
+      hooks.main.onReady.add(({ interpreter }) => install[chosen](interpreter));
+      document.body.append(script);
+    },
+    (error) => fail(`PyScript did not load: ${error.message}`),
+  );
+});

@@ -56,6 +56,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
     from authmedia.browser.connectivity import ConnectivityEvents
+    from authmedia.browser.content_security_policy import violated_directive
     from authmedia.browser.frames import capture_frame
     from authmedia.browser.intl import format_bytes, format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with, take_fragment_parameters
@@ -138,6 +139,7 @@ __all__ = (
     "take_fragment_parameters",
     "text_blob",
     "user_agent",
+    "violated_directive",
     "yield_to_browser",
 )
 
@@ -158,6 +160,7 @@ _MODULES = {
     "page_url_with": "authmedia.browser.navigation",
     "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
+    "violated_directive": "authmedia.browser.content_security_policy",
     "take_fragment_parameters": "authmedia.browser.navigation",
 }
 

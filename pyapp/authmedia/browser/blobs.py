@@ -110,7 +110,7 @@ def text_blob(text: str, content_type: str) -> Blob:
 
 
 def bytes_blob(content: bytes, content_type: str) -> Blob:
-    """Returns a blob of bytes that did pass through Python, as only the baseline `blocking` has them."""
+    """Returns a blob of bytes that did pass through Python: a few, or all, in the baseline `blocking`."""
     return Blob(new_blob(ffi.to_js([ffi.to_js(content)]), ffi.to_js({"type": content_type})))
 
 

@@ -270,7 +270,8 @@ class Element:
         resolve = outcome.resolve  # looked up once: MicroPython makes a new function object at each lookup
         listeners = [(success_event, resolve), ("error", resolve)]
         if success_event != "load":
-            pause = window.setTimeout.bind(None, resolve, 1000, _WAITS_FOR_PLAY)  # MicroPython's `window` is a module
+            # Not to `window`, which is a module on MicroPython: the browser would say "Illegal invocation".
+            pause = window.setTimeout.bind(None, resolve, 1000, _WAITS_FOR_PLAY)
             listeners += [(event, pause) for event in _PAUSING_EVENTS]
         for event, listener in listeners:
             self._js.addEventListener(event, listener)

@@ -4,7 +4,7 @@ import asyncio
 
 from authmedia import browser
 from authmedia.elements.binding import FAILED, LOADING, Binding
-from authmedia.elements.file_saving import release_later, save_source
+from authmedia.elements.file_saving import portable_name, release_later, save_source
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from authmedia.elements.held_media import Presenter
     from authmedia.loader import MediaLoader
-    from authmedia.media import Media
+    from authmedia.media import Media, MediaRequest
 
 #: The state of a link that was not followed yet; the others are those of `Binding`.
 READY = "ready"
@@ -78,6 +78,12 @@ class DownloadBinding(Binding):
     def _make_presenter(self) -> "Presenter":
         return DownloadPresenter(self._element)
 
+    def _get_request(self) -> "MediaRequest":
+        if not self._request:
+            get_request = super()._get_request  # looked up first: MicroPython's `super()` has no chained calls
+            self._request = get_request().named(portable_name(self._element.get_attribute("download")))
+        return self._request
+
     def _is_visible(self) -> bool:
         return True
 
@@ -112,7 +118,7 @@ class DownloadPresenter:
 
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Has the browser save what is at a URL; always returns ``True``."""
-        save_source(src, self._element.get_attribute("download"))
+        save_source(src, portable_name(self._element.get_attribute("download")))
         return True
 
     def remove_source(self) -> None:

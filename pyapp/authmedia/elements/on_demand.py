@@ -1,7 +1,8 @@
 """Videos and audios that load when they are played: ``<video preload="none" controls data-mxc="mxc://…">``.
 
-Before that, nothing is requested but a poster, by any strategy. The element has an empty source meanwhile, for which
-browsers show their controls.
+Before that, nothing is requested but a poster, by any strategy. The element has a moment of silence as its source
+meanwhile, for which browsers show their controls. It is a valid one: Chromium 156 loads object URLs in spite of
+``preload="none"``.
 """
 
 from authmedia import browser
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from authmedia.elements.held_media import Presenter
     from authmedia.loader import MediaLoader
 
+# A tenth of a second as a WAVE file, with 8000 samples of 8 bits a second.
+_SAMPLES = 800
+_SILENCE = (
+    b"RIFF"
+    + (36 + _SAMPLES).to_bytes(4, "little")
+    + b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data"
+    + _SAMPLES.to_bytes(4, "little")
+    + b"\x80" * _SAMPLES
+)
 #: The state of a video or audio that was not played yet; the others are those of `Binding`.
 READY = "ready"
 
@@ -22,14 +32,14 @@ READY = "ready"
 class OnDemandBinding(PosterBinding):
     """Loads the media of one element when its playback is started. For the parameters see `Binding`."""
 
-    __slots__ = ("_empty_source", "_listener")
+    __slots__ = ("_listener", "_silence")
 
     INITIAL_STATE = READY
 
     def __init__(self, element: browser.Element, loader: "MediaLoader", **options: "Any") -> None:
         self._listener: browser.EventListener | None = None
-        # The object URL of the empty source.
-        self._empty_source = ""
+        # The object URL of the silence.
+        self._silence = ""
         super().__init__(element, loader, **options)
 
     @property
@@ -67,19 +77,19 @@ class OnDemandBinding(PosterBinding):
         return PlayingPresenter(self._element)
 
     def _wait_for_play(self) -> None:
-        self._empty_source = browser.text_blob("", "").create_object_url()
-        self._element.set_attribute("src", self._empty_source)
+        self._silence = browser.bytes_blob(_SILENCE, "audio/wav").create_object_url()
+        self._element.set_attribute("src", self._silence)
         self._listener = self._element.listen("play", self._on_play)
 
     def _end_waiting(self) -> None:
         if self._listener:
             self._listener.close()
             self._listener = None
-            browser.revoke_object_url(self._empty_source)
+            browser.revoke_object_url(self._silence)
 
     def _on_play(self) -> None:
         self._end_waiting()
-        self._element.remove_source()  # before the browser finds it empty
+        self._element.remove_source()  # before the silence ends
         self._enter(LOADING)
         self.start(urgent=True)
 

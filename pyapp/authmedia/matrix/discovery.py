@@ -34,13 +34,15 @@ class DiscoveredServer:
 
     :param base_url: its base URL, for `Homeserver`.
     :param versions: what it says of itself.
+    :param media_base_url: the base URL of a gateway for media that its domain names, for `Homeserver`; else empty.
     """
 
-    __slots__ = ("base_url", "versions")
+    __slots__ = ("base_url", "media_base_url", "versions")
 
-    def __init__(self, base_url: str, versions: "ServerVersions") -> None:
+    def __init__(self, base_url: str, versions: "ServerVersions", media_base_url: str = "") -> None:
         self.base_url = base_url
         self.versions = versions
+        self.media_base_url = media_base_url
 
     def __repr__(self) -> str:
         return f"DiscoveredServer({self.base_url!r})"
@@ -81,9 +83,11 @@ async def _discover_url(url: BaseUrl) -> DiscoveredServer:
 
 
 async def _discover_domain(url: BaseUrl, *, is_domain: bool) -> DiscoveredServer:
-    state, base_url = await _request_well_known(url)
+    state, base_url, media_base_url = await _request_well_known(url)
     if state == _FOUND:
-        return await _discover_named(url, base_url)
+        server = await _discover_named(url, base_url)
+        server.media_base_url = media_base_url
+        return server
     if not is_domain:
         raise NoHomeserver(f"{url.href} names no homeserver")
     try:
@@ -109,8 +113,8 @@ async def _discover_named(url: BaseUrl, base_url: str) -> DiscoveredServer:
     raise failure
 
 
-async def _request_well_known(url: BaseUrl) -> "tuple[str, str]":
-    """Returns whether a domain names its homeserver, and the base URL that it names.
+async def _request_well_known(url: BaseUrl) -> "tuple[str, str, str]":
+    """Returns whether a domain names its homeserver, and the base URLs of that and of a gateway for media.
 
     :raises MalformedWellKnown: if there is something else than a document that names one.
     """
@@ -119,22 +123,23 @@ async def _request_well_known(url: BaseUrl) -> "tuple[str, str]":
         response = await browser.fetch(place)
         if response.status == 404:
             response.abort()
-            return _MISSING, ""
+            return _MISSING, "", ""
         if response.status != 200:
             response.abort()
             raise MalformedWellKnown(f"{place} answers with HTTP {response.status}")
         text = await read_text(response)
     except (browser.BrowserError, HomeserverUnreachable):
-        return _UNREADABLE, ""
+        return _UNREADABLE, "", ""
     body = parse_json(text)
     if not isinstance(body, dict):
         if "<html" in text[:2000].lower():  # a website that has the same page for every path
-            return _MISSING, ""
+            return _MISSING, "", ""
         raise MalformedWellKnown(f"{place} is not JSON")
     base_url = json_object(body.get("m.homeserver")).get("base_url")
     if not isinstance(base_url, str) or not base_url:
         raise MalformedWellKnown(f"{place} names no base_url of an m.homeserver")
-    return _FOUND, base_url
+    media_base_url = json_object(body.get("dev.authmedia.media")).get("base_url")
+    return _FOUND, base_url, media_base_url if isinstance(media_base_url, str) else ""
 
 
 async def _discover_base(url: BaseUrl) -> DiscoveredServer:

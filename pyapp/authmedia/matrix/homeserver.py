@@ -43,13 +43,16 @@ class Homeserver:
     :param expires_in_ms: how long the access token is valid; it is then renewed a little earlier.
     :param on_session_failure: called once with the error, when no request can succeed any more: `SessionExpired`,
         `UserDeactivated` or `UserLocked`. `set_access_token` lets requests go on.
-    :raises MalformedAddress: if ``base_url`` is not an http or https URL, or has more in it than a path.
+    :param media_base_url: the base URL of a gateway that serves links for this homeserver, which is given the access
+        token as well; by default the homeserver's own.
+    :raises MalformedAddress: if a base URL is not an http or https URL, or has more in it than a path.
     """
 
     __slots__ = (
         "_config",
         "_config_lock",
         "_credentials",
+        "_media_base_url",
         "_preflights",
         "_versions",
         "account_key",
@@ -69,10 +72,12 @@ class Homeserver:
         refresh: "Callable[[], Awaitable[Tokens | str | None]] | None" = None,
         expires_in_ms: float | None = None,
         on_session_failure: "Callable[[AuthMediaError], None] | None" = None,
+        media_base_url: str = "",
     ) -> None:
         url = BaseUrl(base_url)
         self.base_url = url.href
-        #: The only origin that the access token is sent to.
+        self._media_base_url = BaseUrl(media_base_url).href if media_base_url else url.href
+        #: The only origin that the access token is sent to, besides a gateway's.
         self.origin = url.origin
         self.user_id = user_id
         #: What sees the requests of this session.
@@ -200,7 +205,7 @@ class Homeserver:
         headers.update(more_headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
-        url = self.base_url + path
+        url = (self._media_base_url if path.startswith(AUTHMEDIA_PREFIX) else self.base_url) + path
         preflights = self._preflights.count(url, headers)  # in any case: it updates the cache of preflights
         if traffic:
             traffic.requests += 1

@@ -139,7 +139,7 @@ class OpfsStrategy(Strategy):
             content_type = SVG_TYPE  # which is contained when it is read
         try:
             if response.content_length is None:  # a stored file is known as complete by its length
-                response = browser.blob_response(await complete_body(response, traffic.on_progress))
+                response = browser.blob_response(await complete_body(response, traffic.on_progress, request.kind))
             await self._store.write(request.key, content_type, response, traffic.on_progress)
         finally:
             traffic.partial = response.partial

@@ -7,6 +7,7 @@ from authmedia import browser
 from authmedia.errors import AuthMediaError, ServerFailure, StrategyUnsupported
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
+from authmedia.matrix.urls import percent_encode
 from authmedia.media import MediaRequest
 from authmedia.support.backoff import RateLimitBackoff
 from authmedia.support.untrusted import finite_number
@@ -79,6 +80,8 @@ class LinkKey:
                 parts.append("&a=1")
         if request.kind == "file":
             parts.append("&d=1")  # for another origin only the server can have a browser save it
+            if request.file_name:
+                parts += ["&n=", percent_encode(request.file_name)]
         if revision:
             parts += ["&r=", str(revision)]
         path = "".join(parts)

@@ -77,6 +77,8 @@ def batch_entry(request: MediaRequest) -> "dict[str, Any]":
     entry: dict[str, Any] = {"mxc": request.mxc}
     if request.kind == "file":
         entry["download"] = True  # for another origin only the server can have a browser save it
+        if request.file_name:
+            entry["filename"] = request.file_name
     if request.is_thumbnail:
         entry["thumbnail"] = {
             "width": request.width,

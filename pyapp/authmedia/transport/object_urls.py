@@ -45,7 +45,7 @@ async def request_as_object_url(
     """
     response = await request_media(homeserver, request, traffic)
     try:
-        body = await complete_body(response, traffic.on_progress)
+        body = await complete_body(response, traffic.on_progress, request.kind)
     except browser.BrowserError as error:
         traffic.partial = response.partial
         failure = HomeserverUnreachable("The transfer broke off", mxc=request.mxc, words=error.words)

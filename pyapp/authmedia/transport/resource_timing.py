@@ -4,7 +4,7 @@ For every strategy whose ``src`` leads to the network rather than to an object U
 """
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, PolicyRefused, TransferInterrupted, WrongContent
 from authmedia.matrix.http import request_url
 from authmedia.media import DISK, MEMORY, NETWORK, Media
 from authmedia.transport.completeness import complete_body
@@ -82,6 +82,22 @@ class _Observation:
 
 
 async def diagnose_transfer(media: Media, words: str, hooks: "tuple[RequestHooks, ...]" = ()) -> AuthMediaError:
+    """Returns why an element did not show a media, by requesting the same URL again; the parameters are those below.
+
+    Where the page gets the media and its element does not, the page's own policy may forbid the element to.
+    """
+    failure = await _diagnose(media, words, hooks)
+    if isinstance(failure, (TransferInterrupted, WrongContent)):
+        from authmedia.browser import violated_directive  # few media fail
+
+        kind = media.request.kind
+        directive = await violated_directive(media.src, kind if kind in ("video", "audio") else "img")
+        if directive:
+            return PolicyRefused("The page's policy forbids it", mxc=failure.mxc, words=directive)
+    return failure
+
+
+async def _diagnose(media: Media, words: str, hooks: "tuple[RequestHooks, ...]") -> AuthMediaError:
     """Returns why an element did not show a media, by requesting the same URL again.
 
     An image is read to its end and shown to another element, which does not transfer it: the first element reports the

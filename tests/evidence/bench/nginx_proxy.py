@@ -17,7 +17,9 @@ from tests.browser.engines import install_package
 from tests.homeserver.support import wait_for
 from tests.relay import free_port, is_open
 
-RECOMMENDED = Path(__file__).resolve().parents[3] / "homeserver" / "nginx" / "matrix.conf"
+RECOMMENDED = Path(__file__).resolve().parents[3] / "homeserver" / "nginx"
+# The addresses of the servers behind each recommended configuration.
+_SERVERS = {"matrix": ("127.0.0.1:8008",), "gateway": ("127.0.0.1:8010", "127.0.0.1:8011")}
 # The rest of the configuration, independent of the machine's own nginx.
 _AROUND = """
 {user}
@@ -52,10 +54,11 @@ class NginxProxy:
 
     :param nginx: path of nginx.
     :param folder: the folder for its files.
-    :param port: the homeserver's port, whose listener must trust ``X-Forwarded-For``.
+    :param ports: of the servers behind it, which must trust ``X-Forwarded-For``.
+    :param name: of the recommended configuration.
     """
 
-    def __init__(self, nginx: str, folder: Path, port: int) -> None:
+    def __init__(self, nginx: str, folder: Path, *ports: int, name: str = "matrix") -> None:
         self.port = free_port()
         make_private_folder(folder)
         certificate = trustme.CA().issue_cert("127.0.0.1", "localhost")
@@ -63,7 +66,7 @@ class NginxProxy:
         certificate.private_key_pem.write_to_path(folder / "private.key")
         #: Makes Chromium trust the certificate (``--ignore-certificate-errors-spki-list``).
         self.spki = _spki(certificate.cert_chain_pems[0].bytes())
-        (folder / "matrix.conf").write_text(self._configured(folder, port), encoding="utf-8")
+        (folder / "matrix.conf").write_text(self._configured(folder, ports, name), encoding="utf-8")
         (folder / "nginx.conf").write_text(_AROUND.format(folder=folder, user=_worker_user()), encoding="utf-8")
         self._command = [nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
 
@@ -78,16 +81,16 @@ class NginxProxy:
         self._process.terminate()
         self._process.wait()
 
-    def _configured(self, folder: Path, port: int) -> str:
+    def _configured(self, folder: Path, ports: tuple[int, ...], name: str) -> str:
         """Returns the recommended configuration with the ports and files of this process."""
-        text = RECOMMENDED.read_text(encoding="utf-8")
+        text = (RECOMMENDED / f"{name}.conf").read_text(encoding="utf-8")
         for recommended, own in (
-            ("127.0.0.1:8008", f"127.0.0.1:{port}"),
+            *zip(_SERVERS[name], (f"127.0.0.1:{port}" for port in ports), strict=True),
             ("listen 443 ", f"listen 127.0.0.1:{self.port} "),
-            ("/etc/ssl/certs/matrix.example.org.pem", str(folder / "certificate.pem")),
-            ("/etc/ssl/private/matrix.example.org.key", str(folder / "private.key")),
-            ("/var/log/nginx/matrix.log", str(folder / "access.log")),
-            ("/var/log/nginx/matrix.error.log", str(folder / "media.error.log")),
+            (f"/etc/ssl/certs/{name}.example.org.pem", str(folder / "certificate.pem")),
+            (f"/etc/ssl/private/{name}.example.org.key", str(folder / "private.key")),
+            (f"/var/log/nginx/{name}.log", str(folder / "access.log")),
+            (f"/var/log/nginx/{name}.error.log", str(folder / "media.error.log")),
         ):
             assert recommended in text, recommended
             text = text.replace(recommended, own)

@@ -32,14 +32,18 @@ _LONGEST_MS = 240_000
 # body of unknown size must arrive at the least, which limits how long an image may take.
 _PATIENCE_S = "3"
 _MIN_BYTES_PER_S = 50_000
+# How often it is looked again if one is loading meanwhile: those that failed for want of a network do so by themselves.
+_MAX_LOOKS = 3
 _SETTLED = """() => {
   const all = [...document.querySelectorAll("#elements img")];
   return all.every((element) => ["shown", "failed"].includes(element.dataset.state));
 }"""
-# Reads what each element shows: the hash of its pixels, or the message in its place.
+# Reads what each element shows: the hash of its pixels, or the message in its place; without the words by which it says
+# that it waits for the network.
 _SEEN = """() => Promise.all([...document.querySelectorAll("#elements img")].map(async (image) => {
   const { mxc, state, source } = image.dataset;
-  if (state !== "shown") return { mxc, state, words: image.nextElementSibling?.firstChild.textContent ?? "" };
+  const words = image.nextElementSibling?.firstChild.textContent ?? "";
+  if (state !== "shown") return { mxc, state, words: words.replace(" Waiting for the network.", "") };
   const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
   const pen = canvas.getContext("2d");
   pen.drawImage(image, 0, 0);
@@ -115,11 +119,14 @@ class LoadingTab:
 
     def settle(self) -> LoadOutcomes:
         """Waits until each is shown or failed; returns the outcomes."""
-        with suppress(PlaywrightTimeout):  # those that hang are counted
-            self.site_tab.page.wait_for_function(_SETTLED, timeout=_LONGEST_MS)
-        seen = LoadOutcomes()
-        for element in self.site_tab.page.evaluate(_SEEN):
-            self._judge(element, seen)
+        for _ in range(_MAX_LOOKS):
+            with suppress(PlaywrightTimeout):  # those that hang are counted
+                self.site_tab.page.wait_for_function(_SETTLED, timeout=_LONGEST_MS)
+            seen = LoadOutcomes()
+            for element in self.site_tab.page.evaluate(_SEEN):
+                self._judge(element, seen)
+            if not seen.hung:
+                break
         return seen
 
     def retry(self) -> LoadOutcomes:

@@ -1,0 +1,48 @@
+"""The page `attic.html`: each odd kind of media ends in the same way by every strategy."""
+
+import pytest
+
+from development.attic import EITHER, Attic
+from tests.browser.site_tab import SiteTab
+from tests.conftest import OpenTab
+from web.demonstration import Demonstration
+
+STRATEGIES = ("link", "blob", "opfs", "bundle", "auto")
+STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox-private": ("blob",)}
+
+
+@pytest.fixture(scope="session")
+def attic(demonstration: Demonstration) -> Attic:
+    return demonstration.fill_attic()
+
+
+@pytest.mark.on_disk
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_each_kind_ends_as_it_has_to(open_tab: OpenTab, attic: Attic, strategy: str) -> None:
+    tab = open_tab("")
+    tab.open("attic", strategy=strategy)
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
+    ended = {element["mxc"]: element["state"] for element in tab.media_elements() if "state" in element}
+    missing = [oddity.name for mxc, oddity in attic.oddities.items() if oddity.loads and mxc not in ended]
+    assert missing == []
+    wrong = {
+        oddity.name: ended[mxc]
+        for mxc, oddity in attic.oddities.items()
+        if oddity.loads and oddity.ends != EITHER and ended[mxc] != oddity.ends
+    }
+    assert wrong == {}
+    assert_presented(tab)
+
+
+def assert_presented(tab: SiteTab) -> None:
+    """Checks what the page makes of markup, spoilers, stickers and sizes."""
+    page = tab.page
+    assert "hacked" not in page.title()
+    assert page.locator("#timeline script, #timeline [onerror], #timeline [onclick], a[href^=javascript]").count() == 0
+    assert not [url for url in tab.requests if "example.org/spy" in url]
+    emoji = page.locator("img.emoticon")
+    assert [image.get_attribute("data-state") for image in emoji.all()] == ["shown", "shown"]
+    assert page.locator("details.spoiler:not([open])").count() == 3
+    turned = page.locator('#timeline img[data-label="IMG_0002.jpg"]').bounding_box()
+    assert turned
+    assert turned["height"] > turned["width"], "it stands upright, whatever the event says"

@@ -1,0 +1,408 @@
+"""The gateway with a scripted homeserver: what a real one does seldom or never."""
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from cryptography.exceptions import InvalidTag
+
+from gateway.application import create_application
+from gateway.body_cache import BodyCache, Head, cache_key
+from gateway.command import load_config
+from gateway.config import ConfigError, GatewayConfig
+from gateway.errors import MatrixError
+from gateway.homeserver import Homeserver
+from gateway.http_client import HttpClient, RequestFailed
+from gateway.media_response import content_disposition
+from gateway.media_source import MediaSource, OpenMedia
+from gateway.metrics import Metrics
+from gateway.sessions import Session, Sessions
+from gateway.token_store import TokenStore
+from media_protocol.delegation import DelegatedLink, sign_delegated
+from media_protocol.signing import PREFIX, InvalidSignature, Keyring, Link, Media
+
+SECRET = "a secret of thirty-two bytes or more"
+KEYRING = Keyring([("1", SECRET.encode())])
+MEDIA = Media("localhost", "abc")
+Answer = Callable[[str, str], "tuple[bytes, ...]"]
+
+
+def response(status: int, body: bytes, **headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} X", *(f"{name.replace('_', '-')}: {value}" for name, value in headers.items())]
+    if "Transfer_Encoding" not in headers and "Content_Length" not in headers:
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def error(status: int, errcode: str) -> bytes:
+    return response(status, json.dumps({"errcode": errcode, "error": "x"}).encode())
+
+
+@asynccontextmanager
+async def homeserver(answer: Answer, heads: list[str] | None = None) -> AsyncIterator[str]:
+    """A server that answers each request, by path and token, with these parts; it closes after an empty one.
+
+    :param heads: receives the head of each request.
+    """
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                if heads is not None:
+                    heads.append(head)
+                token = head.lower().partition("authorization: bearer ")[2].partition("\r\n")[0]
+                for part in answer(head.split(" ")[1], token):
+                    if not part:
+                        return
+                    writer.write(part)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@asynccontextmanager
+async def media_source(answer: Answer, directory: Path, max_bytes: int = 4_000_000) -> AsyncIterator[MediaSource]:
+    async with homeserver(answer) as url:
+        metrics = Metrics()
+        client = Homeserver(url, frozenset(), metrics)
+        sessions = Sessions(client, TokenStore(directory / "tokens.db", KEYRING), False)
+        source = MediaSource(client, sessions, BodyCache(directory / "media", max_bytes, metrics), metrics)
+        try:
+            yield source
+        finally:
+            await source.close()
+            await client.close()
+
+
+async def read(opened: OpenMedia, start: int = 0, length: int | None = None) -> bytes:
+    try:
+        size = opened.head.size - start if length is None else length
+        return b"".join([chunk async for chunk in opened.read(start, size)])
+    finally:
+        await opened.close()
+
+
+def run(test: Callable[[], Awaitable[None]]) -> None:
+    async def bounded() -> None:
+        async with asyncio.timeout(20):
+            await test()
+
+    asyncio.run(bounded())
+
+
+# --- downloads --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, 700_000])
+@pytest.mark.parametrize("framing", ["length", "chunked", "close"])
+def test_body_of_any_framing_is_received_and_kept(tmp_path: Path, size: int, framing: str) -> None:
+    content = hashlib.shake_128(b"x").digest(size)
+    chunks = [content[start : start + 100_000] for start in range(0, size, 100_000)]
+    requests = []
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        requests.append(path)
+        if "whoami" in path:
+            return (response(200, b'{"user_id": "@ana:localhost"}'),)
+        if framing == "chunked":
+            coded = b"".join(b"%x;a=b\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks) + b"0\r\nX: y\r\n\r\n"
+            return (response(200, coded, Transfer_Encoding="chunked", Content_Type="video/mp4"),)
+        if framing == "close":
+            head, _, _ = response(200, b"", Content_Length="x").partition(b"Content-Length")
+            return (head + b"Content-Type: video/mp4\r\n\r\n" + content, b"")
+        return (response(200, content, Content_Type="video/mp4"),)
+
+    async def test() -> None:
+        async with media_source(answer, tmp_path) as source:
+            first = await source.open(MEDIA, "token")
+            assert first.head == Head("video/mp4", "", size)
+            assert await read(first) == content
+            assert await read(await source.open(MEDIA, "token"), 0, size // 2) == content[: size // 2]
+
+    run(test)
+    assert len([path for path in requests if "download" in path]) == 1
+
+
+def test_body_that_ends_early_is_an_error_and_is_not_kept(tmp_path: Path) -> None:
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        return response(200, b"x" * 100_000, Content_Length="200000"), b""
+
+    async def test() -> None:
+        async with media_source(answer, tmp_path) as source:
+            opened = await source.open(MEDIA, "token")
+            with pytest.raises(MatrixError) as raised:
+                await read(opened)
+            assert raised.value.status == 502
+
+    run(test)
+    assert list((tmp_path / "media").iterdir()) == []
+
+
+@pytest.mark.parametrize(("status", "errcode"), [(401, "M_UNKNOWN_TOKEN"), (403, "M_FORBIDDEN")])
+def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, status: int, errcode: str) -> None:
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        if token == "ended":
+            return (error(status, errcode),)
+        return (response(200, b'{"user_id": "@ana:localhost"}' if "whoami" in path else b"content"),)
+
+    async def test() -> None:
+        async with media_source(answer, tmp_path) as source:
+            ended, alive = await asyncio.gather(
+                source.open(MEDIA, "ended"), source.open(MEDIA, "alive"), return_exceptions=True
+            )
+            assert isinstance(ended, MatrixError)
+            assert ended.status == (403 if status == 401 else 404)
+            assert isinstance(alive, OpenMedia)
+            assert await read(alive) == b"content"
+            while source._downloads:
+                await asyncio.sleep(0.01)
+            # What is on disk by now is not given to the session that was refused.
+            assert list((tmp_path / "media").glob("*.json"))
+            with pytest.raises(MatrixError):
+                await source.open(MEDIA, "ended")
+            # Nor does that session evict it.
+            assert await read(await source.open(MEDIA, "alive")) == b"content"
+            assert list((tmp_path / "media").glob("*.json"))
+
+    run(test)
+
+
+def test_session_that_joins_a_download_has_its_right_proved(tmp_path: Path) -> None:
+    content = bytes(700_000)
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        return (error(403, "M_FORBIDDEN") if token == "other" else response(200, content),)
+
+    async def test() -> None:
+        async with media_source(answer, tmp_path) as source:
+            first = await source.open(MEDIA, "token")
+            with pytest.raises(MatrixError) as raised:
+                await source.open(MEDIA, "other")
+            assert raised.value.status == 404
+            assert await read(first) == content
+
+    run(test)
+
+
+def test_proof_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        asked.append(path)
+        if "whoami" in path:
+            return (error(401, "M_UNKNOWN_TOKEN"),)
+        return (response(200, b"content"),)
+
+    async def test() -> None:
+        async with media_source(answer, tmp_path) as source:
+            assert await read(await source.open(MEDIA, "token")) == b"content"
+            while source._downloads:
+                await asyncio.sleep(0.01)
+            # The download has proved the right to the media; that the token is still valid is asked at the next fetch.
+            with pytest.raises(MatrixError) as raised:
+                await source.open(MEDIA, "token")
+            assert raised.value.status == 403
+
+    run(test)
+    assert [path.rpartition("/")[2] for path in asked] == ["abc", "whoami"]
+
+
+async def receive(client: HttpClient) -> bytes:
+    answer = await client.get("/", "token")
+    try:
+        return b"".join([chunk async for chunk in answer.aiter_raw()])
+    finally:
+        await answer.aclose()
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length : 1\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\n folded: 1\r\n\r\nx",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nx",
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 100_000,
+    ],
+)
+def test_malformed_response_is_an_error(malformed: bytes) -> None:
+    async def test() -> None:
+        async with homeserver(lambda path, token: (malformed, b"")) as url:
+            client = HttpClient(url)
+            with pytest.raises(RequestFailed):
+                await receive(client)
+            client.close()
+
+    run(test)
+
+
+# --- the application --------------------------------------------------------------------------------------------------
+
+
+def test_page_signs_links_with_the_key_of_its_session(tmp_path: Path) -> None:
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        if "whoami" in path:
+            return (response(200, b'{"user_id": "@ana:localhost", "device_id": "A"}'),)
+        return (response(200, b"content", Content_Type="image/png", Content_Disposition="inline; filename=a.png"),)
+
+    async def test() -> None:
+        async with homeserver(answer) as url:
+            values = {**VALID, "homeserver": url, "state_directory": str(tmp_path)}
+            application = create_application(GatewayConfig.parse(values))
+            transport = httpx.ASGITransport(application)
+            async with httpx.AsyncClient(transport=transport, base_url="http://gateway.example") as client:
+                answered = await client.post(PREFIX + "/key", headers={"Authorization": "Bearer token"})
+                assert answered.headers["cache-control"] == "no-store"
+                key = answered.json()
+                link = Link(key["key_id"], replace(MEDIA, download=True), key["expires_ts"], key["session"])
+                path = sign_delegated(bytes.fromhex(key["key"]), DelegatedLink(link, "b c.png"))
+                opened = await client.get(key["base_url"] + path)
+                assert (opened.status_code, opened.content) == (200, b"content")
+                assert opened.headers["content-disposition"] == "attachment; filename*=utf-8''b%20c.png"
+                asked = {"media": [], "probe": True}
+                answered = await client.post(PREFIX + "/links", json=asked, headers={"Authorization": "Bearer token"})
+                assert answered.json()["links"] == []
+                assert (await client.get(answered.json()["probe"]["url"])).status_code == 204
+                forged = await client.get(path.replace("abc?", "abd?"))
+                assert (forged.status_code, forged.json()["errcode"]) == (403, "M_FORBIDDEN")
+                # Only where a client is a person, an error is a page.
+                page = await client.get(path + "0", headers={"Accept": "text/html", "Sec-Fetch-Mode": "navigate"})
+                assert page.headers["content-type"].startswith("text/html")
+
+    run(test)
+
+
+def test_requests_that_are_passed_on_share_no_cookies(tmp_path: Path) -> None:
+    heads: list[str] = []
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        return (response(200, b"{}", Set_Cookie="session=ana; Path=/; HttpOnly"),)
+
+    async def test() -> None:
+        async with homeserver(answer, heads) as url:
+            values = {**VALID, "homeserver": url, "state_directory": str(tmp_path)}
+            transport = httpx.ASGITransport(create_application(GatewayConfig.parse(values)))
+            for cookie in ("", "", "session=ben"):
+                request = httpx.Request("GET", "http://gateway.example/_synapse/client/pick_username?a=%2F")
+                if cookie:
+                    request.headers["Cookie"] = cookie
+                answered = await transport.handle_async_request(request)
+                assert answered.headers["set-cookie"] == "session=ana; Path=/; HttpOnly"
+
+    run(test)
+    assert ["cookie: session=ben" in head.lower() for head in heads] == [False, False, True]
+    assert not any("ana" in head for head in heads)
+    assert all("accept-encoding: identity" in head.lower() for head in heads)
+    assert all(head.startswith("GET /_synapse/client/pick_username?a=%2F HTTP/1.1") for head in heads)
+
+
+# --- sessions and cache -----------------------------------------------------------------------------------------------
+
+
+def test_handle_opens_for_its_secret_alone() -> None:
+    session = Session("t", "@ana:localhost", "token")
+    handle = session.seal(KEYRING)
+    assert Session.unseal(KEYRING, "1", handle) == session
+    assert "token" not in repr(session)
+    other = Keyring([("1", b"another secret, of thirty-two bytes")])
+    for keyring, sealed in ((other, handle), (KEYRING, handle[:-2]), (KEYRING, KEYRING.seal(b'["d", 1, 2]'))):
+        with pytest.raises((InvalidSignature, InvalidTag)):
+            Session.unseal(keyring, "1", sealed)
+
+
+def test_file_names_of_the_cache_are_digests() -> None:
+    keys = {cache_key(Media(server, media)) for server in ("a", "b.c") for media in ("x", "y")}
+    assert len(keys) == 4
+    assert all(len(key) == 64 and key.isalnum() for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "given", "sent"),
+    [
+        ("image/png", "inline; filename=a.png", "inline; filename=a.png"),
+        ("text/html", "inline; filename=a.html", "attachment; filename=a.html"),
+        ("image/svg+xml", "inline", "attachment"),
+        ("image/png", "", "attachment"),
+        ("image/png", 'inline; filename="../a b.png"', "inline; filename*=utf-8''.._a%20b.png"),
+        ("image/png", "inline; filename*=utf-8''%E2%80%AEgpj.exe", "inline; filename=_gpj.exe"),
+        ("image/png", "nonsense\x00;;=", "attachment"),
+    ],
+)
+def test_homeserver_cannot_have_browsers_run_a_media(content_type: str, given: str, sent: str) -> None:
+    assert content_disposition(Head(content_type, given, 1), False) == sent
+
+
+# --- command and configuration ----------------------------------------------------------------------------------------
+
+VALID: dict[str, Any] = {
+    "homeserver": "https://matrix.example.org",
+    "state_directory": "/tmp/state",
+    "secrets": [{"id": "1", "secret": SECRET}],
+}
+
+
+def test_defaults() -> None:
+    config = GatewayConfig.parse(VALID)
+    assert (config.lifetime_ms, config.bucket_ms, config.cache_bytes) == (3_600_000, 21_600_000, 10 * 1024**3)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("homeserver", "matrix.example.org"),
+        ("homeserver", "https://matrix.example.org/path"),
+        ("homeserver", None),
+        ("secrets", []),
+        ("secrets", [{"id": "1", "secret": "short"}]),
+        ("secrets", [{"id": "1", "secret": SECRET}, {"id": "1", "secret": SECRET}]),
+        ("lifetime", "1 hour"),
+        ("lifetime", 0),
+        ("cache_bytes", "1K"),
+        ("tokens", "kept"),
+        ("redirect_origins", "https://a.example"),
+        ("redirect_origins", ["https://a.example/b"]),
+        ("bind_ip", "yes"),
+        ("batch_limit", 0),
+        ("batch_limit", True),
+        ("bundle_part_bytes", "16M"),
+        ("unknown", 1),
+    ],
+)
+def test_invalid_configuration_names_its_key(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=key if key != "secrets" else "secret"):
+        GatewayConfig.parse({**VALID, key: value})
+
+
+def test_command_keeps_a_secret_of_its_own(tmp_path: Path) -> None:
+    first = load_config("https://matrix.example.org", None, tmp_path / "state")
+    again = load_config("https://matrix.example.org", None, tmp_path / "state")
+    assert first.homeserver == "https://matrix.example.org"
+    assert Session.unseal(again.keyring, "1", Session("t", "@a:b", "token").seal(first.keyring)).anchor == "token"
+    assert (tmp_path / "state" / "secret").stat().st_mode & 0o077 == 0
+
+
+def test_option_replaces_the_homeserver_of_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.toml"
+    file.write_text(f'homeserver = "https://one.example"\n[[secrets]]\nid = "1"\nsecret = "{SECRET}"\n')
+    assert load_config(None, file, tmp_path).homeserver == "https://one.example"
+    assert load_config("https://two.example", file, tmp_path).homeserver == "https://two.example"
+    for invalid in (tmp_path / "missing.toml", tmp_path):
+        with pytest.raises(ConfigError, match="cannot be read"):
+            load_config(None, invalid, tmp_path)
