@@ -185,31 +185,30 @@ def test_a_request_that_an_old_token_was_refused_for_is_only_repeated(account: A
     assert [request.headers["Authorization"][-1] for request in browser.requests] == ["1", "2"]
 
 
-def test_ten_thousand_elements_meet_a_dead_session_and_ask_once(
-    account: Account, browser: Any, no_pauses: None
+@pytest.mark.parametrize("count", [100, 10_000])
+def test_elements_that_meet_a_dead_session_ask_once(
+    account: Account, browser: Any, no_pauses: None, count: int
 ) -> None:
     homeserver = account.sign_in()
     account.problem = errors.SessionExpired("This refresh token is not known")
     account.expire()
     loader = open_loader("blob", homeserver)
 
-    async def work(count: int) -> list[Any]:
+    async def work() -> list[Any]:
         return await asyncio.gather(
             *[outcome(loader.load(MediaRequest(f"mxc://example.org/m{number}"))) for number in range(count)]
         )
 
-    def timed(count: int) -> tuple[list[Any], float]:
-        started = time.process_time()
-        return run(work(count)), time.process_time() - started
-
-    results, many_s = timed(10_000)
+    started = time.process_time()
+    results = run(work())
+    # Twenty times what an element takes on an idle machine; what grew with the square of them would take longer.
+    assert time.process_time() - started < 1 + count * 0.003
     assert kinds(results) == {"SessionExpired"}
     assert results[17].mxc == "mxc://example.org/m17"
     assert account.renewals == 1
     assert paths(browser).count(WHOAMI) == 1
     assert len(browser.requests) <= 17, "those in flight, and whoami"
     assert [type(failure) for failure in account.told] == [errors.SessionExpired]
-    assert many_s < 40 * timed(1_000)[1], "a hundred times as long would be quadratic"
 
 
 def test_after_a_session_has_ended_another_token_lets_it_go_on(account: Account, browser: Any) -> None:
