@@ -28,7 +28,7 @@ _FILTER = (
     '{"presence":{"types":[]},"account_data":{"types":%s},"room":{"rooms":[%s],"account_data":{"types":%s},'
     '"state":{"types":[]},"timeline":{"types":[]},"ephemeral":{"types":[]},"not_rooms":["!'
 )
-_FILTER_END = '"]}}'
+_FILTER_END = ':page.invalid"]}}'
 _WORDS = {True: "By it, this page loads media by itself.", False: "By it, this page waits until you ask for a media."}
 
 

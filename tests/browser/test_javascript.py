@@ -294,6 +294,7 @@ def test_media_are_held_back_until_the_user_asks(open_page: Callable[..., SiteTa
           image.dataset.mxc = mxc;
           document.body.append(image);
           await next("held");
+          while (!image.nextElementSibling) await new Promise(requestAnimationFrame); // until it is near
           const button = image.nextElementSibling.textContent;
           media.choose(mxc, true);
           await next("shown");
@@ -323,7 +324,7 @@ WRONG: tuple[tuple[dict[str, object], str, str], ...] = (
     (
         {"strategy": "cookie"},
         "InvalidOption",
-        "There is no strategy 'cookie'; there are auto, link, opfs, blob",
+        "There is no strategy 'cookie'; there are auto, link, delegated, opfs, blob",
     ),
     ({"token": "secret"}, "InvalidOption", "start has no option `token`; there are homeserver, userId, accessToken"),
     ({"root": "main"}, "InvalidOption", "`root` must be an element, a document, a shadow root, or null"),

@@ -271,9 +271,8 @@ def test_page_signs_links_with_the_key_of_its_session(tmp_path: Path) -> None:
                 answered = await client.post(PREFIX + "/key", headers={"Authorization": "Bearer token"})
                 assert answered.headers["cache-control"] == "no-store"
                 key = answered.json()
-                link = Link(
-                    key["key_id"], replace(MEDIA, download=True, file_name="b c.png"), key["expires_ts"], key["session"]
-                )
+                media = replace(MEDIA, download=True, file_name="b c.png")
+                link = Link(key["key_id"], media, key["expires_ts"], key["session"])
                 path = sign_delegated(bytes.fromhex(key["key"]), DelegatedLink(link))
                 opened = await client.get(key["base_url"] + path)
                 assert (opened.status_code, opened.content) == (200, b"content")

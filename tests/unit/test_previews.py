@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import pytest
+from synapse.api.filtering import Filtering
 
 import tests.unit.support  # isort: skip  # noqa: F401  (puts the fake browser in place)
 from authmedia import errors
@@ -122,3 +123,9 @@ def test_what_the_user_chose_is_remembered_in_the_tab(script: Script, homeserver
         assert later.policy.choices == {MXC: True}
 
     run(scenario())
+
+
+@pytest.mark.parametrize("room_id", [ROOM, "!31hneApxJ_1o-63DmFrpeqnkFfWppnzWso1JvH3ogLM"])
+def test_synapse_takes_the_filter(homeserver: Homeserver, room_id: str) -> None:
+    query = parse_qs(urlsplit(Previews(homeserver, room_id).new_path()).query)
+    Filtering.check_valid_filter(object.__new__(Filtering), json.loads(query["filter"][0]))

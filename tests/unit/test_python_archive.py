@@ -154,3 +154,17 @@ def test_every_public_name_is_where_the_package_says() -> None:
     assert sorted(authmedia._MODULES) == sorted(authmedia.__all__)
     with pytest.raises(ImportError):
         exec("from authmedia import nothing_of_the_kind")
+
+
+def test_pages_have_what_a_first_failure_needs() -> None:
+    """It is imported when an element fails for want of a network, which no module is then loaded by."""
+    packed = {path.relative_to(PYAPP).as_posix() for path in modules_of(PYAPP, "pages.link")}
+    assert {
+        "authmedia/browser/connectivity.py",
+        "authmedia/elements/recovery.py",
+        "authmedia/matrix/http_dates.py",
+        "authmedia/matrix/mxc_normalization.py",
+        "authmedia/support/refusals.py",
+        "authmedia/thumbnail_fallback.py",
+        "authmedia/transport/media_formats.py",
+    } <= packed

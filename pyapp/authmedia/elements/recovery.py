@@ -3,6 +3,7 @@
 import asyncio
 
 from authmedia import browser
+from authmedia.browser import ConnectivityEvents
 from authmedia.elements.failure_log import log_failure
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, NoThumbnail, NotYetUploaded, ServerFailure
 from authmedia.media import CACHE_DEFAULT, RELOAD, MediaRequest
@@ -50,7 +51,7 @@ class Recovery:
         self._waiting: dict[int, _Waiting] = {}
         # How often each binding failed without a success.
         self._failed: dict[int, int] = {}
-        self._events: browser.ConnectivityEvents | None = None
+        self._events: ConnectivityEvents | None = None
         self._task: asyncio.Task[None] | None = None
 
     def record(self, error: Exception, user_id: str) -> AuthMediaError:
@@ -111,7 +112,7 @@ class Recovery:
         delay_ms = min(_FIRST_DELAY_MS * 2 ** min(failed - 1, 8), _MAX_DELAY_MS)
         self._waiting[key] = _Waiting(binding, for_network, now_ms, now_ms + delay_ms)
         if not self._events:
-            self._events = browser.ConnectivityEvents(self.retry_all)
+            self._events = ConnectivityEvents(self.retry_all)
         if not self._task:
             self._task = browser.create_task(self._run())
         return for_network
