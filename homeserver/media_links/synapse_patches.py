@@ -14,6 +14,7 @@ configured.
 # mypy: allow-untyped-calls
 
 from collections.abc import Callable
+from functools import partial
 
 import synapse.rest
 from synapse.http import server
@@ -47,7 +48,7 @@ def install(hs: HomeServer, config: MediaLinksConfig) -> None:
     # mypy forbids assignments to methods.
     OptionsResource.render_OPTIONS = _preflight_renderer(config)  # type: ignore[method-assign, assignment]
     SynapseRequest.get_redacted_uri = _get_redacted_uri  # type: ignore[method-assign]
-    server.set_cors_headers = _set_cors_headers
+    server.set_cors_headers = partial(_set_cors_headers, has_cookie=config.cookie)
     if config.native_ranges and hs.config.media.can_load_media_repo:
         NativeRanges(hs).install()
 
@@ -87,14 +88,14 @@ def _preflight_renderer(config: MediaLinksConfig) -> Callable[[OptionsResource, 
     return render_options
 
 
-def _set_cors_headers(request: SynapseRequest) -> None:
+def _set_cors_headers(request: SynapseRequest, has_cookie: bool) -> None:
     """Replaces the function that Synapse calls for every response, preflights and errors included."""
     _original_set_cors_headers(request)
     if not request.path.startswith(PREFIX.encode()):
         return
     exposed = request.responseHeaders.getRawHeaders(b"Access-Control-Expose-Headers") or []
     request.setHeader(b"Access-Control-Expose-Headers", b", ".join([*exposed, b"Retry-After"]))
-    if request.path == COOKIE_PATH.encode():
+    if has_cookie and request.path == COOKIE_PATH.encode():
         allow_credentials(request)
 
 
