@@ -8,10 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 from cryptography.exceptions import InvalidTag
+from starlette.applications import Starlette
 
 from gateway.application import create_application
 from gateway.body_cache import BodyCache, Head, cache_key
@@ -312,6 +314,63 @@ def test_requests_that_are_passed_on_share_no_cookies(tmp_path: Path) -> None:
     assert not any("ana" in head for head in heads)
     assert all("accept-encoding: identity" in head.lower() for head in heads)
     assert all(head.startswith("GET /_synapse/client/pick_username?a=%2F HTTP/1.1") for head in heads)
+
+
+async def passed_on(application: Starlette, target: bytes, *headers: tuple[bytes, bytes]) -> int:
+    """Sends a request as it stands, which no client would, and returns the status."""
+    statuses = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await application(
+        {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": unquote(target.decode()),
+            "raw_path": target,
+            "query_string": b"",
+            "headers": [(b"host", b"gateway.example"), *headers],
+            "client": ("127.0.0.1", 1),
+        },
+        receive,
+        send,
+    )
+    return int(statuses[0])
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/_matrix/../_synapse/admin/v1/users",
+        b"/_matrix/%2e%2E/_synapse/admin/v1/users",
+        b"/_matrix/..%2F_synapse/admin/v1/users",
+        b"/_matrix/..%5C_synapse/admin/v1/users",
+        b"/_matrix/client/./../../metrics",
+        b"/_matrix/..",
+        b"%2F_matrix/client/versions",
+    ],
+)
+def test_path_that_leads_out_of_what_is_passed_on_is_refused(tmp_path: Path, target: bytes) -> None:
+    heads: list[str] = []
+
+    async def test() -> None:
+        async with homeserver(lambda path, token: (response(200, b"{}"),), heads) as url:
+            application = create_application(
+                GatewayConfig.parse({**VALID, "homeserver": url, "state_directory": str(tmp_path)})
+            )
+            assert await passed_on(application, target) == 400
+            assert await passed_on(application, b"/_matrix/client/v3/rooms/!a..b:localhost/state/x/...") == 200
+
+    run(test)
+    assert [head.split(" ")[1] for head in heads] == ["/_matrix/client/v3/rooms/!a..b:localhost/state/x/..."]
 
 
 # --- sessions and cache -----------------------------------------------------------------------------------------------
