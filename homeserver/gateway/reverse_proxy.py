@@ -25,7 +25,10 @@ _HOP_BY_HOP = frozenset(
         "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
-_REPLACED = frozenset({"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"})
+# Headers by which homeservers know the client's address and what it has requested. Dendrite reads `X-Real-IP`.
+_REPLACED = frozenset(
+    {"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded", "x-real-ip"}
+)
 _WELL_KNOWN = "/.well-known/matrix/client"
 #: The property of the document by which clients find a gateway.
 WELL_KNOWN_PROPERTY = "dev.authmedia.media"
@@ -54,10 +57,11 @@ class ReverseProxy:
         query: bytes = request.scope["query_string"]
         target = request.scope["raw_path"] + (b"?" + query if query else b"")
         url = httpx.URL(self._homeserver.base_url).copy_with(raw_path=target)
-        base = self._base_url(request)
+        base, address = self._base_url(request), self._client_address(request)
         headers = [
             *_end_to_end(request.headers.items()),
-            ("X-Forwarded-For", self._client_address(request)),
+            ("X-Forwarded-For", address),
+            ("X-Real-IP", address),
             ("X-Forwarded-Proto", base.partition(":")[0]),
         ]
         if "accept-encoding" not in request.headers:  # else httpx offers its own codings

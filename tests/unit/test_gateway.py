@@ -373,6 +373,32 @@ def test_path_that_leads_out_of_what_is_passed_on_is_refused(tmp_path: Path, tar
     assert [head.split(" ")[1] for head in heads] == ["/_matrix/client/v3/rooms/!a..b:localhost/state/x/..."]
 
 
+@pytest.mark.parametrize(("is_trusted", "address"), [(True, "192.0.2.7"), (False, "127.0.0.1")])
+def test_client_does_not_choose_the_address_that_the_homeserver_sees(
+    tmp_path: Path, is_trusted: bool, address: str
+) -> None:
+    heads: list[str] = []
+    sent = [
+        (b"x-forwarded-for", b"198.51.100.1, 198.51.100.2"),
+        (b"x-real-ip", b"198.51.100.3"),
+        (b"forwarded", b"for=198.51.100.4"),
+        (b"x-forwarded-for", b"198.51.100.5, 192.0.2.7"),  # the reverse proxy's own line
+    ]
+
+    async def test() -> None:
+        async with homeserver(lambda path, token: (response(200, b"{}"),), heads) as url:
+            values = {**VALID, "homeserver": url, "state_directory": str(tmp_path), "x_forwarded": is_trusted}
+            application = create_application(GatewayConfig.parse(values))
+            assert await passed_on(application, b"/_matrix/client/versions", *sent) == 200
+
+    run(test)
+    assert "198.51.100" not in heads[0]
+    assert [line for line in heads[0].lower().split("\r\n") if line.startswith(("x-forwarded-for", "x-real-ip"))] == [
+        f"x-forwarded-for: {address}",
+        f"x-real-ip: {address}",
+    ]
+
+
 # --- sessions and cache -----------------------------------------------------------------------------------------------
 
 
