@@ -24,6 +24,10 @@ class RequestFailed(OSError):
     """The server closed the connection, sent something that is not HTTP, or nothing in time."""
 
 
+class ConnectionLost(RequestFailed):
+    """The server closed the connection before the first byte of its response."""
+
+
 class StreamedResponse(Protocol):
     """What is used of a response, which httpx's responses have too."""
 
@@ -160,8 +164,8 @@ class HttpClient:
             connection = self._idle.pop()
             try:
                 return await self._exchange(connection, request)
-            except RequestFailed:
-                pass  # the server may have closed it in the meantime
+            except ConnectionLost:
+                pass  # the server has closed it in the meantime
         try:
             async with _timeout(_CONNECT_TIMEOUT_S):
                 connection = _Connection(
@@ -179,6 +183,8 @@ class HttpClient:
             return Response(self, connection, status, headers)
         except BaseException as error:
             connection.writer.close()
+            if isinstance(error, ConnectionError):
+                raise ConnectionLost(type(error).__name__) from error
             if isinstance(error, (OSError, EOFError, ValueError)) and not isinstance(error, RequestFailed):
                 raise RequestFailed(type(error).__name__) from error
             raise
@@ -221,6 +227,8 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            if isinstance(error, asyncio.IncompleteReadError) and not error.partial:
+                raise ConnectionLost("the connection was closed") from error
             raise RequestFailed("the response is malformed") from error
         version, _, rest = head.partition(" ")
         if len(head) > _MAX_HEAD_BYTES or not version.startswith("HTTP/1.") or not rest[:3].isdecimal():

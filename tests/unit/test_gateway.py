@@ -255,6 +255,33 @@ def test_malformed_response_is_an_error(malformed: bytes) -> None:
     run(test)
 
 
+def test_request_is_repeated_only_where_a_kept_connection_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http_client._HEAD_TIMEOUT_S", 0.2)
+    heads: list[str] = []
+    answers = {"/closed": b"", "/": response(200, b"x")}  # to any other path there is no answer
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        return (answers[path],) if path in answers else ()
+
+    async def test() -> None:
+        async with homeserver(answer, heads) as url:
+            client = HttpClient(url)
+            opened = [await client.get("/", "token") for _ in range(3)]
+            for answered in opened:
+                assert [chunk async for chunk in answered.aiter_raw()] == [b"x"]
+                await answered.aclose()
+            with pytest.raises(RequestFailed):
+                await client.get("/silent", "token")
+            assert len(client._idle) == 2
+            with pytest.raises(RequestFailed):
+                await client.get("/closed", "token")
+            assert await receive(client) == b"x"
+            client.close()
+
+    run(test)
+    assert [head.split(" ")[1] for head in heads] == ["/", "/", "/", "/silent", *["/closed"] * 3, "/"]
+
+
 # --- the application --------------------------------------------------------------------------------------------------
 
 
