@@ -134,7 +134,11 @@ class Homeserver:
         return homeserver_failed()
 
     def _redirect_target(self, url: str, response: StreamedResponse) -> str:
-        target: str = urljoin(url, response.headers.get("location", ""))
+        try:
+            target: str = urljoin(url, response.headers.get("location", ""))
+            httpx.URL(target)  # raises the error of what is no URL
+        except (ValueError, httpx.InvalidURL):
+            target = ""
         origin = parse_origin("/".join(target.split("/", 3)[:3]))
         if origin not in self._origins:
             logger.error(

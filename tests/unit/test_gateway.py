@@ -282,6 +282,17 @@ def test_request_is_repeated_only_where_a_kept_connection_was_closed(monkeypatch
     assert [head.split(" ")[1] for head in heads] == ["/", "/", "/", "/silent", *["/closed"] * 3, "/"]
 
 
+@pytest.mark.parametrize("location", ["http://[::1/a", "/a\x01b", "http://localhost:99999/a", "mailto:a", ""])
+def test_redirect_to_no_address_is_an_error(tmp_path: Path, location: str) -> None:
+    async def test() -> None:
+        async with media_source(lambda path, token: (response(307, b"", Location=location),), tmp_path) as source:
+            with pytest.raises(MatrixError) as raised:
+                await source._homeserver.open_media(MEDIA, "token")
+            assert raised.value.status == 502
+
+    run(test)
+
+
 # --- the application --------------------------------------------------------------------------------------------------
 
 
