@@ -467,6 +467,8 @@ def test_file_names_of_the_cache_are_digests() -> None:
         ("image/png", 'inline; filename="../a b.png"', "inline; filename*=utf-8''.._a%20b.png"),
         ("image/png", "inline; filename*=utf-8''%E2%80%AEgpj.exe", "inline; filename=_gpj.exe"),
         ("image/png", "nonsense\x00;;=", "attachment"),
+        ("image/png", "inline; filename*=idna''%FF", "inline"),
+        ("image/png", "inline; filename*=punycode''%FF", "inline"),
     ],
 )
 def test_homeserver_cannot_have_browsers_run_a_media(content_type: str, given: str, sent: str) -> None:
