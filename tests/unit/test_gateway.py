@@ -155,7 +155,9 @@ def test_body_that_ends_early_is_an_error_and_is_not_kept(tmp_path: Path) -> Non
     assert list((tmp_path / "media").iterdir()) == []
 
 
-@pytest.mark.parametrize(("status", "errcode"), [(401, "M_UNKNOWN_TOKEN"), (403, "M_FORBIDDEN")])
+@pytest.mark.parametrize(
+    ("status", "errcode"), [(401, "M_UNKNOWN_TOKEN"), (403, "M_FORBIDDEN"), (429, "M_LIMIT_EXCEEDED")]
+)
 def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, status: int, errcode: str) -> None:
     def answer(path: str, token: str) -> tuple[bytes, ...]:
         if token == "ended":
@@ -168,7 +170,7 @@ def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, s
                 source.open(MEDIA, "ended"), source.open(MEDIA, "alive"), return_exceptions=True
             )
             assert isinstance(ended, MatrixError)
-            assert ended.status == (403 if status == 401 else 404)
+            assert ended.status == {401: 403, 403: 404, 429: 429}[status]
             assert isinstance(alive, OpenMedia)
             assert await read(alive) == b"content"
             while source._downloads:
