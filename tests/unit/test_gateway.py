@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -437,6 +438,31 @@ def test_client_does_not_choose_the_address_that_the_homeserver_sees(
         f"x-forwarded-for: {address}",
         f"x-real-ip: {address}",
     ]
+
+
+def test_requests_that_wait_keep_no_others_waiting(tmp_path: Path) -> None:
+    heads: list[str] = []
+    waiting = 600  # of /sync: each client that is signed in has one
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(files, 4096), most))
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        return () if "sync" in path else (response(200, b"{}"),)
+
+    async def test() -> None:
+        async with homeserver(answer, heads) as url:
+            values = {**VALID, "homeserver": url, "state_directory": str(tmp_path)}
+            application = create_application(GatewayConfig.parse(values))
+            path = b"/_matrix/client/v3/sync"
+            tasks = [asyncio.create_task(passed_on(application, path)) for _ in range(waiting)]
+            while len(heads) < waiting:
+                await asyncio.sleep(0.01)
+            assert await passed_on(application, b"/_matrix/client/versions") == 200
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(test)
 
 
 # --- sessions and cache -----------------------------------------------------------------------------------------------
