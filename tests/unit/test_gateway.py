@@ -5,7 +5,7 @@ import hashlib
 import json
 import resource
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -477,6 +477,29 @@ def test_handle_opens_for_its_secret_alone() -> None:
     for keyring, sealed in ((other, handle), (KEYRING, handle[:-2]), (KEYRING, KEYRING.seal(b'["d", 1, 2]'))):
         with pytest.raises((InvalidSignature, InvalidTag)):
             Session.unseal(keyring, "1", sealed)
+
+
+@pytest.mark.parametrize("user_length", [20, 255])
+@pytest.mark.parametrize("token", ["a" * 40, "a" * 480, "a" * 501, '"' * 500])
+@pytest.mark.parametrize("device_id", ["DEVICE", "", "a" * 700])
+def test_handle_of_any_session_fits_into_a_link(tmp_path: Path, user_length: int, token: str, device_id: str) -> None:
+    user_id = "@" + "a" * (user_length - 1)
+    identity = json.dumps({"user_id": user_id, "device_id": device_id}).encode()
+
+    async def test() -> None:
+        async with media_source(lambda path, token: (response(200, identity),), tmp_path) as source:
+            session = None
+            with suppress(MatrixError):
+                session = await source._sessions.of(token)
+            if session is None:
+                assert device_id != "DEVICE"
+                return
+            handle = session.seal(KEYRING)
+            uri = KEYRING.sign(Link("1", MEDIA, 2, handle)).encode()
+            assert Session.unseal(KEYRING, "1", KEYRING.verify(uri, 1).session) == session
+            assert source._sessions.token_of(session) == token
+
+    run(test)
 
 
 def test_file_names_of_the_cache_are_digests() -> None:
