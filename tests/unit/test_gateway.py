@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import json
 import resource
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -463,6 +464,27 @@ def test_requests_that_wait_keep_no_others_waiting(tmp_path: Path) -> None:
             await asyncio.gather(*tasks, return_exceptions=True)
 
     run(test)
+
+
+@pytest.mark.parametrize("size", [60_000, 700_000])
+def test_folder_of_the_cache_is_listed_on_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    threads = []
+    evict = BodyCache.evict
+
+    def recorded(cache: BodyCache) -> None:
+        threads.append(threading.current_thread())
+        evict(cache)
+
+    async def test() -> None:
+        async with media_source(lambda path, token: (response(200, bytes(size)),), tmp_path, 2_900_000) as source:
+            monkeypatch.setattr(BodyCache, "evict", recorded)
+            assert await read(await source.open(MEDIA, "token")) == bytes(size)
+            while source._downloads:
+                await asyncio.sleep(0.01)
+
+    run(test)
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
 
 
 # --- sessions and cache -----------------------------------------------------------------------------------------------
