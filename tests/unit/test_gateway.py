@@ -1,6 +1,7 @@
 """The gateway with a scripted homeserver: what a real one does seldom or never."""
 
 import asyncio
+import gc
 import hashlib
 import json
 import resource
@@ -284,6 +285,28 @@ def test_request_is_repeated_only_where_a_kept_connection_was_closed(monkeypatch
 
     run(test)
     assert [head.split(" ")[1] for head in heads] == ["/", "/", "/", "/silent", *["/closed"] * 3, "/"]
+
+
+def test_session_with_media_that_never_come_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http_client._MAX_CONNECTIONS", 4)
+    monkeypatch.setattr("gateway.http_client._MAX_CONNECTIONS_OF_TOKEN", 3)
+
+    async def test() -> None:
+        async with homeserver(lambda path, token: () if token == "slow" else (response(200, b"x"),)) as url:
+            client = HttpClient(url)
+            slow = [asyncio.create_task(client.get("/", "slow")) for _ in range(9)]
+            assert await receive(client) == b"x"
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+            assert [await receive(client) for _ in range(9)] == [b"x"] * 9
+            del task, slow[:]
+            gc.collect()
+            assert not client._open_of_token
+            assert client._open._value == 4
+            client.close()
+
+    run(test)
 
 
 @pytest.mark.parametrize("location", ["http://[::1/a", "/a\x01b", "http://localhost:99999/a", "mailto:a", ""])
