@@ -12,6 +12,8 @@ Requests for other paths than this module's are handled by Synapse's own code, u
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
 
+from functools import partial
+
 import synapse.rest
 from synapse.http import server
 from synapse.http.server import HttpServer, OptionsResource
@@ -43,7 +45,7 @@ def install(hs: HomeServer, config: MediaLinksConfig) -> None:
     # mypy forbids assignments to methods.
     OptionsResource.render_OPTIONS = _render_options  # type: ignore[method-assign]
     SynapseRequest.get_redacted_uri = _get_redacted_uri  # type: ignore[method-assign]
-    server.set_cors_headers = _set_cors_headers
+    server.set_cors_headers = partial(_set_cors_headers, has_cookie=config.cookie)
 
 
 def _add_endpoints(hs: HomeServer, config: MediaLinksConfig) -> None:
@@ -75,14 +77,14 @@ def _render_options(self: OptionsResource, request: SynapseRequest) -> bytes:
     return body
 
 
-def _set_cors_headers(request: SynapseRequest) -> None:
+def _set_cors_headers(request: SynapseRequest, has_cookie: bool) -> None:
     """Replaces the function that Synapse calls for every response, preflights and errors included."""
     _original_set_cors_headers(request)
     if not request.path.startswith(PREFIX.encode()):
         return
     exposed = request.responseHeaders.getRawHeaders(b"Access-Control-Expose-Headers") or []
     request.setHeader(b"Access-Control-Expose-Headers", b", ".join([*exposed, b"Retry-After"]))
-    if request.path == COOKIE_PATH.encode():
+    if has_cookie and request.path == COOKIE_PATH.encode():
         allow_credentials(request)
 
 

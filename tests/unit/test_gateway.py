@@ -347,6 +347,7 @@ def test_page_signs_links_with_the_key_of_its_session(tmp_path: Path) -> None:
                 asked = {"media": [], "probe": True}
                 answered = await client.post(PREFIX + "/links", json=asked, headers={"Authorization": "Bearer token"})
                 assert answered.json()["links"] == []
+                assert (await client.get(PREFIX + "/key")).status_code == 405
                 assert (await client.get(answered.json()["probe"]["url"])).status_code == 204
                 forged = await client.get(path.replace("abc?", "abd?"))
                 assert (forged.status_code, forged.json()["errcode"]) == (403, "M_FORBIDDEN")
