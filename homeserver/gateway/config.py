@@ -1,5 +1,6 @@
 """Parses the configuration file of the gateway (TOML)."""
 
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -144,7 +145,8 @@ def _secrets(entries: Iterable[object]) -> Iterable[tuple[str, bytes]]:
 
 def _read_secret(key_id: str, path: object) -> str:
     try:
-        return Path(str(path)).read_text(encoding="utf-8").strip()
+        # systemd gives each instance of a unit a folder of its own for credentials, and its path in the environment.
+        return Path(os.path.expandvars(str(path))).read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
         raise ConfigError(f"secret '{key_id}' cannot be read from '{path}': {error}") from error
 

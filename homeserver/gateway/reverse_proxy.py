@@ -2,7 +2,6 @@
 
 import json
 import logging
-import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -111,7 +110,7 @@ def _check_path(request: Request) -> None:
     httpx and servers resolve them, which would lead out of the paths that the gateway passes on.
     """
     path: str = request.scope["path"]
-    if not request.scope["raw_path"].startswith(b"/") or not {".", ".."}.isdisjoint(re.split(r"[/\\]", path)):
+    if not request.scope["raw_path"].startswith(b"/") or not {".", ".."}.isdisjoint(path.replace("\\", "/").split("/")):
         raise MatrixError(400, "M_UNRECOGNIZED", "The path must have no dot segments")
 
 

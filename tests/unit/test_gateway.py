@@ -613,6 +613,13 @@ def test_invalid_configuration_names_its_key(key: str, value: object) -> None:
         GatewayConfig.parse({**VALID, key: value})
 
 
+def test_path_of_a_secret_has_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "secret").write_text(SECRET + "\n")
+    config = GatewayConfig.parse({**VALID, "secrets": [{"id": "1", "secret_path": "$CREDENTIALS_DIRECTORY/secret"}]})
+    assert config.keyring.open("1", KEYRING.seal(b"x")) == b"x"
+
+
 def test_command_keeps_a_secret_of_its_own(tmp_path: Path) -> None:
     first = load_config("https://matrix.example.org", None, tmp_path / "state")
     again = load_config("https://matrix.example.org", None, tmp_path / "state")
