@@ -82,6 +82,7 @@ def create_application(config: GatewayConfig) -> Starlette:
         Route(path, _counted(endpoint, name, metrics), methods=[method, "OPTIONS"])
         for path, (name, method, endpoint) in own.items()
     ]
+    routes += [Route(path, _method_not_allowed, methods=_ALL_METHODS) for path in own]
     routes += [
         Route(PREFIX + "{rest:path}", _unrecognized, methods=_ALL_METHODS),
         Route("/.well-known/matrix/client", proxy.well_known, methods=["GET"]),
@@ -127,6 +128,10 @@ def _counted_proxy(endpoint: Endpoint, metrics: Metrics) -> Endpoint:
 
 async def _health(request: Request) -> Response:
     return Response("OK", media_type="text/plain")
+
+
+async def _method_not_allowed(request: Request) -> Response:
+    raise MatrixError(405, "M_UNRECOGNIZED", "Unrecognized request")
 
 
 async def _unrecognized(request: Request) -> Response:

@@ -97,9 +97,10 @@ class BodyCache:
             self.commit(key, head, path)
         finally:
             path.unlink(missing_ok=True)
+        self.evict_if_due()
 
     def commit(self, key: str, head: Head, part: Path) -> None:
-        """Makes a body that was received completely available, and evicts others if need be."""
+        """Makes a body that was received completely available. ``evict_if_due`` is to be called after it."""
         os.replace(part, self._path(key, _BODY))
         written = part.with_suffix(".head")
         descriptor = os.open(written, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600)
@@ -107,6 +108,9 @@ class BodyCache:
             json.dump(asdict(head), file)
         os.replace(written, self._path(key, _HEAD))
         self._written_since_listing += head.size
+
+    def evict_if_due(self) -> None:
+        """Evicts bodies if much was written since the last time. It lists the folder, so it belongs on a thread."""
         if self._written_since_listing > self._max_bytes // _LISTING_FRACTION:
             self.evict()
 

@@ -171,6 +171,7 @@ class Download:
                 self._head.set_result(head)
         finally:
             path.unlink(missing_ok=True)
+        await asyncio.to_thread(self._cache.evict_if_due)
 
     async def _write(self, response: StreamedResponse, file: BinaryIO) -> None:
         descriptor = file.fileno()

@@ -219,10 +219,14 @@ class Endpoints:
         return address
 
     def client_address(self, request: Request) -> str:
-        """Returns the client's address: by ``X-Forwarded-For`` only where ``x_forwarded`` is set."""
+        """Returns the client's address: by ``X-Forwarded-For`` only where ``x_forwarded`` is set.
+
+        The last address is the reverse proxy's own word. Some add it in a line behind those of the client.
+        """
         text = request.client.host if request.client else ""
-        if self._config.x_forwarded:
-            text = request.headers.get("X-Forwarded-For", text).rpartition(",")[2].strip()
+        lines = request.headers.getlist("X-Forwarded-For") if self._config.x_forwarded else []
+        if lines:
+            text = lines[-1].rpartition(",")[2].strip()
         try:
             address = ip_address(text)
         except ValueError:

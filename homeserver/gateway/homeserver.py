@@ -23,7 +23,8 @@ _WHOAMI = "/_matrix/client/v3/account/whoami"
 _MEDIA = "/_matrix/client/v1/media"
 # A homeserver that waits for another one gives up on it after some minutes.
 _TIMEOUT = httpx.Timeout(30.0, read=300.0)
-_LIMITS = httpx.Limits(max_connections=512, max_keepalive_connections=64, keepalive_expiry=30.0)
+# No bound on connections: each client that is signed in holds one with its `/sync`, and would keep others waiting.
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=64, keepalive_expiry=30.0)
 _MAX_REDIRECTS = 3
 _MAX_ERROR_BYTES = 64 * 1024
 _ERRCODE = re.compile(r"[A-Z][A-Z0-9_.]{0,63}")
@@ -134,7 +135,11 @@ class Homeserver:
         return homeserver_failed()
 
     def _redirect_target(self, url: str, response: StreamedResponse) -> str:
-        target: str = urljoin(url, response.headers.get("location", ""))
+        try:
+            target: str = urljoin(url, response.headers.get("location", ""))
+            httpx.URL(target)  # raises the error of what is no URL
+        except (ValueError, httpx.InvalidURL):
+            target = ""
         origin = parse_origin("/".join(target.split("/", 3)[:3]))
         if origin not in self._origins:
             logger.error(

@@ -6,11 +6,14 @@ which knows neither redirects nor cookies nor codings. Everything else is reques
 
 import asyncio
 import ssl
+import weakref
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 from urllib.parse import urlsplit
 
-_MAX_CONNECTIONS = 256
+_MAX_CONNECTIONS = 1024
+# One session cannot hold all of them, by media of servers that do not answer. Its other requests wait.
+_MAX_CONNECTIONS_OF_TOKEN = 64
 _MAX_IDLE = 32
 _MAX_HEAD_BYTES = 64 * 1024
 _CHUNK_BYTES = 256 * 1024
@@ -22,6 +25,10 @@ _BODY_TIMEOUT_S = 90.0
 
 class RequestFailed(OSError):
     """The server closed the connection, sent something that is not HTTP, or nothing in time."""
+
+
+class ConnectionLost(RequestFailed):
+    """The server closed the connection before the first byte of its response."""
 
 
 class StreamedResponse(Protocol):
@@ -48,13 +55,38 @@ class _Connection:
         self.writer = writer
 
 
+class _Slot:
+    """The right to one connection: of all, and of those of one token."""
+
+    def __init__(self, *limits: asyncio.Semaphore) -> None:
+        self._limits = limits
+
+    async def acquire(self) -> None:
+        acquired = []
+        try:
+            for limit in self._limits:
+                await limit.acquire()
+                acquired.append(limit)
+        except BaseException:
+            for limit in acquired:
+                limit.release()
+            raise
+
+    def release(self) -> None:
+        for limit in self._limits:
+            limit.release()
+
+
 class Response:
     """A response whose body is read as it comes. Its connection is used again if the body was read to its end."""
 
-    def __init__(self, client: "HttpClient", connection: _Connection, status: int, headers: dict[str, str]) -> None:
+    def __init__(
+        self, client: "HttpClient", slot: _Slot, connection: _Connection, status: int, headers: dict[str, str]
+    ) -> None:
         self.status_code = status
         self.headers: Mapping[str, str] = headers
         self._client = client
+        self._slot = slot
         self._connection: _Connection | None = connection
         self._is_reusable = False
 
@@ -80,6 +112,7 @@ class Response:
         """Closes the connection, or keeps it for another request."""
         connection, self._connection = self._connection, None
         if connection:
+            self._slot.release()
             self._client.release(connection, self._is_reusable)
 
     @property
@@ -134,6 +167,7 @@ class HttpClient:
         self._port = parts.port or (443 if self._tls else 80)
         self._idle: list[_Connection] = []
         self._open = asyncio.Semaphore(_MAX_CONNECTIONS)
+        self._open_of_token: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
 
     def close(self) -> None:
         """Closes the connections that are not in use."""
@@ -148,20 +182,22 @@ class HttpClient:
         """
         head = f"GET {path} HTTP/1.1\r\nHost: {self._authority}\r\nAuthorization: Bearer {token}\r\n"
         request = (head + "Accept: */*\r\nAccept-Encoding: identity\r\n\r\n").encode("ascii")
-        await self._open.acquire()
+        own = self._open_of_token.setdefault(token, asyncio.Semaphore(_MAX_CONNECTIONS_OF_TOKEN))
+        slot = _Slot(own, self._open)
+        await slot.acquire()
         try:
-            return await self._send(request)
+            return await self._send(request, slot)
         except BaseException:
-            self._open.release()
+            slot.release()
             raise
 
-    async def _send(self, request: bytes) -> Response:
+    async def _send(self, request: bytes, slot: _Slot) -> Response:
         while self._idle:
             connection = self._idle.pop()
             try:
-                return await self._exchange(connection, request)
-            except RequestFailed:
-                pass  # the server may have closed it in the meantime
+                return await self._exchange(connection, request, slot)
+            except ConnectionLost:
+                pass  # the server has closed it in the meantime
         try:
             async with _timeout(_CONNECT_TIMEOUT_S):
                 connection = _Connection(
@@ -169,23 +205,24 @@ class HttpClient:
                 )
         except OSError as error:
             raise RequestFailed(str(error)) from error
-        return await self._exchange(connection, request)
+        return await self._exchange(connection, request, slot)
 
-    async def _exchange(self, connection: _Connection, request: bytes) -> Response:
+    async def _exchange(self, connection: _Connection, request: bytes, slot: _Slot) -> Response:
         try:
             connection.writer.write(request)
             async with _timeout(_HEAD_TIMEOUT_S):
                 status, headers = await _read_head(connection.reader)
-            return Response(self, connection, status, headers)
+            return Response(self, slot, connection, status, headers)
         except BaseException as error:
             connection.writer.close()
+            if isinstance(error, ConnectionError):
+                raise ConnectionLost(type(error).__name__) from error
             if isinstance(error, (OSError, EOFError, ValueError)) and not isinstance(error, RequestFailed):
                 raise RequestFailed(type(error).__name__) from error
             raise
 
     def release(self, connection: _Connection, is_reusable: bool) -> None:
         """Takes back a connection."""
-        self._open.release()
         if is_reusable and len(self._idle) < _MAX_IDLE and not connection.reader.at_eof():
             self._idle.append(connection)
         else:
@@ -221,6 +258,8 @@ async def _read_head(reader: asyncio.StreamReader) -> tuple[int, dict[str, str]]
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
+            if isinstance(error, asyncio.IncompleteReadError) and not error.partial:
+                raise ConnectionLost("the connection was closed") from error
             raise RequestFailed("the response is malformed") from error
         version, _, rest = head.partition(" ")
         if len(head) > _MAX_HEAD_BYTES or not version.startswith("HTTP/1.") or not rest[:3].isdecimal():

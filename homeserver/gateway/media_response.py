@@ -79,12 +79,19 @@ def content_disposition(head: Head, download: bool, file_name: str | None = None
     essence = head.content_type.partition(";")[0].strip().lower()
     is_inline = message.get_content_disposition() == "inline" and essence in _INLINE_TYPES and not download
     kind = "inline" if is_inline else "attachment"
-    name = safe_file_name(file_name or message.get_filename())
+    name = safe_file_name(file_name or _file_name(message))
     if not name:
         return kind
     if _TOKEN.fullmatch(name):
         return f"{kind}; filename={name}"
     return f"{kind}; filename*=utf-8''{quote(name, safe='', errors='replace')}"
+
+
+def _file_name(message: Message) -> str | None:
+    try:
+        return message.get_filename()
+    except UnicodeError:  # of a codec that decodes no such bytes, or nothing, such as `idna`
+        return None
 
 
 class MediaResponse(Response):

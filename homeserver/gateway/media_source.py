@@ -27,9 +27,9 @@ from .time_limited_cache import TimeLimitedCache
 # How long the homeserver's word that a session may download a media holds. A media that is removed or quarantined is
 # sent from the cache for no longer.
 MEDIA_PROOF_MS = 60_000
-# With these statuses a download fails for one client and may succeed for another one: it has another session, or waits
-# for an upload.
-_OF_ONE_CLIENT = (403, 404, 504)
+# With these statuses a download fails for one client and may succeed for another one: it has another session, is within
+# its rate limit, or waits for an upload.
+_OF_ONE_CLIENT = (403, 404, 429, 504)
 CHUNK_BYTES = 256 * 1024
 # A response is proof with its head. A small body is received all the same, so that its connection is used again.
 _RECEIVED_PROOF_BYTES = 64 * 1024

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from .errors import homeserver_failed
+from .errors import MatrixError, homeserver_failed
 from .homeserver import Homeserver
 from .media_response import CORS_HEADERS
 
@@ -24,7 +25,10 @@ _HOP_BY_HOP = frozenset(
         "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
-_REPLACED = frozenset({"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"})
+# Headers by which homeservers know the client's address and what it has requested. Dendrite reads `X-Real-IP`.
+_REPLACED = frozenset(
+    {"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "forwarded", "x-real-ip"}
+)
 _WELL_KNOWN = "/.well-known/matrix/client"
 #: The property of the document by which clients find a gateway.
 WELL_KNOWN_PROPERTY = "dev.authmedia.media"
@@ -47,15 +51,17 @@ class ReverseProxy:
     async def pass_on(self, request: Request) -> Response:
         """Sends a request to the homeserver, and its response to the client.
 
-        :raises MatrixError: 502 if the homeserver does not answer.
+        :raises MatrixError: 502 if the homeserver does not answer, 400 for a path that it could resolve to another one.
         """
+        _check_path(request)
         query: bytes = request.scope["query_string"]
         target = request.scope["raw_path"] + (b"?" + query if query else b"")
         url = httpx.URL(self._homeserver.base_url).copy_with(raw_path=target)
-        base = self._base_url(request)
+        base, address = self._base_url(request), self._client_address(request)
         headers = [
             *_end_to_end(request.headers.items()),
-            ("X-Forwarded-For", self._client_address(request)),
+            ("X-Forwarded-For", address),
+            ("X-Real-IP", address),
             ("X-Forwarded-Proto", base.partition(":")[0]),
         ]
         if "accept-encoding" not in request.headers:  # else httpx offers its own codings
@@ -97,6 +103,16 @@ class ReverseProxy:
         except (httpx.HTTPError, json.JSONDecodeError, UnicodeDecodeError):
             document = {}
         return document if isinstance(document, dict) else {}
+
+
+def _check_path(request: Request) -> None:
+    """Refuses paths with dot segments (https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4).
+
+    httpx and servers resolve them, which would lead out of the paths that the gateway passes on.
+    """
+    path: str = request.scope["path"]
+    if not request.scope["raw_path"].startswith(b"/") or not {".", ".."}.isdisjoint(re.split(r"[/\\]", path)):
+        raise MatrixError(400, "M_UNRECOGNIZED", "The path must have no dot segments")
 
 
 def _end_to_end(headers: Any) -> list[tuple[str, str]]:

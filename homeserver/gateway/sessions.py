@@ -21,6 +21,8 @@ TOKEN_PROOF_MS = 2000
 # Handles are padded to a multiple of this, so that their length reveals little of the length of a user id.
 _PADDING_BYTES = 32
 _MAX_SEALED_TOKEN_LENGTH = 500
+# A handle in a link has at most 1,024 characters, which are 768 bytes in base64url, 16 of them AES-SIV's tag.
+_MAX_TEXT_BYTES = (768 - 16) // _PADDING_BYTES * _PADDING_BYTES
 _TOKEN, _DEVICE = "t", "d"
 
 
@@ -43,9 +45,19 @@ class Session:
         """A digest, by which limits and caches know the session."""
         return hashlib.sha256(f"{self.kind} {self.user_id} {self.anchor}".encode()).digest()[:16]
 
+    @property
+    def fits(self) -> bool:
+        """Whether the handle is short enough for a link."""
+        is_long_token = self.kind == _TOKEN and len(self.anchor) > _MAX_SEALED_TOKEN_LENGTH
+        return not is_long_token and len(self._text) <= _MAX_TEXT_BYTES
+
+    @property
+    def _text(self) -> bytes:
+        return json.dumps([self.kind, self.user_id, self.anchor], separators=(",", ":")).encode()
+
     def seal(self, keyring: Keyring) -> str:
         """Returns the handle that identifies this session in links."""
-        text = json.dumps([self.kind, self.user_id, self.anchor], separators=(",", ":")).encode()
+        text = self._text
         return keyring.seal(text.ljust(-(-len(text) // _PADDING_BYTES) * _PADDING_BYTES))
 
     @classmethod
@@ -76,15 +88,17 @@ class Sessions:
     async def of(self, token: str) -> Session:
         """Returns the session of a token that the homeserver accepts.
 
-        :raises MatrixError: the homeserver's own, if it does not.
+        :raises MatrixError: the homeserver's own, if it does not; 403 if no link has room for the session.
         """
         identity = await self.prove(token)
-        if identity.device_id and (self._is_stored or len(token) > _MAX_SEALED_TOKEN_LENGTH):
-            self._store.put(identity.user_id, identity.device_id, token)
-            return Session(_DEVICE, identity.user_id, identity.device_id)
-        if len(token) > _MAX_SEALED_TOKEN_LENGTH:
+        session = Session(_TOKEN, identity.user_id, token)
+        if identity.device_id and (self._is_stored or not session.fits):
+            session = Session(_DEVICE, identity.user_id, identity.device_id)
+        if not session.fits:
             raise session_ended()
-        return Session(_TOKEN, identity.user_id, token)
+        if session.kind == _DEVICE:
+            self._store.put(identity.user_id, identity.device_id, token)
+        return session
 
     async def prove(self, token: str) -> Identity:
         """Returns whose a token is, which the homeserver has said within the last two seconds.

@@ -29,6 +29,7 @@ _KEYS = frozenset(
         "bundles_at_once",
         "session_bytes_per_hour",
         "rc_links",
+        "native_ranges",
         "cookie",
         "signed_query",
         "signed_query_window",
@@ -62,6 +63,7 @@ class MediaLinksConfig:
     bundles_at_once: int
     session_bytes_per_hour: int
     rc_links: RatelimitSettings
+    native_ranges: bool
     cookie: bool
     signed_query: bool
     signed_query_window_ms: int
@@ -97,6 +99,7 @@ class MediaLinksConfig:
             bundles_at_once=_integer(config, "bundles_at_once", 100, _MAX_CONCURRENCY),
             session_bytes_per_hour=_byte_budget(config, "session_bytes_per_hour", "20G"),
             rc_links=_parse_rate_limit(config.get("rc_links")),
+            native_ranges=_boolean(config, "native_ranges"),
             cookie=_boolean(config, "cookie"),
             signed_query=_boolean(config, "signed_query"),
             signed_query_window_ms=_duration_ms(config, "signed_query_window", "5m"),

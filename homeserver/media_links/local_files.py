@@ -82,7 +82,7 @@ class LocalFiles:
     async def open_created(self, info: FileInfo) -> BinaryIO:
         """Opens a file that this process has just created, of any length."""
         async with self._storage.ensure_media_is_in_local_cache(info) as path:
-            return _open(path)
+            return open_file(path)
 
     async def fetch(self, info: FileInfo, length: int) -> bool:
         """Fetches a file from the storage providers, unless it is complete or another process is writing it.
@@ -148,13 +148,14 @@ def _create(path: str) -> BinaryIO:
     return open(path, "xb")
 
 
-def _open(path: str) -> BinaryIO:
+def open_file(path: str) -> BinaryIO:
+    """Opens a file to read it."""
     return open(path, "rb")
 
 
 def _open_if_complete(path: str, length: int) -> BinaryIO | None:
     try:
-        file = _open(path)
+        file = open_file(path)
     except FileNotFoundError:
         return None
     if os.fstat(file.fileno()).st_size == length:

@@ -173,17 +173,17 @@ class MediaOpener:
 
 
 def _open_original(stored: StoredMedia, file: BinaryIO) -> OpenMedia:
-    etag = _entity_tag(stored.digest or stored.origin, stored.file_id)
+    etag = entity_tag(stored.digest or stored.origin, stored.file_id)
     return OpenMedia(file, stored.length, stored.content_type, stored.name, etag)
 
 
 def _open_thumbnail(stored: StoredMedia, info: ThumbnailInfo, file: BinaryIO) -> OpenMedia:
     size = os.fstat(file.fileno()).st_size
-    etag = _entity_tag(stored.origin, stored.file_id, info.width, info.height, info.method, info.type, size)
+    etag = entity_tag(stored.origin, stored.file_id, info.width, info.height, info.method, info.type, size)
     return OpenMedia(file, size, info.type, None, etag)
 
 
-def _entity_tag(*identity: object) -> str:
+def entity_tag(*identity: object) -> str:
     """Returns a strong entity tag (https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3) for what identifies a file."""
     digest = hashlib.sha256(repr(identity).encode()).digest()
     return f'"{urlsafe_b64encode(digest[:18]).decode("ascii")}"'

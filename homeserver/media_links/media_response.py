@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
 from synapse.media._base import add_file_headers
-from twisted.web.http import NOT_MODIFIED, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
+from twisted.web.http import NOT_MODIFIED, OK, PARTIAL_CONTENT, REQUESTED_RANGE_NOT_SATISFIABLE
 
 from media_protocol.file_names import safe_file_name
 from media_protocol.ranges import ByteRange, RangeNotSatisfiable, if_range_matches, is_not_modified, parse_range
@@ -29,7 +29,7 @@ _SANDBOX = (
     b"sandbox; default-src 'none'; script-src 'none'; plugin-types application/pdf; style-src 'unsafe-inline';"
     b" media-src 'self'; object-src 'self';"
 )
-_EXPOSED_HEADERS = (
+EXPOSED_HEADERS = (
     b"Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Content-Type, ETag, Server-Timing"
 )
 _MEDIA_HEADERS = (
@@ -72,28 +72,12 @@ class MediaResponder:
                 await self._send(request, opened, session)
 
     async def _send(self, request: SynapseRequest, media: OpenMedia, session: Session) -> None:
-        """Chooses the status and sends the body. The preconditions' order is that of RFC 9110, section 13.2.2."""
-        if is_not_modified(header(request, "If-None-Match"), media.etag):
-            request.setResponseCode(NOT_MODIFIED)
-            request.responseHeaders.removeHeader(b"Content-Length")
-            finish_request(request)
-            return
-        byte_range = ByteRange(0, media.size)
-        if request.method == b"GET" and if_range_matches(header(request, "If-Range"), media.etag):
-            try:
-                requested = parse_range(header(request, "Range"), media.size)
-            except RangeNotSatisfiable:
-                _send_range_not_satisfiable(request, media.size)
-                return
-            if requested:
-                byte_range = requested
-                request.setResponseCode(PARTIAL_CONTENT)
-                last = byte_range.start + byte_range.length - 1
-                request.setHeader(b"Content-Range", f"bytes {byte_range.start}-{last}/{media.size}".encode())
-        request.setHeader(b"Content-Length", str(byte_range.length).encode())
-        if request.method == b"GET":
-            media.file.seek(byte_range.start)
-            if not await self._send_body(request, media, byte_range.length, session):
+        """Sends the status and the body that the request's conditions select."""
+        status, selected = select_bytes(request, media.size, media.etag)
+        set_status(request, status, selected, media.size)
+        if status in (OK, PARTIAL_CONTENT) and request.method == b"GET":
+            media.file.seek(selected.start)
+            if not await self._send_body(request, media, selected.length, session):
                 return
         finish_request(request)
 
@@ -111,6 +95,55 @@ class MediaResponder:
         return written == length
 
 
+def select_bytes(request: SynapseRequest, size: int, etag: str) -> tuple[int, ByteRange]:
+    """Returns the status of a response and the bytes to send, which are none for 304 and 416.
+
+    The conditions' order is that of RFC 9110, section 13.2.2.
+
+    :param size: of the file, in bytes.
+    :param etag: its strong entity tag.
+    """
+    whole, nothing = ByteRange(0, size), ByteRange(0, 0)
+    if is_not_modified(header(request, "If-None-Match"), etag):
+        return NOT_MODIFIED, nothing
+    if request.method != b"GET" or not if_range_matches(header(request, "If-Range"), etag):
+        return OK, whole
+    try:
+        requested = parse_range(header(request, "Range"), size)
+    except RangeNotSatisfiable:
+        return REQUESTED_RANGE_NOT_SATISFIABLE, nothing
+    return (PARTIAL_CONTENT, requested) if requested else (OK, whole)
+
+
+def set_status(request: SynapseRequest, status: int, selected: ByteRange, size: int) -> None:
+    """Sets the status and the headers that depend on it.
+
+    :param selected: the bytes to send, by ``select_bytes``.
+    :param size: of the file, in bytes.
+    """
+    request.setResponseCode(status)
+    _disable_compression(request)
+    if status == NOT_MODIFIED:
+        request.responseHeaders.removeHeader(b"Content-Length")
+        return
+    request.setHeader(b"Content-Length", str(selected.length).encode())
+    if status == PARTIAL_CONTENT:
+        last = selected.start + selected.length - 1
+        request.setHeader(b"Content-Range", f"bytes {selected.start}-{last}/{size}".encode())
+    elif status == REQUESTED_RANGE_NOT_SATISFIABLE:
+        request.setHeader(b"Content-Range", f"bytes */{size}".encode())
+        request.setHeader(b"Cache-Control", b"no-store")
+
+
+def _disable_compression(request: SynapseRequest) -> None:
+    """Sends the file itself on listeners with ``compress: true``, too.
+
+    Twisted compresses what is written, so that a range would be no part of the file that the entity tag names.
+    """
+    request._encoder = None
+    request.responseHeaders.removeHeader(b"Content-Encoding")
+
+
 def clear_media_headers(request: SynapseRequest) -> None:
     """Removes the headers that describe a media, and forbids caches to store the response, which is an error."""
     for name in _MEDIA_HEADERS:
@@ -125,7 +158,7 @@ def _set_media_headers(
     add_file_headers(request, media.content_type, media.size, safe_file_name(file_name or media.name))
     for name, value in (
         (b"Accept-Ranges", b"bytes"),
-        (b"Access-Control-Expose-Headers", _EXPOSED_HEADERS),
+        (b"Access-Control-Expose-Headers", EXPOSED_HEADERS),
         (b"Content-Security-Policy", _SANDBOX),
         (b"ETag", media.etag.encode("ascii")),
         # An element shows a truncated image as if it were complete. With the size, the page can detect that.
@@ -144,11 +177,3 @@ def _set_attachment(request: SynapseRequest) -> None:
     (disposition,) = request.responseHeaders.getRawHeaders(b"Content-Disposition") or [b"inline"]
     if disposition.startswith(b"inline"):
         request.setHeader(b"Content-Disposition", b"attachment" + disposition.removeprefix(b"inline"))
-
-
-def _send_range_not_satisfiable(request: SynapseRequest, size: int) -> None:
-    request.setResponseCode(REQUESTED_RANGE_NOT_SATISFIABLE)
-    request.setHeader(b"Content-Range", f"bytes */{size}".encode())
-    request.setHeader(b"Content-Length", b"0")
-    request.setHeader(b"Cache-Control", b"no-store")
-    finish_request(request)

@@ -6,11 +6,15 @@
 4. CORS: Synapse allows pages of all origins to read its responses, but not their ``Retry-After``, and none of them to
    send cookies.
 
-Requests for other paths than this module's are handled by Synapse's own code, unchanged.
+Requests for other paths than this module's are handled by Synapse's own code, unchanged, unless ``native_ranges`` is
+configured.
 """
 
 # Twisted has no annotations on its requests.
 # mypy: allow-untyped-calls
+
+from collections.abc import Callable
+from functools import partial
 
 import synapse.rest
 from synapse.http import server
@@ -25,6 +29,7 @@ from media_protocol.signing import PREFIX
 from .config import MediaLinksConfig
 from .cookie import COOKIE_PATH, allow_credentials
 from .endpoints import Endpoints
+from .native_ranges import NATIVE_PATHS, NativeRanges
 from .sessions import RevokedTokens
 
 # The longest time for which any browser caches a preflight (https://fetch.spec.whatwg.org/#http-access-control-max-age).
@@ -41,9 +46,11 @@ def install(hs: HomeServer, config: MediaLinksConfig) -> None:
     _add_endpoints(hs, config)
     RevokedTokens(hs)
     # mypy forbids assignments to methods.
-    OptionsResource.render_OPTIONS = _render_options  # type: ignore[method-assign]
+    OptionsResource.render_OPTIONS = _preflight_renderer(config)  # type: ignore[method-assign, assignment]
     SynapseRequest.get_redacted_uri = _get_redacted_uri  # type: ignore[method-assign]
-    server.set_cors_headers = _set_cors_headers
+    server.set_cors_headers = partial(_set_cors_headers, has_cookie=config.cookie)
+    if config.native_ranges and hs.config.media.can_load_media_repo:
+        NativeRanges(hs).install()
 
 
 def _add_endpoints(hs: HomeServer, config: MediaLinksConfig) -> None:
@@ -64,25 +71,31 @@ def _add_endpoints(hs: HomeServer, config: MediaLinksConfig) -> None:
         synapse.rest.SERVLET_GROUPS["media_links"] = (register_servlets,)
 
 
-def _render_options(self: OptionsResource, request: SynapseRequest) -> bytes:
-    body = _original_render_options(self, request)
-    if request.path.startswith(PREFIX.encode()):
-        request.setHeader(b"Access-Control-Max-Age", str(_PREFLIGHT_MAX_AGE_S).encode())
-        request.setHeader(
-            b"Access-Control-Allow-Headers",
-            b"X-Requested-With, Content-Type, Authorization, Date, Range, If-Range, If-None-Match",
-        )
-    return body
+def _preflight_renderer(config: MediaLinksConfig) -> Callable[[OptionsResource, SynapseRequest], bytes]:
+    """Returns what answers ``OPTIONS`` of all paths, and lets browsers cache the answer for some of them."""
+    prefixes = (PREFIX.encode(), *(NATIVE_PATHS if config.native_ranges else ()))
+
+    def render_options(self: OptionsResource, request: SynapseRequest) -> bytes:
+        body = _original_render_options(self, request)
+        if request.path.startswith(prefixes):
+            request.setHeader(b"Access-Control-Max-Age", str(_PREFLIGHT_MAX_AGE_S).encode())
+            request.setHeader(
+                b"Access-Control-Allow-Headers",
+                b"X-Requested-With, Content-Type, Authorization, Date, Range, If-Range, If-None-Match",
+            )
+        return body
+
+    return render_options
 
 
-def _set_cors_headers(request: SynapseRequest) -> None:
+def _set_cors_headers(request: SynapseRequest, has_cookie: bool) -> None:
     """Replaces the function that Synapse calls for every response, preflights and errors included."""
     _original_set_cors_headers(request)
     if not request.path.startswith(PREFIX.encode()):
         return
     exposed = request.responseHeaders.getRawHeaders(b"Access-Control-Expose-Headers") or []
     request.setHeader(b"Access-Control-Expose-Headers", b", ".join([*exposed, b"Retry-After"]))
-    if request.path == COOKIE_PATH.encode():
+    if has_cookie and request.path == COOKIE_PATH.encode():
         allow_credentials(request)
 
 

@@ -297,7 +297,7 @@ BAD = {
     ),
     'open_loader("lnk", Homeserver("https://matrix.example.org", "@ana:example.org", "token"))': (
         "There is no strategy 'lnk'",
-        "auto, link, opfs, blob, bundle",
+        "auto, link, delegated, opfs, blob, bundle",
     ),
     'open_loader("auto", Homeserver("https://matrix.example.org", "@ana:example.org", "token"), limit=5)': (
         "open_loader has no option 'limit'",

@@ -16,7 +16,6 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import atheris
-from synapse.api.errors import SynapseError
 from twisted.web.http_headers import Headers
 
 with atheris.instrument_imports(include=["authmedia", "demo", "media_links", "media_protocol"]):
@@ -35,8 +34,8 @@ with atheris.instrument_imports(include=["authmedia", "demo", "media_links", "me
     from authmedia.transport.file_store import FileStore  # isort: skip
     from authmedia.traffic import Traffic  # isort: skip
     from media_links import cookie as cookies  # isort: skip
-    from media_links import request_parsing, sessions  # isort: skip
-    from media_protocol import delegation, ranges, signing
+    from media_links import sessions  # isort: skip
+    from media_protocol import delegation, media_requests, ranges, signing
 
 KEYRING = signing.Keyring([("1", b"the secret of this homeserver...")])
 NOW = 1_800_000_000_000
@@ -161,14 +160,14 @@ def cookie(data: bytes) -> None:
 
 
 def wish(data: bytes) -> None:
-    """An entry of a batch is a media that can be linked to, or an error of Matrix."""
+    """An entry of a batch is a media that can be linked to, or an error that becomes one of Matrix."""
     try:
         entry = json.loads(data)
     except (ValueError, RecursionError):
         return
-    media = request_parsing._parse_entry(entry)
-    if isinstance(media, SynapseError):
-        assert 400 <= media.code < 500
+    (media,) = media_requests.parse_batch({"media": [entry]}, 1)
+    if isinstance(media, media_requests.InvalidRequest):
+        assert 400 <= media.status < 500
         return
     link = signing.Link("1", media, NOW + 1, KEYRING.seal(b"a session"))
     assert KEYRING.verify(KEYRING.sign(link).encode(), NOW) == link

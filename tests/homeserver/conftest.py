@@ -70,7 +70,7 @@ def synapse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 @pytest.fixture(scope="session")
 def short_lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
     """Its links expire after two or three seconds. It has fixed thumbnail sizes, and its log level is DEBUG."""
-    module = {"lifetime": "2s", "bucket": "1s", "cookie": True, "signed_query": True}
+    module = {"lifetime": "2s", "bucket": "1s", "cookie": True, "signed_query": True, "native_ranges": True}
     directory = tmp_path_factory.mktemp("short_lived")
     log_config = directory / "debug.yaml"
     log_config.write_text(json.dumps(_debug_log_config(directory)))
@@ -113,14 +113,24 @@ def media_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def address_bound(tmp_path_factory: pytest.TempPathFactory, proxy_port: int, media_port: int) -> Iterator[Synapse]:
-    """Its links are bound to the client's address, and its limits are low."""
+def compressing_port() -> int:
+    """The port on which `address_bound` compresses its responses."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def address_bound(
+    tmp_path_factory: pytest.TempPathFactory, proxy_port: int, media_port: int, compressing_port: int
+) -> Iterator[Synapse]:
+    """Its links are bound to the client's address, its limits are low, and its own downloads have ranges."""
     port = free_port()
     module = {"bind_ip": True, "batch_limit": 3, "rc_links": {"per_second": 0.01, "burst_count": 4}, "cookie": True}
+    module["native_ranges"] = True
     listeners = [
         listener(port),
         listener(proxy_port, x_forwarded=True),
         listener(media_port, "media"),
+        {**listener(compressing_port), "resources": [{"names": ["client"], "compress": True}]},
     ]
     extra = {**QUICK, "listeners": listeners}
     directory = tmp_path_factory.mktemp("address_bound")
@@ -150,7 +160,8 @@ def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Synap
     extra = {**QUICK, "federation": {"max_short_retries": 0}}
 
     def make(name: str) -> Synapse:
-        return Synapse(directory / name, free_port(), extra_config=extra, federation=Federation(free_port(), *files))
+        own: dict[str, Any] = {"extra_config": extra, "federation": Federation(free_port(), *files)}
+        return Synapse(directory / name, free_port(), module_config={"native_ranges": True}, **own)
 
     local, remote = make("local"), make("remote")
     with running(local, remote):

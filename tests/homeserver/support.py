@@ -167,9 +167,9 @@ class Account:
         )
         return Mxc(answer.raise_for_status().json()["content_uri"])
 
-    def download(self, mxc: Mxc) -> httpx.Response:
+    def download(self, mxc: Mxc, **headers: str) -> httpx.Response:
         """Synapse's own download."""
-        return self.http.get(f"/_matrix/client/v1/media/download/{mxc.names}")
+        return self.http.get(f"/_matrix/client/v1/media/download/{mxc.names}", headers=headers)
 
     def thumbnail(self, mxc: Mxc, **wanted: Any) -> httpx.Response:
         """Synapse's own thumbnail."""
@@ -254,7 +254,7 @@ def image(content: bytes) -> Image.Image:
 
 
 @contextmanager
-def abandoned_download(url: str) -> Iterator[socket.socket]:
+def abandoned_download(url: str, headers: Mapping[str, str] | None = None) -> Iterator[socket.socket]:
     """Begins a download, reads its first bytes, and closes the connection at the end of the block."""
     parts = urlsplit(url)
     connection = socket.socket()
@@ -262,8 +262,10 @@ def abandoned_download(url: str) -> Iterator[socket.socket]:
     connection.settimeout(30)
     connection.connect(("127.0.0.1", parts.port))
     with connection:
-        connection.sendall(f"GET {url.partition(parts.netloc)[2]} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode())
-        assert connection.recv(1000).startswith(b"HTTP/1.1 200")
+        lines = [f"GET {url.partition(parts.netloc)[2]} HTTP/1.1", f"Host: {parts.netloc}"]
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        connection.sendall("\r\n".join([*lines, "", ""]).encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 20")
         yield connection
 
 

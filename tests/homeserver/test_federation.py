@@ -85,6 +85,18 @@ def test_range_of_media_that_is_not_cached(local: Account, remote: Account) -> N
     assert answer.headers["content-range"] == "bytes 100000-100099/300000"
 
 
+def test_range_of_synapses_own_download(local: Account, remote: Account) -> None:
+    """Between the homeservers, which both have ``native_ranges``, media travel as ever."""
+    content = noise(300_000, "never fetched either")
+    mxc = remote.upload(content, "video/mp4")
+    part = local.download(mxc, Range="bytes=100000-100099")
+    assert (part.status_code, part.content) == (206, content[100_000:100_100])
+    again = local.download(mxc)
+    assert (again.content == content, again.headers["etag"]) == (True, part.headers["etag"])
+    assert remote.download(mxc).headers["etag"] != part.headers["etag"]
+    assert local.download(mxc, **{"If-None-Match": part.headers["etag"]}).status_code == 304
+
+
 def test_head_of_remote_media(local: Account, film: Mxc) -> None:
     answer = send(local.link(film), "HEAD")
     assert (answer.status, answer.body) == (200, b"")

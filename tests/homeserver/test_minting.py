@@ -130,7 +130,7 @@ def test_malformed_thumbnail(ana: Account, photo: Mxc, thumbnail: Any, errcode: 
     assert link["errcode"] == errcode
 
 
-@pytest.mark.parametrize("name", [7, [], "a" * 256, "я" * 128, "\ud83d"])
+@pytest.mark.parametrize("name", [7, [], "a" * 256, "я" * 128])
 def test_malformed_file_name(ana: Account, photo: Mxc, name: object) -> None:
     (link,) = ana.links({"mxc": photo.uri, "download": True, "filename": name})
     assert link["errcode"] == "M_INVALID_PARAM"

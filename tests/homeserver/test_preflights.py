@@ -26,6 +26,16 @@ def test_preflights_of_this_module_are_cached(synapse: Synapse, path: str) -> No
     assert {"GET", "HEAD", "POST"} <= set(methods)
 
 
+@pytest.mark.parametrize("path", ["download/localhost/abc", "download/localhost/abc/a.png", "thumbnail/localhost/abc"])
+def test_preflights_of_native_ranges_are_cached(address_bound: Synapse, path: str) -> None:
+    url = f"http://127.0.0.1:{address_bound.port}/_matrix/client/v1/media/"
+    answer = send(url + path, "OPTIONS", dict(PREFLIGHT))
+    assert (answer.status, answer.headers["access-control-max-age"]) == (204, "86400")
+    allowed = answer.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"authorization", "range", "if-range", "if-none-match"} <= set(allowed)
+    assert "access-control-max-age" not in send(url + "config", "OPTIONS", dict(PREFLIGHT)).headers
+
+
 @pytest.mark.parametrize(
     "path",
     [
@@ -49,6 +59,9 @@ def test_synapses_media_endpoints_are_unchanged(ana: Account) -> None:
     answer = ana.download(mxc)
     assert answer.content == b"as it was"
     assert answer.headers["cache-control"] == "public,max-age=86400,s-maxage=0,proxy-revalidate"
+    assert answer.headers["etag"] == "1"
+    assert "accept-ranges" not in answer.headers
+    assert ana.download(mxc, Range="bytes=0-1").status_code == 200
     assert ana.http.get("/_matrix/client/v1/media/config").json()["m.upload.size"] > 0
 
 

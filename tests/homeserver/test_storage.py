@@ -33,7 +33,8 @@ def eva(storage: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acc
         "config": {"directory": str(storage)},
     }
     secrets = [{"id": "1", "secret": "a secret of thirty-two bytes or more"}]
-    modules = [{"module": "tests.homeserver.short_timeouts.MediaLinks", "config": {"secrets": secrets}}]
+    config = {"secrets": secrets, "native_ranges": True}
+    modules = [{"module": "tests.homeserver.short_timeouts.MediaLinks", "config": config}]
     extra = {**QUICK, "modules": modules, "media_storage_providers": [provider]}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", ROOT)
@@ -114,10 +115,34 @@ def test_truncated_file_at_the_provider_is_fetched_once(eva: Account, storage: P
     assert not local_path(eva, mxc).exists()
 
 
-def test_file_that_is_missing_everywlocal_path(eva: Account, storage: Path, mxc: Mxc) -> None:
+def test_file_that_is_missing_everywhere(eva: Account, storage: Path, mxc: Mxc) -> None:
     (storage / store_path(mxc)).unlink()
     answer = send(eva.link(mxc))
     assert (answer.status, answer.error) == (404, "M_NOT_FOUND")
+
+
+def test_range_of_synapses_own_download_fetches_the_complete_file(eva: Account, storage: Path, mxc: Mxc) -> None:
+    """A whole download streams from the provider, as without the module."""
+    whole = eva.download(mxc)
+    assert (whole.content == CONTENT, whole.headers["accept-ranges"]) == (True, "bytes")
+    assert not local_path(eva, mxc).exists()
+    headers = {"Range": "bytes=1000-1999", "If-Range": whole.headers["etag"]}
+    (storage / "break").touch()
+    failed = eva.download(mxc, **headers)
+    assert (failed.status_code, failed.json()["errcode"], failed.headers["retry-after"]) == (503, "M_UNKNOWN", "5")
+    assert "content-range" not in failed.headers
+    part = eva.download(mxc, **headers)
+    assert (part.status_code, part.content) == (206, CONTENT[1000:2000])
+    assert local_path(eva, mxc).read_bytes() == CONTENT
+    again = eva.download(mxc, **headers)
+    assert (again.status_code, again.headers["etag"]) == (206, whole.headers["etag"])
+
+
+def test_truncated_file_of_synapses_own_download_is_fetched_again(eva: Account) -> None:
+    mxc = eva.upload(CONTENT, "video/mp4")
+    os.truncate(local_path(eva, mxc), 1000)
+    os.utime(local_path(eva, mxc), (time.time() - A_DAY_S,) * 2)
+    assert eva.download(mxc).content == CONTENT
 
 
 def test_thumbnail_is_created_from_the_complete_file(eva: Account, storage: Path) -> None:

@@ -27,6 +27,7 @@ MODULE = {
     "rc_links": {"per_second": 0.01, "burst_count": 10},
     "cookie": True,
     "signed_query": True,
+    "native_ranges": True,
 }
 HOMESERVER = Path(__file__).resolve().parents[2] / "homeserver"
 
@@ -74,6 +75,14 @@ def is_dead(url: str, deployment: Deployment) -> bool:
 
 def is_alive(url: str, deployment: Deployment) -> bool:
     return statuses(url, deployment) == [200, 200]
+
+
+def test_native_range_continues_at_another_worker(deployment: Deployment, admin: Account, still: Mxc) -> None:
+    first, second = (at(worker, admin) for worker in deployment.media)
+    begun = first.download(still, Range="bytes=0-99")
+    rest = second.download(still, Range="bytes=100-", **{"If-Range": begun.headers["etag"]})
+    assert (begun.status_code, rest.status_code) == (206, 206)
+    assert begun.content + rest.content == picture()
 
 
 # --- links ------------------------------------------------------------------------------------------------------------

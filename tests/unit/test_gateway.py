@@ -1,17 +1,22 @@
 """The gateway with a scripted homeserver: what a real one does seldom or never."""
 
 import asyncio
+import gc
 import hashlib
 import json
+import resource
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
 from cryptography.exceptions import InvalidTag
+from starlette.applications import Starlette
 
 from gateway.application import create_application
 from gateway.body_cache import BodyCache, Head, cache_key
@@ -153,7 +158,9 @@ def test_body_that_ends_early_is_an_error_and_is_not_kept(tmp_path: Path) -> Non
     assert list((tmp_path / "media").iterdir()) == []
 
 
-@pytest.mark.parametrize(("status", "errcode"), [(401, "M_UNKNOWN_TOKEN"), (403, "M_FORBIDDEN")])
+@pytest.mark.parametrize(
+    ("status", "errcode"), [(401, "M_UNKNOWN_TOKEN"), (403, "M_FORBIDDEN"), (429, "M_LIMIT_EXCEEDED")]
+)
 def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, status: int, errcode: str) -> None:
     def answer(path: str, token: str) -> tuple[bytes, ...]:
         if token == "ended":
@@ -166,7 +173,7 @@ def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, s
                 source.open(MEDIA, "ended"), source.open(MEDIA, "alive"), return_exceptions=True
             )
             assert isinstance(ended, MatrixError)
-            assert ended.status == (403 if status == 401 else 404)
+            assert ended.status == {401: 403, 403: 404, 429: 429}[status]
             assert isinstance(alive, OpenMedia)
             assert await read(alive) == b"content"
             while source._downloads:
@@ -253,6 +260,66 @@ def test_malformed_response_is_an_error(malformed: bytes) -> None:
     run(test)
 
 
+def test_request_is_repeated_only_where_a_kept_connection_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http_client._HEAD_TIMEOUT_S", 0.2)
+    heads: list[str] = []
+    answers = {"/closed": b"", "/": response(200, b"x")}  # to any other path there is no answer
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        return (answers[path],) if path in answers else ()
+
+    async def test() -> None:
+        async with homeserver(answer, heads) as url:
+            client = HttpClient(url)
+            opened = [await client.get("/", "token") for _ in range(3)]
+            for answered in opened:
+                assert [chunk async for chunk in answered.aiter_raw()] == [b"x"]
+                await answered.aclose()
+            with pytest.raises(RequestFailed):
+                await client.get("/silent", "token")
+            assert len(client._idle) == 2
+            with pytest.raises(RequestFailed):
+                await client.get("/closed", "token")
+            assert await receive(client) == b"x"
+            client.close()
+
+    run(test)
+    assert [head.split(" ")[1] for head in heads] == ["/", "/", "/", "/silent", *["/closed"] * 3, "/"]
+
+
+def test_session_with_media_that_never_come_keeps_no_other_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.http_client._MAX_CONNECTIONS", 4)
+    monkeypatch.setattr("gateway.http_client._MAX_CONNECTIONS_OF_TOKEN", 3)
+
+    async def test() -> None:
+        async with homeserver(lambda path, token: () if token == "slow" else (response(200, b"x"),)) as url:
+            client = HttpClient(url)
+            slow = [asyncio.create_task(client.get("/", "slow")) for _ in range(9)]
+            assert await receive(client) == b"x"
+            for task in slow:
+                task.cancel()
+            await asyncio.gather(*slow, return_exceptions=True)
+            assert [await receive(client) for _ in range(9)] == [b"x"] * 9
+            del task, slow[:]
+            gc.collect()
+            assert not client._open_of_token
+            assert client._open._value == 4
+            client.close()
+
+    run(test)
+
+
+@pytest.mark.parametrize("location", ["http://[::1/a", "/a\x01b", "http://localhost:99999/a", "mailto:a", ""])
+def test_redirect_to_no_address_is_an_error(tmp_path: Path, location: str) -> None:
+    async def test() -> None:
+        async with media_source(lambda path, token: (response(307, b"", Location=location),), tmp_path) as source:
+            with pytest.raises(MatrixError) as raised:
+                await source._homeserver.open_media(MEDIA, "token")
+            assert raised.value.status == 502
+
+    run(test)
+
+
 # --- the application --------------------------------------------------------------------------------------------------
 
 
@@ -280,6 +347,7 @@ def test_page_signs_links_with_the_key_of_its_session(tmp_path: Path) -> None:
                 asked = {"media": [], "probe": True}
                 answered = await client.post(PREFIX + "/links", json=asked, headers={"Authorization": "Bearer token"})
                 assert answered.json()["links"] == []
+                assert (await client.get(PREFIX + "/key")).status_code == 405
                 assert (await client.get(answered.json()["probe"]["url"])).status_code == 204
                 forged = await client.get(path.replace("abc?", "abd?"))
                 assert (forged.status_code, forged.json()["errcode"]) == (403, "M_FORBIDDEN")
@@ -314,6 +382,135 @@ def test_requests_that_are_passed_on_share_no_cookies(tmp_path: Path) -> None:
     assert all(head.startswith("GET /_synapse/client/pick_username?a=%2F HTTP/1.1") for head in heads)
 
 
+async def passed_on(application: Starlette, target: bytes, *headers: tuple[bytes, bytes]) -> int:
+    """Sends a request as it stands, which no client would, and returns the status."""
+    statuses = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            statuses.append(message["status"])
+
+    await application(
+        {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.4"},
+            "http_version": "1.1",
+            "method": "GET",
+            "scheme": "http",
+            "path": unquote(target.decode()),
+            "raw_path": target,
+            "query_string": b"",
+            "headers": [(b"host", b"gateway.example"), *headers],
+            "client": ("127.0.0.1", 1),
+        },
+        receive,
+        send,
+    )
+    return int(statuses[0])
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/_matrix/../_synapse/admin/v1/users",
+        b"/_matrix/%2e%2E/_synapse/admin/v1/users",
+        b"/_matrix/..%2F_synapse/admin/v1/users",
+        b"/_matrix/..%5C_synapse/admin/v1/users",
+        b"/_matrix/client/./../../metrics",
+        b"/_matrix/..",
+        b"%2F_matrix/client/versions",
+    ],
+)
+def test_path_that_leads_out_of_what_is_passed_on_is_refused(tmp_path: Path, target: bytes) -> None:
+    heads: list[str] = []
+
+    async def test() -> None:
+        async with homeserver(lambda path, token: (response(200, b"{}"),), heads) as url:
+            application = create_application(
+                GatewayConfig.parse({**VALID, "homeserver": url, "state_directory": str(tmp_path)})
+            )
+            assert await passed_on(application, target) == 400
+            assert await passed_on(application, b"/_matrix/client/v3/rooms/!a..b:localhost/state/x/...") == 200
+
+    run(test)
+    assert [head.split(" ")[1] for head in heads] == ["/_matrix/client/v3/rooms/!a..b:localhost/state/x/..."]
+
+
+@pytest.mark.parametrize(("is_trusted", "address"), [(True, "192.0.2.7"), (False, "127.0.0.1")])
+def test_client_does_not_choose_the_address_that_the_homeserver_sees(
+    tmp_path: Path, is_trusted: bool, address: str
+) -> None:
+    heads: list[str] = []
+    sent = [
+        (b"x-forwarded-for", b"198.51.100.1, 198.51.100.2"),
+        (b"x-real-ip", b"198.51.100.3"),
+        (b"forwarded", b"for=198.51.100.4"),
+        (b"x-forwarded-for", b"198.51.100.5, 192.0.2.7"),  # the reverse proxy's own line
+    ]
+
+    async def test() -> None:
+        async with homeserver(lambda path, token: (response(200, b"{}"),), heads) as url:
+            values = {**VALID, "homeserver": url, "state_directory": str(tmp_path), "x_forwarded": is_trusted}
+            application = create_application(GatewayConfig.parse(values))
+            assert await passed_on(application, b"/_matrix/client/versions", *sent) == 200
+
+    run(test)
+    assert "198.51.100" not in heads[0]
+    assert [line for line in heads[0].lower().split("\r\n") if line.startswith(("x-forwarded-for", "x-real-ip"))] == [
+        f"x-forwarded-for: {address}",
+        f"x-real-ip: {address}",
+    ]
+
+
+def test_requests_that_wait_keep_no_others_waiting(tmp_path: Path) -> None:
+    heads: list[str] = []
+    waiting = 600  # of /sync: each client that is signed in has one
+    files, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(files, 4096), most))
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        return () if "sync" in path else (response(200, b"{}"),)
+
+    async def test() -> None:
+        async with homeserver(answer, heads) as url:
+            values = {**VALID, "homeserver": url, "state_directory": str(tmp_path)}
+            application = create_application(GatewayConfig.parse(values))
+            path = b"/_matrix/client/v3/sync"
+            tasks = [asyncio.create_task(passed_on(application, path)) for _ in range(waiting)]
+            while len(heads) < waiting:
+                await asyncio.sleep(0.01)
+            assert await passed_on(application, b"/_matrix/client/versions") == 200
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    run(test)
+
+
+@pytest.mark.parametrize("size", [60_000, 700_000])
+def test_folder_of_the_cache_is_listed_on_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
+    threads = []
+    evict = BodyCache.evict
+
+    def recorded(cache: BodyCache) -> None:
+        threads.append(threading.current_thread())
+        evict(cache)
+
+    async def test() -> None:
+        async with media_source(lambda path, token: (response(200, bytes(size)),), tmp_path, 2_900_000) as source:
+            monkeypatch.setattr(BodyCache, "evict", recorded)
+            assert await read(await source.open(MEDIA, "token")) == bytes(size)
+            while source._downloads:
+                await asyncio.sleep(0.01)
+
+    run(test)
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+
+
 # --- sessions and cache -----------------------------------------------------------------------------------------------
 
 
@@ -326,6 +523,29 @@ def test_handle_opens_for_its_secret_alone() -> None:
     for keyring, sealed in ((other, handle), (KEYRING, handle[:-2]), (KEYRING, KEYRING.seal(b'["d", 1, 2]'))):
         with pytest.raises((InvalidSignature, InvalidTag)):
             Session.unseal(keyring, "1", sealed)
+
+
+@pytest.mark.parametrize("user_length", [20, 255])
+@pytest.mark.parametrize("token", ["a" * 40, "a" * 480, "a" * 501, '"' * 500])
+@pytest.mark.parametrize("device_id", ["DEVICE", "", "a" * 700])
+def test_handle_of_any_session_fits_into_a_link(tmp_path: Path, user_length: int, token: str, device_id: str) -> None:
+    user_id = "@" + "a" * (user_length - 1)
+    identity = json.dumps({"user_id": user_id, "device_id": device_id}).encode()
+
+    async def test() -> None:
+        async with media_source(lambda path, token: (response(200, identity),), tmp_path) as source:
+            session = None
+            with suppress(MatrixError):
+                session = await source._sessions.of(token)
+            if session is None:
+                assert device_id != "DEVICE"
+                return
+            handle = session.seal(KEYRING)
+            uri = KEYRING.sign(Link("1", MEDIA, 2, handle)).encode()
+            assert Session.unseal(KEYRING, "1", KEYRING.verify(uri, 1).session) == session
+            assert source._sessions.token_of(session) == token
+
+    run(test)
 
 
 def test_file_names_of_the_cache_are_digests() -> None:
@@ -344,6 +564,8 @@ def test_file_names_of_the_cache_are_digests() -> None:
         ("image/png", 'inline; filename="../a b.png"', "inline; filename*=utf-8''.._a%20b.png"),
         ("image/png", "inline; filename*=utf-8''%E2%80%AEgpj.exe", "inline; filename=_gpj.exe"),
         ("image/png", "nonsense\x00;;=", "attachment"),
+        ("image/png", "inline; filename*=idna''%FF", "inline"),
+        ("image/png", "inline; filename*=punycode''%FF", "inline"),
     ],
 )
 def test_homeserver_cannot_have_browsers_run_a_media(content_type: str, given: str, sent: str) -> None:

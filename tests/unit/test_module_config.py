@@ -34,6 +34,7 @@ def test_defaults() -> None:
     assert config.batch_limit == 100
     assert config.bind_ip is False
     assert config.delegated is True
+    assert config.native_ranges is False
     assert config.base_url is None
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (20, 200)
     assert (config.bundle_limit, config.bundle_part_bytes, config.bundle_bytes) == (200, 512 * 1024, 8 * 1024 * 1024)
@@ -60,6 +61,7 @@ def test_all_keys(tmp_path: Path) -> None:
         bundles_per_user=3,
         bundles_at_once=30,
         session_bytes_per_hour=0,
+        native_ranges=True,
         cookie=True,
         signed_query=True,
         signed_query_window="90s",
@@ -72,6 +74,7 @@ def test_all_keys(tmp_path: Path) -> None:
     assert (config.bundle_limit, config.bundle_part_bytes, config.bundle_bytes) == (50, 65_536, 1_000_000)
     assert (config.bundles_per_user, config.bundles_at_once) == (3, 30)
     assert config.session_bytes_per_hour == 0
+    assert config.native_ranges is True
     assert (config.cookie, config.signed_query) == (True, True)
     assert config.signed_query_window_ms == 90_000
 
@@ -179,6 +182,7 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "bundle_limit": ("'bundle_limit' must be a whole number from 1 to 1000", [0, 1001, "5"]),
     "bind_ip": ("'bind_ip' must be true or false", ["yes", 1, None]),
     "delegated": ("'delegated' must be true or false", ["yes", 1, None]),
+    "native_ranges": ("'native_ranges' must be true or false", ["yes", 1, None]),
     "cookie": ("'cookie' must be true or false", ["yes", 1, None]),
     "signed_query": ("'signed_query' must be true or false", ["yes", 1, None]),
     "base_url": ("'base_url' must be a string such as", [5, ["https://a.example"], True]),

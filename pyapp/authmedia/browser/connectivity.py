@@ -1,7 +1,7 @@
 """Events after which the network may be back."""
 
 from authmedia.browser.dom import EventListener
-from authmedia.browser.javascript import document, window
+from authmedia.browser.javascript import document
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,8 @@ class ConnectivityEvents:
     def __init__(self, handler: "Callable[[], object]") -> None:
         self._handler = handler
         self._listeners = [
-            EventListener(window, "online", handler),
+            # Not `window`, which is a module on MicroPython: the browser would say "Illegal invocation".
+            EventListener(document.defaultView, "online", handler),
             EventListener(document, "visibilitychange", self._on_visibility),
         ]
 

@@ -31,7 +31,10 @@ def _make_event_loop_monotonic() -> None:
     that moment would wait for an hour.
     """
     ticks: Any = getattr(time, "ticks_ms", None)
-    if ticks is None or abs(ticks() - now_ms()) < 2:  # CPython, or a page whose ticks are monotonic already
+    if ticks is None:  # CPython
+        return
+    before = now_ms()
+    if before - 2 < ticks() < now_ms() + 2:  # a page whose ticks are monotonic already, however busy the device is
         return
     # A text that the browser runs. Where a Content-Security-Policy forbids that, the console says so; an exception of
     # `Function`, which MicroPython cannot catch, would end the import.
@@ -181,10 +184,10 @@ def on_unhandled_exception(handler: "Callable[[BaseException | None, str], None]
     asyncio.get_event_loop().set_exception_handler(handle)
 
 
-_make_event_loop_monotonic()
-
-
 def clone_template(template_id: str) -> Element:
     """Clones the first element in a ``<template>``. https://developer.mozilla.org/docs/Web/HTML/Element/template"""
     template = document.getElementById(template_id)
     return Element(template.content.firstElementChild.cloneNode(True))
+
+
+_make_event_loop_monotonic()
