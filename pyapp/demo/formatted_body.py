@@ -16,6 +16,8 @@ _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "nbsp":
 _SCHEMES = ("https://", "http://", "mailto:", "magnet:", "ftp://")
 _SPACE = " \t\n\r\f"
 _MAX_CHARACTERS, _MAX_DEPTH, _MAX_ELEMENTS = 50_000, 50, 1_000
+# Longer tags are left out: MicroPython finds a character of a text that is not ASCII by counting from its beginning.
+_MAX_TAG, _MAX_NAME = 4_000, 32
 # The side of a custom emoji, in pixels of the image.
 _EMOJI_PX = "64"
 
@@ -56,18 +58,21 @@ class _Renderer:
         if html[start : start + 4] == "<!--":
             end = html.find("-->", start)
             return end + 3 if end >= 0 else len(html)
-        end = _end_of_tag(html, start)
-        closes = html[start + 1 : start + 2] == "/"
-        inside = html[start + 1 + closes : end]
-        name = _name(inside).lower()
+        tag = html[start : start + _MAX_TAG]
+        closes = tag[1:2] == "/"
+        name = _name(tag[1 + closes : _MAX_NAME]).lower()
         if not name:
             self._text("<")
             return start + 1
+        end = _end_of_tag(tag)
+        if end == _MAX_TAG:
+            end = html.find(">", start + end)
+            return end + 1 if end >= 0 else len(html)
         if closes:
             self._close(name)
         elif not self._dropped:
-            self._open(name, _attributes(inside[len(name) :]))
-        return end + 1
+            self._open(name, _attributes(tag[1 + len(name) : end]))
+        return start + end + 1
 
     def _open(self, name: str, attributes: "dict[str, str]") -> None:
         if name in _DROPPED:
@@ -130,18 +135,17 @@ def _link(address: str) -> browser.Element:
     return browser.create_element("a", href=address, rel="noopener noreferrer", target="_blank")
 
 
-def _end_of_tag(html: str, start: int) -> int:
+def _end_of_tag(tag: str) -> int:
     """Returns the position of the ``>`` that ends a tag, outside of quoted values; the text's end without one."""
     quote = ""
-    for position in range(start, len(html)):
-        character = html[position]
+    for position, character in enumerate(tag):
         if quote:
             quote = "" if character == quote else quote
-        elif character in "\"'" and html[position - 1] == "=":
+        elif character in "\"'" and tag[position - 1] == "=":
             quote = character
         elif character == ">":
             return position
-    return len(html)
+    return len(tag)
 
 
 def _name(text: str) -> str:

@@ -3,6 +3,7 @@
 import pytest
 
 import tests.unit.support  # noqa: F401  (puts the fake browser in place)
+from demo import formatted_body
 from demo.formatted_body import draw_formatted
 from tests.unit.fake_dom import Element
 
@@ -72,3 +73,22 @@ def test_too_much_markup_is_left_to_the_plain_text() -> None:
 
 def test_deep_markup_is_cut() -> None:
     assert rendered("<b>" * 200 + "a").count("<b>") == 50
+
+
+def test_no_character_is_looked_at_for_each_bracket(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[int] = []
+    real = formatted_body._end_of_tag
+
+    def end_of_tag(*arguments: str) -> int:
+        looked_at.append(len(arguments[0]))
+        return real(*arguments)
+
+    monkeypatch.setattr(formatted_body, "_end_of_tag", end_of_tag)
+    hostile = "< " * 900 + "\u00e4" * 40_000
+    assert rendered(hostile) == hostile
+    assert looked_at == []
+
+
+def test_a_tag_of_any_length_is_left_out() -> None:
+    assert rendered("<b " + "\u00e4" * 40_000 + ">a<i>b</i>") == "a<i>b</i>"
+    assert rendered("a<b " + "\u00e4" * 40_000) == "a"

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from authmedia.elements.binder import Binder
+from authmedia.elements.binder import Binder, bind
 from authmedia.elements.binding import FAILED, LOADING, SHOWN
 from authmedia.loader import MediaLoader, open_loader
 from authmedia.matrix.encrypted_file import Keyring
@@ -114,3 +114,28 @@ def test_the_thumbnail_is_released_when_the_image_does_not_come(
     run(scenario())
     loader.close()
     assert browser.object_urls == {}
+
+
+@pytest.mark.parametrize("tag", ["img", "video"])
+def test_a_thumbnail_and_a_poster_have_the_cache_policy_of_all_elements(
+    tag: str, loader: MediaLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    requested: list[str] = []
+    load = loader._pipeline.schedule
+
+    async def schedule(request: Any, waiter: Any) -> Any:
+        requested.append(request.cache)
+        return await load(request, waiter)
+
+    monkeypatch.setattr(type(loader._pipeline), "schedule", lambda self, request, waiter: schedule(request, waiter))
+    element = fake.Element(tag, data_mxc=MXC, data_thumbnail=SMALL_MXC, data_poster=SMALL_MXC)
+
+    async def scenario() -> None:
+        binder = bind(fake.Element("div"), loader, near_px=None, cache="no-store")
+        binder.on_added(1, element)
+        await binder.settled()
+        binder.close()
+
+    run(scenario())
+    assert set(requested) == {"no-store"}
+    assert len(requested) >= 2

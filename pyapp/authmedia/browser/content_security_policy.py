@@ -18,14 +18,15 @@ async def violated_directive(url: str, tag: str) -> str:
     :param tag: the elements' local name.
     """
     reported = with_resolvers()
-    document.addEventListener("securitypolicyviolation", reported.resolve)
-    timer = window.setTimeout(reported.resolve, _TIMEOUT_MS)
+    resolve = reported.resolve  # looked up once: MicroPython makes a new function at each lookup, and removes no other
+    document.addEventListener("securitypolicyviolation", resolve)
+    timer = window.setTimeout(resolve, _TIMEOUT_MS)
     element = create_element(tag)
     try:
         element.js.src = url.split("?")[0]
         violation = await settle(reported.promise)
     finally:
-        document.removeEventListener("securitypolicyviolation", reported.resolve)
+        document.removeEventListener("securitypolicyviolation", resolve)
         window.clearTimeout(timer)
         element.remove_source()
     directive = str(getattr(violation, "effectiveDirective", ""))

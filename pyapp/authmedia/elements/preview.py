@@ -11,6 +11,7 @@ from authmedia.elements.background import css_url
 from authmedia.elements.binding import LOADING, Binding
 from authmedia.elements.element_request import request_from_attributes
 from authmedia.errors import AuthMediaError
+from authmedia.media import CACHE_DEFAULT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class PreviewBinding(Binding):
         given = self._element.get_attributes(tuple(_ATTRIBUTES))
         try:
             attributes = {_ATTRIBUTES[name]: value for name, value in given.items()}
-            request = request_from_attributes("image", attributes, self._keyring)
+            cache = self._options.cache if self._options else CACHE_DEFAULT
+            request = request_from_attributes("image", attributes, self._keyring, cache=cache)
             media = self._preview = await self._loader.load(request, self._is_visible)
         except AuthMediaError:
             return
