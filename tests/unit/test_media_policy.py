@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from authmedia import errors
+from authmedia.elements import still
 from authmedia.elements.binder import Binder, bind
 from authmedia.elements.binding import HELD
 from authmedia.elements.media_policy import MediaPolicy
@@ -339,3 +341,28 @@ def test_a_still_picture_that_is_no_picture_fails(loader: MediaLoader, browser: 
         assert state_of(element) == "failed"
 
     run(scenario())
+
+
+def test_a_still_that_cannot_be_drawn_is_not_called_unreachable(
+    loader: MediaLoader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def draw_still(src: str, crossorigin: str) -> str:
+        raise fake.BrowserError("EncodingError", "the image is too large for a canvas")
+
+    monkeypatch.setattr(still, "draw_still", draw_still)
+    element = image(data_type="image/png")
+
+    async def scenario() -> None:
+        binder = await bound(loader, MediaPolicy(reduced_motion=True), element)
+        assert [type(binding.failure) for binding in binder.bindings] == [errors.WrongContent]
+        binder.close()
+
+    run(scenario())
+
+
+def test_a_root_that_is_no_element_leaves_nothing_behind(loader: MediaLoader, browser: Any) -> None:
+    policy = MediaPolicy()
+    with pytest.raises(TypeError):
+        bind(42, loader, policy=policy)
+    assert list(policy._observers) == []
+    assert list(browser.preference_listeners) == []

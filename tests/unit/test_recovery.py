@@ -255,3 +255,29 @@ def test_a_media_of_a_silent_homeserver_appears_once_that_answers(
         binder.close()
 
     run(scenario())
+
+
+def test_an_exception_of_the_application_ends_no_other_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Waiting:
+        kind = "image"
+
+        def __init__(self, raises: bool) -> None:
+            self.raises, self.loads = raises, 0
+
+        def load_again(self) -> None:
+            self.loads += 1
+            if self.raises:
+                raise RuntimeError("on_state_change")
+
+    async def scenario() -> None:
+        waits, first, second = recovery.Recovery(), Waiting(True), Waiting(False)
+        monkeypatch.setattr(recovery, "_FIRST_DELAY_MS", 0)
+        waits.add(first, errors.NotYetUploaded("It is not there yet"))
+        assert waits._task
+        with pytest.raises(RuntimeError):
+            await waits._task
+        assert first.loads == 1
+        waits.add(second, errors.NotYetUploaded("It is not there yet"))
+        await until(lambda: second.loads == 1)
+
+    run(scenario())

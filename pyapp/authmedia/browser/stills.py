@@ -5,6 +5,9 @@ from authmedia.browser.dom import Element, create_element
 from authmedia.browser.interop import BrowserError, call_guarded, settle, with_resolvers
 from authmedia.browser.javascript import document, ffi
 
+# The longest side of a still, in pixels: a canvas of the square of it is within the limit of every browser.
+_MAX_SIDE_PX = 4096
+
 
 async def draw_still(src: str, crossorigin: str) -> str:
     """Returns an object URL of the first frame of an image; empty if it cannot be decoded.
@@ -26,10 +29,12 @@ async def draw_still(src: str, crossorigin: str) -> str:
 
 async def _first_frame(image: Element) -> Blob:
     canvas = document.createElement("canvas")
-    canvas.width = image._js.naturalWidth
-    canvas.height = image._js.naturalHeight
+    width, height = int(image._js.naturalWidth), int(image._js.naturalHeight)
+    scale = min(1.0, _MAX_SIDE_PX / max(width, height, 1))
+    canvas.width, canvas.height = int(width * scale), int(height * scale)
     context = canvas.getContext("2d")
-    context.drawImage(image._js, 0, 0)  # not guarded, which would pass one more argument
+    # Not guarded, which would pass one more argument.
+    context.drawImage(image._js, 0, 0, canvas.width, canvas.height)
     drawn = with_resolvers()
     await call_guarded(canvas.toBlob, canvas, drawn.resolve, "image/png")
     blob = await settle(drawn.promise)

@@ -91,9 +91,10 @@ class Binder(browser.ElementHandler):
         self._bindings: dict[int, Binding] = {}
         self._near: set[int] = set()
         self._visible: set[int] = set()
+        root_element = _element(root)
         if self._policy:
             self._policy.attach(self)
-        self._observer = browser.ElementObserver(_element(root), _SELECTOR, _OBSERVED_ATTRIBUTES, self, near_px)
+        self._observer = browser.ElementObserver(root_element, _SELECTOR, _OBSERVED_ATTRIBUTES, self, near_px)
         if shadow_roots:
             self._observer.search_shadow_roots()
 

@@ -61,8 +61,11 @@ class LoadAttempts:
         try:
             return await self._presenter.show(media.src, shown_event, media.crossorigin)
         except browser.BrowserError as error:
-            words = error.words
-        raise HomeserverUnreachable("The transfer came to a standstill", mxc=media.request.mxc, words=words)
+            failure = error
+        mxc, words = media.request.mxc, failure.words
+        if failure.name == "TimeoutError":
+            raise HomeserverUnreachable("The transfer came to a standstill", mxc=mxc, words=words)
+        raise WrongContent("The browser cannot show it", mxc=mxc, words=words)
 
     async def _prepare_next(self, failure: AuthMediaError) -> None:
         """Waits before the next attempt.

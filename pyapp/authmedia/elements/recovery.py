@@ -154,6 +154,12 @@ class Recovery:
 
     async def _run(self) -> None:
         """Loads from time to time what waits for an upload, and one element to see whether the network is back."""
+        try:
+            await self._retry_what_is_due()
+        finally:
+            self._task = None  # also where a function of the application raised: the next failure starts another
+
+    async def _retry_what_is_due(self) -> None:
         while self._waiting:
             now_ms = browser.now_ms()
             next_ms = min([waiting.due_ms for waiting in self._waiting.values()])
@@ -167,7 +173,6 @@ class Recovery:
                 waiting.due_ms = now_ms + _MAX_DELAY_MS
             for waiting in [waiting for waiting in due if not waiting.for_network] + probes[:1]:
                 self._retry(waiting)
-        self._task = None
 
     def _stop(self) -> None:
         """Releases what was needed while elements waited."""
