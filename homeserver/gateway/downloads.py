@@ -11,7 +11,7 @@ import httpx
 
 from .body_cache import BodyCache, Head
 from .errors import MatrixError, homeserver_failed
-from .http_client import StreamedResponse
+from .homeserver import StreamedResponse
 
 logger = logging.getLogger(__name__)
 

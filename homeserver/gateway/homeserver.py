@@ -4,7 +4,6 @@ import json
 import logging
 import re
 from dataclasses import dataclass
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -14,7 +13,7 @@ from media_protocol.signing import Media
 
 from .config import parse_origin
 from .errors import MatrixError, homeserver_failed, limit_exceeded, session_ended
-from .http_client import HttpClient, RequestFailed, Response, StreamedResponse
+from .media_client import MediaClient, MediaResponse, no_cookies
 from .metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -40,6 +39,10 @@ _REFUSALS = {
 }
 
 
+#: A response whose body is read as it comes.
+StreamedResponse = MediaResponse | httpx.Response
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """Whose an access token is. A session without a device has an empty ``device_id``."""
@@ -58,16 +61,14 @@ class Homeserver:
         self.base_url = base_url
         self._origins = redirect_origins | {base_url}
         self._metrics = metrics
-        self._media = HttpClient(base_url)
-        # Without cookies: one user's would be sent with the requests of all others.
-        no_cookies = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+        self._media = MediaClient(base_url)
         self.http = httpx.AsyncClient(
-            timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False, cookies=no_cookies
+            timeout=_TIMEOUT, limits=_LIMITS, follow_redirects=False, trust_env=False, cookies=no_cookies()
         )
 
     async def close(self) -> None:
         """Closes all connections."""
-        self._media.close()
+        await self._media.close()
         await self.http.aclose()
 
     async def whoami(self, token: str) -> Identity:
@@ -110,10 +111,10 @@ class Homeserver:
             await response.aclose()
         raise _refusal(response.status_code, body)
 
-    async def _send_media(self, path: str, token: str) -> Response:
+    async def _send_media(self, path: str, token: str) -> MediaResponse:
         try:
             response = await self._media.get(path, token)
-        except RequestFailed as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # which httpx finds in a redirect's target
             raise self._failed("media", error) from None
         self._metrics.homeserver_requests.labels("media", str(response.status_code)).inc()
         return response
@@ -123,7 +124,7 @@ class Homeserver:
         request = self.http.build_request("GET", url, headers={"Accept-Encoding": "identity", **(headers or {})})
         try:
             response = await self.http.send(request, stream=True)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:  # which httpx finds in a redirect's target
             raise self._failed(kind, error) from None
         self._metrics.homeserver_requests.labels(kind, str(response.status_code)).inc()
         return response
@@ -170,7 +171,7 @@ async def _read_json(response: StreamedResponse) -> dict[str, Any]:
             if len(content) > _MAX_ERROR_BYTES:
                 return {}
         body = json.loads(content)
-    except (httpx.HTTPError, RequestFailed, ValueError, RecursionError):
+    except (httpx.HTTPError, ValueError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 

@@ -18,8 +18,7 @@ from media_protocol.signing import Media
 from .body_cache import BodyCache, Head, cache_key
 from .downloads import Download, TooLargeToCache, response_head
 from .errors import MatrixError, homeserver_failed
-from .homeserver import Homeserver
-from .http_client import RequestFailed, StreamedResponse
+from .homeserver import Homeserver, StreamedResponse
 from .metrics import Metrics
 from .sessions import Sessions
 from .time_limited_cache import TimeLimitedCache
@@ -112,7 +111,7 @@ class OpenMedia:
                     yield part
                 if position >= end:
                     return
-        except (httpx.HTTPError, RequestFailed):
+        except httpx.HTTPError:
             pass
         raise homeserver_failed()
 
@@ -256,7 +255,7 @@ class MediaSource:
                         break
                 return received
             return head.size
-        except (httpx.HTTPError, RequestFailed):
+        except httpx.HTTPError:
             raise homeserver_failed() from None
         finally:
             await response.aclose()

@@ -1,0 +1,91 @@
+"""Requests media from the homeserver, with a bound on how many responses one session has open at a time."""
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+import httpx
+
+_MAX_CONNECTIONS = 1024
+# One session cannot hold all of them, by media of servers that do not answer. Its other requests wait.
+_MAX_CONNECTIONS_OF_TOKEN = 64
+# A homeserver that waits for another one gives up on it after some minutes.
+_TIMEOUT = httpx.Timeout(30.0, read=300.0, pool=None)
+# By these a server closes a connection that was kept for another request.
+_CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+
+
+def no_cookies() -> CookieJar:
+    """Returns a jar that keeps no cookies: one user's would be sent with the requests of all others."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+
+
+class MediaResponse:
+    """A response whose body is read as it comes.
+
+    :param slot: is released with the connection.
+    """
+
+    def __init__(self, response: httpx.Response, slot: asyncio.Semaphore) -> None:
+        self.status_code = response.status_code
+        self.headers = response.headers
+        self._response = response
+        self._slot: asyncio.Semaphore | None = slot
+
+    def aiter_raw(self) -> AsyncIterator[bytes]:
+        """Yields the body as it was sent.
+
+        :raises httpx.HTTPError: if it ends before its length, or nothing comes in time.
+        """
+        return self._response.aiter_raw()
+
+    async def aclose(self) -> None:
+        """Releases the connection."""
+        slot, self._slot = self._slot, None
+        if slot:
+            slot.release()
+            await self._response.aclose()
+
+
+class MediaClient:
+    """Sends requests with access tokens to one homeserver.
+
+    :param base_url: the homeserver's.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+        limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=32, keepalive_expiry=30.0)
+        self._http = httpx.AsyncClient(
+            timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False, cookies=no_cookies()
+        )
+        self._open_of_token: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
+
+    async def close(self) -> None:
+        """Closes all connections."""
+        await self._http.aclose()
+
+    async def get(self, path: str, token: str) -> MediaResponse:
+        """Sends a request with an access token. The caller closes the response.
+
+        :param path: path and query.
+        :raises httpx.HTTPError: if no response comes.
+        """
+        slot = self._open_of_token.setdefault(token, asyncio.Semaphore(_MAX_CONNECTIONS_OF_TOKEN))
+        await slot.acquire()
+        try:
+            try:
+                response = await self._send(path, token)
+            except _CLOSED:
+                response = await self._send(path, token)
+        except BaseException:
+            slot.release()
+            raise
+        return MediaResponse(response, slot)
+
+    async def _send(self, path: str, token: str) -> httpx.Response:
+        # A coded body would have another length than the media.
+        headers = {"Accept-Encoding": "identity", "Authorization": f"Bearer {token}"}
+        request = self._http.build_request("GET", self._base_url + path, headers=headers)
+        return await self._http.send(request, stream=True)
