@@ -23,6 +23,7 @@ from development.sample_media.catalogue import Sample
 from tests.browser import pixels
 from tests.browser.matrix_room import Room, picture
 from tests.browser.plain_site import code_blocks
+from tests.browser.sample_room import keep_to_sample_room
 from tests.browser.site_tab import SiteTab
 from tests.conftest import only_chromium
 from tests.relay import free_port
@@ -488,6 +489,7 @@ def test_the_page_of_the_documentation_shows_three_pictures(
     documented: Page, demonstration: Demonstration, samples: dict[str, Sample]
 ) -> None:
     assert demonstration.demo
+    keep_to_sample_room(documented, demonstration)
     for name, value in (
         ("homeserver", demonstration.synapse.base_url + "/"),
         ("user", demonstration.demo.user_id),

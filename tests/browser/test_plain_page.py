@@ -13,6 +13,7 @@ from playwright.sync_api import BrowserContext, Page
 from development.sample_media.catalogue import Sample
 from tests.browser import pixels
 from tests.browser.plain_site import ROOT, PlainServer, code_blocks, make_folder, replaced, write_page
+from tests.browser.sample_room import keep_to_sample_room
 from tests.conftest import only_chromium
 from web.demonstration import Demonstration
 
@@ -187,6 +188,7 @@ def test_the_page_of_the_documentation_shows_three_private_pictures(
     page = open_page(f"installation-{interpreter}.html", headers=ISOLATED)
     assert page.evaluate("crossOriginIsolated") is True
     assert demonstration.demo
+    keep_to_sample_room(page, demonstration)
     wait_for_console(page, "PyScript Ready")
     page.fill("[name=homeserver]", demonstration.synapse.base_url)
     page.fill("[name=user]", demonstration.demo.user_id)
