@@ -175,6 +175,7 @@ def test_every_strategy_goes_on_across_three_renewals(
     tab.close()
 
 
+@pytest.mark.by_default("chromium")
 def test_duplicated_tabs_share_each_renewal_and_a_reload_keeps_it(
     site: str,
     browser: BrowserContext,
