@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-from media_protocol.signing import KEY_ID_PATTERN, Keyring, is_server_name
+from media_protocol.origins import parse_origin
+from media_protocol.signing import KEY_ID_PATTERN, Keyring
 
 TOKEN_MODES = ("sealed", "stored")
 
@@ -82,20 +82,6 @@ def read_config_file(path: Path) -> dict[str, Any]:
             return tomllib.load(file)
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"{path} cannot be read: {error}") from error
-
-
-def parse_origin(url: str) -> str | None:
-    """Returns scheme, host and port of a URL; ``None`` if it has any other component."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port  # raises the error of a port that is out of range
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or port == 0 or not is_server_name(parts.netloc):
-        return None
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        return None
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _origin(key: str, value: object) -> str:

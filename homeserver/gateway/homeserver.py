@@ -9,9 +9,9 @@ from urllib.parse import quote, urljoin
 
 import httpx
 
+from media_protocol.origins import parse_origin
 from media_protocol.signing import Media
 
-from .config import parse_origin
 from .errors import MatrixError, homeserver_failed, limit_exceeded, session_ended
 from .media_client import MediaClient, MediaResponse, no_cookies
 from .metrics import Metrics

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from synapse.config._base import Config, ConfigError
 from synapse.config.ratelimiting import RatelimitSettings
 
-from media_protocol.signing import KEY_ID_PATTERN, Keyring, is_server_name
+from media_protocol.origins import parse_origin
+from media_protocol.signing import KEY_ID_PATTERN, Keyring
 
 _KEYS = frozenset(
     {
@@ -209,24 +209,10 @@ def _parse_base_url(value: object) -> str | None:
         return None
     if not isinstance(value, str):
         raise ConfigError("media_links: 'base_url' must be a string such as 'https://matrix.example.org'")
-    origin = _parse_origin(value)
+    origin = parse_origin(value)
     if origin is None:
         raise ConfigError("media_links: 'base_url' must be an address without a path: 'https://matrix.example.org'")
     return origin
-
-
-def _parse_origin(url: str) -> str | None:
-    """Returns scheme, host and port of a URL; ``None`` if it has any other component."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port  # raises the error of a port that is out of range
-    except ValueError:
-        return None
-    if parts.scheme not in ("http", "https") or port == 0 or not is_server_name(parts.netloc):
-        return None
-    if parts.path.strip("/") or parts.query or parts.fragment:
-        return None
-    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _parse_rate_limit(value: object) -> RatelimitSettings:

@@ -9,5 +9,5 @@ It stands beside ``media_links`` and is no part of it, because importing ``media
 - ``log_redaction``: request URIs as they may be logged.
 - ``bundle_format``: the body of a bundle.
 - ``media_requests``: the entries of a batch. ``limits``: bytes per session, requests in flight.
-- ``error_page``: errors as pages. ``file_names``: harmless file names.
+- ``error_page``: errors as pages. ``file_names``: harmless file names. ``origins``: scheme, host and port of a URL.
 """
