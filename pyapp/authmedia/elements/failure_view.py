@@ -14,20 +14,46 @@ _RETRY, _SAVE, _LOAD_ORIGINAL = "Try again", "Save file", "Show it"
 _WAITING = "Waiting for the network."
 
 
-class FailureView:
+class ElementView:
+    """A view behind an element, with a button.
+
+    :param element: the element that it follows.
+    """
+
+    __slots__ = ("_element", "_listener", "_view")
+
+    def __init__(self, element: browser.Element) -> None:
+        self._element = element
+        self._view: browser.Element | None = None
+        self._listener: browser.EventListener | None = None
+
+    def remove(self) -> None:
+        """Removes the view."""
+        if self._listener:
+            self._listener.close()
+            self._listener = None
+        if self._view:
+            self._view.remove()
+            self._view = None
+
+    @property
+    def has_focus(self) -> bool:
+        """Whether the keyboard focus is in the view."""
+        return self._view is not None and self._view.has_focus
+
+
+class FailureView(ElementView):
     """The failure view of one element.
 
     :param element: the element that it follows.
     :param options: the application's own view or words; ``None`` for none.
     """
 
-    __slots__ = ("_element", "_had_focus", "_listener", "_options", "_view")
+    __slots__ = ("_had_focus", "_options")
 
     def __init__(self, element: browser.Element, options: "ElementOptions | None" = None) -> None:
-        self._element = element
+        super().__init__(element)
         self._options = options
-        self._view: browser.Element | None = None
-        self._listener: browser.EventListener | None = None
         # Whether the keyboard focus was in the view when it was last removed for another attempt.
         self._had_focus = False
 
@@ -98,18 +124,9 @@ class FailureView:
         view.append(button)
         return button
 
-    def remove(self) -> None:
-        """Removes the view."""
-        if self._listener:
-            self._listener.close()
-            self._listener = None
-        if self._view:
-            self._view.remove()
-            self._view = None
-
     def remove_for_retry(self) -> None:
         """Removes the view, and remembers whether it had the keyboard focus."""
-        self._had_focus = self._view is not None and self._view.has_focus
+        self._had_focus = self.has_focus
         self.remove()
 
     def move_focus_to_element(self) -> None:

@@ -4,7 +4,7 @@ from authmedia import browser
 from authmedia.browser import format_bytes
 from authmedia.elements.binding import HELD, Binding
 from authmedia.elements.element_request import KIND_OF_TAG
-from authmedia.elements.failure_view import move_focus_to
+from authmedia.elements.failure_view import ElementView, move_focus_to
 from authmedia.support.untrusted import parse_digits
 
 TYPE_CHECKING = False
@@ -83,7 +83,7 @@ class HeldBinding(Binding):
         return self.state == HELD
 
 
-class HeldView:
+class HeldView(ElementView):
     """The button behind an element that is held back.
 
     :param element: the element that it follows.
@@ -91,14 +91,12 @@ class HeldView:
     :param policy: learns that the user wants to see it.
     """
 
-    __slots__ = ("_element", "_listener", "_mxc", "_policy", "_view")
+    __slots__ = ("_mxc", "_policy")
 
     def __init__(self, element: browser.Element, mxc: str, policy: "MediaPolicy") -> None:
-        self._element = element
+        super().__init__(element)
         self._mxc = mxc
         self._policy = policy
-        self._view: browser.Element | None = None
-        self._listener: browser.EventListener | None = None
 
     def show(self, kind: str, label: str, messages: "Messages | None") -> None:
         """Renders the button behind the element.
@@ -122,17 +120,8 @@ class HeldView:
         # Behind an enclosing button or link: no keyboard reaches a button in a button.
         self._element.closest("button, a").after(view)
 
-    def remove(self) -> None:
-        """Removes the button."""
-        if self._listener:
-            self._listener.close()
-            self._listener = None
-        if self._view:
-            self._view.remove()
-            self._view = None
-
     def _on_press(self) -> None:
-        had_focus = self._view is not None and self._view.has_focus
+        had_focus = self.has_focus
         self._policy.choose(self._mxc, True)
         if had_focus:
             move_focus_to(self._element)
