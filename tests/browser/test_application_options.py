@@ -4,9 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext
 
-from tests.browser.binding_harness import BindingHarness, MediaSet, binding_harness, wait_for_state
+from tests.browser.binding_harness import BindingHarness, MediaSet, wait_for_state
 from tests.browser.page_builder import build_site_with_page
 from tests.browser.site_tab import SiteTab
 from tests.homeserver.support import wait_for
@@ -34,7 +33,8 @@ pytestmark = pytest.mark.timeout(120)
 
 
 @pytest.fixture(scope="session")
-def options_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def binding_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In place of the page ``binding``, one with options of its own."""
     return build_site_with_page(state / "site", tmp_path_factory.mktemp("options") / "site", "options")
 
 
@@ -43,14 +43,6 @@ def media_set(demonstration: Demonstration) -> Iterator[MediaSet]:
     media_set = MediaSet(demonstration.synapse, "options", 16)
     yield media_set
     media_set.room.close()
-
-
-@pytest.fixture
-def harness(
-    options_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
-) -> Iterator[BindingHarness]:
-    with binding_harness(options_site, browser, demonstration.synapse, media_set.room.account) as opened:
-        yield opened
 
 
 def press(tab: SiteTab, name: str) -> None:

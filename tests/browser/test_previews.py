@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, Locator
+from playwright.sync_api import Locator
 
-from tests.browser.binding_harness import BindingHarness, MediaSet, binding_harness, wait_for_state
+from tests.browser.binding_harness import BindingHarness, MediaSet, wait_for_state
 from tests.browser.engines import Mode
 from tests.browser.matrix_room import Room, picture
 from tests.browser.page_builder import build_site_with_page
@@ -106,7 +106,8 @@ def test_the_accounts_setting_holds_media_back(
 
 
 @pytest.fixture(scope="session")
-def policy_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def binding_site(state: Path, demonstration: Demonstration, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In place of the page ``binding``, one with options of its own."""
     return build_site_with_page(state / "site", tmp_path_factory.mktemp("policy") / "site", "policy")
 
 
@@ -116,14 +117,6 @@ def media_set(demonstration: Demonstration) -> Iterator[MediaSet]:
     media_set.upload(animation(), "image/gif")
     yield media_set
     media_set.room.close()
-
-
-@pytest.fixture
-def harness(
-    policy_site: Path, browser: BrowserContext, demonstration: Demonstration, media_set: MediaSet
-) -> Iterator[BindingHarness]:
-    with binding_harness(policy_site, browser, demonstration.synapse, media_set.room.account) as opened:
-        yield opened
 
 
 def animation() -> bytes:

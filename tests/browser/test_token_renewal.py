@@ -8,6 +8,7 @@ import httpx
 import pytest
 from playwright.sync_api import BrowserContext
 
+from authmedia import strategies
 from development.synapse import Synapse
 from tests.browser.binding_harness import MEDIA
 from tests.browser.matrix_room import Room, picture
@@ -24,18 +25,7 @@ RENEWALS = 3
 REFRESH = "/_matrix/client/v3/refresh"
 LOGIN = "/_matrix/client/v3/login"
 WHOAMI = "/_matrix/client/v3/account/whoami"
-STRATEGIES = (
-    "link",
-    "delegated",
-    "opfs",
-    "blob",
-    "bundle",
-    "auto",
-    "service_worker",
-    "cookie",
-    "signed_query",
-    "blocking",
-)
+STRATEGIES = (*strategies.NAMES, strategies.AUTO, *strategies.BASELINES)
 # What does not work everywhere: `opfs` in Firefox's private windows, `blocking` on MicroPython.
 NOT_EVERYWHERE = {"opfs", "blocking"}
 # Which strategy meets the end of the token before the others, in each round: each sends requests in its own way.
