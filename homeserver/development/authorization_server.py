@@ -45,7 +45,7 @@ class AuthorizationServer:
     """Signs users in and issues tokens for one homeserver.
 
     :param issuer: its own address, with a final slash, on loopback.
-    :param homeserver_url: of the homeserver, which is told when users and devices are made or end; empty if none
+    :param homeserver_url: of the homeserver, to which the server reports new and ended users and devices; empty if none
         delegates authentication to it.
     :param secret: shared with the homeserver, in its ``matrix_authentication_service``.
     :param lifetime_s: of access tokens.

@@ -134,7 +134,7 @@ class Protocol(OAuthCore):
         return made
 
     def send_signal(self, name: str, *args: object, **kwargs: object) -> None:
-        """Does nothing: nobody listens."""
+        """Does nothing: the server has no listeners."""
 
     def _generate(self, scope: str, include_refresh_token: bool, **_: object) -> dict[str, Any]:
         token = {

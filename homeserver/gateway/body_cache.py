@@ -1,7 +1,7 @@
 """Bodies of media on disk, within a bound. The least recently used ones are evicted first.
 
 A body is complete as soon as its head (type, name and size, as JSON) stands beside it. Several processes share the
-folder. A file that is evicted stays readable for whoever has it open.
+folder. A file that is evicted stays readable where it is open.
 """
 
 import hashlib

@@ -99,7 +99,7 @@ def tone() -> bytes:
 
 
 def heic() -> bytes:
-    """Returns the beginning of a HEIC file: no free encoder is at hand, and most browsers read no further.
+    """Returns the beginning of a HEIC file: there is no free encoder, and most browsers read no further.
 
     https://www.iso.org/standard/83650.html (ISO/IEC 23008-12), boxes of ISO/IEC 14496-12
     """
