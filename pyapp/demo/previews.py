@@ -22,13 +22,16 @@ if TYPE_CHECKING:
 _PROPERTY = "media_previews"
 # How long the homeserver waits for a change, and the page after an error.
 _POLL_MS, _PAUSE_S = 30_000, 20.0
-# Of all that `/sync` has, this account data alone. It ends in a room that is none, by which no two pages have the same
-# filter: Synapse answers an equal first request with what it answered two minutes ago.
+# Of all that `/sync` has, this account data alone, of all rooms: Synapse 1.163 sends none of a room by a filter with
+# `rooms`. It ends in a room that is none, by which no two pages have the same filter: Synapse answers an equal first
+# request with what it answered two minutes ago.
 _FILTER = (
-    '{"presence":{"types":[]},"account_data":{"types":%s},"room":{"rooms":[%s],"account_data":{"types":%s},'
+    '{"presence":{"types":[]},"account_data":{"types":%s},"room":{"account_data":{"types":%s},'
     '"state":{"types":[]},"timeline":{"types":[]},"ephemeral":{"types":[]},"not_rooms":["!'
 )
 _FILTER_END = ':page.invalid"]}}'
+_TYPES = json.dumps(CONFIG_TYPES)
+_PATH_START = f"/_matrix/client/v3/sync?set_presence=offline&filter={percent_encode(_FILTER % (_TYPES, _TYPES))}"
 _WORDS = {True: "By it, this page loads media by itself.", False: "By it, this page waits until you ask for a media."}
 
 
@@ -38,14 +41,13 @@ class Previews:
     :param room_id: the room that the page shows.
     """
 
-    __slots__ = ("_homeserver", "_join_rule", "_path_start", "_room_id", "_since", "account", "policy", "room")
+    __slots__ = ("_homeserver", "_join_rule", "_room_id", "_since", "account", "policy", "room")
 
     def __init__(self, homeserver: Homeserver, room_id: str) -> None:
         self._homeserver = homeserver
         self._room_id = room_id
         self._join_rule: object = None
         self._since = ""
-        self._path_start = _path_start(room_id)
         #: The contents of the account data that matter, by their types: the account's, and the room's.
         self.account: dict[str, Any] = {}
         self.room: dict[str, Any] = {}
@@ -64,13 +66,9 @@ class Previews:
         self.policy.choices.update(json_object(parse_json(await browser.get_session_item(CHOICES_KEY))))
         # What this page has requested already, while Python started.
         early = parse_json(await browser.get_session_item(PREFETCH_KEY))
-        start = self._homeserver.base_url + self._path_start
+        start = self._homeserver.base_url + _PATH_START
         paths = [url[len(self._homeserver.base_url) :] for url in early or [] if url.startswith(start)]
-        await self._sync(paths[0] if paths else self.new_path())
-
-    def new_path(self) -> str:
-        """Returns a path by which a page reads the setting, once."""
-        return self._path_start + browser.random_uuid() + percent_encode(_FILTER_END)
+        await self._sync(paths[0] if paths else new_path())
 
     def apply(self, join_rule: object) -> None:
         """Has the policy follow the setting from now on.
@@ -85,7 +83,7 @@ class Previews:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
-        await self._sync(f"{self.new_path()}&since={percent_encode(self._since)}&timeout={_POLL_MS}")
+        await self._sync(f"{new_path()}&since={percent_encode(self._since)}&timeout={_POLL_MS}")
         self._update_policy()
 
     async def write(self, value: str, in_room: bool) -> None:
@@ -184,10 +182,9 @@ class PreviewControl:
         self.show(words)
 
 
-def _path_start(room_id: str) -> str:
-    types = json.dumps(CONFIG_TYPES)
-    wanted = _FILTER % (types, json.dumps(room_id), types)
-    return f"/_matrix/client/v3/sync?set_presence=offline&filter={percent_encode(wanted)}"
+def new_path() -> str:
+    """Returns a path by which a page reads the setting, once."""
+    return _PATH_START + browser.random_uuid() + percent_encode(_FILTER_END)
 
 
 def _take(body: "dict[str, Any]", contents: "dict[str, Any]") -> None:

@@ -13,7 +13,7 @@ from authmedia.support.gather import gather_all
 from demo import timeline
 from demo.measures import Measures
 from demo.page import Page
-from demo.previews import PreviewControl, Previews
+from demo.previews import PreviewControl, Previews, new_path
 from demo.room import Room, read_room, request_paths
 from demo.session import Session, prefetch_on_next_page
 
@@ -69,7 +69,7 @@ class RoomPage(Page):
         is_old = not works and bool(session.homeserver.open_media_prefix)
         if works or is_old:
             self._start_loading(self.strategy if works else strategies.PLAIN, session)
-        await prefetch_on_next_page(session, request_paths(session.room) + [previews.new_path()])
+        await prefetch_on_next_page(session, request_paths(session.room) + [new_path()])
         await self._wait_for_first_media()
         await self._draw_rest(room)
         self._bind_buttons(session)
