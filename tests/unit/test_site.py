@@ -26,26 +26,16 @@ def test_what_is_no_earlier_build_is_left_alone(tmp_path: Path, name: str) -> No
 
 def test_of_an_earlier_build_nothing_is_removed_but_what_it_had_made(tmp_path: Path) -> None:
     out, outside = tmp_path / "site", tmp_path / "mine.txt"
-    old, beside = out / "assets" / "boot.0123.js", out / "CNAME"
-    old.parent.mkdir(parents=True)
-    for path in (old, beside, outside):
+    old, beside, package = out / "assets" / "boot.0123.js", out / "CNAME", out / "packages" / "authmedia.whl"
+    for path in (old, beside, outside, package):
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("written before")
     (out / "authmedia-build.txt").write_text("assets/boot.0123.js\n../mine.txt\nassets/../../mine.txt\ngone.html\n")
     for _ in range(2):
         site.build(out)
         assert (out / "index.html").exists()
         assert not old.exists()
-        assert beside.read_text() == outside.read_text() == "written before"
-
-
-def test_packages_built_before_the_site_stay(tmp_path: Path) -> None:
-    package = tmp_path / "site" / "packages" / "authmedia.whl"
-    package.parent.mkdir(parents=True)
-    package.write_text("a package")
-    for _ in range(2):
-        site.build(tmp_path / "site")
-        assert (tmp_path / "site" / "index.html").exists()
-        assert package.read_text() == "a package"
+        assert {path.read_text() for path in (beside, outside, package)} == {"written before"}
 
 
 def test_a_port_that_somebody_has_on_the_other_loopback_address_is_taken() -> None:
