@@ -10,6 +10,7 @@ import pytest
 
 from development.synapse import Federation, Synapse
 from tests.homeserver.support import Account, Mxc, certificate_files, listener, noise, picture
+from tests.homeserver.synapse_log import logged_errors
 from tests.relay import free_port
 
 FILM = noise(300_000, "film")
@@ -35,15 +36,7 @@ def running(*homeservers: Synapse) -> Iterator[None]:
         for homeserver in homeservers:
             stack.enter_context(homeserver)
         yield
-    assert [line for homeserver in homeservers for line in logged_errors(homeserver.log_path)] == []
-
-
-def logged_errors(log_path: Path) -> list[str]:
-    """Returns the lines that a process of Synapse has logged as errors."""
-    lines = log_path.read_text().splitlines()
-    errors = [line for line in lines if " ERROR " in line or " CRITICAL " in line or "Traceback" in line]
-    # Synapse logs that for every second listener that serves clients.
-    return [line for line in errors if "already registered" not in line]
+    assert [record for homeserver in homeservers for record in logged_errors(homeserver.log_path)] == []
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,9 @@ from typing import Any
 
 from development.synapse import Synapse
 from tests.browser.engines import install_package
-from tests.homeserver.conftest import QUICK, logged_errors
+from tests.homeserver.conftest import QUICK
 from tests.homeserver.support import listener, wait_for
+from tests.homeserver.synapse_log import logged_errors
 from tests.relay import free_port, is_open
 
 _PACKAGES = Path(__file__).resolve().parents[2] / "homeserver"
@@ -290,7 +291,7 @@ def running_deployment(directory: Path, module: dict[str, Any], rotated: dict[st
         yield deployment
         # Before they are stopped: Synapse calls it an error if it is stopped while it speaks to Redis.
         logs = [process.log_path for process in (deployment.main, *deployment.workers)]
-        assert [line for log in logs for line in logged_errors(log)] == []
+        assert [record for log in logs for record in logged_errors(log)] == []
 
 
 def _log_config(path: Path) -> dict[str, Any]:
