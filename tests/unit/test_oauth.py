@@ -125,6 +125,21 @@ def test_code_that_was_used_before_says_so(browser: Any, error: str) -> None:
     assert "media" not in caught.value.user_message
 
 
+@pytest.mark.parametrize("revocation", [answer({}), error(500, "server_error", "failed")])
+def test_session_without_a_user_id_is_revoked(browser: Any, revocation: Any) -> None:
+    def serve(request: Any) -> Any:
+        if request.url.endswith("/account/whoami"):
+            return error(500, "M_UNKNOWN", "failed")
+        return answer(TOKENS) if request.url == METADATA["token_endpoint"] else revocation
+
+    pending, sent = begin()
+    browser.server = serve
+    with pytest.raises(ServerFailure):
+        run(pending.finish({"state": sent["state"], "code": "a code"}))
+    assert browser.requests[-1].url == METADATA["revocation_endpoint"]
+    assert parse_qs(browser.requests[-1].body)["token"] == ["next"]
+
+
 @pytest.mark.parametrize(
     ("status", "body", "kind"),
     [

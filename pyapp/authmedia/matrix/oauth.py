@@ -182,6 +182,17 @@ class OAuthSignIn:
         code = parameters.get("code")
         if not code:
             raise SignInDenied("The sign-in service did not allow the sign-in", words=_words(parameters))
+        tokens = await self._exchange(code)
+        try:
+            headers = bearer_headers(tokens.access_token)
+            response = await request_url(fields["base_url"] + _WHOAMI_PATH, headers=headers)
+            return Login(_text(await read_json_object(response), "user_id"), tokens)
+        except AuthMediaError:
+            await self._revoke(tokens)  # no caller ever has them
+            raise
+
+    async def _exchange(self, code: str) -> Tokens:
+        fields = self._fields
         form = {
             "grant_type": "authorization_code",
             "code": code,
@@ -189,15 +200,17 @@ class OAuthSignIn:
             "client_id": fields["client_id"],
             "code_verifier": fields["verifier"],
         }
-        failure = None
         try:
-            tokens = _tokens(await _post(fields["token_endpoint"], _FORM, _form(form)))
+            return _tokens(await _post(fields["token_endpoint"], _FORM, _form(form)))
         except SessionExpired as error:
             failure = SignInExpired("The sign-in service does not take its code", words=error.words)
-        if failure:
-            raise failure
-        response = await request_url(fields["base_url"] + _WHOAMI_PATH, headers=bearer_headers(tokens.access_token))
-        return Login(_text(await read_json_object(response), "user_id"), tokens)
+        raise failure
+
+    async def _revoke(self, tokens: Tokens) -> None:
+        try:
+            await self.session.revoke(tokens.refresh_token or tokens.access_token)
+        except AuthMediaError:
+            return  # the error that led here says more
 
 
 class OAuthSession:
