@@ -9,6 +9,7 @@ import sys
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, HomeserverUnreachable, RateLimited, TokenRefused
+from authmedia.matrix.endpoints import MEDIA_PREFIX
 from authmedia.matrix.error_responses import error_from_errcode
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
@@ -16,6 +17,7 @@ from authmedia.support.untrusted import json_object, parse_json
 from authmedia.traffic import Traffic
 from authmedia.transport.media_requests import media_path
 from authmedia.transport.object_urls import safe_body
+from authmedia.transport.open_media import find_open_media, open_media_url
 
 
 class BlockingStrategy(Strategy):
@@ -29,6 +31,7 @@ class BlockingStrategy(Strategy):
             return Support(False, "MicroPython has no urllib: open this page with ?interpreter=pyodide")
         try:
             await self._request("/_matrix/client/versions", Traffic())
+            await find_open_media(self.homeserver)
         except AuthMediaError as error:
             return Support(False, error.words or error.summary, error)
         return Support(True)
@@ -59,14 +62,16 @@ class BlockingStrategy(Strategy):
         browser.revoke_object_url(media.src)
 
     async def _request(self, path: str, traffic: Traffic) -> "tuple[bytes, str]":
-        headers = await self.homeserver.auth_headers()
+        if self.homeserver.open_media_prefix and path.startswith(MEDIA_PREFIX):
+            return self._send(open_media_url(self.homeserver, path), {}, traffic)
+        url, headers = self.homeserver.base_url + path, await self.homeserver.auth_headers()
         try:
-            return self._send(path, headers, traffic)
+            return self._send(url, headers, traffic)
         except TokenRefused:
             renewed = await self.homeserver.auth_headers(headers)
-        return self._send(path, renewed, traffic)
+        return self._send(url, renewed, traffic)
 
-    def _send(self, path: str, headers: dict[str, str], traffic: Traffic) -> "tuple[bytes, str]":
+    def _send(self, url: str, headers: dict[str, str], traffic: Traffic) -> "tuple[bytes, str]":
         # Only Pyodide has these, and only this baseline needs them.
         import urllib.error
         import urllib.request
@@ -74,9 +79,9 @@ class BlockingStrategy(Strategy):
         import pyodide_http
 
         pyodide_http.patch_urllib()
-        url = self.homeserver.base_url + path
         traffic.requests += 1
-        self.homeserver.count_preflight(url, traffic)
+        if headers:
+            self.homeserver.count_preflight(url, traffic)
         try:
             with urllib.request.urlopen(urllib.request.Request(url, headers=headers)) as response:
                 status, body = int(response.status), bytes(response.read())
