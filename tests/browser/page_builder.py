@@ -20,7 +20,7 @@ def build_site_with_page(site: Path, out: Path, name: str, source: str = "", pac
     """
     source = source or (_PAGES / f"{name}.py").read_text(encoding="utf-8")
     shutil.copytree(site, out)
-    files = {path.relative_to(PYAPP).as_posix(): path for path in PYAPP.rglob("*.py")}
+    files = {path.relative_to(PYAPP).as_posix(): path for path in PYAPP.rglob("*.*") if path.suffix in (".py", ".js")}
     for package in packages:
         files |= installed_files(package)
     own = out / f"{name}.py"

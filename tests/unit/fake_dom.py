@@ -51,6 +51,14 @@ class Element:
     def remove_attribute(self, name: str) -> None:
         self.given.pop(name, None)
 
+    def set_attributes(self, attributes: dict[str, str]) -> None:
+        for name, value in attributes.items():
+            self.set_attribute(name, value)
+
+    def remove_attributes(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            self.remove_attribute(name)
+
     def closest(self, selector: str) -> "Element":
         return self
 

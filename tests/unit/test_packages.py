@@ -81,7 +81,7 @@ def test_the_wheel_of_the_library_holds_the_library_alone(built: Path) -> None:
     library = packages.ROOT / "pyapp"
     modules = {path.relative_to(library).as_posix() for path in (library / "authmedia").rglob("*.py")}
     files = {name for name in names(built / WHEELS["authmedia"]) if ".dist-info/" not in name}
-    browser = {"file-writer.js", "decryption-worker.js", "sha256.js", "LICENSE-hash-wasm"}
+    browser = {"file-writer.js", "primitives.js", "decryption-worker.js", "sha256.js", "LICENSE-hash-wasm"}
     assert files == modules | {"authmedia/py.typed"} | {f"authmedia/browser/{name}" for name in browser}
 
 

@@ -6,6 +6,7 @@ const FILES = {
   interpreter: new URL("./micropython.mjs", import.meta.url).href,
   wasm: new URL("./micropython.wasm", import.meta.url).href,
   library: new URL("./library.romfs.gz", import.meta.url).href,
+  primitives: new URL("./primitives.js", import.meta.url).href,
   fileWriter: new URL("./file-writer.js", import.meta.url).href,
   decryptionWorker: new URL("./decryption-worker.js", import.meta.url).href,
 };
@@ -174,9 +175,14 @@ const loadPython = async () => {
         "with WebAssembly switched on.",
     );
   try {
-    const [{ loadMicroPython }, romfs] = await Promise.all([importInterpreter(), fetchLibrary()]);
+    const [{ loadMicroPython }, { default: primitives }, romfs] = await Promise.all([
+      importModule(FILES.interpreter),
+      importModule(FILES.primitives),
+      fetchLibrary(),
+    ]);
     const { log: stdout, error: stderr } = console;
     const interpreter = await loadMicroPython({ url: FILES.wasm, romfs, stdout, stderr });
+    interpreter.registerJsModule("authmedia_primitives", primitives);
     const api = interpreter.pyimport("javascript_api");
     api.set_up(FILES.fileWriter, FILES.decryptionWorker, (text) => reportEverywhere(errorFrom(text)));
     return Object.fromEntries(FUNCTIONS.map((name) => [name, api[name]]));
@@ -185,7 +191,7 @@ const loadPython = async () => {
   }
 };
 
-const importInterpreter = () => import(/* webpackIgnore: true */ /* @vite-ignore */ FILES.interpreter);
+const importModule = (url) => import(/* webpackIgnore: true */ /* @vite-ignore */ url);
 
 // The modules, as the image of a ROM file system. https://docs.micropython.org/en/latest/reference/filesystem.html
 const fetchLibrary = async () => {

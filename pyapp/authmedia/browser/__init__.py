@@ -4,6 +4,7 @@ A module for each browser interface; other packages import names from here. `int
 differ.
 """
 
+from authmedia.browser import event_loop  # noqa: F401  (tunes MicroPython's)
 from authmedia.browser.blobs import OBJECT_URLS, Blob, bytes_blob, revoke_object_url, text_blob
 from authmedia.browser.crypto import hmac_sha256
 from authmedia.browser.dom import (

@@ -1,10 +1,12 @@
 """Elements of the document. https://developer.mozilla.org/docs/Web/API/Document_Object_Model"""
 
 import asyncio
+import json
 
-from authmedia.browser import timeouts
-from authmedia.browser.interop import BrowserError, destroy_proxy, settle, with_resolvers
-from authmedia.browser.javascript import document, ffi, window
+from authmedia.browser import primitives, timeouts
+from authmedia.browser.interop import BrowserError, destroy_proxy, settle
+from authmedia.browser.javascript import document, ffi
+from authmedia.browser.showing import TIMED_OUT, WAITS_FOR_PLAY, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,10 +15,6 @@ if TYPE_CHECKING:
 
 # https://developer.mozilla.org/docs/Web/API/MediaError/code
 _MEDIA_ERR_NETWORK = 2
-# Resolve the promise in place of an event.
-_TIMED_OUT, _WAITS_FOR_PLAY = "timed out", "waits for play"
-# A second after one of these, a player is ready: before playback iOS fires the first alone, data savers the second.
-_PAUSING_EVENTS = ("loadedmetadata", "suspend")
 
 
 class EventListener:
@@ -112,21 +110,27 @@ class Element:
 
     def get_attributes(self, names: "tuple[str, ...]") -> "dict[str, str]":
         """Returns those of the named attributes that are present and not empty."""
-        get = self._js.getAttribute  # looked up once: MicroPython makes a new function object at each lookup
-        found = {}
-        for name in names:
-            value = get(name)
-            if value:
-                found[name] = str(value)
+        found: dict[str, str] = json.loads(str(primitives.read_attributes(self._js, ",".join(names))))
         return found
 
     def set_attribute(self, name: str, value: str) -> None:
         """Sets an attribute."""
-        self._js.setAttribute(name, value)
+        primitives.set_attributes(self._js, name, value)
+
+    def set_attributes(self, attributes: "dict[str, str]") -> None:
+        """Sets several attributes."""
+        pairs = []
+        for name, value in attributes.items():
+            pairs += [name, value]
+        primitives.set_attributes(self._js, *pairs)
 
     def remove_attribute(self, name: str) -> None:
         """Removes an attribute."""
-        self._js.removeAttribute(name)
+        primitives.remove_attributes(self._js, name)
+
+    def remove_attributes(self, names: "tuple[str, ...]") -> None:
+        """Removes several attributes."""
+        primitives.remove_attributes(self._js, *names)
 
     def query(self, selector: str) -> "Element":
         """Returns the first descendant that matches.
@@ -265,35 +269,11 @@ class Element:
             otherwise.
         :raises BrowserError: if an image does not arrive in time.
         """
-        # Native listeners resolve a promise: handlers in Python would take longer than everything else.
-        outcome = with_resolvers()
-        resolve = outcome.resolve  # looked up once: MicroPython makes a new function object at each lookup
-        listeners = [(success_event, resolve), ("error", resolve)]
-        if success_event != "load":
-            # Not to `window`, which is a module on MicroPython: the browser would say "Illegal invocation".
-            pause = window.setTimeout.bind(None, resolve, 1000, _WAITS_FOR_PLAY)
-            listeners += [(event, pause) for event in _PAUSING_EVENTS]
-        for event, listener in listeners:
-            self._js.addEventListener(event, listener)
         timeout_s = 0.0 if src.startswith("blob:") else self._image_timeout_s
-        timer = window.setTimeout(resolve, timeout_s * 1000, _TIMED_OUT) if timeout_s else None
-        try:
-            if crossorigin:
-                self.set_attribute("crossorigin", crossorigin)
-            else:
-                self.remove_attribute("crossorigin")
-            self._js.src = src
-            if play:
-                self._js.play().catch(window.Boolean)  # a browser may require a user's gesture
-            happened = await settle(outcome.promise)
-        finally:
-            for event, listener in listeners:
-                self._js.removeEventListener(event, listener)
-            if timeout_s:
-                window.clearTimeout(timer)
-        if happened == _TIMED_OUT:
+        outcome = await show(self._js, src, success_event, crossorigin, play, timeout_s)
+        if outcome == TIMED_OUT:
             raise BrowserError("TimeoutError", f"no whole picture came within {timeout_s:.0f} seconds")
-        return happened == _WAITS_FOR_PLAY or str(happened.type) == success_event
+        return outcome in (success_event, WAITS_FOR_PLAY)
 
     @property
     def _image_timeout_s(self) -> float:
@@ -328,8 +308,8 @@ def create_element(tag: str, **attributes: str) -> Element:
 def with_attributes(js: "Any", attributes: "dict[str, str]") -> Element:
     """Returns an element with these attributes, see `create_element`."""
     element = Element(js)
-    for name, value in attributes.items():
-        element.set_attribute(name.strip("_").replace("_", "-"), value)
+    if attributes:
+        element.set_attributes({name.strip("_").replace("_", "-"): value for name, value in attributes.items()})
     return element
 
 

@@ -3,6 +3,7 @@
 https://docs.micropython.org/en/latest/library/index.html
 """
 
+import authmedia_primitives
 import js
 import jsffi
 
@@ -19,6 +20,8 @@ class ffi:
 
     create_proxy = staticmethod(jsffi.create_proxy)
     to_js = staticmethod(jsffi.to_js)
+    #: The functions of ``primitives.js``, see `authmedia.browser.primitives`.
+    primitives = authmedia_primitives
 
     @staticmethod
     def is_none(value: object) -> bool:

@@ -1,5 +1,6 @@
 """Observers: which elements come, change, leave and are near to the viewport; and which tasks block the page."""
 
+from authmedia.browser import primitives
 from authmedia.browser.dom import Element
 from authmedia.browser.interop import destroy_proxy
 from authmedia.browser.javascript import ffi, window
@@ -50,11 +51,9 @@ class ElementObserver:
     __slots__ = (
         "_elements",
         "_handler",
-        "_last",
         "_more_roots",
         "_mutations",
         "_near",
-        "_numbers",
         "_options",
         "_proxies",
         "_roots",
@@ -75,8 +74,6 @@ class ElementObserver:
         self._more_roots: Roots | None = None
         self._selector = selector
         self._handler = handler
-        self._last = 0
-        self._numbers = window.WeakMap.new()
         self._elements: dict[int, Any] = {}
         self._proxies = [ffi.create_proxy(self._on_mutations)]
         self._near = self._visible = None
@@ -159,7 +156,7 @@ class ElementObserver:
         :param matches: whether it is below the root, and matches.
         :param reported: the elements that were reported in this batch.
         """
-        number = self._number(js)
+        number = int(primitives.number_of(js))
         if number in reported:
             return
         known = number in self._elements
@@ -209,13 +206,6 @@ class ElementObserver:
             self._more_roots = module.Roots(self)
         return self._more_roots
 
-    def _number(self, js: "Any") -> int:
-        if self._numbers.has(js):
-            return int(self._numbers.get(js))
-        self._last += 1
-        self._numbers.set(js, self._last)
-        return self._last
-
     def _on_near(self, entries: "Any", *_observer: object) -> None:
         for number, js, near in self._latest(entries):
             if near and self._visible is not None:
@@ -233,7 +223,7 @@ class ElementObserver:
         latest: dict[int, tuple[int, Any, bool]] = {}
         for position in range(int(entries.length)):
             entry = entries[position]
-            number = self._number(entry.target)
+            number = int(primitives.number_of(entry.target))
             if number in self._elements:
                 latest[number] = (number, entry.target, bool(entry.isIntersecting))
         return list(latest.values())

@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import time
 
+from authmedia.browser import primitives
 from authmedia.browser.dom import Element
 from authmedia.browser.interop import BrowserError, call_guarded
 from authmedia.browser.javascript import document, ffi, window
@@ -13,37 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
     from typing import Any
 
-# Looked up once: it is called for each media, and MicroPython makes a new function object at each lookup.
-_now = window.performance.now
 # As text, since Firefox rounds it, and a whole number of this size wraps on its way into MicroPython.
 _time_origin_ms: float | None = None
-# Makes `Date.now` the page's monotonic clock, from the present time on.
-_MONOTONIC_DATE_NOW = """{
-  const origin = Date.now() - performance.now();
-  Date.now = () => Math.floor(origin + performance.now());
-}"""
-
-
-def _make_event_loop_monotonic() -> None:
-    """Keeps MicroPython's event loop running when the device's clock is set.
-
-    Its ticks are those of ``Date.now``: with a clock that is set back by an hour, whatever waits or is in the queue at
-    that moment would wait for an hour.
-    """
-    ticks: Any = getattr(time, "ticks_ms", None)
-    if ticks is None:  # CPython
-        return
-    before = now_ms()
-    if before - 2 < ticks() < now_ms() + 2:  # a page whose ticks are monotonic already, however busy the device is
-        return
-    # A text that the browser runs. Where a Content-Security-Policy forbids that, the console says so; an exception of
-    # `Function`, which MicroPython cannot catch, would end the import.
-    window.setTimeout(_MONOTONIC_DATE_NOW)
 
 
 def now_ms() -> float:
     """Returns milliseconds since the page was opened. https://developer.mozilla.org/docs/Web/API/Performance/now"""
-    return float(_now())
+    return float(primitives.now())
 
 
 def epoch_ms() -> float:
@@ -188,6 +164,3 @@ def clone_template(template_id: str) -> Element:
     """Clones the first element in a ``<template>``. https://developer.mozilla.org/docs/Web/HTML/Element/template"""
     template = document.getElementById(template_id)
     return Element(template.content.firstElementChild.cloneNode(True))
-
-
-_make_event_loop_monotonic()

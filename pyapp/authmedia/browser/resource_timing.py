@@ -2,8 +2,9 @@
 
 import json
 
+from authmedia.browser import primitives
 from authmedia.browser.dom import EventListener
-from authmedia.browser.javascript import ffi, window
+from authmedia.browser.javascript import window
 from authmedia.support.untrusted import SIZE_METRIC, parse_digits
 
 TYPE_CHECKING = False
@@ -12,14 +13,6 @@ if TYPE_CHECKING:
 
 # How many entries the browser lists before the list is cleared; its own default is 250.
 _BUFFER_ENTRIES = 5000
-# The fields that are read, all in one piece of JSON: one call for each number would take longer.
-_FIELDS = ["initiatorType", "transferSize", "responseStart", "encodedBodySize", "decodedBodySize"] + [
-    "serverTiming",
-    "name",
-    "description",
-]
-# The same in JavaScript, made once.
-_js_fields: "Any" = None
 
 
 class ResourceTimings:
@@ -43,11 +36,7 @@ class ResourceTimings:
 
 def resource_timings(url: str) -> ResourceTimings:
     """Returns the timings of a URL. https://developer.mozilla.org/docs/Web/API/Performance/getEntriesByName"""
-    found = window.performance.getEntriesByName(url, "resource")
-    global _js_fields
-    if _js_fields is None:
-        _js_fields = ffi.to_js(_FIELDS)
-    entries = json.loads(str(window.JSON.stringify(found, _js_fields)))
+    entries = json.loads(str(primitives.resource_timings(url)))
     timings = ResourceTimings(len(entries))
     for entry in entries:
         if entry["transferSize"] > 0 or entry["responseStart"] == 0:

@@ -254,8 +254,7 @@ class Binding(PlaybackHandler):
             self._playback.close()
         self._presenter.remove_source()
         self._placeholder.close()
-        for name in _OWN_ATTRIBUTES:
-            self._element.remove_attribute(name)
+        self._element.remove_attributes(_OWN_ATTRIBUTES)
         if self._failure_view:
             self._failure_view.remove()
         self._held.drop()
@@ -323,9 +322,6 @@ class Binding(PlaybackHandler):
     def on_replaced(self, media: Media) -> None:
         """Marks the element as shown, and follows the playback of a video or audio."""
         self._task = None  # so that `on_change` may close the binding
-        self._element.set_attribute("data-strategy", media.strategy)
-        if media.reason and not (self._options and self._options.messages):  # the reason is in English
-            self._element.set_attribute("data-reason", media.reason)
         if self._element.tag in ("video", "audio"):
             if not self._playback:
                 request = self._get_request()
@@ -336,9 +332,11 @@ class Binding(PlaybackHandler):
         self.on_source_changed(media)
 
     def on_source_changed(self, media: Media) -> None:
-        """Sets the element's source and state."""
-        self._element.set_attribute("data-source", media.source)
-        self._enter(SHOWN)
+        """Sets the element's strategy, source and state."""
+        attributes = {"data-strategy": media.strategy, "data-source": media.source}
+        if media.reason and not (self._options and self._options.messages):  # the reason is in English
+            attributes["data-reason"] = media.reason
+        self._enter(SHOWN, attributes)
 
     def on_suspended(self) -> None:
         """Empties the element; `start` loads its media again."""
@@ -351,8 +349,10 @@ class Binding(PlaybackHandler):
         """Marks the element as failed."""
         self._fail(error)
 
-    def _enter(self, state: str) -> None:
-        self._element.set_attribute("data-state", state)
+    def _enter(self, state: str, attributes: "dict[str, str] | None" = None) -> None:
+        attributes = attributes or {}
+        attributes["data-state"] = state
+        self._element.set_attributes(attributes)
         self._report_state(state)
         if self._on_change:
             self._on_change(self)
@@ -392,9 +392,8 @@ class Binding(PlaybackHandler):
         self.failure = failure = RECOVERY.record(error, self._loader.user_id)
         self._held.traffic = self._held.traffic or failure.traffic
         self._presenter.remove_source()
-        self._element.set_attribute("data-strategy", self._loader.name)
         if not self._failure_view:
             self._failure_view = FailureView(self._element, self._options)
         on_save = RECOVERY.saver(self._loader, self._get_request, self.label)
         self._failure_view.show(failure, self.label, self.retry, on_save, RECOVERY.add(self, failure))
-        self._enter(FAILED)
+        self._enter(FAILED, {"data-strategy": self._loader.name})
