@@ -45,6 +45,11 @@ _SCROLL = """(share) => {
   for (const box of [document.querySelector("#room"), document.scrollingElement])
     box.scrollTo(0, (box.scrollHeight - box.clientHeight) * share);
 }"""
+# Whether all that is near to the viewport is loaded: what is scrolled past before is given up, and loaded again later.
+_SETTLED = """() => [...document.querySelectorAll("#timeline [data-state=loading]")].every((element) => {
+  const { top, bottom } = element.getBoundingClientRect();
+  return bottom < -590 || top > innerHeight + 590;
+})"""
 _PLAY = """async () => {
   const video = document.querySelector("#timeline video[data-state=shown]");
   if (!video) return "";
@@ -66,6 +71,7 @@ class MediaRequest:
     media: str
     headers: dict[str, str]
     at_s: float
+    url: str
     status: int = 0
 
     @property
@@ -107,6 +113,7 @@ class RecordingProxy(CountingProxy):
             f"{found[2]}?{shape}",
             {name.decode(): headers[name.decode()] for name in _HEADERS if name.decode() in headers},
             round(time.monotonic() - self._start_s, 2),
+            f"{scope['path']}?{scope['query_string'].decode()}",
         )
         self.requests.append(recorded)
 
@@ -123,7 +130,9 @@ class RecordingProxy(CountingProxy):
         for media, requests in itertools.groupby(sorted(whole, key=lambda one: one.media), key=lambda one: one.media):
             listed = list(requests)
             if len(listed) > 1:
-                found.append(f"{media}: " + "; ".join(f"{one.at_s} s {one.status} {one.headers}" for one in listed))
+                urls = len({one.url for one in listed})  # of one URL, it is the browser's cache that has lost it
+                loads = "; ".join(f"{one.at_s} s {one.status} {one.headers}" for one in listed)
+                found.append(f"{media}, {len(listed)} loads of {urls} URLs: {loads}")
         return found
 
 
@@ -173,8 +182,10 @@ class Use:
         mxc = self._room.upload(picture(number % 256) + str(number).encode(), "image/png")
         try:
             tab.page.bring_to_front()
+            tab.page.wait_for_function(_SETTLED, timeout=SETTLED_S * 1000)
             for share in (0.3, 0.6, 1.0):
                 tab.page.evaluate(_SCROLL, share)
+                tab.page.wait_for_function(_SETTLED, timeout=SETTLED_S * 1000)
             tab.page.evaluate(_ADD, mxc)
             added = tab.page.locator(f'.added[data-mxc="{mxc}"]:is([data-state=shown], [data-state=failed])')
             added.wait_for(state="attached", timeout=SETTLED_S * 1000)
@@ -186,8 +197,8 @@ class Use:
 
 
 def _is_problem(words: str) -> bool:
-    """Whether a console message reports something else than a token that ended."""
-    return "PyScript Ready" not in words and "401" not in words
+    """Whether a console message reports something else than a token that ended, or than another interpreter's files."""
+    return not any(known in words for known in ("PyScript Ready", "401", "was preloaded using link preload"))
 
 
 def run_mode(

@@ -1,0 +1,81 @@
+"""Counts the calls from MicroPython into JavaScript: a measure of the library's own work that has no noise.
+
+Every call leaves WebAssembly by a function that the interpreter imports. `invoke_*`, by which Emscripten catches
+exceptions, and the system's interface (WASI) are no such calls.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+
+from tests.browser.site_tab import SiteTab
+from tests.evidence.bench.benchmark import Benchmark, Row
+from tests.evidence.bench.environment import AVATAR, LOAD
+
+#: Calls an element in the library alone, by strategy, and those of `link.html` until its first media.
+GOALS = {"link": 25, "delegated": 20, "blob": 35, "bundle": 25, "opfs": 60}
+FIRST_MEDIA_GOAL = 3000
+# Wraps the imports of every WebAssembly module before it is instantiated.
+_COUNT = """
+window.crossings = {};
+const wrapped = (imports) => Object.fromEntries(Object.entries(imports).map(([space, members]) => [space,
+  Object.fromEntries(Object.entries(members).map(([name, member]) => {
+    if (typeof member !== "function" || name.startsWith("invoke_") || space.startsWith("wasi")) return [name, member];
+    return [name, (...values) => {
+      window.crossings[name] = (window.crossings[name] ?? 0) + 1;
+      return member(...values);
+    }];
+  }))]));
+for (const name of ["instantiate", "instantiateStreaming"]) {
+  const original = WebAssembly[name];
+  WebAssembly[name] = (source, imports) => original.call(WebAssembly, source, wrapped(imports));
+}
+new MutationObserver(() => {
+  if (!window.firstCrossings && document.querySelector("img[data-state=shown]"))
+    window.firstCrossings = { ...window.crossings };
+}).observe(document, { subtree: true, attributes: true, attributeFilter: ["data-state"] });
+"""
+_SHOWN = '() => document.querySelectorAll("#bench [data-state=shown]").length'
+
+
+def crossings(benchmark: Benchmark) -> Iterator[Row]:
+    """Rows of calls, an element by each strategy, and of `link.html` until its first media."""
+    if benchmark.engine != "chromium":  # the same in all engines
+        return
+    for strategy, goal in GOALS.items():
+        row = Row(f"calls into JavaScript an element, `{strategy}`", f"{goal}", 1.0, "calls", benchmark.engine)
+        row.pairs = [(sum(calls_of_elements(benchmark, strategy).values()) / benchmark.count, goal)]
+        yield row
+    row = Row("calls into JavaScript of `link.html` until its first media", "3,000", 1.0, "calls", benchmark.engine)
+    row.pairs = [(sum(calls_until_first_media(benchmark, "link").values()), FIRST_MEDIA_GOAL)]
+    yield row
+
+
+def calls_of_elements(benchmark: Benchmark, strategy: str) -> Counter[str]:
+    """Returns the calls, by imported function, while a page that is there loads its elements."""
+    environment = benchmark.environment
+    tab = environment.tab(benchmark.context, environment.address())
+    try:
+        tab.page.add_init_script(_COUNT)
+        tab.open("library", homeserver=environment.address(), strategy=strategy)
+        assert tab.state == "done", tab.page.locator("#problem").inner_text()
+        before = _calls(tab)
+        tab.page.evaluate(LOAD, [environment.media[: benchmark.count], AVATAR])
+        tab.page.wait_for_function(f"(count) => ({_SHOWN})() === count", arg=benchmark.count)
+        return _calls(tab) - before
+    finally:
+        tab.close()
+
+
+def calls_until_first_media(benchmark: Benchmark, page: str) -> Counter[str]:
+    """Returns the calls, by imported function, from a page's navigation to its first media."""
+    tab = benchmark.environment.tab(benchmark.context, benchmark.environment.address())
+    try:
+        tab.page.add_init_script(_COUNT)
+        tab.open(page)
+        return _calls(tab, "firstCrossings")
+    finally:
+        tab.close()
+
+
+def _calls(tab: SiteTab, name: str = "crossings") -> Counter[str]:
+    return Counter(tab.page.evaluate(f"() => ({{ ...window.{name} }})"))
