@@ -33,6 +33,8 @@ SETTLED_S = 30.0
 _MEDIA = re.compile(r"/(download|thumbnail|signed|cookie|query)/(.+)$")
 _SIGNATURE = re.compile(r"(^|&)(?!width=|height=|method=|animated=)[^&]*")
 _HEADERS = (b"range", b"if-none-match", b"if-modified-since", b"cache-control", b"sec-fetch-mode", b"sec-fetch-dest")
+# A token that ended, another interpreter's files, and the page's own trial of a cookie across sites.
+_EXPECTED = ("PyScript Ready", "401", "was preloaded using link preload", "SameSite", "/cookie/picture")
 # Adds a picture where the page sees it, and scrolls to it and back.
 _ADD = """(mxc) => {
   const place = document.querySelector("#timeline"), picture = document.createElement("img");
@@ -47,8 +49,8 @@ _SCROLL = """(share) => {
 }"""
 # Whether all that is near to the viewport is loaded: what is scrolled past before is given up, and loaded again later.
 _SETTLED = """() => [...document.querySelectorAll("#timeline [data-state=loading]")].every((element) => {
-  const { top, bottom } = element.getBoundingClientRect();
-  return bottom < -590 || top > innerHeight + 590;
+  const { top, bottom, height } = element.getBoundingClientRect();
+  return !height || bottom < -590 || top > innerHeight + 590;
 })"""
 _PLAY = """async () => {
   const video = document.querySelector("#timeline video[data-state=shown]");
@@ -197,8 +199,8 @@ class Use:
 
 
 def _is_problem(words: str) -> bool:
-    """Whether a console message reports something else than a token that ended, or than another interpreter's files."""
-    return not any(known in words for known in ("PyScript Ready", "401", "was preloaded using link preload"))
+    """Whether a console message reports something that was not to be expected."""
+    return not any(known in words for known in _EXPECTED)
 
 
 def run_mode(

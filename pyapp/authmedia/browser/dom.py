@@ -269,16 +269,13 @@ class Element:
             otherwise.
         :raises BrowserError: if an image does not arrive in time.
         """
-        timeout_s = 0.0 if src.startswith("blob:") else self._image_timeout_s
+        # Of images, since no browser reports one that stalls; players have their own, and lazy images none.
+        from_network = self.tag == "img" and not src.startswith("blob:")
+        timeout_s = timeouts.body_timeout_s(None) if from_network else 0.0
         outcome = await show(self._js, src, success_event, crossorigin, play, timeout_s)
         if outcome == TIMED_OUT:
             raise BrowserError("TimeoutError", f"no whole picture came within {timeout_s:.0f} seconds")
         return outcome in (success_event, WAITS_FOR_PLAY)
-
-    @property
-    def _image_timeout_s(self) -> float:
-        """The seconds that an image may take, since no browser reports one that stalls; 0 for no timeout."""
-        return 0.0 if self.is_deferred else timeouts.body_timeout_s(None)
 
     @property
     def is_deferred(self) -> bool:

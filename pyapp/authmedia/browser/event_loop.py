@@ -37,6 +37,7 @@ class _Scheduler:
         # Whether `_run` is called as soon as the browser comes to it, and whether it is called at this moment.
         self._is_due = self._is_running = False
         self._callback = ffi.create_proxy(self._run)
+        core._schedule_run_iter = self._schedule  # which `_run_iter` calls
         waiting, core._task_queue = core._task_queue, core.TaskQueue(self._schedule)
         while waiting.peek():
             core._task_queue.push(waiting.pop())

@@ -2,7 +2,7 @@
 
 import json
 
-from authmedia.browser import timeouts
+from authmedia.browser import primitives, timeouts
 from authmedia.browser.blobs import Blob, join_blobs
 from authmedia.browser.crypto import decrypt_aes_ctr, subtle_crypto
 from authmedia.browser.interop import BrowserError, settle
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 _LARGE_BODY_BYTES = 500_000
 # Ciphertexts from this size on are decrypted piece by piece.
 _PIECEWISE_BYTES = 8 * 1024 * 1024
+# The headers that are read of most responses, all at once.
+_HEADERS = "content-type,content-length,content-encoding,server-timing"
 #: The names of the errors by which browsers report a transfer that broke off, was aborted, or was never answered.
 TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError", "TimeoutError")
 
@@ -30,15 +32,15 @@ class Response:
     https://developer.mozilla.org/docs/Web/API/Response
 
     :param js: the browser's ``Response``.
-    :param controller: the ``AbortController`` of its request.
     """
 
-    __slots__ = ("_before", "_controller", "_js", "content_length", "partial", "status")
+    __slots__ = ("_before", "_headers", "_js", "content_length", "partial", "status")
 
-    def __init__(self, js: "Any", controller: "Any") -> None:
+    def __init__(self, js: "Any") -> None:
         self._js = js
-        self._controller = controller
-        self.status = int(js.status)
+        head = json.loads(str(primitives.response_head(js, _HEADERS)))
+        self._headers: dict[str, str] = head["headers"]
+        self.status: int = head["status"]
         #: The announced length of the body in bytes; ``None`` where no header says it.
         self.content_length = content_length(self.header)
         #: What was received of a large body that broke off, if another request can continue it.
@@ -48,8 +50,11 @@ class Response:
 
     def header(self, name: str) -> str:
         """Returns a header's value, empty where it is missing or hidden by CORS."""
-        value = self._js.headers.get(name)
-        return "" if ffi.is_none(value) else str(value)
+        name = name.lower()
+        if name not in self._headers:
+            value = self._js.headers.get(name)
+            self._headers[name] = "" if ffi.is_none(value) else str(value)
+        return self._headers[name]
 
     async def decrypt(
         self, key: str, counter: bytes, sha256: bytes, on_progress: "Callable[[int, int], None] | None" = None
@@ -94,7 +99,8 @@ class Response:
         :raises BrowserError: if the transfer breaks off.
         """
         if not self._is_large:
-            return Blob(await self._settle_body(self._js.blob()))
+            timeout_ms = timeouts.body_timeout_s(self.content_length) * 1000
+            return Blob(await timeouts.settle_or_abort(primitives.read_blob(self._js, timeout_ms), self._js))
         # A stream that the browser makes a blob of, since it may put that on disk. It takes one piece at a time, and
         # has copied a piece once it takes the next: by then, the write of the next one is over.
         stream = window.TransformStream.new()
@@ -166,6 +172,10 @@ class Response:
     def _is_large(self) -> bool:
         return (self.content_length or 0) >= _LARGE_BODY_BYTES
 
+    @property
+    def _controller(self) -> "Any":
+        return primitives.controller_of(self._js)
+
     async def _settle_body(self, promise: "Any") -> "Any":
         """Awaits a body that is small, or whose length is unknown."""
         return await timeouts.settle_within(promise, self._controller, timeouts.body_timeout_s(self.content_length))
@@ -174,7 +184,7 @@ class Response:
 def blob_response(blob: Blob) -> Response:
     """Returns a response with a blob as its body, which announces the blob's length."""
     headers = {"Content-Length": str(blob.size), "Content-Type": blob.content_type}
-    return Response(window.Response.new(blob._js, ffi.to_js({"headers": headers})), window.AbortController.new())
+    return Response(window.Response.new(blob._js, ffi.to_js({"headers": headers})))
 
 
 def _adopt_early_requests() -> "dict[str, Any]":
@@ -216,26 +226,30 @@ async def fetch(
     if url in _early_requests and (method, credentials, cache) == ("GET", "omit", "no-store"):
         early = _early_requests.pop(url)
         if early.authorization == (headers or {}).get("Authorization"):
-            return await _response(early.response, early.controller)
+            return await _response(
+                primitives.adopt(early.response, early.controller, timeouts.RESPONSE_TIMEOUT_S * 1000)
+            )
         early.controller.abort()
-    controller = window.AbortController.new()
     options = {
         "method": method,
         "headers": headers or {},
         "cache": cache,
         "credentials": credentials,
         "referrerPolicy": "no-referrer",
-        "signal": controller.signal,
     }
     if body is not None:
         options["body"] = body
     if priority != "auto":
         options["priority"] = priority
-    return await _response(window.fetch(url, ffi.to_js(options)), controller)
+    return await _response(_request(url, options))
 
 
-async def _response(promise: "Any", controller: "Any") -> Response:
-    return Response(await timeouts.settle_within(promise, controller, timeouts.RESPONSE_TIMEOUT_S), controller)
+def _request(url: str, options: "dict[str, Any]") -> "Any":
+    return primitives.request(url, json.dumps(options), timeouts.RESPONSE_TIMEOUT_S * 1000)
+
+
+async def _response(promise: "Any") -> Response:
+    return Response(await timeouts.settle_or_abort(promise, promise))
 
 
 async def evict_from_http_cache(url: str) -> None:
@@ -247,10 +261,8 @@ async def evict_from_http_cache(url: str) -> None:
     A failed request bypassed the cache, too, so whether a response arrives does not matter.
     """
     for credentials in ("omit", "include"):  # Firefox partitions its cache by them
-        controller = window.AbortController.new()
         options = {"cache": "reload", "mode": "no-cors", "credentials": credentials, "referrerPolicy": "no-referrer"}
-        options["signal"] = controller.signal
         try:
-            await timeouts.settle_within(window.fetch(url, ffi.to_js(options)), controller, timeouts.RESPONSE_TIMEOUT_S)
+            await settle(_request(url, options))
         except BrowserError:
             continue

@@ -1,5 +1,7 @@
 """Observers: which elements come, change, leave and are near to the viewport; and which tasks block the page."""
 
+import json
+
 from authmedia.browser import primitives
 from authmedia.browser.dom import Element
 from authmedia.browser.interop import destroy_proxy
@@ -51,6 +53,7 @@ class ElementObserver:
     __slots__ = (
         "_elements",
         "_handler",
+        "_js_roots",
         "_more_roots",
         "_mutations",
         "_near",
@@ -70,6 +73,7 @@ class ElementObserver:
         near_px: int | None,
     ) -> None:
         self._roots = [root._js]
+        self._js_roots = ffi.to_js(self._roots)
         # What decides on the roots but the first; `None` where there is the first alone.
         self._more_roots: Roots | None = None
         self._selector = selector
@@ -84,7 +88,7 @@ class ElementObserver:
         options = {"childList": True, "subtree": True, "attributes": True, "attributeFilter": list(attributes)}
         self._options = ffi.to_js(options)
         self._mutations.observe(root._js, self._options)
-        self._update_below(root._js, True, set())
+        self._update_below(root._js)
 
     @property
     def roots(self) -> "list[Any]":
@@ -121,61 +125,49 @@ class ElementObserver:
         return window.IntersectionObserver.new(self._proxies[-1], ffi.to_js(options))
 
     def _on_mutations(self, records: "Any", *_observer: object) -> None:
-        reported: set[int] = set()
-        for position in range(int(records.length)):
-            record = records[position]
-            if str(record.type) == "attributes":
-                js = record.target
-                matches = self.is_below_root(js) and js.matches(self._selector)
-                self._update(js, bool(matches), reported, changed=True)
-                continue
-            for nodes in (record.removedNodes, record.addedNodes):
-                for index in range(int(nodes.length)):
-                    node = nodes[index]
-                    if int(node.nodeType) == _ELEMENT_NODE:
-                        self._update_subtree(node, reported)
+        self._update(primitives.changed_elements(records, self._selector, self._js_roots))
         if self._more_roots:
+            for position in range(int(records.length)):
+                self._search_added(records[position].addedNodes)
             self._more_roots.update()
 
-    def _update_subtree(self, node: "Any", reported: "set[int]") -> None:
-        below_root = self.is_below_root(node)  # and so are all descendants
-        if node.matches(self._selector):
-            self._update(node, below_root, reported)
-        self._update_below(node, below_root, reported)
-        if self._more_roots and below_root:
-            self._more_roots.search(node)
+    def _search_added(self, nodes: "Any") -> None:
+        """Looks for custom elements among nodes that were added."""
+        for position in range(int(nodes.length)):
+            node = nodes[position]
+            if int(node.nodeType) == _ELEMENT_NODE and self._more_roots and self.is_below_root(node):
+                self._more_roots.search(node)
 
-    def _update_below(self, node: "Any", below_root: bool, reported: "set[int]") -> None:
-        found = node.querySelectorAll(self._selector)
-        for index in range(int(found.length)):
-            self._update(found[index], below_root, reported)
+    def _update_below(self, node: "Any") -> None:
+        self._update(primitives.matching_elements(node, self._selector, self._js_roots))
 
-    def _update(self, js: "Any", matches: bool, reported: "set[int]", changed: bool = False) -> None:
-        """Reports how an element differs from what was last reported, once a batch of mutations.
+    def _update(self, described: "Any") -> None:
+        """Reports how elements differ from what was last reported.
 
-        :param matches: whether it is below the root, and matches.
-        :param reported: the elements that were reported in this batch.
+        :param described: what `primitives.changed_elements` returns.
         """
-        number = int(primitives.number_of(js))
-        if number in reported:
-            return
-        known = number in self._elements
-        if matches and not known:
-            self._elements[number] = js
-            self._handler.on_added(number, Element(js))
-            if self._near is not None:
-                self._near.observe(js)
-        elif matches and changed:
-            self._handler.on_attributes_changed(number)
-        elif known and not matches:
-            self._elements.pop(number)
-            for observer in (self._near, self._visible):
-                if observer is not None:
-                    observer.unobserve(js)
-            self._handler.on_removed(number)
-        else:
-            return
-        reported.add(number)
+        elements = described[0]
+        for position, (number, matches, changed) in enumerate(json.loads(str(described[1]))):
+            known = number in self._elements
+            if matches and not known:
+                self._add(number, elements[position])
+            elif matches and changed:
+                self._handler.on_attributes_changed(number)
+            elif known and not matches:
+                self._remove(number)
+
+    def _add(self, number: int, js: "Any") -> None:
+        self._elements[number] = js
+        self._handler.on_added(number, Element(js))
+        if self._near is not None:
+            self._near.observe(js)
+
+    def _remove(self, number: int) -> None:
+        js = self._elements.pop(number)
+        for observer in (self._near, self._visible):
+            if observer is not None:
+                observer.unobserve(js)
+        self._handler.on_removed(number)
 
     def is_below_root(self, js: "Any") -> bool:
         """Returns whether a node of the browser is one of the roots, or in the same tree below one."""
@@ -184,19 +176,21 @@ class ElementObserver:
     def start_root(self, js: "Any") -> None:
         """Starts to look below a root, for `Roots`."""
         self._roots.append(js)
+        self._js_roots = ffi.to_js(self._roots)
         self._mutations.observe(js, self._options)
-        self._update_below(js, True, set())
+        self._update_below(js)
 
     def stop_root(self, js: "Any") -> None:
         """Ends looking below a root, for `Roots`. A `MutationObserver` stops only as a whole."""
         self._roots = [root for root in self._roots if not root.isSameNode(js)]
+        self._js_roots = ffi.to_js(self._roots)
         waiting = self._mutations.takeRecords()
         self._mutations.disconnect()
         for root in self._roots:
             self._mutations.observe(root, self._options)
-        for known in list(self._elements.values()):
+        for number, known in list(self._elements.items()):
             if not self.is_below_root(known):
-                self._update(known, False, set())
+                self._remove(number)
         self._on_mutations(waiting)
 
     def _make_more_roots(self) -> "Roots":

@@ -31,6 +31,37 @@ const numberOf = (object) => {
   return numbers.get(object);
 };
 
+const described = (found, selector, roots) => {
+  const describe = ([element, changed]) => [
+    numberOf(element),
+    roots.some((root) => root.contains(element)) && element.matches(selector),
+    changed,
+  ];
+  return [[...found.keys()], JSON.stringify([...found].map(describe))];
+};
+
+/** Returns the elements that match below a node; and, as JSON, what `changedElements` does. */
+const matchingElements = (node, selector, roots) =>
+  described(new Map([...node.querySelectorAll(selector)].map((element) => [element, false])), selector, roots);
+
+/**
+ * Returns the elements that mutations concern, each once; and of each, as JSON, its number, whether it matches below one
+ * of the roots, and whether an attribute of its own changed.
+ */
+const changedElements = (records, selector, roots) => {
+  const found = new Map();
+  const add = (element) => found.set(element, found.get(element) ?? false);
+  for (const { type, target, addedNodes, removedNodes } of records)
+    if (type === "attributes") found.set(target, true);
+    else
+      for (const node of [...removedNodes, ...addedNodes])
+        if (node.nodeType === Node.ELEMENT_NODE) {
+          if (node.matches(selector)) add(node);
+          node.querySelectorAll(selector).forEach(add);
+        }
+  return described(found, selector, roots);
+};
+
 // A second after one of these, a player is ready: before playback iOS fires the first alone, data savers the second.
 const PAUSING_EVENTS = ["loadedmetadata", "suspend"];
 const PAUSE_MS = 1000;
@@ -39,16 +70,8 @@ const showing = new Map();
 
 /**
  * Sets an element's source and calls back once: with `number` and the type of the event that fired, `success` or
- * "error"; with "timeout", or with "pause" where a player waits for its user.
- *
- * @param {Element} element
- * @param {string} src
- * @param {string} success "load" for images, "loadeddata" for players
- * @param {string} crossorigin the attribute of that name, empty for none
- * @param {boolean} play whether a player starts
- * @param {number} timeoutMs 0 for none
- * @param {number} number names the call for `stopShowing`
- * @param {(number: number, type: string) => void} callback
+ * "error"; with "timeout", after some milliseconds that are not 0, of images that are not lazy; or with "pause", where a
+ * player waits for its user.
  */
 const show = (element, src, success, crossorigin, play, timeoutMs, number, callback) => {
   const controller = new AbortController();
@@ -69,7 +92,7 @@ const show = (element, src, success, crossorigin, play, timeoutMs, number, callb
   if (success !== "load")
     for (const type of PAUSING_EVENTS)
       element.addEventListener(type, () => timers.push(setTimeout(finish, PAUSE_MS, "pause")), { signal });
-  if (timeoutMs) timers.push(setTimeout(finish, timeoutMs, "timeout"));
+  if (timeoutMs && element.loading !== "lazy") timers.push(setTimeout(finish, timeoutMs, "timeout"));
   if (crossorigin) element.setAttribute("crossorigin", crossorigin);
   else element.removeAttribute("crossorigin");
   element.src = src;
@@ -79,22 +102,64 @@ const show = (element, src, success, crossorigin, play, timeoutMs, number, callb
 /** Ends the listening of a call of `show`, which does not call back any more. */
 const stopShowing = (number) => showing.get(number)?.();
 
-const TIMING_FIELDS = [
-  "initiatorType",
-  "transferSize",
-  "responseStart",
-  "encodedBodySize",
-  "decodedBodySize",
-  "serverTiming",
-  "name",
-  "description",
-];
+const TIMING_FIELDS = ["initiatorType", "transferSize", "responseStart", "encodedBodySize", "decodedBodySize"];
+TIMING_FIELDS.push("serverTiming", "name", "description");
 
 /** Returns the resource timing of all loads of a URL, as JSON. */
 const resourceTimings = (url) => JSON.stringify(performance.getEntriesByName(url, "resource"), TIMING_FIELDS);
 
 /** Returns the milliseconds since the page began to load. */
 const now = () => performance.now();
+
+/** Calls back once a promise is settled: with `number`, whether it was resolved, and its value, or name and message. */
+const settle = (promise, number, callback) => {
+  promise.then(
+    (value) => callback(number, true, value, ""),
+    (error) => callback(number, false, String(error?.name ?? ""), String(error?.message ?? error)),
+  );
+};
+
+/** Returns a promise settled as another, whose transfer is aborted after some milliseconds. */
+const within = (promise, controller, timeoutMs) => {
+  const words = `it took longer than ${Math.round(timeoutMs / 1000)} seconds`;
+  const timeout = setTimeout(() => controller.abort(new DOMException(words, "TimeoutError")), timeoutMs);
+  return promise.finally(() => clearTimeout(timeout));
+};
+
+/** What aborts the transfer of a response, or of the promise of one. */
+const controllers = new WeakMap();
+
+/** Returns the promise of a response, which is aborted if none arrives in time; `controllerOf` knows both. */
+const adopt = (promise, controller, timeoutMs) => {
+  const adopted = within(promise, controller, timeoutMs).then((response) => {
+    controllers.set(response, controller);
+    return response;
+  });
+  controllers.set(adopted, controller);
+  return adopted;
+};
+
+/** Fetches a URL by options in JSON. */
+const request = (url, options, timeoutMs) => {
+  const controller = new AbortController();
+  return adopt(fetch(url, { ...JSON.parse(options), signal: controller.signal }), controller, timeoutMs);
+};
+
+/** Returns the controller of a response or its promise. */
+const controllerOf = (object) => {
+  if (!controllers.has(object)) controllers.set(object, new AbortController());
+  return controllers.get(object);
+};
+
+/** Returns the status of a response and those of the named headers that it has, as JSON. */
+const responseHead = (response, names) => {
+  const headers = {};
+  for (const name of names.split(",")) headers[name] = response.headers.get(name) ?? "";
+  return JSON.stringify({ status: response.status, headers });
+};
+
+/** Returns the promise of a response's body as a blob. */
+const readBlob = (response, timeoutMs) => within(response.blob(), controllerOf(response), timeoutMs);
 
 let timer = 0;
 let ready;
@@ -113,13 +178,21 @@ const runLater = (callback, ms) => {
 };
 
 export default {
+  adopt,
+  changedElements,
+  controllerOf,
+  matchingElements,
   now,
   numberOf,
   readAttributes,
+  readBlob,
   removeAttributes,
+  request,
   resourceTimings,
+  responseHead,
   runLater,
   setAttributes,
+  settle,
   show,
   stopShowing,
 };

@@ -23,12 +23,20 @@ def _load() -> "Any":
 
 _module = _load()
 # Each is looked up once: MicroPython makes a new function object at each lookup.
+adopt = _module.adopt
+changed_elements = _module.changedElements
+controller_of = _module.controllerOf
+matching_elements = _module.matchingElements
 now = _module.now
 number_of = _module.numberOf
 read_attributes = _module.readAttributes
+read_blob = _module.readBlob
 remove_attributes = _module.removeAttributes
+request = _module.request
 resource_timings = _module.resourceTimings
+response_head = _module.responseHead
 run_later = _module.runLater
 set_attributes = _module.setAttributes
+settle = _module.settle
 show = _module.show
 stop_showing = _module.stopShowing

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from authmedia.browser import primitives
 from authmedia.browser.interop import settle
 from authmedia.browser.javascript import window
 
@@ -65,3 +66,15 @@ async def settle_within(promise: "Any", controller: "Any", timeout_s: float) -> 
     """
     with TransferTimeout(controller, timeout_s):
         return await settle(promise)
+
+
+async def settle_or_abort(promise: "Any", response: "Any") -> "Any":
+    """Awaits a promise; on cancellation it aborts the transfer of a response, or of the promise of one.
+
+    :raises BrowserError: if the promise is rejected.
+    """
+    try:
+        return await settle(promise)
+    except asyncio.CancelledError:
+        primitives.controller_of(response).abort()
+        raise
