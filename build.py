@@ -14,6 +14,7 @@
     python3 build.py compare --faults [--out DIR] [--mode MODE ...] [--rows WORDS ...]
     python3 build.py compare --long-use MINUTES [--mode MODE ...] [--rows PAGE ...]
     python3 build.py compare --take DIR
+    python3 build.py evidence --add FILE ... [--by NAME] [--on DAY]
 
 This file is a table of contents: it parses the arguments, sets up the environment (`tools.setup_environment`, which
 uses the standard library alone), and calls the command's own module, imported once everything is installed.
@@ -127,6 +128,17 @@ def compare(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
 
 
+def evidence(options: argparse.Namespace) -> int:
+    """Adds what others measured with ``compare.html`` to the evidence."""
+    from tests.evidence.contribution import ContributionError
+    from tests.evidence.contribution_command import run
+
+    try:
+        return run(options.add, by=options.by, on=options.on)
+    except ContributionError as error:
+        raise CommandError(str(error)) from error
+
+
 # --- their arguments -------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +153,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     test_help = "run all tests, or those that pytest's arguments choose"
     commands.add_parser("test", help=test_help, add_help=False).set_defaults(command=test)
     _add_compare(commands.add_parser("compare", help="run every strategy in every browser and mode found"))
+    _add_evidence(commands.add_parser("evidence", help="add results that compare.html has written to the evidence"))
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command is not test:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -198,6 +211,14 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", action="append", default=[], help=rows_help)
     parser.add_argument("--take", type=Path, help="write the figures of that folder into README and docs")
     parser.set_defaults(command=compare)
+
+
+def _add_evidence(parser: argparse.ArgumentParser) -> None:
+    add_help = "what Download JSON of compare.html has written"
+    parser.add_argument("--add", type=Path, action="append", required=True, metavar="FILE", help=add_help)
+    parser.add_argument("--by", metavar="NAME", help="who measured it (default: left out)")
+    parser.add_argument("--on", metavar="DAY", help="when, such as 2026-11-29 (default: left out)")
+    parser.set_defaults(command=evidence)
 
 
 def _seconds(text: str) -> int:
