@@ -3,7 +3,7 @@
 
     python3 build.py serve [--port N] [--homeserver-port N] [--token-lifetime SECONDS]
                            [--oauth] [--oauth-port N] [--no-open]
-    python3 build.py build [--out DIR]
+    python3 build.py build [--out DIR] [--url URL]
     python3 build.py docs [--out DIR]
     python3 build.py package [--out DIR]
     python3 build.py gateway --homeserver URL [--port N] [--config FILE]
@@ -77,7 +77,7 @@ def build(options: argparse.Namespace) -> int:
     from web.documentation import DocumentationError
 
     try:
-        return run(options.out)
+        return run(options.out, options.url)
     except (DocumentationError, FileExistsError) as error:
         raise CommandError(str(error)) from error
 
@@ -175,6 +175,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="output folder (default: dist)")
+    parser.add_argument(
+        "--url", type=_site_url, default="", help="where the site will be, for pictures in link previews"
+    )
     parser.set_defaults(command=build)
 
 
@@ -219,6 +222,12 @@ def _add_evidence(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--by", metavar="NAME", help="who measured it (default: left out)")
     parser.add_argument("--on", metavar="DAY", help="when, such as 2026-11-29 (default: left out)")
     parser.set_defaults(command=evidence)
+
+
+def _site_url(text: str) -> str:
+    if not text.startswith(("https://", "http://")):
+        raise argparse.ArgumentTypeError(f"{text} is no address: it begins with https://")
+    return text.rstrip("/") + "/"
 
 
 def _seconds(text: str) -> int:

@@ -149,7 +149,7 @@ def test_page_is_accessible(open_tab: OpenTab, name: str) -> None:
     tab = open_tab()
     tab.page.emulate_media(reduced_motion="reduce")
     tab.open(name)
-    for width in (360, 1280):
+    for width in (320, 1280):
         tab.page.set_viewport_size({"width": width, "height": 900})
         assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
         for scheme in ("light", "dark"):
@@ -161,9 +161,9 @@ def test_page_is_accessible(open_tab: OpenTab, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_page_fits_phone_viewport(open_tab: OpenTab, name: str) -> None:
     tab = open_tab()
-    tab.page.set_viewport_size({"width": 360, "height": 740})
+    tab.page.set_viewport_size({"width": 320, "height": 640})
     tab.open(name)
-    assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= 320
 
 
 @pytest.mark.by_default("firefox-private")

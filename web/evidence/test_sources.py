@@ -1,0 +1,57 @@
+"""The tests that the evidence names, with their sources, for a page that needs no repository at hand."""
+
+import ast
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class TestSource:
+    """One test, or the function with which the comparison verifies what is shown.
+
+    :param command: runs it.
+    """
+
+    __test__ = False
+
+    name: str
+    path: str
+    summary: str
+    command: str
+    source: str
+
+    @property
+    def anchor(self) -> str:
+        """Its address on the page."""
+        return f"test-{self.name}"
+
+
+def anchor_of(test: str) -> str:
+    """Returns the anchor of a test that is named as pytest does."""
+    return f"test-{test.partition('::')[2]}"
+
+
+@cache
+def find(test: str) -> TestSource:
+    """Returns a test by the name that pytest gives it.
+
+    :raises LookupError: if there is none.
+    """
+    path, _, name = test.partition("::")
+    text = (ROOT / path).read_text(encoding="utf-8")
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.FunctionDef) and node.name == name:
+            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
+            source = "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+            doc = (ast.get_docstring(node) or ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
+            return TestSource(name, path, doc, _command(path, name), source)
+    raise LookupError(f"there is no test {test}")
+
+
+def _command(path: str, name: str) -> str:
+    if name.startswith("test_"):
+        return f"python3 build.py test {path} -k {name} --full-matrix"
+    return "python3 build.py compare"
