@@ -9,9 +9,12 @@ from playwright.sync_api import BrowserContext, Page
 from tests.browser.accessibility import violations
 from tests.conftest import only_chromium
 from web import site
+from web.evidence.page import Evidence
+from web.evidence.worlds import NO_WORKER
 from web.server import SiteServer
 
 PAGES = ("evidence.html", "evidence-tests.html")
+WORLDS = Evidence().matrix.worlds
 # A phone; a window of 1,280 pixels at 200 %; the same at 100 %.
 WIDTHS = (320, 640, 1280)
 MAX_BAR_PX = 60
@@ -55,9 +58,9 @@ def test_filters_and_menu_work_without_scripts(page: Page, address: str) -> None
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(address + "evidence.html")
     opfs = page.locator("#matrix tr:has(a[href='#strategy-opfs'])")
-    assert opfs.locator("td:visible").count() >= 6
+    assert opfs.locator("td:visible").count() == len(WORLDS)
     page.locator("#show-no-worker").check()
-    assert opfs.locator("td:visible").count() == 1
+    assert opfs.locator("td:visible").count() == len([world for world in WORLDS if NO_WORKER in world.traits])
     page.locator("#show-video").check()
     assert opfs.locator("td:visible a:visible").first.inner_text() == "✓ video: works"
     link = page.locator("#menu a[href='blob.html']")

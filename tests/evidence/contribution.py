@@ -52,6 +52,15 @@ def add(file: Path, *, by: str | None, on: str | None, folder: Path = run_histor
     return run_history.write(run, name, folder)
 
 
+def problem_of(report: object) -> str:
+    """Returns where and how a report differs from the schema; empty if it does not."""
+    validator = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+    wrong = best_match(validator.iter_errors(report))
+    if wrong is None:
+        return ""
+    return f"{'.'.join(map(str, wrong.absolute_path)) or 'the whole file'}: {wrong.message[:200]}"
+
+
 def summary(report: dict[str, Any]) -> dict[str, Any]:
     """Returns what the history keeps of a report: no address, no user agent, no media, no date."""
     browser = report["browser"]
@@ -87,11 +96,9 @@ def _read(file: Path) -> dict[str, Any]:
         raise ContributionError(f"{file} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
         raise ContributionError(f"{file} is no JSON: {error}") from error
-    validator = Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-    wrong = best_match(validator.iter_errors(report))
-    if wrong is not None:
-        where = ".".join(map(str, wrong.absolute_path)) or "the whole file"
-        raise ContributionError(f"{file} is no result of compare.html: {where}: {wrong.message[:200]}")
+    problem = problem_of(report)
+    if problem:
+        raise ContributionError(f"{file} is no result of compare.html: {problem}")
     if all(found["support"]["works"] is None for found in report["strategies"].values()):
         raise ContributionError(f"{file} has no strategy that was run")
     return dict(report)

@@ -15,7 +15,7 @@ import pytest
 from tests.evidence import run_history
 from tests.evidence.compare.results import MEDIA, Cell, Results, Setting
 from web import site, strategy_order
-from web.evidence import downloads, page, proofs, test_sources
+from web.evidence import cited_tests, downloads, page, proofs
 from web.evidence.costs import Bar, Chart
 from web.evidence.drawing import draw
 from web.evidence.matrix import Matrix
@@ -97,18 +97,19 @@ def test_page_is_small_and_loads_nothing_but_its_style(evidence_page: Page) -> N
 
 
 def test_a_failing_cell_has_words_version_date_tests_and_source(evidence_page: Page) -> None:
-    start = evidence_page.text.index('<article id="cell-opfs-firefox-private"')
-    cell = evidence_page.text[start : evidence_page.text.index("</article>", start)]
+    (cell,) = [cell for cell in Evidence().matrix.row("opfs") if cell.world.mode == "firefox-private"]
+    start = evidence_page.text.index(f'<article id="{cell.anchor}"')
+    text = evidence_page.text[start : evidence_page.text.index("</article>", start)]
     for expected in (
         "✗",
         "fails",
         "Security error when calling GetDirectory",
-        "153.7.0",
-        '<time datetime="2026-',
+        cell.world.version,
+        f'<time datetime="{Evidence().matrix.date}">',
         proofs.FIREFOX_OPFS.url,
         "evidence-tests.html#test-test_private_window_reports_unsupported_strategy",
     ):
-        assert expected in cell
+        assert expected in text
 
 
 def test_every_measured_cell_names_tests_that_exist(built: Path) -> None:
@@ -116,16 +117,26 @@ def test_every_measured_cell_names_tests_that_exist(built: Path) -> None:
     for cell in Evidence().matrix.cells():
         assert bool(cell.tests) == (cell.kind != "not run")
         for test in cell.tests:
-            assert test_sources.find(test).source.startswith(("def ", "@"))
-            assert test_sources.anchor_of(test) in listed.ids
+            assert cited_tests.find(test).source.startswith(("def ", "@"))
+            assert cited_tests.anchor_of(test) in listed.ids
     with pytest.raises(LookupError):
-        test_sources.find("tests/browser/test_room.py::test_missing")
+        cited_tests.find("tests/browser/test_room.py::test_missing")
 
 
-def test_every_failure_of_a_strategy_has_a_source() -> None:
-    for cell in Evidence().matrix.cells():
-        if cell.kind in ("fails", "part"):
-            assert cell.explanations, cell.anchor
+@pytest.mark.parametrize(
+    ("engine", "words", "sources"),
+    [
+        ("firefox", "SecurityError: Security error when calling GetDirectory", [proofs.FIREFOX_OPFS]),
+        ("webkit", "UnknownError: … for an unknown transient reason", [proofs.SAFARI_OPFS]),
+        ("chromium", "sought to 12.0 s, the video stands at 0.0 s", [proofs.CHROMIUM_SEEKING, proofs.SYNAPSE_RANGES]),
+        ("firefox", "sought to 12.0 s, the video stands at 0.0 s", [proofs.SYNAPSE_RANGES]),
+        ("webkit", "unexpected 200 HTTP status code for range request", [proofs.WEBKIT_RANGES, proofs.SYNAPSE_RANGES]),
+        ("webkit", "the browser does not send the cookie back", [proofs.SAFARI_COOKIES]),
+        ("firefox", "something else", []),
+    ],
+)
+def test_sources_follow_the_words_of_a_failure(engine: str, words: str, sources: list[proofs.Source]) -> None:
+    assert proofs.explanations_of(engine, words) == sources
 
 
 def test_charts_have_a_table_with_the_same_values(evidence_page: Page) -> None:
@@ -137,7 +148,28 @@ def test_charts_have_a_table_with_the_same_values(evidence_page: Page) -> None:
         assert f"{chart.anchor}-table" in evidence_page.ids
         for bar in chart.bars:
             assert evidence_page.text.count(f">{bar.text}<") >= 2, bar
-    assert "20 ms" in evidence_page.text, "what was not measured is said"
+    assert "Not measured yet:" in evidence_page.text
+
+
+def test_distances_follow_the_benchmark() -> None:
+    def row(what: str, *pairs: list[float]) -> dict[str, Any]:
+        return {"engine": "firefox", "what": what, "pairs": list(pairs)}
+
+    rows = [
+        row("200 thumbnails by `delegated`, micropython, 20 ms round trip", [1500, 1], [1700, 1], [1600, 1]),
+        row("200 thumbnails by `delegated`, pyodide, 20 ms round trip", [9, 9]),
+        row("200 thumbnails by `link`, 100 ms, HTTP/2 behind nginx", [2000, 4000]),
+        row("200 thumbnails by `link`, 0 ms round trip", [1000, 3000]),
+    ]
+    run = results(delegated="works", link="works", service_worker="works")
+    (chart,) = Evidence(run, {"rows": rows, "about": {"date": ""}}, []).charts
+    assert [(bar.label, bar.text) for bar in chart.bars] == [
+        ("link, 100 ms, HTTP/2", "2.0 s"),
+        ("delegated, 20 ms, HTTP/1.1", "1.6 s"),
+        ("service_worker, 100 ms, HTTP/2", "4.0 s"),
+        ("public files, 0 ms, HTTP/1.1", "3.0 s"),
+    ]
+    assert chart.missing == "what has no bar here."
 
 
 def test_site_names_the_three_first(built: Path) -> None:
@@ -260,7 +292,8 @@ def test_csv_has_a_row_for_each_measured_cell(built: Path) -> None:
 def test_compat_data_has_the_shape_of_browser_compat_data(built: Path) -> None:
     whole: dict[str, Any] = json.loads((built / downloads.COMPAT_DATA).read_text(encoding="utf-8"))
     opfs = whole["authmedia"]["opfs"]
-    assert opfs["__compat"]["support"]["firefox"] == {"version_added": "≤153"}
+    (major,) = whole["browsers"]["firefox"]["releases"]
+    assert opfs["__compat"]["support"]["firefox"] == {"version_added": f"≤{major}"}
     refused = opfs["private_windows"]["__compat"]["support"]["firefox"]
     assert refused["version_added"] is False
     assert "GetDirectory" in refused["notes"]

@@ -1,6 +1,6 @@
 """What each strategy costs, as charts: rows of bars from the stored runs, and what was not measured."""
 
-from collections.abc import Callable
+import re
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
@@ -10,12 +10,15 @@ from web.evidence.matrix import PLACE
 from web.strategy_order import in_order
 
 _REFERENCE = "blob"
-_OVERHEAD = "200 thumbnails by `{strategy}`, micropython, {round_trip} ms round trip"
-_AGAINST_WORKER = "200 thumbnails by `{strategy}`, 100 ms, {protocol}"
+# The rows of the benchmark about a distance: a strategy against the same in plain JavaScript, against a service worker,
+# and links against public files.
+_OVERHEAD = re.compile(r"200 thumbnails by `(?P<strategy>\w+)`, micropython, (?P<ms>\d+) ms round trip")
+_AGAINST_WORKER = re.compile(r"200 thumbnails by `(?P<strategy>\w+)`, (?P<ms>\d+) ms, (?P<over>HTTP/\S+).*")
+_PUBLIC = re.compile(r"200 thumbnails by `link`, (?P<ms>\d+) ms round trip")
+_DISTANCES_MS = (0, 20, 100)
 #: The row of the benchmark about a 100 MB video.
 FILM = "first frame and then the middle of 100 MB of film by `link`, 20 Mbit/s: {what}"
 _HEAP = "heap of Python and JavaScript while 100 MB of film load by `{strategy}`"
-_PUBLIC = "200 thumbnails by `link`, 100 ms round trip"
 
 
 @dataclass(frozen=True)
@@ -118,6 +121,11 @@ class _Figures:
             return None
         return requests, preflights, size
 
+    def pairs(self, engine: str) -> list[tuple[str, tuple[float, float]]]:
+        """Returns the rows of one engine with their medians."""
+        rows = [(what, self.pair(engine, what)) for of, what in self._rows if of == engine]
+        return [(what, pair) for what, pair in rows if pair]
+
     def pair(self, engine: str, what: str) -> tuple[float, float] | None:
         """Returns the medians of a row of the benchmark: the library's and its peer's."""
         row = self._rows.get((engine, what))
@@ -183,34 +191,31 @@ def _share(figures: _Figures, strategy: str, name: str) -> float | None:
 
 def _distance(figures: _Figures, engine: str) -> Chart:
     name = {"chromium": "Chromium", "firefox": "Firefox"}[engine]
-    chart = Chart(
+    # By strategy, protocol and distance, in seconds.
+    found: dict[tuple[str, str, int], float] = {}
+    for what, (library, peer) in figures.pairs(engine):
+        if match := _OVERHEAD.fullmatch(what):
+            found[match["strategy"], "HTTP/1.1", int(match["ms"])] = library / 1000
+        elif match := _AGAINST_WORKER.fullmatch(what):
+            found.setdefault((match["strategy"], match["over"], int(match["ms"])), library / 1000)
+            found.setdefault(("service_worker", match["over"], int(match["ms"])), peer / 1000)
+        elif match := _PUBLIC.fullmatch(what):
+            found["public files", "HTTP/1.1", int(match["ms"])] = peer / 1000
+    names = [*figures.strategies, "public files"]
+    keys = sorted((key for key in found if key[0] in names), key=lambda key: (names.index(key[0]), *key[1:]))
+    bars = [
+        Bar(f"{who}, {ms} ms, {over}", (found[who, over, ms],), f"{found[who, over, ms]:.1f} s")
+        for who, over, ms in keys
+    ]
+    never = [f"{ms} ms" for ms in _DISTANCES_MS if not any(key[2] == ms for key in found)]
+    return Chart(
         f"cost-distance-{engine}",
         f"Seconds until the last of 200 thumbnails shows, {name}",
         ("seconds",),
-        "0 and 100 ms away from the homeserver. Medians of five runs.",
-        missing="20 ms; service_worker at 0 ms; strategies and distances that have no bar here.",
+        "By the round trip to the homeserver. Medians of five runs; a worker as Element Web's.",
+        bars,
+        "; ".join([*never, "what has no bar here."]),
     )
-    add = _adder(chart)
-    for strategy in figures.strategies:
-        for round_trip in (0, 100):
-            pair = figures.pair(engine, _OVERHEAD.format(strategy=strategy, round_trip=round_trip))
-            add(f"{strategy}, {round_trip} ms, HTTP/1.1", pair and pair[0])
-        pair = figures.pair(engine, _AGAINST_WORKER.format(strategy=strategy, protocol="HTTP/2 behind nginx"))
-        add(f"{strategy}, 100 ms, HTTP/2", pair and pair[0])
-    for protocol, title in (("HTTP/1.1", "HTTP/1.1"), ("HTTP/2 behind nginx", "HTTP/2")):
-        pair = figures.pair(engine, _AGAINST_WORKER.format(strategy="link", protocol=protocol))
-        add(f"service_worker, 100 ms, {title}", pair and pair[1])
-    pair = figures.pair(engine, _PUBLIC)
-    add("public files, 100 ms, HTTP/1.1", pair and pair[1])
-    return chart
-
-
-def _adder(chart: Chart) -> Callable[[str, float | None], None]:
-    def add(label: str, milliseconds: float | None) -> None:
-        if milliseconds is not None:
-            chart.bars.append(Bar(label, (milliseconds / 1000,), f"{milliseconds / 1000:.1f} s"))
-
-    return add
 
 
 def _film(figures: _Figures, what: str) -> Chart:

@@ -10,7 +10,7 @@ from markupsafe import Markup, escape
 
 from tests.evidence import documents, run_history
 from tests.evidence.compare.results import Results
-from web.evidence import downloads, test_sources
+from web.evidence import cited_tests, downloads
 from web.evidence.answers import FILTERS, Answers
 from web.evidence.costs import Chart, charts
 from web.evidence.drawing import draw
@@ -59,7 +59,7 @@ class Evidence:
     groups = GROUPS
     filters = FILTERS
     draw = staticmethod(draw)
-    test_anchor = staticmethod(test_sources.anchor_of)
+    test_anchor = staticmethod(cited_tests.anchor_of)
     files = (downloads.JSON, downloads.CSV, downloads.COMPAT_DATA)
 
     @cached_property
@@ -103,10 +103,10 @@ class Evidence:
         return findings(FINDINGS.read_text(encoding="utf-8"))
 
     @property
-    def tests(self) -> list[test_sources.TestSource]:
+    def tests(self) -> list[cited_tests.CitedTest]:
         """The tests that the matrix names, in the order of their files."""
         named = dict.fromkeys(test for cell in self.matrix.cells() for test in cell.tests)
-        return sorted(map(test_sources.find, named), key=lambda test: (test.path, test.name))
+        return sorted(map(cited_tests.find, named), key=lambda test: (test.path, test.name))
 
     def write_downloads(self, out: Path) -> None:
         """Writes the files to download into a folder."""

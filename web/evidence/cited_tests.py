@@ -1,4 +1,4 @@
-"""The tests that the evidence names, with their sources, for a page that needs no repository at hand."""
+"""The tests that the evidence cites, with their sources, for readers who have no repository at hand."""
 
 import ast
 from dataclasses import dataclass
@@ -9,13 +9,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(frozen=True)
-class TestSource:
+class CitedTest:
     """One test, or the function with which the comparison verifies what is shown.
 
     :param command: runs it.
     """
-
-    __test__ = False
 
     name: str
     path: str
@@ -35,7 +33,7 @@ def anchor_of(test: str) -> str:
 
 
 @cache
-def find(test: str) -> TestSource:
+def find(test: str) -> CitedTest:
     """Returns a test by the name that pytest gives it.
 
     :raises LookupError: if there is none.
@@ -47,7 +45,7 @@ def find(test: str) -> TestSource:
             first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
             source = "\n".join(text.splitlines()[first - 1 : node.end_lineno])
             doc = (ast.get_docstring(node) or ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
-            return TestSource(name, path, doc, _command(path, name), source)
+            return CitedTest(name, path, doc, _command(path, name), source)
     raise LookupError(f"there is no test {test}")
 
 
