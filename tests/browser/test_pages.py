@@ -115,6 +115,20 @@ def test_unregistered_service_worker_is_registered_again(open_tab: OpenTab) -> N
     assert {entry["strategy"] for entry in tab.media} == {"service_worker"}
 
 
+@only_chromium
+def test_hard_reload_has_links_and_no_service_worker(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    for name, state in (("service-worker", "failed"), ("link", "done")):
+        tab.open(name)
+        assert tab.state == "done"
+        with tab.page.expect_navigation():
+            tab.page.context.new_cdp_session(tab.page).send("Page.reload", {"ignoreCache": True})  # as with Shift
+        tab.wait_until_settled()
+        assert tab.state == state
+        assert not tab.page.evaluate("() => navigator.serviceWorker.controller")
+    assert {media["state"] for media in tab.media} == {"shown"}
+
+
 @pytest.mark.full_matrix
 @only_chromium
 def test_switching_the_interpreter_keeps_the_page(open_tab: OpenTab) -> None:
