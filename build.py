@@ -3,7 +3,7 @@
 
     python3 build.py serve [--port N] [--homeserver-port N] [--token-lifetime SECONDS]
                            [--oauth] [--oauth-port N] [--no-open]
-    python3 build.py build [--out DIR]
+    python3 build.py build [--out DIR] [--url URL]
     python3 build.py docs [--out DIR]
     python3 build.py package [--out DIR]
     python3 build.py gateway --homeserver URL [--port N] [--config FILE]
@@ -14,6 +14,7 @@
     python3 build.py compare --faults [--out DIR] [--mode MODE ...] [--rows WORDS ...]
     python3 build.py compare --long-use MINUTES [--mode MODE ...] [--rows PAGE ...]
     python3 build.py compare --take DIR
+    python3 build.py evidence --add FILE ... [--by NAME] [--on DAY]
 
 This file is a table of contents: it parses the arguments, sets up the environment (`tools.setup_environment`, which
 uses the standard library alone), and calls the command's own module, imported once everything is installed.
@@ -76,7 +77,7 @@ def build(options: argparse.Namespace) -> int:
     from web.documentation import DocumentationError
 
     try:
-        return run(options.out)
+        return run(options.out, options.url)
     except (DocumentationError, FileExistsError) as error:
         raise CommandError(str(error)) from error
 
@@ -127,6 +128,17 @@ def compare(options: argparse.Namespace) -> int:
         raise CommandError(str(error)) from error
 
 
+def evidence(options: argparse.Namespace) -> int:
+    """Adds what others measured with ``compare.html`` to the evidence."""
+    from tests.evidence.contribution import ContributionError
+    from tests.evidence.contribution_command import run
+
+    try:
+        return run(options.add, by=options.by, on=options.on)
+    except ContributionError as error:
+        raise CommandError(str(error)) from error
+
+
 # --- their arguments -------------------------------------------------------------------------------------------------
 
 
@@ -141,6 +153,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     test_help = "run all tests, or those that pytest's arguments choose"
     commands.add_parser("test", help=test_help, add_help=False).set_defaults(command=test)
     _add_compare(commands.add_parser("compare", help="run every strategy in every browser and mode found"))
+    _add_evidence(commands.add_parser("evidence", help="add results that compare.html has written to the evidence"))
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command is not test:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
@@ -162,6 +175,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="output folder (default: dist)")
+    parser.add_argument(
+        "--url", type=_site_url, default="", help="where the site will be, for pictures in link previews"
+    )
     parser.set_defaults(command=build)
 
 
@@ -198,6 +214,20 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", action="append", default=[], help=rows_help)
     parser.add_argument("--take", type=Path, help="write the figures of that folder into README and docs")
     parser.set_defaults(command=compare)
+
+
+def _add_evidence(parser: argparse.ArgumentParser) -> None:
+    add_help = "what Download JSON of compare.html has written"
+    parser.add_argument("--add", type=Path, action="append", required=True, metavar="FILE", help=add_help)
+    parser.add_argument("--by", metavar="NAME", help="who measured it (default: left out)")
+    parser.add_argument("--on", metavar="DAY", help="when, such as 2026-11-29 (default: left out)")
+    parser.set_defaults(command=evidence)
+
+
+def _site_url(text: str) -> str:
+    if not text.startswith(("https://", "http://")):
+        raise argparse.ArgumentTypeError(f"{text} is no address: it begins with https://")
+    return text.rstrip("/") + "/"
 
 
 def _seconds(text: str) -> int:

@@ -15,7 +15,9 @@ from typing import Any
 import jinja2
 
 from web import documentation, output_folder
+from web.evidence.page import Evidence
 from web.python_archive import bytecode, installed_files, modules_of, pack_romfs, pack_tar, sources
+from web.strategy_order import ALL, GROUPS, WHEN_TO_USE, in_order
 from web.worker_scripts import decryption_worker
 
 WEB = Path(__file__).parent
@@ -31,6 +33,7 @@ class DemoPage:
 
     :param kind: ``strategy`` or ``baseline`` if it shows the room by the strategy that it is named after, else empty.
     :param packages: installed packages that its Python imports besides the project's own.
+    :param short: its name in the bar, if it is no strategy's.
     """
 
     name: str
@@ -38,6 +41,7 @@ class DemoPage:
     summary: str
     kind: str = ""
     packages: tuple[str, ...] = ()
+    short: str = ""
 
     @property
     def module(self) -> str:
@@ -84,9 +88,30 @@ PAGES = (
         "baseline",
         ("pyodide_http",),
     ),
-    DemoPage("timeline", "A long room", "Thousands of messages, and what a loader does while you scroll through them."),
-    DemoPage("attic", "The attic", "One of each odd kind of media that people send, and what becomes of it."),
-    DemoPage("compare", "Every strategy, side by side", "Runs them all in this browser: who works, and at what cost."),
+    DemoPage(
+        "timeline",
+        "A long room",
+        "Thousands of messages, and what a loader does while you scroll through them.",
+        short="Long room",
+    ),
+    DemoPage(
+        "attic", "The attic", "One of each odd kind of media that people send, and what becomes of it.", short="Attic"
+    ),
+    DemoPage(
+        "compare",
+        "Every strategy, side by side",
+        "Runs them all in this browser: who works, and at what cost.",
+        short="Compare",
+    ),
+)
+# Without Python and, but for a filter's address, without JavaScript.
+STATIC_PAGES = (
+    DemoPage(
+        "evidence",
+        "Evidence: what works where",
+        "Which way to authenticated Matrix media works in which browser and window, and what each costs.",
+    ),
+    DemoPage("evidence-tests", "The tests behind the evidence", "Each test that the evidence names, with its source."),
 )
 
 
@@ -116,10 +141,11 @@ INTERPRETERS = {
 }
 
 
-def build(out: Path, progress: Progress = lambda step: None) -> None:
+def build(out: Path, progress: Progress = lambda step: None, *, site_url: str = "") -> None:
     """Builds the whole site into a folder, after removing the files of an earlier build from it.
 
     :param progress: called with a short description of each step.
+    :param site_url: where the site will be, with a slash at the end: pictures for link previews need whole addresses.
     :raises FileExistsError: if the folder holds something else.
     :raises DocumentationError: if the documentation has an error.
     """
@@ -141,7 +167,7 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     for worker in sorted((WEB / "worker").iterdir()):
         shutil.copyfile(worker, out / worker.name)
     (out / "decryption-worker.js").write_text(decryption_worker(), encoding="utf-8")
-    _render_pages(out, assets, runtime, static, core)
+    _render_pages(out, assets, runtime, static, core, site_url)
     # `build.py serve` answers this URL with the demonstration's account; on other hosts users sign in by the form.
     (out / "demo.json").write_text("{}\n", encoding="utf-8")
     documentation.build(out / "docs")
@@ -149,12 +175,15 @@ def build(out: Path, progress: Progress = lambda step: None) -> None:
     output_folder.finish(out, others)
 
 
-def _render_pages(out: Path, assets: Path, runtime: dict[str, Any], static: dict[str, str], core: str) -> None:
+def _render_pages(
+    out: Path, assets: Path, runtime: dict[str, Any], static: dict[str, str], core: str, site_url: str
+) -> None:
     """Writes every page's HTML and the archives of its Python.
 
     :param runtime: URLs of PyScript and the interpreters, for ``boot.js``.
     :param static: URLs of the static files by name.
     :param core: URL of the folder with PyScript's modules.
+    :param site_url: where the site will be, with a slash at the end, or empty.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(WEB / "templates"),
@@ -164,12 +193,27 @@ def _render_pages(out: Path, assets: Path, runtime: dict[str, Any], static: dict
         lstrip_blocks=True,
     )
     scripts = [static["boot.js"], *(f"{core}/{path.name}" for path in sorted((out / core).iterdir()))]
+    evidence = Evidence()
+    evidence.write_downloads(out)
+    modules = in_order(page.module for page in PAGES if page.kind)
+    by_module = {page.module: page for page in PAGES}
+    environment.globals.update(
+        pages=sorted(PAGES, key=lambda page: modules.index(page.module) if page.kind else len(modules)),
+        strategies=[by_module[name] for name in modules if by_module[name].kind == "strategy"],
+        groups=GROUPS,
+        all_strategies=ALL,
+        when_to_use=WHEN_TO_USE,
+        evidence=evidence,
+        static=static,
+        site_url=site_url,
+    )
+    for page in STATIC_PAGES:
+        html = environment.get_template(f"{page.name}.html").render(page=page)
+        (out / f"{page.name}.html").write_text(html, encoding="utf-8")
     for page in PAGES:
         own = {"module": f"pages.{page.module}", "archives": _copy_python(page, assets), "room": bool(page.kind)}
         boot = {**runtime, **own}
-        html = environment.get_template(f"{page.name}.html").render(
-            page=page, pages=PAGES, static=static, scripts=scripts, boot=boot
-        )
+        html = environment.get_template(f"{page.name}.html").render(page=page, scripts=scripts, boot=boot)
         (out / f"{page.name}.html").write_text(html, encoding="utf-8")
 
 

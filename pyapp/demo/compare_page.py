@@ -144,6 +144,7 @@ class ComparePage(Page):
     def _show_outcomes(self, outcomes: "OrderedDict[str, dict[str, Any]]") -> None:
         self.report.set_field("strategies", self._outcomes)
         self.root.query("#done").set_attribute("max", str(len(self._strategies)))
+        self.root.query("#published").hidden = True
         self.root.query("#results").hidden = False
         self.root.query("#headline").text = headline(outcomes)
         self.root.query("#circumstances").text = circumstances(self.report.content())

@@ -10,6 +10,7 @@ from tests.browser.accessibility import violations
 from tests.browser.engines import Mode
 from tests.browser.site_tab import SiteTab
 from tests.conftest import OpenTab, only_chromium
+from tests.evidence import contribution
 
 STRATEGIES = [
     "link",
@@ -58,6 +59,8 @@ def test_every_strategy_has_verdict_and_cost(open_tab: OpenTab, mode: Mode) -> N
             assert found["support"]["works"] is not (mode.private and name == "opfs"), name
         if found["support"]["works"]:
             check_figures(found)
+    assert contribution.problem_of(report) == "", "what is downloaded can be added to the evidence"
+    assert not tab.page.locator("#published").is_visible(), "the published result makes room for that of this window"
     check_costs(outcomes, mode)
     check_page(tab, outcomes)
     check_nothing_is_left(tab)

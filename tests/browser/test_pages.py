@@ -115,6 +115,20 @@ def test_unregistered_service_worker_is_registered_again(open_tab: OpenTab) -> N
     assert {entry["strategy"] for entry in tab.media} == {"service_worker"}
 
 
+@only_chromium
+def test_hard_reload_has_links_and_no_service_worker(open_tab: OpenTab) -> None:
+    tab = open_tab()
+    for name, state in (("service-worker", "failed"), ("link", "done")):
+        tab.open(name)
+        assert tab.state == "done"
+        with tab.page.expect_navigation():
+            tab.page.context.new_cdp_session(tab.page).send("Page.reload", {"ignoreCache": True})  # as with Shift
+        tab.wait_until_settled()
+        assert tab.state == state
+        assert not tab.page.evaluate("() => navigator.serviceWorker.controller")
+    assert {media["state"] for media in tab.media} == {"shown"}
+
+
 @pytest.mark.full_matrix
 @only_chromium
 def test_switching_the_interpreter_keeps_the_page(open_tab: OpenTab) -> None:
@@ -149,7 +163,7 @@ def test_page_is_accessible(open_tab: OpenTab, name: str) -> None:
     tab = open_tab()
     tab.page.emulate_media(reduced_motion="reduce")
     tab.open(name)
-    for width in (360, 1280):
+    for width in (320, 1280):
         tab.page.set_viewport_size({"width": width, "height": 900})
         assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
         for scheme in ("light", "dark"):
@@ -161,9 +175,9 @@ def test_page_is_accessible(open_tab: OpenTab, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_page_fits_phone_viewport(open_tab: OpenTab, name: str) -> None:
     tab = open_tab()
-    tab.page.set_viewport_size({"width": 360, "height": 740})
+    tab.page.set_viewport_size({"width": 320, "height": 640})
     tab.open(name)
-    assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= 360
+    assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= 320
 
 
 @pytest.mark.by_default("firefox-private")

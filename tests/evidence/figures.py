@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from tests.evidence import documents
+from tests.evidence import documents, run_history
 from tests.evidence.bench import command as bench_command
 from tests.evidence.bench import report as bench
 from tests.evidence.compare import report as comparison
@@ -31,6 +31,9 @@ def take(folder: Path) -> list[str]:
         if (folder / name).exists():
             _take(folder / name, latest)
             taken.append(name)
+    if COMPARISON in taken:
+        run = run_history.of_results(Results.read(comparison.LATEST))
+        run_history.write(run, f"{run['date']}-compare")
     write_tables()
     return taken
 

@@ -90,10 +90,10 @@ def test_every_row_of_the_threat_model_names_tests_that_exist() -> None:
         assert set(named) <= there, line
 
 
-def test_proposals_name_tests_that_exist() -> None:
+def test_proposals_and_findings_name_tests_that_exist() -> None:
     sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
     there = set(re.findall(r"def (test_\w+)\(", sources))
-    pages = list((ROOT / "docs" / "proposals").glob("*.md"))
+    pages = [*(ROOT / "docs" / "proposals").glob("*.md"), ROOT / "docs" / "findings.md"]
     assert pages
     for page in pages:
         named = set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")))

@@ -9,8 +9,10 @@ import jinja2
 
 from tests.evidence import documents
 from tests.evidence.compare.results import FAILS, NOT_RUN, PLACES, STRATEGIES, WORKS, Cell, Measure, Results, verdict
+from web.strategy_order import in_order
 
 HERE = Path(__file__).parent
+ORDERED = tuple(in_order(STRATEGIES))
 LATEST = HERE / "latest.json"
 PART = "comparison"
 
@@ -40,13 +42,13 @@ def page(results: Results) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    figures = [(strategy, _figures(results, strategy)) for strategy in STRATEGIES]
+    figures = [(strategy, _figures(results, strategy)) for strategy in ORDERED]
     return environment.get_template("report.html").render(
         about=results.about,
         summary_sentences=summary_sentences(results),
         modes=modes(results),
         places=PLACES,
-        strategies=STRATEGIES,
+        strategies=ORDERED,
         typical_place=TYPICAL_PLACE,
         visits=VISITS,
         costs=COSTS,
@@ -64,7 +66,7 @@ def page(results: Results) -> str:
 def summary_sentences(results: Results) -> list[str]:
     """Returns a sentence per strategy: where it works and what it costs."""
     sentences = []
-    for strategy in STRATEGIES:
+    for strategy in ORDERED:
         good: list[str] = []
         bad: list[str] = []
         for mode in modes(results):
@@ -91,7 +93,7 @@ def table(results: Results, visits: Sequence[str] = VISITS) -> str:
         f"| {' | '.join(['', *map(_heading, shown), *visits])} |",
         f"|{'---|' * (len(shown) + 1 + len(visits))}",
     ]
-    for strategy in STRATEGIES:
+    for strategy in ORDERED:
         verdicts = [_shown(results, mode, TYPICAL_PLACE, strategy)[0] for mode in shown]
         costs = [_compact(_typical(results, strategy, when)) or "-" for when in visits]
         lines.append(f"| `{strategy}` | {' | '.join([*verdicts, *costs])} |")

@@ -1,0 +1,82 @@
+"""The page ``evidence.html`` and the bar of all pages: narrow, zoomed, by keyboard, and without scripts."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.browser.accessibility import violations
+from tests.conftest import only_chromium
+from web import site
+from web.evidence.page import Evidence
+from web.evidence.worlds import NO_WORKER
+from web.server import SiteServer
+
+PAGES = ("evidence.html", "evidence-tests.html")
+WORLDS = Evidence().matrix.worlds
+# A phone; a window of 1,280 pixels at 200 %; the same at 100 %.
+WIDTHS = (320, 640, 1280)
+MAX_BAR_PX = 60
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The site on a host without a homeserver."""
+    out: Path = tmp_path_factory.mktemp("evidence") / "site"
+    site.build(out)
+    server = SiteServer(out, 0)
+    server.start()
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture
+def page(browser: BrowserContext) -> Iterator[Page]:
+    page = browser.new_page()
+    yield page
+    page.close()
+
+
+@only_chromium
+@pytest.mark.parametrize("name", PAGES)
+def test_evidence_is_accessible_at_any_width_in_both_schemes(page: Page, address: str, name: str) -> None:
+    page.emulate_media(reduced_motion="reduce")
+    page.goto(address + name)
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 640})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert page.evaluate("() => document.querySelector('.bar').offsetHeight") <= MAX_BAR_PX
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        assert violations(page) == []
+
+
+@only_chromium
+def test_filters_and_menu_work_without_scripts(page: Page, address: str) -> None:
+    page.context.new_cdp_session(page).send("Emulation.setScriptExecutionDisabled", {"value": True})
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(address + "evidence.html")
+    opfs = page.locator("#matrix tr:has(a[href='#strategy-opfs'])")
+    assert opfs.locator("td:visible").count() == len(WORLDS)
+    page.locator("#show-no-worker").check()
+    assert opfs.locator("td:visible").count() == len([world for world in WORLDS if NO_WORKER in world.traits])
+    page.locator("#show-video").check()
+    assert opfs.locator("td:visible a:visible").first.inner_text() == "✓ video: works"
+    link = page.locator("#menu a[href='blob.html']")
+    assert not link.is_visible()
+    page.locator(".menu-button").focus()
+    page.keyboard.press("Enter")
+    link.wait_for()
+    page.keyboard.press("Tab")
+    assert link.evaluate("(link) => link === document.activeElement")
+    page.keyboard.press("Escape")
+    link.wait_for(state="hidden")
+
+
+@only_chromium
+def test_address_of_a_question_filters_the_matrix(page: Page, address: str) -> None:
+    page.goto(address + "evidence.html?question=no-cookies#matrix")
+    page.locator("#show-no-cookies:checked").wait_for()
+    page.locator("#show-encrypted").check()
+    page.wait_for_url("**/evidence.html?question=encrypted#matrix")

@@ -1,0 +1,326 @@
+"""The page ``evidence.html`` as it is built: every cell, answers and charts from the runs, and how small it is."""
+
+import csv
+import gzip
+import io
+import json
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.evidence import run_history
+from tests.evidence.compare.results import MEDIA, Cell, Results, Setting
+from web import site, strategy_order
+from web.evidence import cited_tests, downloads, page, proofs
+from web.evidence.costs import Bar, Chart
+from web.evidence.drawing import draw
+from web.evidence.matrix import Matrix
+from web.evidence.page import Evidence
+
+MAX_GZIPPED = 150_000
+#: What each strategy has to have a row for, before the first run that has it.
+GAPS = ("delegated", "redirect", "gateway")
+MODES = ("chromium", "firefox-private", "webkit-ephemeral")
+
+
+class Page(HTMLParser):
+    """Collects ids, links, texts of elements with ids, and the elements that load something."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.loaded: list[str] = []
+        self.scripts = 0
+        self.text = path.read_text(encoding="utf-8")
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self.ids += [values["id"]] if values.get("id") else []
+        if tag == "a" and values.get("href"):
+            self.links.append(str(values["href"]))
+        if tag in ("link", "script", "img") and (values.get("src") or values.get("href")):
+            self.loaded.append(str(values.get("src") or values.get("href")))
+        assert not [name for name in values if name.startswith("on") or name == "style"], "the page's policy forbids it"
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("site")
+    site.build(out)
+    return out
+
+
+@pytest.fixture(scope="module")
+def evidence_page(built: Path) -> Page:
+    return Page(built / "evidence.html")
+
+
+# --- the page
+
+
+def test_every_strategy_has_a_cell_in_every_window(evidence_page: Page) -> None:
+    matrix = Evidence().matrix
+    assert len(evidence_page.ids) == len(set(evidence_page.ids))
+    for strategy in (*strategy_order.ALL, *GAPS):
+        for world in matrix.worlds:
+            assert f"cell-{strategy}-{world.mode}" in evidence_page.ids
+    assert len(matrix.worlds) >= 6
+
+
+def test_links_of_the_page_lead_somewhere(built: Path, evidence_page: Page) -> None:
+    others = {
+        name: Page(built / name) for name in ("evidence-tests.html", "docs/findings.html", "docs/comparison.html")
+    }
+    pages = {"": evidence_page, "evidence.html": evidence_page, **others}
+    assert len(evidence_page.links) > 100
+    for link in evidence_page.links:
+        if link.startswith(("https://", "?")):
+            continue
+        name, _, anchor = link.partition("#")
+        assert not name or (built / name).is_file(), link
+        if anchor and name in pages:
+            assert anchor in pages[name].ids, link
+
+
+def test_page_is_small_and_loads_nothing_but_its_style(evidence_page: Page) -> None:
+    assert len(gzip.compress(evidence_page.text.encode(), 9)) < MAX_GZIPPED
+    kinds = {re.sub(r"\.[0-9a-f]{12}", "", url) for url in evidence_page.loaded}
+    assert kinds == {f"./assets/{name}" for name in ("icon.svg", "styles.css", "evidence.css", "evidence.js")}
+    assert "assets/pyscript" not in evidence_page.text
+    assert 'data-state="done"' in evidence_page.text
+
+
+def test_a_failing_cell_has_words_version_date_tests_and_source(evidence_page: Page) -> None:
+    (cell,) = [cell for cell in Evidence().matrix.row("opfs") if cell.world.mode == "firefox-private"]
+    start = evidence_page.text.index(f'<article id="{cell.anchor}"')
+    text = evidence_page.text[start : evidence_page.text.index("</article>", start)]
+    for expected in (
+        "✗",
+        "fails",
+        "Security error when calling GetDirectory",
+        cell.world.version,
+        f'<time datetime="{Evidence().matrix.date}">',
+        proofs.FIREFOX_OPFS.url,
+        "evidence-tests.html#test-test_private_window_reports_unsupported_strategy",
+    ):
+        assert expected in text
+
+
+def test_every_measured_cell_names_tests_that_exist(built: Path) -> None:
+    listed = Page(built / "evidence-tests.html")
+    for cell in Evidence().matrix.cells():
+        assert bool(cell.tests) == (cell.kind != "not run")
+        for test in cell.tests:
+            assert cited_tests.find(test).source.startswith(("def ", "@"))
+            assert cited_tests.anchor_of(test) in listed.ids
+    with pytest.raises(LookupError):
+        cited_tests.find("tests/browser/test_room.py::test_missing")
+
+
+@pytest.mark.parametrize(
+    ("engine", "words", "sources"),
+    [
+        ("firefox", "SecurityError: Security error when calling GetDirectory", [proofs.FIREFOX_OPFS]),
+        ("webkit", "UnknownError: … for an unknown transient reason", [proofs.SAFARI_OPFS]),
+        ("chromium", "sought to 12.0 s, the video stands at 0.0 s", [proofs.CHROMIUM_SEEKING, proofs.SYNAPSE_RANGES]),
+        ("firefox", "sought to 12.0 s, the video stands at 0.0 s", [proofs.SYNAPSE_RANGES]),
+        ("webkit", "unexpected 200 HTTP status code for range request", [proofs.WEBKIT_RANGES, proofs.SYNAPSE_RANGES]),
+        ("webkit", "the browser does not send the cookie back", [proofs.SAFARI_COOKIES]),
+        ("firefox", "something else", []),
+    ],
+)
+def test_sources_follow_the_words_of_a_failure(engine: str, words: str, sources: list[proofs.Source]) -> None:
+    assert proofs.explanations_of(engine, words) == sources
+
+
+def test_charts_have_a_table_with_the_same_values(evidence_page: Page) -> None:
+    evidence = Evidence()
+    assert {"cost-requests", "cost-reload-requests", "cost-distance-chromium", "cost-film-time", "cost-memory"} <= {
+        chart.anchor for chart in evidence.charts
+    }
+    for chart in evidence.charts:
+        assert f"{chart.anchor}-table" in evidence_page.ids
+        for bar in chart.bars:
+            assert evidence_page.text.count(f">{bar.text}<") >= 2, bar
+    assert "Not measured yet:" in evidence_page.text
+
+
+def test_distances_follow_the_benchmark() -> None:
+    def row(what: str, *pairs: list[float]) -> dict[str, Any]:
+        return {"engine": "firefox", "what": what, "pairs": list(pairs)}
+
+    rows = [
+        row("200 thumbnails by `delegated`, micropython, 20 ms round trip", [1500, 1], [1700, 1], [1600, 1]),
+        row("200 thumbnails by `delegated`, pyodide, 20 ms round trip", [9, 9]),
+        row("200 thumbnails by `link`, 100 ms, HTTP/2 behind nginx", [2000, 4000]),
+        row("200 thumbnails by `link`, 0 ms round trip", [1000, 3000]),
+    ]
+    run = results(delegated="works", link="works", service_worker="works")
+    (chart,) = Evidence(run, {"rows": rows, "about": {"date": ""}}, []).charts
+    assert [(bar.label, bar.text) for bar in chart.bars] == [
+        ("link, 100 ms, HTTP/2", "2.0 s"),
+        ("delegated, 20 ms, HTTP/1.1", "1.6 s"),
+        ("service_worker, 100 ms, HTTP/2", "4.0 s"),
+        ("public files, 0 ms, HTTP/1.1", "3.0 s"),
+    ]
+    assert chart.missing == "what has no bar here."
+
+
+def test_site_names_the_three_first(built: Path) -> None:
+    index = (built / "index.html").read_text(encoding="utf-8")
+    order = re.findall(r'<h3><a href="([\w-]+)\.html"', index)
+    assert order == [name.replace("_", "-") for name in strategy_order.in_order(n.replace("-", "_") for n in order)]
+    assert order[:3] == list(strategy_order.COMPARED)
+    for words in strategy_order.WHEN_TO_USE.values():
+        assert words in index
+    assert 'href="evidence.html#cell-opfs-firefox-private"' in index
+    bar = re.findall(r'class="strategy" href="([\w-]+)\.html"', index)
+    assert bar[:3] == list(strategy_order.COMPARED)
+
+
+def test_pages_lead_to_their_evidence(built: Path, evidence_page: Page) -> None:
+    for entry in site.PAGES:
+        html = (built / f"{entry.name}.html").read_text(encoding="utf-8")
+        assert 'href="evidence.html"' in html
+        if entry.kind:
+            assert f'href="evidence.html#strategy-{entry.module}"' in html
+            assert f"strategy-{entry.module}" in evidence_page.ids
+    assert 'id="published"' in (built / "compare.html").read_text(encoding="utf-8")
+
+
+def test_pages_have_a_picture_for_link_previews(tmp_path: Path) -> None:
+    site.build(tmp_path, site_url="https://site.example/demo/")
+    for name in ("index", "evidence", "link"):
+        html = (tmp_path / f"{name}.html").read_text(encoding="utf-8")
+        found = re.search(r'<meta property="og:image" content="https://site.example/demo/(assets/preview[^"]+)">', html)
+        assert found
+        assert (tmp_path / found[1]).stat().st_size < 60_000
+
+
+# --- what it is made from
+
+
+def results(**verdicts: str) -> Results:
+    """A run with the given verdicts of ``strategy`` in Firefox's private windows, all media alike."""
+    setting = Setting("firefox", "160.1.2", "firefox-private", "cross-site", "micropython", "")
+    cells = [
+        Cell(replace(setting, strategy=name), media, verdict, "" if verdict == "works" else f"words of {name}")
+        for name, verdict in verdicts.items()
+        for media in MEDIA
+    ]
+    return Results({"date": "2026-12-24T00:00:00", "versions": {}, "runs": 1, "seed": 1, "machine": {}}, cells)
+
+
+def test_a_row_appears_as_soon_as_a_run_has_it() -> None:
+    matrix = Matrix(results(blob="works", redirect="works", gateway="fails", zebra="works"))
+    assert [name for name in matrix.strategies if matrix.is_measured(name)] == ["blob", "redirect", "gateway", "zebra"]
+    (cell,) = matrix.row("gateway")
+    assert (cell.outcome, cell.words, cell.anchor) == ("fails", "words of gateway", "cell-gateway-firefox-private")
+    (cell,) = matrix.row("link")
+    assert (cell.outcome, cell.kind, cell.tests) == ("not measured yet", "not run", [])
+
+
+def test_answers_follow_the_run() -> None:
+    evidence = Evidence(results(blob="works", opfs="fails"), {"rows": [], "about": {"date": ""}}, [])
+    sentences = " ".join(evidence.answers.in_worlds("private"))
+    assert "Works:</strong> <code>blob</code>." in sentences
+    assert "<code>opfs</code>: fails in" in sentences
+    assert "<q>words of opfs</q>" in sentences
+    assert evidence.answers.in_worlds("no-worker") == ["Not measured yet."]
+    assert evidence.answers.film_seconds("link") == "not measured yet"
+    assert evidence.charts == []
+
+
+def test_other_places_and_interpreters_are_told_where_they_differ() -> None:
+    run = results(blob="works")
+    other = replace(run.cells[0].setting, homeserver="same-origin")
+    run.cells += [Cell(other, "image", "fails", "no"), Cell(replace(other, homeserver="same-site"), "image", "works")]
+    run.cells.append(Cell(replace(run.cells[0].setting, interpreter="pyodide"), "image", "fails", "no"))
+    (cell,) = Matrix(run).row("blob")
+    assert cell.deviations == ("With Pyodide: fails (no).", "Homeserver on the same origin: fails (no).")
+
+
+def test_words_of_browsers_are_escaped() -> None:
+    run = results(opfs="fails")
+    run.cells = [replace(cell, words="<img src=x>") for cell in run.cells]
+    evidence = Evidence(run, {"rows": [], "about": {"date": ""}}, [])
+    assert "&lt;img src=x&gt;" in str(evidence.answers.failures_of("opfs"))
+    bars = draw(Chart("a", "t", ("s",), "c", [Bar("<b>", (1,), "<1>"), Bar("none", (0,), "0")]))
+    assert "&lt;b&gt;" in bars
+    assert bars.count("<rect") == 1
+
+
+def test_findings_are_the_numbered_sections_of_the_documentation(built: Path) -> None:
+    found = Evidence().findings
+    assert len(found) >= 10
+    headings = Page(built / "docs" / "findings.html").ids
+    for finding in found:
+        assert finding.anchor in headings
+        assert "**" not in finding.summary
+    assert page.inline("a *b* `b` [c](findings.md#d) & [e](https://e.example)") == (
+        'a <em>b</em> <code>b</code> <a href="docs/findings.html#d">c</a> &amp; <a href="https://e.example">e</a>'
+    )
+
+
+# --- files to download
+
+
+def test_json_has_every_cell(built: Path) -> None:
+    whole = json.loads((built / downloads.JSON).read_text(encoding="utf-8"))
+    cells = {cell["address"]: cell for cell in whole["cells"]}
+    cell = cells["evidence.html#cell-opfs-firefox-private"]
+    assert (cell["verdict"], cell["browser"], cell["window"]) == ("fails", "Firefox", "private")
+    assert cell["media"] == dict.fromkeys(MEDIA, "fails")
+    assert cell["sources"] == [proofs.FIREFOX_OPFS.url]
+    assert whole["costs"][0]["rows"][0]["what"] == "blob"
+
+
+def test_csv_has_a_row_for_each_measured_cell(built: Path) -> None:
+    text = (built / downloads.CSV).read_bytes().decode()
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert len(rows) == len(Evidence().results.cells)
+    assert {row["homeserver"] for row in rows} == {"same-origin", "same-site", "cross-site"}
+    assert downloads._harmless("=1+1") == "'=1+1"
+
+
+def test_compat_data_has_the_shape_of_browser_compat_data(built: Path) -> None:
+    whole: dict[str, Any] = json.loads((built / downloads.COMPAT_DATA).read_text(encoding="utf-8"))
+    opfs = whole["authmedia"]["opfs"]
+    (major,) = whole["browsers"]["firefox"]["releases"]
+    assert opfs["__compat"]["support"]["firefox"] == {"version_added": f"≤{major}"}
+    refused = opfs["private_windows"]["__compat"]["support"]["firefox"]
+    assert refused["version_added"] is False
+    assert "GetDirectory" in refused["notes"]
+    partly = whole["authmedia"]["service_worker"]["__compat"]["support"]["chromium"]
+    assert partly["partial_implementation"] is True
+    for feature in whole["authmedia"].values():
+        for own in (feature, *(value for key, value in feature.items() if key != "__compat")):
+            assert set(own["__compat"]["support"]) <= set(whole["browsers"])
+    assert "delegated" not in whole["authmedia"], "what was not measured is left out"
+
+
+# --- history
+
+
+def test_the_stored_run_is_in_the_history() -> None:
+    stored = [run for run in run_history.read() if run["source"] == run_history.OWN_SOURCE]
+    assert run_history.of_results(Evidence().results) in stored
+
+
+def test_changes_between_runs() -> None:
+    earlier = run_history.of_results(results(blob="works", opfs="fails"))
+    later = run_history.of_results(results(blob="works", opfs="works", link="works", cookie="not run"))
+    later["date"], later["worlds"][0]["version"] = "2027-01-01", "161"
+    assert [(change.strategy, change.before, change.after) for change in run_history.changes([earlier, later])] == [
+        ("link", "", "works"),
+        ("opfs", "fails", "works"),
+    ]
+    assert run_history.changes([earlier]) == run_history.changes([earlier, earlier]) == []
+    page_run = {**later, "source": run_history.PAGE_SOURCE}
+    assert run_history.changes([earlier, page_run]) == []

@@ -1,0 +1,167 @@
+"""The matrix of strategies by browser and window, made from the results of a comparison."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.evidence.compare.results import FAILS, MEDIA, NOT_RUN, PLACES, STRATEGIES, WORKS, Cell, Results, verdict
+from web.evidence import proofs
+from web.evidence.worlds import World, worlds_of
+from web.strategy_order import in_order
+
+#: The place of the homeserver that cells are about: the typical deployment.
+PLACE = "cross-site"
+PART = "part"
+NOT_MEASURED = "not measured yet"
+#: Rows that have a place in the matrix before the first run that has them.
+EXPECTED = ("delegated", "redirect", "gateway")
+_INTERPRETERS = {"micropython": "MicroPython", "pyodide": "Pyodide"}
+_PLACES = {"same-origin": "on the same origin", "same-site": "on the same site", "cross-site": "on another site"}
+_SIGNS = {WORKS: "✓", FAILS: "✗", PART: "◐", NOT_RUN: "-"}
+
+
+@dataclass(frozen=True)
+class MatrixCell:
+    """One strategy in one world.
+
+    :param outcome: ``works``, ``fails``, the kinds of media that do, or `NOT_MEASURED`.
+    :param words: the browser's or homeserver's own words of the first failure.
+    :param media: the verdict on each kind of media.
+    :param deviations: where the homeserver's place or the interpreter make a difference.
+    """
+
+    strategy: str
+    world: World
+    outcome: str
+    words: str
+    media: dict[str, str]
+    deviations: tuple[str, ...]
+    date: str
+
+    @property
+    def anchor(self) -> str:
+        """The cell's stable address on the page."""
+        return f"cell-{self.strategy}-{self.world.mode}"
+
+    @property
+    def kind(self) -> str:
+        """``works``, ``fails``, `PART` or ``not run``."""
+        return kind_of(self.outcome)
+
+    @property
+    def sign(self) -> str:
+        """A character that tells the verdict without its colour."""
+        return _SIGNS[self.kind]
+
+    @property
+    def tests(self) -> list[str]:
+        """The tests that prove it; none if it is not measured."""
+        if self.kind == NOT_RUN:
+            return []
+        return proofs.tests_of(self.strategy, self.world.mode, self.outcome)
+
+    @property
+    def explanations(self) -> list[proofs.Source]:
+        """Public bugs and documents that explain a failure."""
+        return proofs.explanations_of(self.world.engine, self.words)
+
+    def of_media(self, media: str) -> tuple[str, str, str]:
+        """Returns kind, sign and outcome of one kind of media."""
+        outcome = self.media.get(media, NOT_MEASURED)
+        kind = kind_of(outcome)
+        return kind, _SIGNS[kind], outcome
+
+
+def kind_of(outcome: str) -> str:
+    """Returns the kind of an outcome."""
+    if outcome in (WORKS, FAILS):
+        return outcome
+    return NOT_RUN if outcome in (NOT_RUN, NOT_MEASURED) else PART
+
+
+class Matrix:
+    """All cells of a run."""
+
+    def __init__(self, results: Results) -> None:
+        self.worlds = worlds_of(results)
+        self.date = str(results.about["date"])[:10]
+        names = (cell.setting.strategy for cell in results.cells)
+        self.strategies = in_order((*names, *STRATEGIES, *EXPECTED))
+        self._grouped: dict[tuple[str, str, str, str], list[Cell]] = {}
+        for cell in results.cells:
+            setting = cell.setting
+            key = (setting.strategy, setting.mode, setting.homeserver, setting.interpreter)
+            self._grouped.setdefault(key, []).append(cell)
+        self._cells = {
+            (strategy, world.mode): self._cell(strategy, world) for strategy in self.strategies for world in self.worlds
+        }
+
+    def cell(self, strategy: str, world: World) -> MatrixCell:
+        """Returns the cell of a strategy in a world."""
+        return self._cells[strategy, world.mode]
+
+    def row(self, strategy: str) -> list[MatrixCell]:
+        """Returns a strategy's cells."""
+        return [self.cell(strategy, world) for world in self.worlds]
+
+    def cells(self) -> list[MatrixCell]:
+        """Returns all cells, by strategy."""
+        return [cell for strategy in self.strategies for cell in self.row(strategy)]
+
+    def is_measured(self, strategy: str) -> bool:
+        """Returns whether a run has the strategy."""
+        return any(cell.kind != NOT_RUN for cell in self.row(strategy))
+
+    def all_places(self) -> Iterable[dict[str, Any]]:
+        """Yields a row for each strategy, world, place, interpreter and kind of media that was run."""
+        for (strategy, mode, place, interpreter), cells in self._grouped.items():
+            world = next(world for world in self.worlds if world.mode == mode)
+            for cell in cells:
+                yield {
+                    "cell": f"cell-{strategy}-{mode}",
+                    "strategy": strategy,
+                    "browser": world.browser,
+                    "version": world.version,
+                    "window": world.window or "normal",
+                    "homeserver": place,
+                    "interpreter": interpreter,
+                    "media": cell.media,
+                    "verdict": cell.verdict,
+                    "words": cell.words,
+                    "date": self.date,
+                }
+
+    def _cell(self, strategy: str, world: World) -> MatrixCell:
+        interpreter, cells = self._measured(strategy, world, PLACE)
+        if not cells:
+            return MatrixCell(strategy, world, NOT_MEASURED, "", {}, (), "")
+        outcome, words = verdict(cells)
+        media = {cell.media: cell.verdict for cell in cells if cell.media in MEDIA}
+        deviations = self._deviations(strategy, world, outcome, interpreter)
+        return MatrixCell(strategy, world, outcome, words, media, deviations, self.date)
+
+    def _measured(self, strategy: str, world: World, place: str) -> tuple[str, list[Cell]]:
+        """Returns the first interpreter that ran it, and its cells."""
+        for interpreter in _INTERPRETERS:
+            cells = self._grouped.get((strategy, world.mode, place, interpreter), [])
+            if any(cell.verdict != NOT_RUN for cell in cells):
+                return interpreter, cells
+        return "", []
+
+    def _deviations(self, strategy: str, world: World, outcome: str, interpreter: str) -> tuple[str, ...]:
+        others = [
+            (f"With {name}", self._grouped.get((strategy, world.mode, PLACE, other), []))
+            for other, name in _INTERPRETERS.items()
+            if other != interpreter
+        ]
+        others += [
+            (f"Homeserver {_PLACES[place]}", self._measured(strategy, world, place)[1])
+            for place in PLACES
+            if place != PLACE
+        ]
+        found = []
+        for where, cells in others:
+            differs, words = verdict(cells)
+            if differs not in (outcome, NOT_RUN):
+                found.append(f"{where}: {differs}" + (f" ({words})." if words else "."))
+        return tuple(found)

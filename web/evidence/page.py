@@ -1,0 +1,147 @@
+"""What the templates of the evidence show, and the files to download, from the latest stored runs."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup, escape
+
+from tests.evidence import documents, run_history
+from tests.evidence.compare.results import Results
+from web.evidence import cited_tests, downloads
+from web.evidence.answers import FILTERS, Answers
+from web.evidence.costs import Chart, charts
+from web.evidence.drawing import draw
+from web.evidence.matrix import Matrix
+from web.evidence.worlds import not_measured
+from web.strategy_order import GROUPS
+
+COMPARISON = documents.ROOT / "tests" / "evidence" / "compare" / "latest.json"
+BENCHMARK = documents.ROOT / "tests" / "evidence" / "bench" / "latest.json"
+FINDINGS = documents.ROOT / "docs" / "findings.md"
+_LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
+_CODE = re.compile(r"`([^`]+)`")
+_BOLD, _EMPHASIS = re.compile(r"\*\*([^*]+)\*\*"), re.compile(r"\*([^*]+)\*")
+_DOCUMENT = re.compile(r"^([\w-]+)\.md")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A section of ``docs/findings.md``: its heading, and its first paragraph as HTML."""
+
+    title: str
+    anchor: str
+    summary: Markup
+
+
+class Evidence:
+    """The latest runs and what is made of them.
+
+    :param results: the comparison; by default the latest one that is stored.
+    :param benchmark: the figures of the benchmark; by default the latest ones.
+    :param runs: the history; by default what is stored.
+    """
+
+    def __init__(
+        self,
+        results: Results | None = None,
+        benchmark: dict[str, Any] | None = None,
+        runs: list[dict[str, Any]] | None = None,
+    ) -> None:
+        self.results = Results.read(COMPARISON) if results is None else results
+        self.benchmark = documents.read_figures(BENCHMARK) if benchmark is None else benchmark
+        self.runs = run_history.read() if runs is None else runs
+        self.matrix = Matrix(self.results)
+        self.answers = Answers(self.matrix, self.results, self.benchmark)
+
+    groups = GROUPS
+    filters = FILTERS
+    draw = staticmethod(draw)
+    test_anchor = staticmethod(cited_tests.anchor_of)
+    files = (downloads.JSON, downloads.CSV, downloads.COMPAT_DATA)
+
+    @cached_property
+    def charts(self) -> list[Chart]:
+        """The pictures of what each strategy costs."""
+        return charts(self.results, self.benchmark, self.matrix.strategies)
+
+    @property
+    def browsers(self) -> list[str]:
+        """The browsers of the run, with their versions."""
+        return list(dict.fromkeys(f"{world.browser} {world.version}" for world in self.matrix.worlds))
+
+    @property
+    def missing(self) -> list[str]:
+        """What no stored run has."""
+        return not_measured(self.results)
+
+    @property
+    def benchmark_date(self) -> str:
+        """The day of the benchmark."""
+        return str(self.benchmark["about"]["date"])[:10]
+
+    @property
+    def changes(self) -> list[run_history.Change]:
+        """What changed between the project's own runs."""
+        return run_history.changes(self.runs)
+
+    @property
+    def own_runs(self) -> list[dict[str, Any]]:
+        """The project's own runs."""
+        return [run for run in self.runs if run["source"] == run_history.OWN_SOURCE]
+
+    @property
+    def contributions(self) -> list[dict[str, Any]]:
+        """Runs of `compare.html` that others measured."""
+        return [run for run in self.runs if run["source"] == run_history.PAGE_SOURCE]
+
+    @property
+    def findings(self) -> list[Finding]:
+        """What moved, from the documentation."""
+        return findings(FINDINGS.read_text(encoding="utf-8"))
+
+    @property
+    def tests(self) -> list[cited_tests.CitedTest]:
+        """The tests that the matrix names, in the order of their files."""
+        named = dict.fromkeys(test for cell in self.matrix.cells() for test in cell.tests)
+        return sorted(map(cited_tests.find, named), key=lambda test: (test.path, test.name))
+
+    def write_downloads(self, out: Path) -> None:
+        """Writes the files to download into a folder."""
+        contents = (
+            downloads.as_json(self.matrix, self.results, self.charts, self.missing),
+            downloads.as_csv(self.matrix),
+            downloads.as_compat_data(self.matrix),
+        )
+        for name, content in zip(self.files, contents, strict=True):
+            (out / name).write_text(content, encoding="utf-8", newline="")
+
+
+def findings(text: str) -> list[Finding]:
+    """Returns the dated sections of a page of findings: those whose heading begins with a number."""
+    found = []
+    for section in re.split(r"^## ", text, flags=re.MULTILINE)[1:]:
+        heading, _, body = section.partition("\n")
+        paragraph = body.strip().partition("\n\n")[0]
+        if re.match(r"\d+\. ", heading):
+            found.append(Finding(heading.partition(" ")[2].strip(), _slug(heading), inline(paragraph)))
+    return found
+
+
+def inline(text: str) -> Markup:
+    """Returns a paragraph of Markdown as HTML: links, code and bold; links to pages of the documentation lead there."""
+    html = str(escape(" ".join(text.split())))
+    html = _CODE.sub(r"<code>\1</code>", html)
+    html = _EMPHASIS.sub(r"<em>\1</em>", _BOLD.sub(r"<strong>\1</strong>", html))
+    return Markup(_LINK.sub(lambda found: f'<a href="{_target(found[2])}">{found[1]}</a>', html))
+
+
+def _target(target: str) -> str:
+    return target if "://" in target else "docs/" + _DOCUMENT.sub(r"\1.html", target)
+
+
+def _slug(heading: str) -> str:
+    """Returns a heading's anchor, as the documentation's generator makes it."""
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", re.sub(r"`", "", heading)).strip().lower())
