@@ -308,6 +308,10 @@ async def capture_frame(element: Element) -> str:
     return Blob(b"frame").create_object_url() if element.tag == "video" else ""
 
 
+def blank_media(element: Element) -> Blob:
+    return Blob(b"blank", f"{element.tag}/blank")
+
+
 async def violated_directive(url: str, tag: str) -> str:
     return STATE.violated_directive
 

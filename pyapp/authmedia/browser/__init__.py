@@ -55,6 +55,7 @@ from authmedia.support.lazy_imports import lazy_getattr
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.blanks import blank_media
     from authmedia.browser.connectivity import ConnectivityEvents
     from authmedia.browser.content_security_policy import violated_directive
     from authmedia.browser.frames import capture_frame
@@ -88,6 +89,7 @@ __all__ = (
     "Response",
     "Url",
     "as_element",
+    "blank_media",
     "blob_response",
     "build_query",
     "bytes_blob",
@@ -146,6 +148,7 @@ __all__ = (
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
     "ConnectivityEvents": "authmedia.browser.connectivity",
+    "blank_media": "authmedia.browser.blanks",
     "capture_frame": "authmedia.browser.frames",
     "Preferences": "authmedia.browser.preferences",
     "as_element": "authmedia.browser.roots",

@@ -30,14 +30,13 @@ NONE = ""
 LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
-#: The state of an element that a `MediaPolicy` holds back.
-HELD = "held"
+#: An element waits for its user: a `MediaPolicy` holds it back; a video is to be played, a link to be followed.
+HELD, READY = "held", "ready"
 
 #: All attributes that are read of an element, once.
 ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
 # The attributes that a binding sets.
 _OWN_ATTRIBUTES = ("data-state", "data-strategy", "data-source", "data-reason")
-
 
 # What has failed and may load again by itself, once an element has failed.
 _recovery: "Recovery | None" = None

@@ -3,7 +3,7 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.binding import FAILED, LOADING, Binding
+from authmedia.elements.binding import FAILED, LOADING, READY, Binding
 from authmedia.elements.file_saving import portable_name, release_later, save_source
 
 TYPE_CHECKING = False
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from authmedia.elements.held_media import Presenter
     from authmedia.loader import MediaLoader
     from authmedia.media import Media, MediaRequest
-
-#: The state of a link that was not followed yet; the others are those of `Binding`.
-READY = "ready"
 
 
 class DownloadBinding(Binding):
