@@ -393,7 +393,7 @@ class HomeserverTooOld(StrategyUnsupported):
 
 
 class PolicyRefused(StrategyUnsupported):
-    """The page's own Content-Security-Policy does not let elements load media from there."""
+    """The page's own Content-Security-Policy does not let the page request media from there, or elements show them."""
 
-    advice = "Add the homeserver's origin, and `blob:`, to img-src and media-src of the page's Content-Security-Policy."
+    advice = "Add the homeserver's origin and `blob:` to connect-src, img-src and media-src of the page's policy."
     user_message = "The rules of this page do not let it show media from this server."

@@ -313,7 +313,11 @@ def blank_media(element: Element) -> Blob:
 
 
 async def violated_directive(url: str, tag: str) -> str:
-    return STATE.violated_directive
+    return "" if url.startswith("blob:") and not STATE.violates_blobs else STATE.violated_directive
+
+
+async def refused_request(url: str) -> str:
+    return STATE.refused_request
 
 
 async def persist_storage() -> bool:

@@ -38,6 +38,9 @@ class State:
         self.pixel_ratio = 1.0
         #: The directive of the page's policy that refuses every link.
         self.violated_directive = ""
+        #: Whether it refuses object URLs, too; and the directive that refuses every request.
+        self.violates_blobs = False
+        self.refused_request = ""
         self.locks: dict[str, asyncio.Lock] = {}
         self.channels: list[Any] = []
         self.clock = 1_800_000_000_000.0

@@ -57,7 +57,7 @@ if TYPE_CHECKING:
     from authmedia.browser.activation import listen_for_activation
     from authmedia.browser.blanks import blank_media
     from authmedia.browser.connectivity import ConnectivityEvents
-    from authmedia.browser.content_security_policy import violated_directive
+    from authmedia.browser.content_security_policy import refused_request, violated_directive
     from authmedia.browser.frames import capture_frame
     from authmedia.browser.intl import format_bytes, format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with, take_fragment_parameters
@@ -130,6 +130,7 @@ __all__ = (
     "plural_category",
     "query_parameter",
     "random_uuid",
+    "refused_request",
     "reload_page",
     "remove_query_parameter",
     "remove_session_item",
@@ -163,6 +164,7 @@ _MODULES = {
     "page_url_with": "authmedia.browser.navigation",
     "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
+    "refused_request": "authmedia.browser.content_security_policy",
     "violated_directive": "authmedia.browser.content_security_policy",
     "take_fragment_parameters": "authmedia.browser.navigation",
 }

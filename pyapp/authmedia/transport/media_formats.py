@@ -4,7 +4,8 @@ https://mimesniff.spec.whatwg.org/#matching-a-mime-type-pattern
 """
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, EmptyMedia, FormatUnsupported, WrongContent
+from authmedia.browser import violated_directive
+from authmedia.errors import AuthMediaError, EmptyMedia, FormatUnsupported, PolicyRefused, WrongContent
 from authmedia.matrix.http import request_url
 from authmedia.media import UNKNOWN_TYPE, Media
 
@@ -90,9 +91,19 @@ async def sniff_content_type(body: browser.Blob, kind: str) -> str:
 async def diagnose_object_url(media: Media, words: str) -> AuthMediaError:
     """Returns why an element could not show the body behind an object URL; for the parameters see `content_failure`."""
     try:
-        return await diagnose_response(await request_url(media.src, cache="default"), media, words)
+        failure = await diagnose_response(await request_url(media.src, cache="default"), media, words)
     except (AuthMediaError, browser.BrowserError):
-        return content_failure(b"", None, media, words)  # the body is there no more
+        failure = content_failure(b"", None, media, words)  # the body is there no more, or not to be read
+    return failure if isinstance(failure, EmptyMedia) else await policy_refusal(media) or failure
+
+
+async def policy_refusal(media: Media) -> PolicyRefused | None:
+    """Returns the error for a media that the page's own policy forbids its elements; ``None`` if it does not."""
+    kind = media.request.kind
+    directive = await violated_directive(media.src, kind if kind in ("video", "audio") else "img")
+    if not directive:
+        return None
+    return PolicyRefused("The page's policy forbids its elements this media", mxc=media.request.mxc, words=directive)
 
 
 async def diagnose_response(response: browser.Response, media: Media, words: str) -> AuthMediaError:
