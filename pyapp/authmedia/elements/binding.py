@@ -295,7 +295,7 @@ class Binding(PlaybackHandler):
 
     async def _show(self) -> None:
         try:
-            attempts = LoadAttempts(self._presenter, self._held)
+            attempts = LoadAttempts(self._presenter, self._held, self._element, self._options)
             request, self._again = self._again or self._get_request(), None
             media = await attempts.run(request, self._is_visible, self._placeholder.show_progress)
             self.milliseconds = browser.now_ms() - self.started_ms
