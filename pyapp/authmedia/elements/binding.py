@@ -394,6 +394,6 @@ class Binding(PlaybackHandler):
         self._element.set_attribute("data-strategy", self._loader.name)
         if not self._failure_view:
             self._failure_view = FailureView(self._element, self._options)
-        on_save = RECOVERY.saver(self._loader, self._get_request, self.label)
+        on_save = RECOVERY.saver(self._loader, self._get_request, self.label, self._failure_view)
         self._failure_view.show(failure, self.label, self.retry, on_save, RECOVERY.add(self, failure))
         self._enter(FAILED)

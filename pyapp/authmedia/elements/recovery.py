@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from authmedia.elements.failure_view import FailureView
     from authmedia.loader import MediaLoader
 
     class Binding(Protocol):
@@ -93,17 +94,25 @@ class Recovery:
         return request.with_cache(RELOAD) if request.cache == CACHE_DEFAULT else request
 
     def saver(
-        self, loader: "MediaLoader", get_request: "Callable[[], MediaRequest]", name: str
+        self, loader: "MediaLoader", get_request: "Callable[[], MediaRequest]", name: str, view: "FailureView"
     ) -> "Callable[[], None]":
         """Returns a function that has the browser save an element's media as a file.
 
         :param get_request: returns the element's request.
+        :param view: the element's failure view, which says why saving fails.
         """
 
-        def save() -> None:
+        async def run() -> None:
             from authmedia.elements.file_saving import save_media
 
-            browser.create_task(save_media(loader, get_request().as_file(), name))
+            view.show_save_failure(None)
+            try:
+                await save_media(loader, get_request().as_file(), name)
+            except Exception as error:
+                view.show_save_failure(self.record(error, loader.user_id))
+
+        def save() -> None:
+            browser.create_task(run())
 
         return save
 
