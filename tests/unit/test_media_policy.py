@@ -308,6 +308,33 @@ def test_an_animated_picture_stands_still_until_it_is_hovered_or_focused(
     assert browser.object_urls == {}
 
 
+def test_a_function_of_the_application_may_change_the_policy_meanwhile(loader: MediaLoader) -> None:
+    """While elements are bound anew, and while one is bound for the first time."""
+    policy, told = MediaPolicy(), list[str]()
+    elements = [image(), image("mxc://example.org/other"), image("mxc://example.org/third")]
+
+    def on_state_change(element: Any, state: str, outcome: object) -> None:
+        told.append(state)
+        if told.count("held") == 1 and told[-1] == "held":
+            policy.update(previews=True)
+        elif told.count("loading") == 6:
+            policy.update(previews=False)
+
+    async def scenario() -> None:
+        binder = bind(fake.Element("div"), loader, near_px=None, policy=policy, on_state_change=on_state_change)
+        for number, element in enumerate(elements[:2]):
+            binder.on_added(number, element)
+        await binder.settled()
+        policy.update(previews=False)  # of the first that is held back, the application hears, and changes its mind
+        assert [type(binding).__name__ for binding in binder.bindings] == ["Binding", "Binding"]
+        told[:] = ["loading"] * 5 + ["held"] * 2
+        binder.on_added(2, elements[2])
+        assert [type(binding).__name__ for binding in binder.bindings] == ["HeldBinding"] * 3
+        binder.close()
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("attributes", "still"),
     [
