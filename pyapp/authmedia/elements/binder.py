@@ -10,8 +10,8 @@ button to try again follow an element that failed. So it is with any element tha
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.binding import ATTRIBUTES, SHOWN, Binding
-from authmedia.elements.element_request import KIND_OF_TAG, REQUEST_ATTRIBUTES
+from authmedia.elements.binding import SHOWN, Binding
+from authmedia.elements.element_request import ATTRIBUTES, KIND_OF_TAG, REQUEST_ATTRIBUTES
 from authmedia.elements.idle_queue import IdleQueue
 from authmedia.elements.load_scheduler import LoadScheduler
 from authmedia.matrix.encrypted_file import Keyring

@@ -3,7 +3,7 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.element_request import KIND_OF_TAG, REQUEST_ATTRIBUTES, request_from_attributes
+from authmedia.elements.element_request import ATTRIBUTES, KIND_OF_TAG, request_from_attributes
 from authmedia.elements.failure_view import FailureView
 from authmedia.elements.held_media import HeldMedia
 from authmedia.elements.idle_queue import IdleQueue
@@ -33,8 +33,6 @@ FAILED = "failed"
 #: An element waits for its user: a `MediaPolicy` holds it back; a video is to be played, a link to be followed.
 HELD, READY = "held", "ready"
 
-#: All attributes that are read of an element, once.
-ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
 # The attributes that a binding sets.
 _OWN_ATTRIBUTES = ("data-state", "data-strategy", "data-source", "data-reason")
 
@@ -311,10 +309,13 @@ class Binding(PlaybackHandler):
         :raises AuthMediaError: if its attributes are invalid.
         """
         if not self._request:
-            ratio = browser.device_pixel_ratio() if self._css_pixels else 1.0
-            cache = self._options.cache if self._options else CACHE_DEFAULT
-            self._request = request_from_attributes(self.kind, self._attributes, self._keyring, ratio, cache)
+            self._request = self._make_request(self._attributes)
         return self._request
+
+    def _make_request(self, attributes: "dict[str, str]") -> MediaRequest:
+        ratio = browser.device_pixel_ratio() if self._css_pixels else 1.0
+        cache = self._options.cache if self._options else CACHE_DEFAULT
+        return request_from_attributes(self.kind, attributes, self._keyring, ratio, cache)
 
     def _is_visible(self) -> bool:
         return self.visible

@@ -9,6 +9,10 @@ from authmedia.errors import AuthMediaError, EmptyMedia, FormatUnsupported, Poli
 from authmedia.matrix.http import request_url
 from authmedia.media import UNKNOWN_TYPE, Media
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.matrix.request_hooks import RequestHooks
+
 # All signatures are within these.
 _HEAD_BYTES = 64
 _IMAGE, _VIDEO, _AUDIO, _OTHER = "image", "video", "audio", "file"
@@ -106,18 +110,32 @@ async def policy_refusal(media: Media) -> PolicyRefused | None:
     return PolicyRefused("The page's policy forbids its elements this media", mxc=media.request.mxc, words=directive)
 
 
+async def request_head(url: str, hooks: "tuple[RequestHooks, ...]") -> bytes:
+    """Returns the first bytes of the body at a URL, enough for `identify`.
+
+    :param hooks: see the request and its response.
+    :raises AuthMediaError: of the class that fits what happened; `BrowserError` if the transfer breaks off.
+    """
+    headers = {} if url.startswith("blob:") else {"Range": f"bytes=0-{_HEAD_BYTES - 1}"}
+    return await _read_head(await request_url(url, headers=headers, hooks=hooks))
+
+
 async def diagnose_response(response: browser.Response, media: Media, words: str) -> AuthMediaError:
     """Returns why an element could not show a body, of which it reads the beginning.
 
     :raises BrowserError: if the transfer breaks off.
     """
+    return content_failure(await _read_head(response), response.content_length, media, words)
+
+
+async def _read_head(response: browser.Response) -> bytes:
     size = response.content_length
     try:
         length = _HEAD_BYTES if size is None else min(_HEAD_BYTES, size)
         part = await response.reader().read_blob(length, "") if length else None
     finally:
         response.abort()
-    return content_failure(await part.read_bytes(0, length) if part else b"", size, media, words)
+    return await part.read_bytes(0, length) if part else b""
 
 
 def content_failure(head: bytes, size: int | None, media: Media, words: str) -> AuthMediaError:
