@@ -308,6 +308,11 @@ async def capture_frame(element: Element) -> str:
     return Blob(b"frame").create_object_url() if element.tag == "video" else ""
 
 
+def open_tab(url: str) -> bool:
+    STATE.tabs += [url] if STATE.opens_tabs else []
+    return STATE.opens_tabs
+
+
 def blank_media(element: Element) -> Blob:
     return Blob(b"blank", f"{element.tag}/blank")
 

@@ -35,6 +35,9 @@ class State:
         self.busy: set[str] = set()
         self.focused: Any = None
         self.clicked: list[Any] = []
+        #: The URLs of other tabs, and whether the user's last gesture is recent enough to open one.
+        self.tabs: list[str] = []
+        self.opens_tabs = True
         self.pixel_ratio = 1.0
         #: The directive of the page's policy that refuses every link.
         self.violated_directive = ""

@@ -54,7 +54,7 @@ from authmedia.support.lazy_imports import lazy_getattr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.activation import listen_for_activation, open_tab
     from authmedia.browser.blanks import blank_media
     from authmedia.browser.connectivity import ConnectivityEvents
     from authmedia.browser.content_security_policy import refused_request, violated_directive
@@ -121,6 +121,7 @@ __all__ = (
     "now_ms",
     "on_unhandled_exception",
     "open_channel",
+    "open_tab",
     "page_fragment",
     "page_origin",
     "page_url",
@@ -157,6 +158,7 @@ _MODULES = {
     "create_svg_element": "authmedia.browser.svg",
     "draw_still": "authmedia.browser.stills",
     "listen_for_activation": "authmedia.browser.activation",
+    "open_tab": "authmedia.browser.activation",
     "format_bytes": "authmedia.browser.intl",
     "format_number": "authmedia.browser.intl",
     "is_reachable": "authmedia.browser.reachability",
