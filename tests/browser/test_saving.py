@@ -89,8 +89,8 @@ def test_files_of_any_size_are_saved(
 # Blocks tabs as browsers do some seconds after a click, as long as a test wants that; drivers switch that off.
 BLOCKER = """const open = window.open;
 window.open = (...given) => (window.blocks ? null : open.call(window, ...given));"""
-# Tells the homeserver once no click counts any more, and then once the link has failed. Each script of Playwright counts
-# as a click in Chromium.
+# Tells the homeserver once no click counts any more, and then once the link has failed. In Chromium, each script of
+# Playwright counts as a click.
 TELL_END = """(homeserver) => addEventListener("click", () => {
   const timer = setInterval(() => {
     if (navigator.userActivation.isActive) return;
