@@ -12,7 +12,7 @@ from development.sample_media.catalogue import Sample
 from development.seed import media_of
 from tests.browser import engines
 from tests.browser.binding_harness import BindingHarness, MediaSet, binding_harness
-from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch_browser
+from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch_browser, launch_ordinary_chromium
 from tests.browser.matrix_room import Account
 from tests.browser.page_builder import build_site_with_page
 from tests.browser.site_tab import SiteTab
@@ -152,6 +152,13 @@ def browsers(playwright: Playwright, downloads: Path) -> Iterator[Callable[[Mode
 @pytest.fixture(scope="session")
 def browser(mode: Mode, browsers: Callable[[Mode], BrowserContext]) -> BrowserContext:
     return browsers(mode)
+
+
+@pytest.fixture(scope="session")
+def ordinary_chromium(playwright: Playwright, downloads: Path) -> Iterator[BrowserContext]:
+    """Chromium with its popup blocker, and its memory for back and forward."""
+    with launch_ordinary_chromium(playwright, downloads) as context:
+        yield context
 
 
 @pytest.fixture

@@ -27,8 +27,11 @@ _GLOBALS = (
     "proxy_js_ref_next",
     "pyProxyFinalizationRegistry",
 )
-# For comparison alone, and with needs that the folder does not meet: see `strategies.BASELINES`.
-_LEFT_OUT = {f"authmedia/strategies/{name}.py" for name in ("blocking", "cookie", "service_worker", "signed_query")}
+# For comparison alone, and with needs that the folder does not meet: see `strategies.BASELINES`. And what signs a user
+# in, which is the application's own matter there.
+_LEFT_OUT = {f"authmedia/strategies/{name}.py" for name in ("blocking", "cookie", "service_worker", "signed_query")} | {
+    "authmedia/matrix/oauth.py"
+}
 #: The files that a page downloads; `file-writer.js` and `decryption-worker.js` only where something needs them.
 DOWNLOADS = ("authmedia.js", "micropython.mjs", "micropython.wasm", "library.romfs.gz", "primitives.js")
 

@@ -26,6 +26,8 @@ _NAME, _ENDS = "dev.authmedia.oddity", "dev.authmedia.ends"
 _MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
 
 SHOWN, FAILED = "shown", "failed"
+#: It waits until it is played.
+READY = "ready"
 #: Some browsers show it, others do not.
 EITHER = "either"
 
@@ -50,7 +52,7 @@ class Oddity:
     """One message of the attic.
 
     :param name: what it is, in a few words; also the media's label.
-    :param ends: how its media has to end, by every strategy: `SHOWN`, `FAILED`, or `EITHER`, by the browser.
+    :param ends: how its media has to end, by every strategy: `SHOWN`, `FAILED`, `READY`, or `EITHER`, by the browser.
     :param file: what is uploaded for it; ``None`` for what has no media, or none that exists.
     :param info: the event's ``info``.
     :param more: of the event's content, as it is.
@@ -177,6 +179,22 @@ ODDITIES = (
         "m.video",
         {"mimetype": "video/x-m4v", "w": 640, "h": 360, "duration": 24000},
         thumbnail=_SMALL,
+    ),
+    Oddity(
+        "a video of 50 MB, as its event says",
+        READY,
+        File(_committed("film.mp4"), "video/mp4", "film.mp4"),
+        "m.video",
+        {"mimetype": "video/mp4", "size": 52_000_000, "w": 640, "h": 360, "duration": 24000},
+        thumbnail=_SMALL,
+    ),
+    Oddity(
+        "an encrypted video of 50 MB, as its event says",
+        READY,
+        File(_committed("film.mp4"), "", "film.mp4", encrypted=True),
+        "m.video",
+        {"mimetype": "video/mp4", "size": 52_000_000, "w": 640, "h": 360, "duration": 24000},
+        thumbnail=File(_SMALL.make, "image/jpeg", encrypted=True),
     ),
     Oddity(
         "a picture that claims to be a video",

@@ -1,7 +1,7 @@
 """The errors of this library, a class for each cause.
 
-Each says what happened, to which media, and what to do (``str(error)``, for developers), and has a short sentence for
-the user of the page (``error.user_message``), which a binding shows in place of the media.
+Each says to developers what happened to which media, and what to do (``str(error)``), and has a short sentence for the
+user of the page, which a binding shows in place of the media (``error.user_message``).
 """
 
 TYPE_CHECKING = False
@@ -36,12 +36,9 @@ class AuthMediaError(Exception):
         self.mxc = mxc
         self.words = words
         self.retry_after_s = retry_after_s
-        super().__init__(self._message())
-
-    def _message(self) -> str:
-        of_media = f" ({self.mxc})" if self.mxc else ""
-        quoted = f': "{self.words}"' if self.words else ""
-        return f"{self.summary}{of_media}{quoted}. {self.advice}"
+        of_media = f" ({mxc})" if mxc else ""
+        quoted = f': "{words}"' if words else ""
+        super().__init__(f"{summary}{of_media}{quoted}. {self.advice}")
 
     def for_media(self, mxc: str) -> "AuthMediaError":
         """Returns the same error for one media, where a failure concerns many requests."""
@@ -122,10 +119,7 @@ class SessionExpired(AuthMediaError):
 
 
 class SoftLoggedOut(SessionExpired):
-    """The session has ended on the server alone, whose administrator wants the account to sign in again.
-
-    https://spec.matrix.org/latest/client-server-api/#soft-logout
-    """
+    """The server alone has ended the session: https://spec.matrix.org/latest/client-server-api/#soft-logout."""
 
     advice = "Keep what the device has stored, sign in again with the same device id, and call `set_access_token`."
     user_message = "Your server asks you to sign in again to see this media."
@@ -207,8 +201,7 @@ class SignInExpired(LoginRefused):
 class ForeignSignIn(LoginRefused):
     """The page was opened with the result of a sign-in that this tab has not begun, or has finished already.
 
-    Whoever makes a user open such a URL would have them use an account that is not theirs.
-    https://www.rfc-editor.org/rfc/rfc6819#section-4.4.1.8
+    It may be to another account: https://www.rfc-editor.org/rfc/rfc6819#section-4.4.1.8
     """
 
     advice = "Do not use it: it may come from a link that somebody sent. Begin a sign-in from this page."
@@ -327,6 +320,14 @@ class WrongHash(AuthMediaError):
     user_message = "This media is not what its sender encrypted, so it is not shown."
 
 
+class ActivationEnded(AuthMediaError):
+    """The file has arrived when the click that asked for it was too old for the browser to open a tab for it."""
+
+    advice = "Call save_media again at the user's next click: the file is kept for a minute."
+    user_message = "The file is here. Press again to save it."
+    permanent = True
+
+
 class DecryptionRefused(AuthMediaError):
     """The browser refuses to decrypt: WebCrypto needs a secure context, and limits the size."""
 
@@ -393,7 +394,7 @@ class HomeserverTooOld(StrategyUnsupported):
 
 
 class PolicyRefused(StrategyUnsupported):
-    """The page's own Content-Security-Policy does not let elements load media from there."""
+    """The page's own Content-Security-Policy does not let the page request media from there, or elements show them."""
 
-    advice = "Add the homeserver's origin, and `blob:`, to img-src and media-src of the page's Content-Security-Policy."
+    advice = "Add the homeserver's origin and `blob:` to connect-src, img-src and media-src of the page's policy."
     user_message = "The rules of this page do not let it show media from this server."

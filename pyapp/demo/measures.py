@@ -3,7 +3,7 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.binding import FAILED, HELD, LOADING, NONE, SHOWN, Binding
+from authmedia.elements.binding import FAILED, HELD, LOADING, NONE, READY, SHOWN, Binding
 from authmedia.traffic import Traffic
 from demo.formatting import format_bytes, pluralize
 from demo.report import Report
@@ -48,9 +48,9 @@ class Row:
 
     @property
     def state(self) -> str:
-        """``loading`` while any element is, ``failed`` or ``held`` if any is, else ``shown``."""
+        """``loading`` while any element is, ``failed``, ``held`` or ``ready`` if any is, else ``shown``."""
         states = [binding.state for binding in self.bindings]
-        for state in (LOADING, FAILED, HELD):
+        for state in (LOADING, FAILED, HELD, READY):
             if state in states:
                 return state
         return SHOWN
@@ -191,6 +191,7 @@ class Measures:
         size = sum(row.traffic.bytes for row in rows)
         failed = f", {states.count(FAILED)} failed" if FAILED in states else ""
         failed += f", {states.count(HELD)} held back" if HELD in states else ""
+        failed += f", {states.count(READY)} not played" if READY in states else ""
         # Announced to screen readers when all media are settled; until then it changes too often.
         self._summary.set_attribute("aria-busy", "true" if settled < len(rows) else "false")
         self._progress.set_attribute("max", str(len(rows)))

@@ -55,6 +55,7 @@ class Message:
         "thread",
         "thumbnail",
         "thumbnail_encrypted",
+        "thumbnail_type",
         "wide",
     )
 
@@ -80,10 +81,11 @@ class Message:
         self.high = _number(info.get("h"))
         self.duration_ms = _number(info.get("duration"))
         self.animated = self.mimetype in _ANIMATED_TYPES or info.get("org.matrix.msc4230.is_animated") is True
-        #: The event's own thumbnail, and the handle of its key if it is encrypted.
+        #: The event's own thumbnail, its content type, and the handle of its key if it is encrypted.
         thumbnail_file = info.get("thumbnail_file") if self.kind != "text" else None
         self.thumbnail = _text(json_object(thumbnail_file).get("url") if thumbnail_file else info.get("thumbnail_url"))
         self.thumbnail_encrypted = keyring.add(thumbnail_file) if thumbnail_file else ""
+        self.thumbnail_type = _text(json_object(info.get("thumbnail_info")).get("mimetype"))
         #: The markup of the text, or of the caption.
         self.formatted = _text(content.get("formatted_body")) if content.get("format") == _HTML else ""
         self.thread = json_object(content.get("m.relates_to")).get("rel_type") == "m.thread"

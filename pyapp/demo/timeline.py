@@ -15,6 +15,8 @@ _WHOLE_PICTURE_BYTES = 1_500_000
 _THUMBNAIL = (800, 600)
 # From this size on, an event's own thumbnail is worth a request of its own, before the whole image is there.
 _SMALL_PICTURE_BYTES = 100_000
+# A larger video or audio costs nothing before it is played; of an encrypted one all would be transferred.
+_PRELOADED_BYTES = 4_000_000
 # Messages rendered before yielding to the browser: a few milliseconds of work.
 _MESSAGES_PER_YIELD = 4
 
@@ -152,12 +154,10 @@ def _media(message: Message) -> browser.Element:
         element.set_attribute("data-height", str(height))
     if message.animated and width:
         element.set_attribute("data-animated", "true")
-    if message.thumbnail and message.kind == "image" and not width and message.size > _SMALL_PICTURE_BYTES:
-        import authmedia.elements.preview  # noqa: F401  (the binder imports it by name)
-
-        element.set_attribute("data-thumbnail", message.thumbnail)
-        if message.thumbnail_encrypted:
-            element.set_attribute("data-thumbnail-encrypted", message.thumbnail_encrypted)
+    if message.kind == "image" and message.thumbnail and not width and message.size > _SMALL_PICTURE_BYTES:
+        _preview(element, message)
+    elif message.kind != "image" and _is_on_demand(message):
+        _on_demand(element, message)
     caption = figure.query("figcaption")
     _words(caption, _caption(message, name), message.formatted if message.caption else "")
     if message.encrypted:
@@ -166,6 +166,33 @@ def _media(message: Message) -> browser.Element:
     if classes:
         figure.set_attribute("class", " ".join(classes))
     return figure
+
+
+def _preview(element: browser.Element, message: Message) -> None:
+    import authmedia.elements.preview  # noqa: F401  (the binder imports it by name)
+
+    _set_small_picture(element, "data-thumbnail", message)
+
+
+def _on_demand(element: browser.Element, message: Message) -> None:
+    import authmedia.elements.on_demand  # noqa: F401  (the binder imports it by name)
+
+    element.set_attribute("preload", "none")
+    if message.thumbnail and message.kind == "video":
+        _set_small_picture(element, "data-poster", message)
+
+
+def _set_small_picture(element: browser.Element, name: str, message: Message) -> None:
+    """Sets the attributes of an event's own thumbnail, of which the first has the name."""
+    element.set_attribute(name, message.thumbnail)
+    element.set_attribute(f"{name}-type", message.thumbnail_type)
+    if message.thumbnail_encrypted:
+        element.set_attribute(f"{name}-encrypted", message.thumbnail_encrypted)
+
+
+def _is_on_demand(message: Message) -> bool:
+    """Returns whether a video or audio is loaded when it is played."""
+    return message.size > _PRELOADED_BYTES or (bool(message.encrypted) and not message.size)
 
 
 def _thumbnail(message: Message) -> "tuple[int, int]":

@@ -95,6 +95,26 @@ def set_up_browsers() -> None:
 
 
 @contextmanager
+def launch_ordinary_chromium(playwright: Playwright, downloads: Path) -> Iterator[BrowserContext]:
+    """Launches Chromium with what drivers switch off: its popup blocker, and its cache for back and forward."""
+    path = _read_found().get("chromium", "")
+    own: dict[str, Any] = {"executable_path": path} if path else {}
+    with tempfile.TemporaryDirectory(prefix="authmedia-profile-", ignore_cleanup_errors=True) as profile:
+        context = playwright.chromium.launch_persistent_context(
+            profile,
+            args=_CHROMIUM_ARGUMENTS,
+            ignore_default_args=["--disable-popup-blocking", "--disable-back-forward-cache"],
+            headless=headless,
+            downloads_path=downloads,
+            **own,
+        )
+        try:
+            yield context
+        finally:
+            context.close()
+
+
+@contextmanager
 def launch_browser(
     mode: Mode, playwright: Playwright, downloads: Path | None = None, trusted_spki: str = ""
 ) -> Iterator[BrowserContext]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from development.attic import EITHER, Attic
+from development.attic import EITHER, READY, Attic
 from tests.browser.site_tab import SiteTab
 from tests.conftest import OpenTab
 from web.demonstration import Demonstration
@@ -32,6 +32,9 @@ def test_each_kind_ends_as_it_has_to(open_tab: OpenTab, attic: Attic, strategy: 
     }
     assert wrong == {}
     assert_presented(tab)
+    waiting = [mxc.rpartition("/")[2] for mxc, oddity in attic.oddities.items() if oddity.ends == READY]
+    tab.page.wait_for_selector(f"video[data-state={READY}][poster] >> nth={len(waiting) - 1}", state="attached")
+    assert not [url for url in tab.requests for name in waiting if name in url], "it costs nothing before it is played"
 
 
 def assert_presented(tab: SiteTab) -> None:

@@ -17,6 +17,8 @@ from tests.browser.binding_harness import (
     read_counters,
     wait_for_state,
 )
+from tests.browser.engines import Mode
+from tests.conftest import only_chromium
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
@@ -181,3 +183,43 @@ def test_leaving_ends_links_and_empties_what_was_kept(
     assert "/media/signed/" not in kept
     assert not tab.page.locator("img[data-mxc]").get_attribute("src")
     assert read_counters(tab)["bound"] == 0
+
+
+# Marks the page when the browser shows it again.
+MARK_RETURN = """() => addEventListener("pageshow", (event) => {
+  document.documentElement.dataset.persisted = event.persisted;
+})"""
+BACK = "() => setTimeout(() => history.back())"
+
+
+@only_chromium
+def test_back_to_a_page_that_the_browser_has_kept_while_its_links_ended(
+    ordinary_chromium: BrowserContext,
+    binding_site: Path,
+    expiring_homeserver: Synapse,
+    media_set: MediaSet,
+    mode: Mode,
+    interpreter: str,
+) -> None:
+    """https://developer.mozilla.org/docs/Glossary/bfcache"""
+    film = media_set.upload_file("film.mp4")
+    with binding_harness(binding_site, ordinary_chromium, expiring_homeserver, media_set.room.account) as harness:
+        tab = harness.open("link", interpreter=interpreter)
+        add_elements(tab, media_set.pictures[:2])
+        add_elements(tab, [film], "video", muted="")
+        wait_for_state(tab, "[data-mxc]")
+        first = tab.page.locator("video").get_attribute("src") or ""
+        tab.page.evaluate(MARK_RETURN)
+        tab.page.goto(f"{tab.origin}/icon-of-no-site.html")
+        wait_for(lambda: httpx.get(first, headers={"Range": "bytes=0-0"}).status_code == 403, 15, "the end of the link")
+        tab.page.evaluate(BACK)
+        tab.page.locator("html[data-persisted]").wait_for(state="attached")
+        assert tab.page.locator("html").get_attribute("data-persisted") == "true"
+        tab.page.eval_on_selector(
+            "video", "(video) => { video.currentTime = 20; video.play(); }"
+        )  # of which the browser has the beginning
+        add_elements(tab, media_set.pictures[:3])
+        tab.page.wait_for_function("() => document.querySelector('video').currentTime > 20.1")
+        wait_for_state(tab, "[data-mxc]")
+        widths = tab.page.eval_on_selector_all("img[data-mxc]", "(all) => all.map((image) => image.naturalWidth)")
+        assert widths == [64] * 5

@@ -82,7 +82,7 @@ def test_unresponsive_server_blocks_no_other_load(
 ) -> None:
     media_set = MediaSet(servers[0], f"patient-{strategy}-{mode.name}", 8)
     with binding_harness(binding_site, browser, servers[0], media_set.room.account) as opened:
-        tab = opened.open(strategy, patience="2")
+        tab = opened.open(strategy, patience="2", near="600")
         add_elements(
             tab, [unresponsive_mxc, *media_set.pictures], data_width="96", data_height="96", data_method="crop"
         )
@@ -91,7 +91,11 @@ def test_unresponsive_server_blocks_no_other_load(
         stuck = tab.page.locator(f'img[data-mxc="{unresponsive_mxc}"]')
         if strategy == "link":  # of an `<img>` nobody knows how long it may take, so it is waited for ten times longer
             assert stuck.get_attribute("data-state") == "loading"
+            server = unresponsive_mxc.removeprefix("mxc://").partition("/")[0]
+            said = tab.page.locator(".media-waiting").inner_text()  # which waits for it
+            assert said == f"Waiting for {server}, where this media is from."
             stuck.evaluate("(image) => image.remove()")
+            tab.page.locator(".media-waiting").wait_for(state="detached")
         else:
             wait_for_state(tab, f'img[data-mxc="{unresponsive_mxc}"]', "failed")
             assert tab.page.locator(".media-failed").inner_text().startswith("The server cannot be reached.")

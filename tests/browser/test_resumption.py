@@ -3,20 +3,22 @@
 import asyncio
 import gzip
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from development.attachments import encrypt
+from development.synapse import Synapse
 from tests.browser.binding_harness import MEDIA, add_elements, to_json, wait_for_state
 from tests.browser.matrix_room import Room
 from tests.conftest import OpenTab
 from tests.evidence.bench.mp4_padding import pad_mp4
 from tests.evidence.faults.faulty_proxy import Exchange, Fault, FaultyProxy
+from tests.relay import free_port
 from web.demonstration import Demonstration
 
-STRATEGIES_IN = {"chromium": ("link",)}
+STRATEGIES_IN = {"chromium": ("link", "blob")}
 FILM_BYTES = 6_000_000
 # What a page has of a body that breaks off lacks at most what was in its buffers.
 BUFFERS_BYTES = 1_500_000
@@ -31,10 +33,12 @@ WATCH_PROGRESS = """() => {
 class Relay:
     """Breaks off the first response with a large body, and compresses those of one media.
 
-    Synapse's own download knows no ranges, so the relay has them in its place; the signed links of our module do.
+    :param adds_ranges: whether it answers ranges in the place of Synapse, whose own download knows none; the signed
+        links of our module do.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, adds_ranges: bool = True) -> None:
+        self._adds_ranges = adds_ranges
         #: The range and the number of bytes of each response with a large body.
         self.sent: list[tuple[str, int]] = []
         self.compressed = ""
@@ -47,7 +51,7 @@ class Relay:
             exchange.headers.append((b"content-encoding", b"gzip"))
             await exchange.answer()
         else:
-            if "/download/" in exchange.path:
+            if "/download/" in exchange.path and self._adds_ranges:
                 add_ranges(exchange)
             await self._send(exchange)
 
@@ -108,3 +112,43 @@ def test_a_broken_transfer_costs_the_rest_and_a_compressed_one_is_whole(
     assert [bool(asked) for asked, _ in relay.sent] == [False, True]
     assert FILM_BYTES <= sum(size for _, size in relay.sent) <= FILM_BYTES + BUFFERS_BYTES
     assert max(progress) <= 100
+
+
+@pytest.fixture(scope="session", params=[False, True], ids=["plain", "native_ranges"])
+def synapse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
+    """A homeserver whose own download answers ranges, or does not."""
+    directory = tmp_path_factory.mktemp("ranges")
+    with Synapse(directory, free_port(), module_config={"native_ranges": request.param}) as synapse:
+        yield synapse
+
+
+@pytest.mark.by_default("chromium")
+@pytest.mark.parametrize("strategy", ["blob"])
+def test_a_broken_download_of_synapse_starts_again_or_goes_on(
+    open_tab: OpenTab,
+    site_for: Callable[..., str],
+    binding_site: Path,
+    synapse: Synapse,
+    request: pytest.FixtureRequest,
+    strategy: str,
+) -> None:
+    has_ranges = request.node.callspec.params["synapse"]
+    room = Room(synapse, f"broken-{strategy}")
+    film = pad_mp4((MEDIA / "film.mp4").read_bytes(), FILM_BYTES)
+    mxc = room.upload(film, "video/mp4")
+    relay = Relay(adds_ranges=False)
+    with FaultyProxy(synapse.port) as proxy, proxy.applying(Fault(relay, 1)):
+        tab = open_tab(site_for({**room.account, "homeserver": proxy.url}, binding_site))
+        tab.open("binding", strategy=strategy)
+        add_elements(tab, [mxc], "video")
+        wait_for_state(tab, "video")
+        assert tab.sha256("video") == hashlib.sha256(film).hexdigest()
+    room.close()
+    first, second = relay.sent
+    received = len(film) * 2 // 3
+    assert first == ("", received)
+    if has_ranges:
+        assert second[0].startswith("bytes=")
+        assert len(film) - received <= second[1] <= len(film) - received + BUFFERS_BYTES
+    else:
+        assert second == ("", len(film)), "it starts again"

@@ -28,6 +28,11 @@ NO_LOADEDDATA = """addEventListener("loadeddata", (event) => event.stopImmediate
 # As a browser does that saves data.
 NO_METADATA = """for (const event of ["loadeddata", "loadedmetadata"])
   addEventListener(event, (event) => event.stopImmediatePropagation(), true);"""
+# What a video or audio has as its source before it is played.
+BLANK = """async ({ src }) => {
+  const { type, size } = await (await fetch(src)).blob();
+  return [type, size];
+}"""
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -71,7 +76,7 @@ def test_videos_cost_nothing_before_they_are_played(
         )
         tab.page.wait_for_function("document.querySelectorAll('video[poster][data-state=ready]').length === 10")
         assert opened.proxy.request_count(encrypted["film"].rpartition("/")[2]) == 0
-        first = tab.page.locator("video").first
+        first, second = tab.page.locator("video").first, tab.page.locator("video").nth(1)
         posters = tab.page.evaluate(
             """async () => {
               const { poster } = document.querySelector("video");
@@ -87,11 +92,16 @@ def test_videos_cost_nothing_before_they_are_played(
         tab.page.wait_for_function("document.querySelector('video').currentTime > 0")
         assert tab.sha256("video >> nth=0") == film
         assert tab.page.locator("video[data-state=ready]").count() == 9
+        second.click(position={"x": 160, "y": 100})  # in its middle
+        wait_shown(tab.page, 2)
+        tab.page.wait_for_function("document.querySelectorAll('video')[1].currentTime > 0")
 
         plain = media_set.upload_file("tune.mp3")
         add_elements(tab, [plain], "audio", preload="none", controls="")
         tab.page.wait_for_selector("audio[data-state=ready]")
         assert opened.proxy.request_count(plain.rpartition("/")[2]) == 0
+        assert tab.page.eval_on_selector("audio", BLANK) == ["audio/wav", 844]
+        assert tab.page.eval_on_selector("video[data-state=ready]", BLANK) == ["video/webm", 220]
         tab.page.eval_on_selector("audio", "(audio) => { audio.muted = true; audio.play().catch(() => {}); }")
         wait_for_state(tab, "audio")
         tab.page.evaluate("() => document.getElementById('elements').replaceChildren()")

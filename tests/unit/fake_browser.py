@@ -308,8 +308,21 @@ async def capture_frame(element: Element) -> str:
     return Blob(b"frame").create_object_url() if element.tag == "video" else ""
 
 
+def open_tab(url: str) -> bool:
+    STATE.tabs += [url] if STATE.opens_tabs else []
+    return STATE.opens_tabs
+
+
+def blank_media(element: Element) -> Blob:
+    return Blob(b"blank", f"{element.tag}/blank")
+
+
 async def violated_directive(url: str, tag: str) -> str:
-    return STATE.violated_directive
+    return "" if url.startswith("blob:") and not STATE.violates_blobs else STATE.violated_directive
+
+
+async def refused_request(url: str) -> str:
+    return STATE.refused_request
 
 
 async def persist_storage() -> bool:

@@ -35,9 +35,15 @@ class State:
         self.busy: set[str] = set()
         self.focused: Any = None
         self.clicked: list[Any] = []
+        #: The URLs of other tabs, and whether the user's last gesture is recent enough to open one.
+        self.tabs: list[str] = []
+        self.opens_tabs = True
         self.pixel_ratio = 1.0
         #: The directive of the page's policy that refuses every link.
         self.violated_directive = ""
+        #: Whether it refuses object URLs, too; and the directive that refuses every request.
+        self.violates_blobs = False
+        self.refused_request = ""
         self.locks: dict[str, asyncio.Lock] = {}
         self.channels: list[Any] = []
         self.clock = 1_800_000_000_000.0

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from authmedia import errors
 from authmedia.elements import download, file_saving
 from authmedia.elements.background import css_url
 from authmedia.elements.binder import Binder, bind
@@ -138,13 +139,72 @@ def test_a_link_that_failed_is_followed_again(loader: MediaLoader, script: Scrip
     run(scenario())
 
 
+TOO_OLD = "The file is here. Press again to save it."
+
+
+def test_a_file_that_arrives_after_its_click_is_saved_by_the_next_one(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loader = open_loader("link", homeserver)
+    element = fake.Element("a", data_mxc=MXC, download="walk.gpx", href="#")
+
+    async def scenario() -> None:
+        binder = Binder(fake.Element("div"), loader)
+        binder.on_added(1, element)
+        browser.opens_tabs = False
+        element.fire("click")
+        await binder.settled()
+        assert (state_of(element), browser.tabs) == (FAILED, [])
+        (view,) = element.siblings
+        assert (view.text, view.children) == (TOO_OLD, []), "the link itself is pressed again"
+        element.fire("click")  # of a script
+        assert (state_of(element), browser.tabs) == (FAILED, [])
+        browser.opens_tabs = True
+        element.fire("click")
+        assert len(browser.tabs) == 1
+        assert (state_of(element), view.removed, len(script.batches)) == (SHOWN, True, 1)
+        browser.opens_tabs = False
+        element.fire("click")
+        await binder.settled()
+        assert state_of(element) == FAILED
+        binder.close()
+
+    run(scenario())
+    assert loader._pipeline._cache == {}
+    loader.close()
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_file_that_arrives_after_its_click_is_kept_for_a_while(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch, again: bool
+) -> None:
+    monkeypatch.setattr(file_saving, "RELEASE_DELAY_S", 0.02)
+    loader, request = open_loader("link", homeserver), MediaRequest(MXC, kind="file")
+
+    async def scenario() -> None:
+        browser.opens_tabs = False
+        with pytest.raises(errors.ActivationEnded) as caught:
+            await file_saving.save_media(loader, request, "walk.gpx")
+        assert caught.value.user_message == TOO_OLD
+        browser.opens_tabs = True
+        if again:
+            await file_saving.save_media(loader, request, "walk.gpx")
+            assert (len(browser.tabs), len(script.batches)) == (1, 1)
+        await asyncio.sleep(0.08)
+        assert loader._pipeline._cache == {}, "it is released"
+        assert file_saving._arrived == {}
+
+    run(scenario())
+    loader.close()
+
+
 def test_a_signed_link_is_saved_in_another_tab(script: Script, homeserver: Homeserver, browser: Any) -> None:
     async def scenario() -> None:
         loader = open_loader("link", homeserver)
         await file_saving.save_media(loader, MediaRequest(MXC, kind="file"), "walk.gpx")
-        (saved,) = browser.clicked
-        assert saved.get_attribute("href").startswith("http://home.test/signed/")
-        assert (saved.get_attribute("target"), saved.get_attribute("rel")) == ("_blank", "noopener")
+        assert browser.clicked == []
+        (tab,) = browser.tabs
+        assert tab.startswith("http://home.test/signed/")
         (entry,) = script.batches[-1]
         assert entry == {"mxc": MXC, "download": True, "filename": "walk.gpx"}
         await file_saving.save_media(loader, MediaRequest(MXC, kind="file"), "ходьба.gpx")

@@ -277,7 +277,7 @@ def messages(texts: Any = None, **options: Any) -> Messages:
         (lambda _: messages({"MediaNotFound": "x"}), "it must be a dictionary with a text for AuthMediaError"),
         (
             lambda _: messages({"NotFound": "x"}),
-            "'NotFound' is no error of this library; there are: Auth",
+            "'NotFound' is no error of this library; there are: ActivationEnded, Auth",
         ),
         (
             lambda _: messages({"AuthMediaError": ""}),

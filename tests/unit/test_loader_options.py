@@ -369,7 +369,10 @@ def test_the_browsers_answer_about_persistence_is_visible(
         (lambda home: RetryPolicy(attempts=0), "RetryPolicy: attempts is 0; it must be a whole number, at least 1"),
         (lambda home: RetryPolicy(max_delay_s="3"), "max_delay_s is '3'; it must be seconds, at least 0"),
         (lambda home: RetryPolicy(errors="RateLimited"), "it must be a tuple of errors or None"),
-        (lambda home: RetryPolicy(errors=("RateLimit",)), "'RateLimit' is no error of this library; there are: AuthM"),
+        (
+            lambda home: RetryPolicy(errors=("RateLimit",)),
+            "'RateLimit' is no error of this library; there are: ActivationEnded, AuthM",
+        ),
         (lambda home: RetryPolicy(errors=(ValueError,)), "is no error of this library"),
         (lambda home: RequestHooks(on_error=print), "RequestHooks has no option 'on_error'; its options are: on_reque"),
         (lambda home: RequestHooks(on_request="print"), "on_request is 'print'; it must be a function or None"),

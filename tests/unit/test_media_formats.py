@@ -139,6 +139,31 @@ def test_a_file_that_cannot_be_shown_can_be_saved(script: Script, homeserver: Ho
     run(scenario())
 
 
+def test_a_file_that_cannot_be_saved_says_so_behind_its_button(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    script.media["example.org/abc"] = boxes(b"heic")
+
+    async def scenario() -> None:
+        element, binding = await failed(homeserver, "blob", "img", "")
+        (view,) = element.siblings
+        (button,) = view.children
+        script.media.pop("example.org/abc")
+        button.fire("click")
+        await turns()
+        said = view.children[-1]
+        assert (said.text, said.get_attribute("role")) == (" " + errors.MediaNotFound.user_message, "alert")
+        assert (view.children[0], browser.clicked) == (button, [])
+        script.media["example.org/abc"] = boxes(b"heic")
+        button.fire("click")
+        await turns()
+        assert said.removed
+        assert len(browser.clicked) == 1
+        binding.close()
+
+    run(scenario())
+
+
 def test_an_error_of_another_language_names_the_format_too() -> None:
     error = errors.FormatUnsupported("x", mxc=MXC)
     error.format = "HEIC"

@@ -308,13 +308,80 @@ def test_an_animated_picture_stands_still_until_it_is_hovered_or_focused(
     assert browser.object_urls == {}
 
 
+GIF, JPEG = b"GIF89a animated", b"\xff\xd8\xff a photo"
+
+
+@pytest.mark.parametrize("strategy", ["blob", "link", "opfs", "bundle"])
+@pytest.mark.parametrize(("content", "still"), [(GIF, True), (JPEG, False), (b"", False)])
+def test_a_picture_of_a_wrong_type_stands_still(
+    script: Script, homeserver: Homeserver, browser: Any, strategy: str, content: bytes, still: bool
+) -> None:
+    """Whose sender calls an animation a photo."""
+    script.media["example.org/abc"] = content
+    element = image(data_type="image/jpeg")
+
+    async def scenario() -> None:
+        loader = open_loader(strategy, homeserver)
+        binder = await bound(loader, MediaPolicy(reduced_motion=True), element)
+        assert state_of(element) == "shown"
+        assert (element.get_attribute("data-motion") == "still") is still
+        if strategy == "link":
+            (head,) = [request for request in browser.requests if "/signed/" in request.url]
+            assert head.headers == {"Range": "bytes=0-63"}
+        binder.close()
+        loader.close()
+
+    run(scenario())
+    assert browser.object_urls == {}
+
+
+def test_an_attribute_of_a_still_picture_that_gets_its_old_value_changes_nothing(homeserver: Homeserver) -> None:
+    element = image(data_animated="true")
+
+    async def scenario() -> None:
+        binder = await bound(open_loader("cookie", homeserver), MediaPolicy(reduced_motion=True), element)
+        (before,) = binder.bindings
+        assert before.key.endswith("?width=800&height=600&method=scale&animated=false"), "a thumbnail stands still"
+        binder.on_attributes_changed(0)
+        assert binder.bindings == [before]
+        binder.close()
+
+    run(scenario())
+
+
+def test_a_function_of_the_application_may_change_the_policy_meanwhile(loader: MediaLoader) -> None:
+    """While elements are bound anew, and while one is bound for the first time."""
+    policy, told = MediaPolicy(), list[str]()
+    elements = [image(), image("mxc://example.org/other"), image("mxc://example.org/third")]
+
+    def on_state_change(element: Any, state: str, outcome: object) -> None:
+        told.append(state)
+        if told.count("held") == 1 and told[-1] == "held":
+            policy.update(previews=True)
+        elif told.count("loading") == 6:
+            policy.update(previews=False)
+
+    async def scenario() -> None:
+        binder = bind(fake.Element("div"), loader, near_px=None, policy=policy, on_state_change=on_state_change)
+        for number, element in enumerate(elements[:2]):
+            binder.on_added(number, element)
+        await binder.settled()
+        policy.update(previews=False)  # of the first that is held back, the application hears, and changes its mind
+        assert [type(binding).__name__ for binding in binder.bindings] == ["Binding", "Binding"]
+        told[:] = ["loading"] * 5 + ["held"] * 2
+        binder.on_added(2, elements[2])
+        assert [type(binding).__name__ for binding in binder.bindings] == ["HeldBinding"] * 3
+        binder.close()
+
+    run(scenario())
+
+
 @pytest.mark.parametrize(
     ("attributes", "still"),
     [
         ({"data_type": "image/gif"}, True),
         ({"data_type": "image/png"}, True),
         ({}, True),
-        ({"data_type": "image/jpeg"}, False),
         ({"data_type": "image/jpeg", "data_animated": "true"}, True),
         ({"data_type": "image/gif", "data_width": "96", "data_height": "96"}, False),
         ({"data_width": "96", "data_height": "96", "data_animated": "true"}, True),

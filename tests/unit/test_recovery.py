@@ -257,9 +257,46 @@ def test_a_media_of_a_silent_homeserver_appears_once_that_answers(
     run(scenario())
 
 
+def test_one_element_asks_whether_another_homeserver_answers(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"slow.example/m{number}" for number in range(6)] + ["other.example/m"]
+    script.media = dict.fromkeys(names, b"\x89PNG")
+    elements = [image("mxc://" + name) for name in names]
+    real_sleep, asked = asyncio.sleep, list[tuple[float, str]]()
+
+    async def sleep(seconds: float) -> None:
+        if seconds > 1:
+            browser.clock += seconds * 1000
+        browser.clock += 1  # no two fail at the same moment
+        await real_sleep(0)
+
+    monkeypatch.setattr(recovery.asyncio, "sleep", sleep)
+    is_down = True
+
+    def instead(request: Any) -> Any:
+        asked.append((browser.clock, request.url.rpartition("/download/")[2]))
+        return error(504, "M_UNKNOWN", "Failed to fetch remote media") if is_down else None
+
+    async def scenario() -> None:
+        nonlocal is_down
+        script.instead = instead
+        binder = await bound(homeserver, "blob", *elements)
+        start = browser.clock
+        asked.clear()
+        await until(lambda: browser.clock > start + 50_000)
+        by_name = {name: [at for at, other in asked if other == name] for _, name in asked}
+        assert set(by_name) == {names[0], names[-1]}, "one of each homeserver"
+        is_down = False
+        await until(lambda: all(state_of(element) == SHOWN for element in elements))
+        binder.close()
+
+    run(scenario())
+
+
 def test_an_exception_of_the_application_ends_no_other_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     class Waiting:
-        kind = "image"
+        kind, mxc = "image", MXC
 
         def __init__(self, raises: bool) -> None:
             self.raises, self.loads = raises, 0

@@ -55,9 +55,10 @@ from authmedia.support.lazy_imports import lazy_getattr
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from authmedia.browser.activation import listen_for_activation
+    from authmedia.browser.activation import listen_for_activation, open_tab
+    from authmedia.browser.blanks import blank_media
     from authmedia.browser.connectivity import ConnectivityEvents
-    from authmedia.browser.content_security_policy import violated_directive
+    from authmedia.browser.content_security_policy import refused_request, violated_directive
     from authmedia.browser.frames import capture_frame
     from authmedia.browser.intl import format_bytes, format_number, plural_category
     from authmedia.browser.navigation import navigate, page_url_with, take_fragment_parameters
@@ -89,6 +90,7 @@ __all__ = (
     "Response",
     "Url",
     "as_element",
+    "blank_media",
     "blob_response",
     "build_query",
     "bytes_blob",
@@ -120,6 +122,7 @@ __all__ = (
     "now_ms",
     "on_unhandled_exception",
     "open_channel",
+    "open_tab",
     "page_fragment",
     "page_origin",
     "page_url",
@@ -129,6 +132,7 @@ __all__ = (
     "plural_category",
     "query_parameter",
     "random_uuid",
+    "refused_request",
     "reload_page",
     "remove_query_parameter",
     "remove_session_item",
@@ -147,6 +151,7 @@ __all__ = (
 # What few pages use: the module of each name is imported when the name is first used.
 _MODULES = {
     "ConnectivityEvents": "authmedia.browser.connectivity",
+    "blank_media": "authmedia.browser.blanks",
     "capture_frame": "authmedia.browser.frames",
     "Preferences": "authmedia.browser.preferences",
     "as_element": "authmedia.browser.roots",
@@ -154,6 +159,7 @@ _MODULES = {
     "create_svg_element": "authmedia.browser.svg",
     "draw_still": "authmedia.browser.stills",
     "listen_for_activation": "authmedia.browser.activation",
+    "open_tab": "authmedia.browser.activation",
     "format_bytes": "authmedia.browser.intl",
     "format_number": "authmedia.browser.intl",
     "is_reachable": "authmedia.browser.reachability",
@@ -161,6 +167,7 @@ _MODULES = {
     "page_url_with": "authmedia.browser.navigation",
     "persist_storage": "authmedia.browser.persistence",
     "plural_category": "authmedia.browser.intl",
+    "refused_request": "authmedia.browser.content_security_policy",
     "violated_directive": "authmedia.browser.content_security_policy",
     "take_fragment_parameters": "authmedia.browser.navigation",
 }

@@ -24,6 +24,9 @@ async def contain_svg(svg: Blob) -> Blob | None:
     reader.addEventListener("loadend", read.resolve)
     reader.readAsDataURL(svg.slice(0, _TYPE).js)
     result = window.Object.getOwnPropertyDescriptor(window.FileReader.prototype, "result")
+    await settle(read.promise)
+    if not ffi.is_none(reader.error):
+        return None  # the file is gone, and the result would be null
     url = read.promise.then(window.Reflect.get(result, "get").bind(reader))
     for event in ("load", "error"):
         image.addEventListener(event, shown.resolve)

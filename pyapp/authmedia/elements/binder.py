@@ -10,8 +10,8 @@ button to try again follow an element that failed. So it is with any element tha
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.binding import ATTRIBUTES, SHOWN, Binding
-from authmedia.elements.element_request import KIND_OF_TAG, REQUEST_ATTRIBUTES
+from authmedia.elements.binding import SHOWN, Binding
+from authmedia.elements.element_request import ATTRIBUTES, KIND_OF_TAG, REQUEST_ATTRIBUTES
 from authmedia.elements.idle_queue import IdleQueue
 from authmedia.elements.load_scheduler import LoadScheduler
 from authmedia.matrix.encrypted_file import Keyring
@@ -82,6 +82,8 @@ class Binder(browser.ElementHandler):
         self._on_change = on_change
         self._options = options
         self._policy = options.policy if options else None
+        # How often the policy was applied to all elements.
+        self._policies_applied = 0
         self._keyring = keyring or Keyring()
         self._css_pixels = css_pixels
         self._idle_queue = IdleQueue()
@@ -134,12 +136,18 @@ class Binder(browser.ElementHandler):
 
         :param mxc: the media whose elements are looked at; empty for all.
         """
+        self._policies_applied += 1
         for number, binding in list(self._bindings.items()):
-            if mxc in ("", binding.mxc):
-                attributes = self._elements[number].get_attributes(_READ_ATTRIBUTES)
-                if type(binding) is not self._class_of(number, attributes, binding.state == SHOWN):
-                    self._bindings.pop(number).close()
-                    self._bind(number)
+            # Functions of the application, which are called meanwhile, may have changed policy or document.
+            if mxc in ("", binding.mxc) and self._bindings.get(number) is binding:
+                self._apply_policy_to(number, binding)
+
+    def _apply_policy_to(self, number: int, binding: Binding) -> None:
+        attributes = self._elements[number].get_attributes(_READ_ATTRIBUTES)
+        if type(binding) is not self._class_of(number, attributes, binding.state == SHOWN):
+            self._bindings.pop(number).close()
+            if number in self._elements and number not in self._bindings:
+                self._bind(number)
 
     def close(self) -> None:
         """Unbinds all elements, and ends the search for others."""
@@ -219,6 +227,7 @@ class Binder(browser.ElementHandler):
         attributes = element.get_attributes(_READ_ATTRIBUTES)
         if not self._is_of_this_account(element, attributes):
             return
+        before = self._policies_applied
         binding = self._class_of(number, attributes)(
             element,
             self._loader,
@@ -231,6 +240,9 @@ class Binder(browser.ElementHandler):
             attributes=attributes,
         )
         self._bindings[number] = binding
+        if self._policies_applied != before:  # by a function of the application that was told of this binding
+            self._apply_policy_to(number, binding)
+            binding = self._bindings.get(number, binding)
         binding.set_visible(number in self._visible)
         if self._starts_all or number in self._near:
             binding.start()

@@ -3,7 +3,7 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.element_request import KIND_OF_TAG, REQUEST_ATTRIBUTES, request_from_attributes
+from authmedia.elements.element_request import ATTRIBUTES, KIND_OF_TAG, request_from_attributes
 from authmedia.elements.failure_view import FailureView
 from authmedia.elements.held_media import HeldMedia
 from authmedia.elements.idle_queue import IdleQueue
@@ -30,14 +30,11 @@ NONE = ""
 LOADING = "loading"
 SHOWN = "shown"
 FAILED = "failed"
-#: The state of an element that a `MediaPolicy` holds back.
-HELD = "held"
+#: An element waits for its user: a `MediaPolicy` holds it back; a video is to be played, a link to be followed.
+HELD, READY = "held", "ready"
 
-#: All attributes that are read of an element, once.
-ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
 # The attributes that a binding sets.
 _OWN_ATTRIBUTES = ("data-state", "data-strategy", "data-source", "data-reason")
-
 
 # What has failed and may load again by itself, once an element has failed.
 _recovery: "Recovery | None" = None
@@ -295,7 +292,7 @@ class Binding(PlaybackHandler):
 
     async def _show(self) -> None:
         try:
-            attempts = LoadAttempts(self._presenter, self._held)
+            attempts = LoadAttempts(self._presenter, self._held, self._element, self._options)
             request, self._again = self._again or self._get_request(), None
             media = await attempts.run(request, self._is_visible, self._placeholder.show_progress)
             self.milliseconds = browser.now_ms() - self.started_ms
@@ -311,10 +308,13 @@ class Binding(PlaybackHandler):
         :raises AuthMediaError: if its attributes are invalid.
         """
         if not self._request:
-            ratio = browser.device_pixel_ratio() if self._css_pixels else 1.0
-            cache = self._options.cache if self._options else CACHE_DEFAULT
-            self._request = request_from_attributes(self.kind, self._attributes, self._keyring, ratio, cache)
+            self._request = self._make_request(self._attributes)
         return self._request
+
+    def _make_request(self, attributes: "dict[str, str]") -> MediaRequest:
+        ratio = browser.device_pixel_ratio() if self._css_pixels else 1.0
+        cache = self._options.cache if self._options else CACHE_DEFAULT
+        return request_from_attributes(self.kind, attributes, self._keyring, ratio, cache)
 
     def _is_visible(self) -> bool:
         return self.visible
@@ -394,6 +394,6 @@ class Binding(PlaybackHandler):
         self._presenter.remove_source()
         if not self._failure_view:
             self._failure_view = FailureView(self._element, self._options)
-        on_save = RECOVERY.saver(self._loader, self._get_request, self.label)
+        on_save = RECOVERY.saver(self._loader, self._get_request, self.label, self._failure_view)
         self._failure_view.show(failure, self.label, self.retry, on_save, RECOVERY.add(self, failure))
         self._enter(FAILED, {"data-strategy": self._loader.name})

@@ -3,8 +3,9 @@
 import asyncio
 
 from authmedia import browser
-from authmedia.elements.binding import FAILED, LOADING, Binding
+from authmedia.elements.binding import FAILED, LOADING, READY, Binding
 from authmedia.elements.file_saving import portable_name, release_later, save_source
+from authmedia.errors import ActivationEnded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,18 +15,17 @@ if TYPE_CHECKING:
     from authmedia.loader import MediaLoader
     from authmedia.media import Media, MediaRequest
 
-#: The state of a link that was not followed yet; the others are those of `Binding`.
-READY = "ready"
-
 
 class DownloadBinding(Binding):
     """Loads and saves the media of one link whenever a user follows it. For the parameters see `Binding`."""
 
-    __slots__ = ("_activation", "_added_attributes")
+    __slots__ = ("_activation", "_added_attributes", "_arrived")
 
     INITIAL_STATE = READY
 
     def __init__(self, element: browser.Element, loader: "MediaLoader", **options: "Any") -> None:
+        # A file that arrived too late for the click that asked for it.
+        self._arrived: Media | None = None
         super().__init__(element, loader, **options)
         # A link without an address is neither focusable nor a link for assistive technology.
         needed = () if element.get_attribute("href") else (("role", "link"), ("tabindex", "0"))
@@ -65,6 +65,7 @@ class DownloadBinding(Binding):
     def close(self) -> None:
         """Cancels a load in progress, and leaves the element as it was."""
         super().close()
+        self._release_arrived()
         self._activation.close()
         for name, _ in self._added_attributes:
             self._element.remove_attribute(name)
@@ -76,7 +77,7 @@ class DownloadBinding(Binding):
         super().on_replaced(media)
 
     def _make_presenter(self) -> "Presenter":
-        return DownloadPresenter(self._element)
+        return DownloadPresenter(self._element, self.mxc)
 
     def _get_request(self) -> "MediaRequest":
         if not self._request:
@@ -87,8 +88,34 @@ class DownloadBinding(Binding):
     def _is_visible(self) -> bool:
         return True
 
+    def _fail(self, error: Exception) -> None:
+        if isinstance(error, ActivationEnded):
+            self._arrived, self._held.media = self._held.media, None
+        super()._fail(error)
+
+    def _release_arrived(self) -> None:
+        if self._arrived:
+            self._loader.release(self._arrived)
+            self._arrived = None
+
+    def _save_arrived(self, media: "Media") -> None:
+        """Saves what has arrived before, at the click of this moment."""
+        self._arrived = None
+        self._held.media = media
+        try:
+            save_source(media.src, portable_name(self._element.get_attribute("download")), self.mxc)
+        except ActivationEnded:  # a click of a script
+            self._arrived, self._held.media = media, None
+            return
+        if self._failure_view:
+            self._failure_view.remove()
+        self.failure = None
+        self.on_replaced(media)
+
     def _on_activation(self) -> None:
-        if self.state == FAILED:
+        if self._arrived:
+            self._save_arrived(self._arrived)
+        elif self.state == FAILED:
             self.retry()
         elif self.state != LOADING:
             self._settled = asyncio.Event()
@@ -100,16 +127,18 @@ class DownloadPresenter:
     """Has the browser save files that the user asked for by a link.
 
     :param element: the link.
+    :param mxc: its media.
     """
 
-    __slots__ = ("_element",)
+    __slots__ = ("_element", "_mxc")
 
     # The browser reports nothing of a file that it saves.
     media_error = ""
     has_network_error = is_deferred = False
 
-    def __init__(self, element: browser.Element) -> None:
+    def __init__(self, element: browser.Element, mxc: str) -> None:
         self._element = element
+        self._mxc = mxc
 
     @property
     def tag(self) -> str:
@@ -117,8 +146,11 @@ class DownloadPresenter:
         return self._element.tag
 
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
-        """Has the browser save what is at a URL; always returns ``True``."""
-        save_source(src, portable_name(self._element.get_attribute("download")))
+        """Has the browser save what is at a URL; always returns ``True``.
+
+        :raises ActivationEnded: if the user has to press again.
+        """
+        save_source(src, portable_name(self._element.get_attribute("download")), self._mxc)
         return True
 
     def remove_source(self) -> None:

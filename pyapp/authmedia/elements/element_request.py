@@ -13,6 +13,8 @@ REQUEST_ATTRIBUTES = (
     "data-animated",
     "data-encrypted",
 )
+#: All attributes that are read of an element, once.
+ATTRIBUTES = REQUEST_ATTRIBUTES + ("data-type", "data-blurhash", "width")
 #: The kind of media, by the element's tag.
 KIND_OF_TAG = {"img": "image", "video": "video", "audio": "audio"}
 # Beyond these, users see no difference, while bodies grow with the square. The server's own limit is 2048 pixels.

@@ -49,13 +49,15 @@ class FailureView(ElementView):
     :param options: the application's own view or words; ``None`` for none.
     """
 
-    __slots__ = ("_had_focus", "_options")
+    __slots__ = ("_had_focus", "_options", "_save_failure")
 
     def __init__(self, element: browser.Element, options: "ElementOptions | None" = None) -> None:
         super().__init__(element)
         self._options = options
         # Whether the keyboard focus was in the view when it was last removed for another attempt.
         self._had_focus = False
+        # What says why saving failed.
+        self._save_failure: browser.Element | None = None
 
     def show(
         self,
@@ -123,6 +125,18 @@ class FailureView(ElementView):
         self._listener = button.listen("click", on_save if saves else on_retry)
         view.append(button)
         return button
+
+    def show_save_failure(self, error: AuthMediaError | None) -> None:
+        """Says behind the button why the file was not saved; ``None`` removes that."""
+        if self._save_failure:
+            self._save_failure.remove()
+            self._save_failure = None
+        if error and self._view:
+            messages = self._options.messages if self._options else None
+            # An alert, unlike the view itself: the user has just pressed the button.
+            said = self._save_failure = browser.create_element("span", class_="media-save-failed", role="alert")
+            said.text = " " + (messages.text(error) if messages else error.user_message)
+            self._view.append(said)
 
     def remove_for_retry(self) -> None:
         """Removes the view, and remembers whether it had the keyboard focus."""

@@ -3,6 +3,8 @@
 import asyncio
 
 from authmedia import browser
+from authmedia.browser import open_tab  # by its name, so that archives have its module
+from authmedia.errors import ActivationEnded
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
 #: How long the browser has for reading a file before it is released, since no browser says when it has saved one: a
 #: user may look for a folder first.
 RELEASE_DELAY_S = 60.0
+# What has arrived after the click that asked for it had become too old, by loader and request.
+_arrived: "dict[tuple[int, str], Media]" = {}
 # The least bytes a second at which a disk takes a file.
 _MIN_BYTES_PER_S = 2_000_000
 _NO_NAME = "file"
@@ -26,24 +30,44 @@ async def save_media(loader: "MediaLoader", request: "MediaRequest", name: str) 
 
     :param request: one of the kind ``file``.
     :param name: the file's name.
-    :raises AuthMediaError: of the class that fits what happened.
+    :raises AuthMediaError: of the class that fits what happened; `ActivationEnded` if the user has to press again: then
+        the next call saves what has arrived, without another request.
     """
     name = portable_name(name)
-    media = await loader.load(request.named(name))
-    save_source(media.src, name)
+    request = request.named(name)
+    key = (id(loader), request.key)
+    media = _arrived.pop(key, None) or await loader.load(request)
+    try:
+        save_source(media.src, name, request.mxc)
+    except ActivationEnded:
+        _arrived[key] = media
+        browser.create_task(_forget_later(loader, key, media))
+        raise
     browser.create_task(release_later(loader, media))
 
 
-def save_source(src: str, name: str) -> None:
+async def _forget_later(loader: "MediaLoader", key: "tuple[int, str]", media: "Media") -> None:
+    """Releases what has arrived, unless the user presses again in time."""
+    try:
+        await asyncio.sleep(RELEASE_DELAY_S)
+    finally:
+        if _arrived.get(key) is media:
+            _arrived.pop(key)
+            loader.release(media)
+
+
+def save_source(src: str, name: str, mxc: str) -> None:
     """Has the browser save what is at a URL as a file.
 
     https://developer.mozilla.org/docs/Web/API/HTMLAnchorElement/download
+
+    :param mxc: the media that it is.
+    :raises ActivationEnded: if the browser needs another click, as for another tab.
     """
-    link = browser.create_element("a", href=src, download=name or _NO_NAME)
-    if not src.startswith("blob:"):
-        link.set_attribute("target", "_blank")  # an error response must not navigate this page away
-        link.set_attribute("rel", "noopener")
-    link.click()
+    if src.startswith("blob:"):
+        browser.create_element("a", href=src, download=name or _NO_NAME).click()
+    elif not open_tab(src):  # of its own, since an error response must not navigate this page away
+        raise ActivationEnded("The click is too old to save a file", mxc=mxc)
 
 
 def portable_name(name: str) -> str:

@@ -11,7 +11,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from authmedia.elements.element_options import ElementOptions
     from authmedia.elements.held_media import Presenter
+    from authmedia.elements.slow_loads import SlowLoad
 
 # As many strategies may refuse one media.
 _MAX_STRATEGIES = 4
@@ -24,13 +26,19 @@ class LoadAttempts:
 
     :param presenter: what shows it.
     :param held: holds the media.
+    :param element: says which homeserver it waits for.
+    :param options: the application's words; ``None`` for English.
     """
 
-    __slots__ = ("_cause", "_failed", "_held", "_presenter", "_repeated_transfer", "_replaced")
+    __slots__ = ("_cause", "_element", "_failed", "_held", "_options", "_presenter", "_repeated_transfer", "_replaced")
 
-    def __init__(self, presenter: "Presenter", held: HeldMedia) -> None:
+    def __init__(
+        self, presenter: "Presenter", held: HeldMedia, element: browser.Element, options: "ElementOptions | None"
+    ) -> None:
         self._presenter = presenter
         self._held = held
+        self._element = element
+        self._options = options
         # How many attempts failed; those that follow at once do not count.
         self._failed = 0
         self._repeated_transfer = False
@@ -46,6 +54,27 @@ class LoadAttempts:
 
         :raises AuthMediaError: of the class that fits what happened.
         """
+        if request.server_name == self._held.loader.user_id.partition(":")[2]:
+            return await self._run(request, is_visible, on_progress)
+        slow = self._watch(request, is_visible)
+
+        def report_progress(received: int, total: int) -> None:
+            slow.end()
+            on_progress(received, total)
+
+        try:
+            return await self._run(request, is_visible, report_progress)
+        finally:
+            slow.end()
+
+    def _watch(self, request: MediaRequest, is_visible: "Callable[[], bool]") -> "SlowLoad":
+        from authmedia.elements.slow_loads import SLOW_LOADS  # many rooms have media of one homeserver alone
+
+        return SLOW_LOADS.watch(self._element, self._options, is_visible, request.server_name)
+
+    async def _run(
+        self, request: MediaRequest, is_visible: "Callable[[], bool]", on_progress: "Callable[[int, int], None]"
+    ) -> Media:
         while True:
             media = await self._held.hold(request, is_visible, on_progress)
             shown = await self._show(media)

@@ -24,7 +24,7 @@ _OPTIONS = _SETTINGS + ("button", "choices", "on_choice")
 _AVATAR, _INVITE_AVATAR = "avatar", "invite-avatar"
 # What costs less than asking for it would.
 _LIGHT_BYTES = 100_000
-# Pictures of other types never move. Senders say `image/png` of APNG, too.
+# Pictures of other types do not move, unless the type is wrong. Senders say `image/png` of APNG, too.
 _MOVING_TYPES = ("image/gif", "image/webp", "image/apng", "image/png", "image/avif")
 
 
@@ -140,11 +140,12 @@ class MediaPolicy:
         return not allowed or (not is_shown and self._saves_data and not _is_light(element, attributes))
 
     def stills(self, element: browser.Element, attributes: "dict[str, str]") -> bool:
-        """Returns whether an element shows a picture that may move, and has to stand still.
+        """Returns whether an element shows a picture that may move, and has to stand still if it does.
 
         :param attributes: those that `bind` reads.
         """
-        return self._reduces_motion and element.tag == "img" and _may_move(attributes)
+        may_move = attributes.get("data-animated") == "true" or not _is_thumbnail(attributes)
+        return self._reduces_motion and element.tag == "img" and may_move
 
     @property
     def _saves_data(self) -> bool:
@@ -171,8 +172,7 @@ def _is_thumbnail(attributes: "dict[str, str]") -> bool:
     return "data-width" in attributes and "data-height" in attributes and "data-encrypted" not in attributes
 
 
-def _may_move(attributes: "dict[str, str]") -> bool:
-    """Returns whether a picture may be animated, as far as its attributes say."""
-    if attributes.get("data-animated") == "true":
-        return True
-    return not _is_thumbnail(attributes) and attributes.get("data-type", _MOVING_TYPES[0]) in _MOVING_TYPES
+def is_said_to_move(attributes: "dict[str, str]") -> bool:
+    """Returns whether a picture may be animated by what the event says of it, which may be wrong."""
+    is_animated = attributes.get("data-animated") == "true"
+    return is_animated or attributes.get("data-type", _MOVING_TYPES[0]) in _MOVING_TYPES

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Never
 
-_OPTIONS = ("errors", "retry", "retry_label", "save", "load_original", "waiting", "lang", "dir", "show")
+_OPTIONS = ("errors", "retry", "retry_label", "save", "load_original", "waiting", "waiting_for", "lang", "dir", "show")
 _DIRECTIONS = ("ltr", "rtl", "auto")
 # The plural categories of all languages, https://cldr.unicode.org/index/cldr-spec/plural-rules
 _CATEGORIES = ("zero", "one", "two", "few", "many", "other")
@@ -52,6 +52,8 @@ class Messages:
     :param save: the text of the button that saves a file that the browser cannot show; empty for no such button.
     :param load_original: the text of the button that loads a media of which there is no thumbnail; empty for ``retry``.
     :param waiting: what follows an error's text while an element waits for the network.
+    :param waiting_for: what follows an element while its homeserver waits for ``{server}``, where the media is from;
+        empty for nothing.
     :param lang: the language tag of all texts, which decides on plural categories and digits.
     :param dir: the direction of all texts: ``ltr``, ``rtl`` or ``auto``.
     :param show: where there is a `MediaPolicy`, the text of the button of an element that is held back, by its kind,
@@ -60,7 +62,18 @@ class Messages:
     """
 
     OPTION = "messages"
-    __slots__ = ("_errors", "_retry_label", "_show", "dir", "lang", "load_original", "retry", "save", "waiting")
+    __slots__ = (
+        "_errors",
+        "_retry_label",
+        "_show",
+        "dir",
+        "lang",
+        "load_original",
+        "retry",
+        "save",
+        "waiting",
+        "waiting_for",
+    )
 
     def __init__(
         self,
@@ -72,22 +85,22 @@ class Messages:
         save: str = "",
         load_original: str = "",
         waiting: str = "",
+        waiting_for: str = "",
         dir: str = "auto",
         show: "dict[str, tuple[str, str]] | None" = None,
         **unknown: "Never",
     ) -> None:
         reject_unknown("Messages", unknown, _OPTIONS)
         require(isinstance(errors, dict), "Messages", "errors", errors, "a dictionary by error class")
-        for name, text in (("retry", retry), ("retry_label", retry_label)):
-            require(isinstance(text, str) and bool(text), "Messages", name, text, "a text")
-        for name, text in (("save", save), ("load_original", load_original), ("waiting", waiting)):
-            require(isinstance(text, str), "Messages", name, text, "a text")
+        _require_texts(True, retry=retry, retry_label=retry_label)
+        _require_texts(False, save=save, load_original=load_original, waiting=waiting, waiting_for=waiting_for)
         require(_is_language_tag(lang), "Messages", "lang", lang, "a language tag, such as 'ar' or 'pt-BR'")
         require(dir in _DIRECTIONS, "Messages", "dir", dir, "one of " + ", ".join(_DIRECTIONS))
         self.retry = retry
         self.save = save
         self.load_original = load_original
         self.waiting = waiting
+        self.waiting_for = waiting_for
         self.lang = lang
         self.dir = dir
         self._retry_label = retry_label
@@ -136,6 +149,12 @@ class Messages:
         :param text: the button's text, if it is another than ``retry``.
         """
         return self._retry_label.replace("{retry}", text or self.retry).replace("{label}", label)
+
+
+def _require_texts(filled: bool, **texts: str) -> None:
+    """Raises `ValueError` unless all are texts, and none is empty where ``filled``."""
+    for name, text in texts.items():
+        require(isinstance(text, str) and (bool(text) or not filled), "Messages", name, text, "a text")
 
 
 def _checked(name: object, texts: "str | dict[str, str]") -> "str | dict[str, str]":

@@ -1,12 +1,14 @@
 """Videos and audios that load when they are played: ``<video preload="none" controls data-mxc="mxc://…">``.
 
-Before that, nothing is requested but a poster, by any strategy. The element has a moment of silence as its source
-meanwhile, for which browsers show their controls. It is a valid one: Chromium 156 loads object URLs in spite of
-``preload="none"``.
+Before that, nothing is requested but a poster, by any strategy; without one, a video has its blurhash as its poster.
+The element has a blank source meanwhile, for which browsers show their controls. It is a valid one: Chromium 156 loads
+object URLs in spite of ``preload="none"``.
 """
 
 from authmedia import browser
-from authmedia.elements.binding import LOADING
+from authmedia.browser import blank_media  # by its name, so that archives have its module
+from authmedia.elements.binding import LOADING, READY
+from authmedia.elements.blurhash_decoding import Blurhash
 from authmedia.elements.poster import PosterBinding
 
 TYPE_CHECKING = False
@@ -16,30 +18,20 @@ if TYPE_CHECKING:
     from authmedia.elements.held_media import Presenter
     from authmedia.loader import MediaLoader
 
-# A tenth of a second as a WAVE file, with 8000 samples of 8 bits a second.
-_SAMPLES = 800
-_SILENCE = (
-    b"RIFF"
-    + (36 + _SAMPLES).to_bytes(4, "little")
-    + b"WAVEfmt \x10\0\0\0\x01\0\x01\0\x40\x1f\0\0\x40\x1f\0\0\x01\0\x08\0data"
-    + _SAMPLES.to_bytes(4, "little")
-    + b"\x80" * _SAMPLES
-)
-#: The state of a video or audio that was not played yet; the others are those of `Binding`.
-READY = "ready"
-
 
 class OnDemandBinding(PosterBinding):
     """Loads the media of one element when its playback is started. For the parameters see `Binding`."""
 
-    __slots__ = ("_listener", "_silence")
+    __slots__ = ("_blank", "_blurhash", "_listener")
 
     INITIAL_STATE = READY
 
     def __init__(self, element: browser.Element, loader: "MediaLoader", **options: "Any") -> None:
         self._listener: browser.EventListener | None = None
-        # The object URL of the silence.
-        self._silence = ""
+        # The object URL of the blank source.
+        self._blank = ""
+        # The URL of the blurhash that is the poster.
+        self._blurhash = ""
         super().__init__(element, loader, **options)
 
     @property
@@ -54,6 +46,8 @@ class OnDemandBinding(PosterBinding):
             super().start(urgent)
         elif not self._listener:
             self.start_poster()
+            if self._has_placeholder and not (self._options and not self._options.shows_blurhash):
+                self._idle_queue.add(self._show_blurhash_poster)
             self._wait_for_play()
 
     def cancel(self) -> None:
@@ -71,25 +65,38 @@ class OnDemandBinding(PosterBinding):
     def close(self) -> None:
         """Empties the element and releases its media."""
         self._end_waiting()
+        if self._blurhash and self._element.get_attribute("poster") == self._blurhash:
+            self._element.remove_attribute("poster")
         super().close()
 
     def _make_presenter(self) -> "Presenter":
         return PlayingPresenter(self._element)
 
     def _wait_for_play(self) -> None:
-        self._silence = browser.bytes_blob(_SILENCE, "audio/wav").create_object_url()
-        self._element.set_attribute("src", self._silence)
+        self._blank = blank_media(self._element).create_object_url()
+        self._element.set_attribute("src", self._blank)
         self._listener = self._element.listen("play", self._on_play)
+
+    def _show_blurhash_poster(self) -> None:
+        """The poster rather than the background, which the frame of a video covers; an invalid blurhash is ignored."""
+        element = self._element
+        if self.state != READY or element.tag != "video" or element.get_attribute("poster"):
+            return
+        try:
+            self._blurhash = Blurhash(self._attributes["data-blurhash"]).data_url()
+        except ValueError:
+            return
+        element.set_attribute("poster", self._blurhash)
 
     def _end_waiting(self) -> None:
         if self._listener:
             self._listener.close()
             self._listener = None
-            browser.revoke_object_url(self._silence)
+            browser.revoke_object_url(self._blank)
 
     def _on_play(self) -> None:
         self._end_waiting()
-        self._element.remove_source()  # before the silence ends
+        self._element.remove_source()  # before the blank one ends
         self._enter(LOADING)
         self.start(urgent=True)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Protocol
 
+    from authmedia.elements.failure_view import FailureView
     from authmedia.loader import MediaLoader
 
     class Binding(Protocol):
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
             """See `Binding.kind`."""
             ...
 
+        @property
+        def mxc(self) -> str:
+            """See `Binding.mxc`."""
+            ...
+
         def load_again(self) -> None:
             """See `Binding.load_again`."""
             ...
@@ -30,6 +36,8 @@ if TYPE_CHECKING:
 
 # What a user reads of a media that its own homeserver does not send, or not in time.
 _ELSEWHERE = "{server}, where this media is from, does not answer. It is asked again from time to time."
+# What elements wait for that no server has answered.
+_NETWORK = "the network"
 # The first and the longest delay before an element loads again by itself; it doubles each time.
 _FIRST_DELAY_MS, _MAX_DELAY_MS = 5_000.0, 60_000.0
 # An element that comes into view again and again loads no more often than this.
@@ -40,8 +48,8 @@ class Recovery:
     """The failed elements of a page that load again by themselves.
 
     Those that failed for want of a network do so when the browser is online or its page visible again, when another
-    load succeeds, or when they come into view. What waits for an upload or another homeserver, and one of the others,
-    does so from time to time.
+    load succeeds, or when they come into view. What waits for an upload does so from time to time; so does one of those
+    that wait for the network, and one of those that wait for the same other homeserver, and the rest when it is shown.
     """
 
     __slots__ = ("_events", "_failed", "_task", "_waiting")
@@ -63,7 +71,7 @@ class Recovery:
         name = type(error).__name__
         failure = error if isinstance(error, AuthMediaError) else AuthMediaError(f"The load ended in a {name}")
         log_failure(failure)
-        server = failure.mxc[6:].partition("/")[0]
+        server = _server_name(failure.mxc)
         if type(failure) is ServerFailure and server and server != user_id.partition(":")[2]:
             failure.user_message = _ELSEWHERE.replace("{server}", server)
         return failure
@@ -86,17 +94,25 @@ class Recovery:
         return request.with_cache(RELOAD) if request.cache == CACHE_DEFAULT else request
 
     def saver(
-        self, loader: "MediaLoader", get_request: "Callable[[], MediaRequest]", name: str
+        self, loader: "MediaLoader", get_request: "Callable[[], MediaRequest]", name: str, view: "FailureView"
     ) -> "Callable[[], None]":
         """Returns a function that has the browser save an element's media as a file.
 
         :param get_request: returns the element's request.
+        :param view: the element's failure view, which says why saving fails.
         """
 
-        def save() -> None:
+        async def run() -> None:
             from authmedia.elements.file_saving import save_media
 
-            browser.create_task(save_media(loader, get_request().as_file(), name))
+            view.show_save_failure(None)
+            try:
+                await save_media(loader, get_request().as_file(), name)
+            except Exception as error:
+                view.show_save_failure(self.record(error, loader.user_id))
+
+        def save() -> None:
+            browser.create_task(run())
 
         return save
 
@@ -106,11 +122,12 @@ class Recovery:
         elsewhere = failure.user_message != type(failure).user_message and type(failure) is ServerFailure
         if binding.kind == "file" or not (for_network or elsewhere or isinstance(failure, NotYetUploaded)):
             return False
+        place = _NETWORK if for_network else _server_name(failure.mxc) if elsewhere else ""
         key = id(binding)
         failed = self._failed[key] = self._failed.get(key, 0) + 1
         now_ms = browser.now_ms()
         delay_ms = min(_FIRST_DELAY_MS * 2 ** min(failed - 1, 8), _MAX_DELAY_MS)
-        self._waiting[key] = _Waiting(binding, for_network, now_ms, now_ms + delay_ms)
+        self._waiting[key] = _Waiting(binding, place, now_ms, now_ms + delay_ms)
         if not self._events:
             self._events = ConnectivityEvents(self.retry_all)
         if not self._task:
@@ -133,13 +150,16 @@ class Recovery:
             self._retry(waiting)
 
     def on_success(self, binding: "Binding") -> None:
-        """Loads what waits for the network, since an element has just been shown."""
+        """Loads what waits for the network, or for the homeserver of an element that has just been shown."""
         self.remove(binding)
+        if not self._waiting:
+            return
+        there = (_NETWORK, _server_name(binding.mxc))
         now_ms = browser.now_ms()
         for waiting in list(self._waiting.values()):
             # The first failure waits for the next success; what fails nevertheless waits for longer.
             first = self._failed.get(id(waiting.binding)) == 1
-            if waiting.for_network and (first or waiting.due_ms <= now_ms):
+            if waiting.place in there and (first or waiting.due_ms <= now_ms):
                 self._retry(waiting)
 
     def on_visible(self, binding: "Binding") -> None:
@@ -153,7 +173,7 @@ class Recovery:
         waiting.binding.load_again()
 
     async def _run(self) -> None:
-        """Loads from time to time what waits for an upload, and one element to see whether the network is back."""
+        """Loads from time to time what waits for an upload, and one element for each place that does not answer."""
         try:
             await self._retry_what_is_due()
         finally:
@@ -167,12 +187,16 @@ class Recovery:
                 # No longer than the first delay, since others are added meanwhile.
                 await asyncio.sleep(min(next_ms - now_ms, _FIRST_DELAY_MS) / 1000)
                 continue
-            due = [waiting for waiting in self._waiting.values() if waiting.due_ms <= now_ms]
-            probes = [waiting for waiting in due if waiting.for_network]
-            for waiting in probes[1:]:
-                waiting.due_ms = now_ms + _MAX_DELAY_MS
-            for waiting in [waiting for waiting in due if not waiting.for_network] + probes[:1]:
-                self._retry(waiting)
+            for waiting in list(self._waiting.values()):
+                if waiting.due_ms <= now_ms and self._waiting.get(id(waiting.binding)) is waiting:
+                    # One is enough to see whether the place answers; the others follow it, or are due much later.
+                    for other in self._with(waiting.place):
+                        other.due_ms = max(other.due_ms, now_ms + _MAX_DELAY_MS)
+                    self._retry(waiting)
+
+    def _with(self, place: str) -> "list[_Waiting]":
+        """Returns the elements that wait for a place."""
+        return [waiting for waiting in self._waiting.values() if place and waiting.place == place]
 
     def _stop(self) -> None:
         """Releases what was needed while elements waited."""
@@ -184,18 +208,23 @@ class Recovery:
 class _Waiting:
     """One element that waits.
 
-    :param for_network: whether it waits for the network, rather than for an upload.
+    :param place: what it waits for: the network, or another homeserver by its name; empty for an upload.
     :param since_ms: when it failed, on the clock of `browser.now_ms`.
     :param due_ms: when it loads again in any case.
     """
 
-    __slots__ = ("binding", "due_ms", "for_network", "since_ms")
+    __slots__ = ("binding", "due_ms", "place", "since_ms")
 
-    def __init__(self, binding: "Binding", for_network: bool, since_ms: float, due_ms: float) -> None:
+    def __init__(self, binding: "Binding", place: str, since_ms: float, due_ms: float) -> None:
         self.binding = binding
-        self.for_network = for_network
+        self.place = place
         self.since_ms = since_ms
         self.due_ms = due_ms
+
+
+def _server_name(mxc: str) -> str:
+    """Returns the homeserver that a media is from, empty for what is no ``mxc://`` URI."""
+    return mxc[6:].partition("/")[0] if mxc.startswith("mxc://") else ""
 
 
 #: The one of this page.

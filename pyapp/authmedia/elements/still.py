@@ -3,16 +3,21 @@
 from authmedia import browser
 from authmedia.browser import draw_still
 from authmedia.elements.binding import Binding
+from authmedia.elements.media_policy import is_said_to_move
+from authmedia.errors import AuthMediaError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from authmedia.elements.held_media import Presenter
+    from authmedia.matrix.request_hooks import RequestHooks
     from authmedia.media import MediaRequest
 
 _PLAY_EVENTS, _STOP_EVENTS = ("pointerenter", "focusin"), ("pointerleave", "pointercancel", "focusout")
 _MOTION, _TAB = "data-motion", "tabindex"
+# The formats of which pictures may move.
+_MOVING_FORMATS = ("GIF", "PNG", "WebP", "AVIF")
 # A thumbnail as large as any that servers must make.
 _THUMBNAIL_PX = ("800", "600")
 
@@ -27,15 +32,19 @@ class StillBinding(Binding):
     __slots__ = ()
 
     def _make_presenter(self) -> "Presenter":
-        return StillPicture(self._element) if self._can_be_read else self._element
-
-    def _get_request(self) -> "MediaRequest":
         if not self._can_be_read:
-            attributes = self._attributes
-            attributes.pop("data-animated", None)
-            attributes["data-width"] = attributes.get("data-width") or _THUMBNAIL_PX[0]
-            attributes["data-height"] = attributes.get("data-height") or _THUMBNAIL_PX[1]
-        return super()._get_request()
+            return self._element
+        return StillPicture(self._element, is_said_to_move(self._attributes), self._loader.hooks)
+
+    def _make_request(self, attributes: "dict[str, str]") -> "MediaRequest":
+        make_request = super()._make_request  # looked up first: MicroPython's `super()` has no chained calls
+        if self._can_be_read or not is_said_to_move(attributes):
+            return make_request(attributes)
+        attributes = attributes.copy()
+        attributes.pop("data-animated", None)
+        attributes["data-width"] = attributes.get("data-width") or _THUMBNAIL_PX[0]
+        attributes["data-height"] = attributes.get("data-height") or _THUMBNAIL_PX[1]
+        return make_request(attributes)
 
     @property
     def _can_be_read(self) -> bool:
@@ -45,17 +54,23 @@ class StillBinding(Binding):
 class StillPicture:
     """Shows the first frame of an image, and the image itself while the user points at it or has focused it.
 
+    An image of a format that does not move is shown as it is.
+
     :param element: the ``<img>``.
+    :param may_move: whether the event's content type is that of such a format; else the image's first bytes decide.
+    :param hooks: see the request for these bytes.
     """
 
-    __slots__ = ("_active", "_added_tab", "_anchor", "_element", "_listeners", "_src", "_still")
+    __slots__ = ("_active", "_added_tab", "_anchor", "_element", "_hooks", "_listeners", "_may_move", "_src", "_still")
 
     # The image that is drawn reports its errors by itself.
     media_error = ""
     has_network_error = is_deferred = False
 
-    def __init__(self, element: browser.Element) -> None:
+    def __init__(self, element: browser.Element, may_move: bool, hooks: "tuple[RequestHooks, ...]") -> None:
         self._element = element
+        self._may_move = may_move
+        self._hooks = hooks
         # What can have the keyboard focus.
         self._anchor = element.closest("button, a")
         self._src = self._still = ""
@@ -72,6 +87,8 @@ class StillPicture:
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Draws the first frame of the image and shows it; for the parameters see `Element.show`."""
         self.remove_source()
+        if not self._may_move and not await self._moves(src):
+            return await self._element.show(src, success_event, crossorigin)
         self._still = await draw_still(src, crossorigin)
         if not self._still or not await self._element.show(self._still, success_event, crossorigin):
             return False
@@ -94,6 +111,15 @@ class StillPicture:
         if self._still:
             browser.revoke_object_url(self._still)
         self._src = self._still = ""
+
+    async def _moves(self, src: str) -> bool:
+        """Returns whether the format of an image is one of those that move, whatever its content type is."""
+        from authmedia.transport.media_formats import identify, request_head  # few users ask for less motion
+
+        try:
+            return identify(await request_head(src, self._hooks))[0] in _MOVING_FORMATS
+        except (AuthMediaError, browser.BrowserError):
+            return False  # the element finds out the same
 
     def _listen(self) -> None:
         if self._anchor is self._element and not self._element.get_attribute(_TAB):

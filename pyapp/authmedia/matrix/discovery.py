@@ -10,6 +10,7 @@ from authmedia.errors import (
     MalformedAddress,
     MalformedWellKnown,
     NoHomeserver,
+    PolicyRefused,
     ServerFailure,
 )
 from authmedia.matrix.http import read_text
@@ -155,7 +156,7 @@ async def _discover_base(url: BaseUrl) -> DiscoveredServer:
             raise
         failure = error
     except AuthMediaError as error:
-        if error.temporary:
+        if error.temporary or isinstance(error, PolicyRefused):
             raise
         failure = error
     if isinstance(failure, HomeserverUnreachable):

@@ -1,7 +1,7 @@
 """HTTP requests whose failures are errors of this library, whatever the interpreter."""
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, ServerFailure
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, PolicyRefused, ServerFailure
 from authmedia.matrix.error_responses import error_from_response
 from authmedia.support.untrusted import parse_json
 
@@ -31,7 +31,8 @@ async def request_url(
     """Requests a URL; the body of the response is still arriving. For the other parameters see `browser.fetch`.
 
     :param hooks: see the request and its response.
-    :raises AuthMediaError: `HomeserverUnreachable` if no response arrives, else by status and Matrix error code.
+    :raises AuthMediaError: `HomeserverUnreachable` if no response arrives, `PolicyRefused` if the page's policy forbids
+        the request, else by status and Matrix error code.
     """
     failure: AuthMediaError
     fetch: Fetch = browser.fetch
@@ -45,10 +46,25 @@ async def request_url(
             return response
         failure = await error_from_response(response)
     except browser.BrowserError as error:
-        parsed = browser.parse_url(url)
-        # Not the URL itself, which may be a link: that is a secret while it is valid.
-        failure = HomeserverUnreachable(f"No answer from {parsed.origin if parsed else 'that URL'}", words=error.words)
+        failure = await _without_answer(url, error)
     raise failure
+
+
+async def _without_answer(url: str, error: browser.BrowserError) -> AuthMediaError:
+    """Returns why no response arrived, as far as a page can tell.
+
+    :param error: what the browser says.
+    """
+    parsed = browser.parse_url(url)
+    # Not the URL itself, which may be a link: that is a secret while it is valid.
+    place = parsed.origin if parsed else "that URL"
+    if error.name == "TypeError":  # no response, rather than a late one
+        from authmedia.browser import refused_request  # most requests are answered
+
+        directive = await refused_request(url)
+        if directive:
+            return PolicyRefused(f"The page's policy forbids requests to {place}", words=directive)
+    return HomeserverUnreachable(f"No answer from {place}", words=error.words)
 
 
 async def read_text(response: browser.Response) -> str:

@@ -12,6 +12,7 @@ from authmedia.errors import (
     LinksUnsupported,
     MediaNotFound,
     NotCached,
+    PolicyRefused,
     ProxyRefused,
     QuotaExceeded,
     StorageRefused,
@@ -91,6 +92,8 @@ class AutoStrategy(Strategy):
         self.refused: dict[str, str] = {}
         # Counts refusals, once there is one.
         self._refusals: Refusals | None = None
+        # What the page's own policy refused last.
+        self._policy_refusal: PolicyRefused | None = None
 
     async def support(self) -> Support:
         """Tries each strategy; it suffices that one works."""
@@ -130,6 +133,8 @@ class AutoStrategy(Strategy):
             if self._refusals and not media.src.startswith(_NETWORK_SCHEME):
                 self._refusals.on_success(loader.name, media.src)
             return self._with_reason(loader, media, request, traffic, refused)
+        if self._policy_refusal:  # which says more
+            raise self._policy_refusal.for_media(request.mxc)
         words = "; ".join(f"{name}: {words}" for name, words in refused.items())
         raise StrategyUnsupported("No strategy is left that works here", mxc=request.mxc, words=words)
 
@@ -177,6 +182,7 @@ class AutoStrategy(Strategy):
         failure = await loader.examine(inner, words)
         if not isinstance(failure, _STRATEGY_ERRORS) and not self._refuses_links(failure, media):
             return failure
+        self._keep_policy_refusal(failure)
         self._count_refusals().add(loader.name, media.request.key, failure)
         self._insert_substitute(loader)
         return StrategyReplaced(failure.summary, mxc=failure.mxc, words=failure.words)
@@ -207,10 +213,15 @@ class AutoStrategy(Strategy):
 
     def _refused_with(self, loader: "Loader", error: AuthMediaError, refused: "dict[str, str]") -> "dict[str, str]":
         """Counts a refusal; returns the strategies that are left out for one media, this one among them."""
+        self._keep_policy_refusal(error)
         refused = refused.copy()
         refused[loader.name] = self._count_refusals().add(loader.name, "", error)
         self._insert_substitute(loader)
         return refused
+
+    def _keep_policy_refusal(self, error: AuthMediaError) -> None:
+        if isinstance(error, PolicyRefused):
+            self._policy_refusal = error
 
     def _insert_substitute(self, loader: "Loader") -> None:
         """Inserts the substitute of a strategy that refused behind it, if it has one."""

@@ -10,6 +10,7 @@ from authmedia.errors import (
     EmptyMedia,
     FileRemoved,
     HomeserverUnreachable,
+    PolicyRefused,
     QuotaExceeded,
     ServerFailure,
     StorageRefused,
@@ -100,6 +101,8 @@ class OpfsStrategy(Strategy):
             (await request_url(media.src, cache="default")).abort()
         except HomeserverUnreachable as error:
             return FileRemoved("The file was removed from this device", mxc=media.request.mxc, words=error.words)
+        except PolicyRefused:
+            pass  # whether it is there cannot be told
         failure = await super().diagnose(media, words)
         if type(failure) in (WrongContent, EmptyMedia):  # else it is a file of another format, which can be saved
             await self.clear(media.request)

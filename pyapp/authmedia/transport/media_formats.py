@@ -4,9 +4,14 @@ https://mimesniff.spec.whatwg.org/#matching-a-mime-type-pattern
 """
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, EmptyMedia, FormatUnsupported, WrongContent
+from authmedia.browser import violated_directive
+from authmedia.errors import AuthMediaError, EmptyMedia, FormatUnsupported, PolicyRefused, WrongContent
 from authmedia.matrix.http import request_url
 from authmedia.media import UNKNOWN_TYPE, Media
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from authmedia.matrix.request_hooks import RequestHooks
 
 # All signatures are within these.
 _HEAD_BYTES = 64
@@ -90,9 +95,29 @@ async def sniff_content_type(body: browser.Blob, kind: str) -> str:
 async def diagnose_object_url(media: Media, words: str) -> AuthMediaError:
     """Returns why an element could not show the body behind an object URL; for the parameters see `content_failure`."""
     try:
-        return await diagnose_response(await request_url(media.src, cache="default"), media, words)
+        failure = await diagnose_response(await request_url(media.src, cache="default"), media, words)
     except (AuthMediaError, browser.BrowserError):
-        return content_failure(b"", None, media, words)  # the body is there no more
+        failure = content_failure(b"", None, media, words)  # the body is there no more, or not to be read
+    return failure if isinstance(failure, EmptyMedia) else await policy_refusal(media) or failure
+
+
+async def policy_refusal(media: Media) -> PolicyRefused | None:
+    """Returns the error for a media that the page's own policy forbids its elements; ``None`` if it does not."""
+    kind = media.request.kind
+    directive = await violated_directive(media.src, kind if kind in ("video", "audio") else "img")
+    if not directive:
+        return None
+    return PolicyRefused("The page's policy forbids its elements this media", mxc=media.request.mxc, words=directive)
+
+
+async def request_head(url: str, hooks: "tuple[RequestHooks, ...]") -> bytes:
+    """Returns the first bytes of the body at a URL, enough for `identify`.
+
+    :param hooks: see the request and its response.
+    :raises AuthMediaError: of the class that fits what happened; `BrowserError` if the transfer breaks off.
+    """
+    headers = {} if url.startswith("blob:") else {"Range": f"bytes=0-{_HEAD_BYTES - 1}"}
+    return await _read_head(await request_url(url, headers=headers, hooks=hooks))
 
 
 async def diagnose_response(response: browser.Response, media: Media, words: str) -> AuthMediaError:
@@ -100,13 +125,17 @@ async def diagnose_response(response: browser.Response, media: Media, words: str
 
     :raises BrowserError: if the transfer breaks off.
     """
+    return content_failure(await _read_head(response), response.content_length, media, words)
+
+
+async def _read_head(response: browser.Response) -> bytes:
     size = response.content_length
     try:
         length = _HEAD_BYTES if size is None else min(_HEAD_BYTES, size)
         part = await response.reader().read_blob(length, "") if length else None
     finally:
         response.abort()
-    return content_failure(await part.read_bytes(0, length) if part else b"", size, media, words)
+    return await part.read_bytes(0, length) if part else b""
 
 
 def content_failure(head: bytes, size: int | None, media: Media, words: str) -> AuthMediaError:

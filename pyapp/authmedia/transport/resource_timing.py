@@ -4,7 +4,7 @@ For every strategy whose ``src`` leads to the network rather than to an object U
 """
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, HomeserverUnreachable, PolicyRefused, TransferInterrupted, WrongContent
+from authmedia.errors import AuthMediaError, HomeserverUnreachable, TransferInterrupted, WrongContent
 from authmedia.matrix.http import request_url
 from authmedia.media import DISK, MEMORY, NETWORK, Media
 from authmedia.transport.completeness import complete_body
@@ -88,12 +88,9 @@ async def diagnose_transfer(media: Media, words: str, hooks: "tuple[RequestHooks
     """
     failure = await _diagnose(media, words, hooks)
     if isinstance(failure, (TransferInterrupted, WrongContent)):
-        from authmedia.browser import violated_directive  # few media fail
+        from authmedia.transport.media_formats import policy_refusal  # few media fail
 
-        kind = media.request.kind
-        directive = await violated_directive(media.src, kind if kind in ("video", "audio") else "img")
-        if directive:
-            return PolicyRefused("The page's policy forbids it", mxc=failure.mxc, words=directive)
+        return await policy_refusal(media) or failure
     return failure
 
 

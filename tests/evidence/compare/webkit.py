@@ -15,6 +15,7 @@ from typing import Any
 from PIL import Image
 from selenium import webdriver
 from selenium.common.exceptions import WebDriverException
+from selenium.webdriver.common.by import By
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
 from urllib3.exceptions import HTTPError
@@ -87,6 +88,10 @@ class WebKitTab:
         if "error" in answer:
             raise ScriptFailed(answer["error"])
         return answer.get("value")
+
+    def click(self, selector: str) -> None:
+        """Clicks an element as a user does."""
+        self._driver.find_element(By.CSS_SELECTOR, selector).click()
 
     def screenshot(self) -> Image.Image:
         return pixels.decode_screenshot(self._driver.get_screenshot_as_png())
