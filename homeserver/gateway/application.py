@@ -45,7 +45,10 @@ _ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 
 
 def create_application(config: GatewayConfig) -> Starlette:
-    """Creates the application. Its connections and files are closed at its shutdown."""
+    """Creates the application. Its connections and files are closed at its shutdown.
+
+    ``state.proxy`` is the application's `ReverseProxy`.
+    """
     metrics = Metrics()
     config.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     homeserver = Homeserver(config.homeserver, config.redirect_origins, metrics)
@@ -93,11 +96,13 @@ def create_application(config: GatewayConfig) -> Starlette:
         Route("/health", _health, methods=["GET"]),
     ]
     errors = {MatrixError: _matrix_error, InvalidRequest: _invalid_request, LimitReached: _limit_reached}
-    return Starlette(
+    application = Starlette(
         routes=routes,
         lifespan=lifespan,
         exception_handlers={**errors, HTTPException: _http_error, Exception: _internal_error},
     )
+    application.state.proxy = proxy
+    return application
 
 
 def _counted(endpoint: Endpoint, name: str, metrics: Metrics) -> Endpoint:

@@ -4,7 +4,9 @@ import argparse
 import logging
 import os
 import secrets
+import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +44,10 @@ def run(homeserver: str | None, host: str, port: int, config_file: Path | None, 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # It logs each request's URL, with the names of media.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    server = uvicorn.Server(
+    application = create_application(config)
+    server = _Server(
         uvicorn.Config(
-            create_application(config),
+            application,
             host=host,
             port=port,
             # A link opens its media for everyone who reads it in a log.
@@ -56,11 +59,22 @@ def run(homeserver: str | None, host: str, port: int, config_file: Path | None, 
             timeout_graceful_shutdown=5,
         )
     )
+    server.on_shutdown = application.state.proxy.abort
     try:
         server.run()
     except KeyboardInterrupt:  # uvicorn has shut down, and raises it again
         return 130
     return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """A server that calls `on_shutdown` before it waits for requests in flight."""
+
+    on_shutdown: Callable[[], None]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.on_shutdown()
+        await super().shutdown(sockets)
 
 
 def load_config(homeserver: str | None, config_file: Path | None, state: Path) -> GatewayConfig:

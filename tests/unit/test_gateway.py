@@ -377,12 +377,22 @@ def test_requests_that_are_passed_on_share_no_cookies(tmp_path: Path) -> None:
     assert all(head.startswith("GET /_synapse/client/pick_username?a=%2F HTTP/1.1") for head in heads)
 
 
-async def passed_on(application: Starlette, target: bytes, *headers: tuple[bytes, bytes]) -> int:
-    """Sends a request as it stands, which no client would, and returns the status."""
+async def passed_on(
+    application: Starlette, target: bytes, *headers: tuple[bytes, bytes], leaves: asyncio.Event | None = None
+) -> int:
+    """Sends a request as it stands, which no client would, and returns the status.
+
+    :param leaves: set when the client closes its connection.
+    """
     statuses = []
+    messages = iter([{"type": "http.request", "body": b""}])
+    leaves = leaves or asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b""}
+        for message in messages:
+            return message
+        await leaves.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -482,6 +492,39 @@ def test_requests_that_wait_keep_no_others_waiting(tmp_path: Path) -> None:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    run(test)
+
+
+def test_request_whose_client_leaves_is_aborted(tmp_path: Path) -> None:
+    closed = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        assert await reader.read() == b""
+        closed.set()
+        writer.close()
+
+    async def test() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            values = {**VALID, "homeserver": url, "state_directory": str(tmp_path)}
+            application = create_application(GatewayConfig.parse(values))
+            path, leaves = b"/_matrix/client/v3/sync", asyncio.Event()
+            left = asyncio.create_task(passed_on(application, path, leaves=leaves))
+            await asked.wait()
+            leaves.set()
+            await closed.wait()
+            assert await left == 499
+            asked.clear()
+            closed.clear()
+            stays = asyncio.create_task(passed_on(application, path))
+            await asked.wait()
+            application.state.proxy.abort()  # as the process does when it ends
+            await closed.wait()
+            assert await stays == 503
+
+    asked = asyncio.Event()
     run(test)
 
 
