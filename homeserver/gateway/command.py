@@ -7,6 +7,7 @@ import secrets
 import socket
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +98,12 @@ def _own_secret(directory: Path) -> str:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            made = directory / f"secret.{secrets.token_hex(8)}"
+            with os.fdopen(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(48))
+            with suppress(FileExistsError):  # another process has made one first
+                os.link(made, path)
+            made.unlink()
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"{path} cannot be used for the secret: {error}") from error
