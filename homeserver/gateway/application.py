@@ -12,14 +12,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from media_protocol.error_page import CONTENT_SECURITY_POLICY, prefers_html, render
-from media_protocol.limits import LimitReached
+from media_protocol.limits import ByteBudget, LimitReached
 from media_protocol.media_requests import InvalidRequest
 from media_protocol.signing import PREFIX, SIGNED_PREFIX
 
 from . import metrics as prometheus
 from .body_cache import BodyCache
 from .config import GatewayConfig
-from .endpoints import Endpoints
+from .endpoints import Endpoints, now_ms
 from .errors import MatrixError, limit_exceeded
 from .homeserver import Homeserver
 from .media_response import CORS_HEADERS, MEDIA_SERVLET_HEADERS
@@ -55,7 +55,9 @@ def create_application(config: GatewayConfig) -> Starlette:
     tokens = TokenStore(config.state_directory / "tokens.db", config.keyring)
     sessions = Sessions(homeserver, tokens, config.tokens == "stored")
     cache = BodyCache(config.state_directory / "media", config.cache_bytes, metrics)
-    source = MediaSource(homeserver, sessions, cache, metrics)
+    # Of its own: what is downloaded for a session is sent to it, or was requested in small ranges.
+    downloads = ByteBudget(now_ms, config.session_bytes_per_hour)
+    source = MediaSource(homeserver, sessions, cache, downloads, metrics)
     endpoints = Endpoints(config, sessions, source, metrics)
     proxy = ReverseProxy(homeserver, endpoints.base_url, endpoints.client_address)
 
@@ -115,6 +117,9 @@ def _counted(endpoint: Endpoint, name: str, metrics: Metrics) -> Endpoint:
             response = await endpoint(request)
         except (MatrixError, InvalidRequest) as error:
             metrics.responses.labels(name, str(error.status)).inc()
+            raise
+        except LimitReached:
+            metrics.responses.labels(name, "429").inc()
             raise
         metrics.responses.labels(name, str(response.status_code)).inc()
         return response

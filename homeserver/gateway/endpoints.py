@@ -108,11 +108,11 @@ class Endpoints:
     async def signed(self, request: Request) -> Response:
         """``GET signed/{serverName}/{mediaId}?…``: the media that a link grants, to any client that has the link."""
         verified, session = self._verify(request)
-        link, token = verified.link, self._sessions.token_of(session)
+        link, caller = verified.link, self._sessions.caller(session, self.client_address(request))
         if link.media.media_id == PROBE_ID:
-            await self._sessions.prove_alive(token)
+            await self._sessions.prove_alive(caller)
             return Response(status_code=204, headers={**MEDIA_SERVLET_HEADERS, "Cache-Control": "no-store"})
-        opened = await self._source.open(link.media, token)
+        opened = await self._source.open(link.media, caller)
         try:
             max_age_s = max(0, link.expires_ms - now_ms()) // 1000
             cache_control = f"private, max-age={max_age_s}, immutable"
@@ -126,14 +126,14 @@ class Endpoints:
         session = await self._authenticate(request)
         batch = parse_batch(await _json_object(request), self._config.bundle_limit)
         self._bundle_rate.spend(session.user_id)
-        token = self._sessions.token_of(session)
-        return BundleResponse(self._source, token, batch, self._config, self._bundles.admit(session.user_id))
+        caller = self._sessions.caller(session, self.client_address(request))
+        return BundleResponse(self._source, caller, batch, self._config, self._bundles.admit(session.user_id))
 
     async def _authenticate(self, request: Request) -> Session:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token or not token.isascii() or not token.isprintable():
             raise MatrixError(401, "M_MISSING_TOKEN", "An access token is required")
-        return await self._sessions.of(token.strip())
+        return await self._sessions.of(token.strip(), self.client_address(request))
 
     def _mint_one(self, request: Request, session: Session, media: Media) -> Response:
         (entry,) = self._mint(request, session, [media])

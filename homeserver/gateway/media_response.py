@@ -127,7 +127,7 @@ class MediaResponse(Response):
         self.status_code = self._choose(request, etag, headers)
         self._is_body_sent = request.method == "GET" and self.status_code in (200, 206)
         if self._is_body_sent:
-            budget.spend(session_key, self._range.length)
+            budget.spend(session_key, opened.skipped_bytes(self._range.start) + self._range.length)
         self.raw_headers = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
 
     def _choose(self, request: Request, etag: str, headers: dict[str, str]) -> int:
