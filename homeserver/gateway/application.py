@@ -94,6 +94,8 @@ def create_application(config: GatewayConfig) -> Starlette:
         Route("/_matrix/{rest:path}", _counted_proxy(proxy.pass_on, metrics), methods=_ALL_METHODS),
         # The pages of single sign-on.
         Route("/_synapse/client/{rest:path}", _counted_proxy(proxy.pass_on, metrics), methods=_ALL_METHODS),
+        # For a reverse proxy that sends the bytes itself.
+        Route("/check" + SIGNED_PREFIX + "{rest:path}", _counted(endpoints.check, "check", metrics), methods=["GET"]),
         Route("/metrics", show_metrics, methods=["GET"]),
         Route("/health", _health, methods=["GET"]),
     ]

@@ -10,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from media_protocol.delegation import DelegatedLink, Delegation, is_delegated, verify_delegated
-from media_protocol.limits import ByteBudget, ConcurrencyLimit
+from media_protocol.limits import ByteBudget, ConcurrencyLimit, LimitReached
 from media_protocol.media_requests import PROBE_ID, InvalidRequest, parse_batch, parse_flag, parse_thumbnail
+from media_protocol.ranges import RangeNotSatisfiable, parse_range
 from media_protocol.signing import (
     ExpiredLink,
     InvalidLink,
@@ -26,7 +27,7 @@ from media_protocol.signing import (
 from .bundle import BundleResponse
 from .config import GatewayConfig
 from .errors import LINK_EXPIRED, MatrixError
-from .media_response import CORS_HEADERS, MEDIA_SERVLET_HEADERS, MediaResponse
+from .media_response import CORS_HEADERS, MEDIA_SERVLET_HEADERS, MediaResponse, response_key
 from .media_source import MediaSource
 from .metrics import Metrics
 from .rate_limit import RateLimit
@@ -34,6 +35,7 @@ from .sessions import Session, Sessions
 
 _AUTHENTICATED_HEADERS = {**CORS_HEADERS, "Cache-Control": "no-store", "Timing-Allow-Origin": "*"}
 _MAX_BODY_BYTES = 1024 * 1024
+_CHECK_PREFIX = b"/check"
 
 
 def now_ms() -> int:
@@ -114,12 +116,35 @@ class Endpoints:
             return Response(status_code=204, headers={**MEDIA_SERVLET_HEADERS, "Cache-Control": "no-store"})
         opened = await self._source.open(link.media, caller)
         try:
-            max_age_s = max(0, link.expires_ms - now_ms()) // 1000
-            cache_control = f"private, max-age={max_age_s}, immutable"
+            cache_control = _cache_control(link)
             return MediaResponse(request, verified, opened, cache_control, self._budget, session.key, self._metrics)
         except BaseException:
             await opened.close()
             raise
+
+    async def check(self, request: Request) -> Response:
+        """``GET /check/…``, with a whole link behind it: whether its media may be sent to the client.
+
+        A reverse proxy asks this before it sends the bytes from a cache of its own. The response has the cache's key
+        and the ``Cache-Control`` for the client. Any refusal is a 403. On that, the proxy passes the client's request
+        on, which is answered with the cause.
+        """
+        try:
+            verified, session = self._verify(request, _CHECK_PREFIX)
+            caller, media = self._sessions.caller(session, self.client_address(request)), verified.link.media
+            if media.media_id == PROBE_ID:
+                return Response(status_code=403)
+            head = await self._source.check(media, caller)
+            if not head.size:  # of which the proxy would request a part
+                return Response(status_code=403)
+            parse_range(request.headers.get("Range"), head.size)
+        except (MatrixError, LimitReached, RangeNotSatisfiable):
+            return Response(status_code=403)
+        headers = {
+            "X-Authmedia-Cache-Key": response_key(media),
+            "X-Authmedia-Cache-Control": _cache_control(verified.link),
+        }
+        return Response(status_code=204, headers=headers)
 
     async def bundle(self, request: Request) -> Response:
         """``POST bundle``: many media, or thumbnails of them, in one response."""
@@ -180,9 +205,12 @@ class Endpoints:
             "base_url": self.base_url(request),
         }
 
-    def _verify(self, request: Request) -> tuple[DelegatedLink, Session]:
-        """Verifies a link as a whole, the bytes that the client has sent, whoever has signed it."""
-        uri: bytes = request.scope["raw_path"] + b"?" + request.scope["query_string"]
+    def _verify(self, request: Request, prefix: bytes = b"") -> tuple[DelegatedLink, Session]:
+        """Verifies a link as a whole, the bytes that the client has sent, whoever has signed it.
+
+        :param prefix: what the reverse proxy has put before it.
+        """
+        uri: bytes = request.scope["raw_path"].removeprefix(prefix) + b"?" + request.scope["query_string"]
         keyring = self._config.keyring
         try:
             address = self._bound_address(request)
@@ -232,6 +260,11 @@ class Endpoints:
         except ValueError:
             return ""
         return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _cache_control(link: Link) -> str:
+    max_age_s = max(0, link.expires_ms - now_ms()) // 1000
+    return f"private, max-age={max_age_s}, immutable"
 
 
 async def _json_object(request: Request) -> dict[str, Any]:

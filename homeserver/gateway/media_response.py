@@ -68,6 +68,13 @@ def entity_tag(media: Media, head: Head) -> str:
     return f'"{urlsafe_b64encode(hashlib.sha256(identity.encode()).digest()[:18]).decode("ascii")}"'
 
 
+def response_key(media: Media) -> str:
+    """Returns the key of all that a response to a link has: of its media, and of the name to save it with, if any."""
+    if not media.download and not media.file_name:
+        return cache_key(media)
+    return hashlib.sha256(f"{cache_key(media)} {media.download} {media.file_name}".encode()).hexdigest()
+
+
 def content_disposition(head: Head, download: bool, file_name: str | None = None) -> str:
     """Returns whether browsers may display a media, and its file name, whatever the homeserver has let pass.
 

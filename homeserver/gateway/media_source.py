@@ -169,6 +169,18 @@ class MediaSource:
             if opened:
                 return opened
 
+    async def check(self, media: Media, caller: Caller) -> Head:
+        """Has the homeserver confirm a caller's right to a media that is about to be sent, and returns its head.
+
+        A body that is not here begins to be downloaded, unless it has to be waited for: the request for it follows.
+
+        :raises MatrixError: if it does not.
+        :raises LimitReached: if the session has had too much downloaded.
+        """
+        opened = await self.open(media, caller, wait=False)
+        await opened.close()
+        return opened.head
+
     async def _join(self, download: Download, media: Media, key: str, caller: Caller, wait: bool) -> OpenMedia | None:
         """Opens a body that is being received for another client; ``None`` if that has failed for that client alone."""
         download.join()
