@@ -65,16 +65,19 @@ class ReverseProxy:
         _check_path(request)
         query: bytes = request.scope["query_string"]
         target = request.scope["raw_path"] + (b"?" + query if query else b"")
-        url = httpx.URL(self._homeserver.base_url).copy_with(raw_path=target)
+        try:
+            url = httpx.URL(self._homeserver.base_url).copy_with(raw_path=target)
+        except httpx.InvalidURL:  # of a fragment, which servers let through, or of a path that is too long
+            raise MatrixError(400, "M_UNRECOGNIZED", "The path is malformed") from None
         base, address = self._base_url(request), self._client_address(request)
         headers = [
-            *_end_to_end(request.headers.items()),
-            ("X-Forwarded-For", address),
-            ("X-Real-IP", address),
-            ("X-Forwarded-Proto", base.partition(":")[0]),
+            *_end_to_end(request.headers.raw),
+            (b"X-Forwarded-For", address.encode()),
+            (b"X-Real-IP", address.encode()),
+            (b"X-Forwarded-Proto", base.partition(":")[0].encode()),
         ]
         if "accept-encoding" not in request.headers:  # else httpx offers its own codings
-            headers.append(("Accept-Encoding", "identity"))
+            headers.append((b"Accept-Encoding", b"identity"))
         is_read = asyncio.Event()
         # Sent in the same framing, so that the homeserver sees a body where there is one.
         has_body = "content-length" in request.headers or "transfer-encoding" in request.headers
@@ -154,10 +157,16 @@ def _check_path(request: Request) -> None:
         raise MatrixError(400, "M_UNRECOGNIZED", "The path must have no dot segments")
 
 
-def _end_to_end(headers: Any) -> list[tuple[str, str]]:
-    pairs = list(headers)
-    named = {name.strip().lower() for key, value in pairs if key == "connection" for name in value.split(",")}
-    return [(key, value) for key, value in pairs if key not in _HOP_BY_HOP | _REPLACED | named]
+def _end_to_end(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Returns the headers that are for the homeserver, as they are: their values may be of any bytes."""
+    named = {
+        name.strip().lower().decode("latin-1")
+        for key, value in headers
+        if key == b"connection"
+        for name in value.split(b",")
+    }
+    left_out = _HOP_BY_HOP | _REPLACED | named
+    return [(key, value) for key, value in headers if key.decode("latin-1") not in left_out]
 
 
 async def _content(request: Request, is_read: asyncio.Event) -> AsyncIterator[bytes]:

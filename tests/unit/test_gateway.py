@@ -64,7 +64,7 @@ async def homeserver(answer: Answer, heads: list[str] | None = None) -> AsyncIte
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 if heads is not None:
                     heads.append(head)
                 token = head.lower().partition("authorization: bearer ")[2].partition("\r\n")[0]
@@ -523,6 +523,8 @@ async def passed_on(
         b"/_matrix/client/./../../metrics",
         b"/_matrix/..",
         b"%2F_matrix/client/versions",
+        b"/_matrix/client/versions#a",
+        b"/_matrix/" + b"a" * 65_536,
     ],
 )
 def test_path_that_leads_out_of_what_is_passed_on_is_refused(tmp_path: Path, target: bytes) -> None:
@@ -549,6 +551,7 @@ def test_client_does_not_choose_the_address_that_the_homeserver_sees(
         (b"x-forwarded-for", b"198.51.100.1, 198.51.100.2"),
         (b"x-real-ip", b"198.51.100.3"),
         (b"forwarded", b"for=198.51.100.4"),
+        (b"x-name", b"Jos\xe9"),
         (b"x-forwarded-for", b"198.51.100.5, 192.0.2.7"),  # the reverse proxy's own line
     ]
 
@@ -560,6 +563,7 @@ def test_client_does_not_choose_the_address_that_the_homeserver_sees(
 
     run(test)
     assert "198.51.100" not in heads[0]
+    assert "x-name: Jos\xe9" in heads[0]
     assert [line for line in heads[0].lower().split("\r\n") if line.startswith(("x-forwarded-for", "x-real-ip"))] == [
         f"x-forwarded-for: {address}",
         f"x-real-ip: {address}",
