@@ -1,4 +1,4 @@
-"""Runs the gateway in the foreground, until Ctrl-C or SIGTERM: ``python -m gateway --config FILE``."""
+"""Runs the gateway in the foreground, until Ctrl-C or SIGTERM: ``authmedia-gateway --config FILE``."""
 
 import argparse
 import logging
@@ -21,7 +21,9 @@ DEFAULT_PORT = 8010
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses the arguments, and runs the gateway; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="gateway", description="Serves signed links in front of a homeserver.")
+    parser = argparse.ArgumentParser(
+        prog="authmedia-gateway", description="Serves signed links in front of a homeserver."
+    )
     parser.add_argument("--homeserver", metavar="URL", help="the homeserver's address; or in the configuration file")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"the gateway's port (default: {DEFAULT_PORT})")
@@ -40,7 +42,7 @@ def run(homeserver: str | None, host: str, port: int, config_file: Path | None, 
     try:
         config = load_config(homeserver, config_file, state)
     except ConfigError as error:
-        print(f"gateway: {error}", file=sys.stderr)
+        print(f"authmedia-gateway: {error}", file=sys.stderr)
         return 1
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # It logs each request's URL, with the names of media.
