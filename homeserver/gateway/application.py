@@ -27,7 +27,7 @@ from .media_source import MediaSource
 from .metrics import Metrics
 from .reverse_proxy import ReverseProxy
 from .sessions import Sessions
-from .token_store import TokenStore
+from .token_store import RedisDatabase, SqliteDatabase, TokenStore
 
 logger = logging.getLogger(__name__)
 
@@ -48,11 +48,14 @@ def create_application(config: GatewayConfig) -> Starlette:
     """Creates the application. Its connections and files are closed at its shutdown.
 
     ``state.proxy`` is the application's `ReverseProxy`.
+
+    :raises ConfigError: if what the configuration needs is not installed.
     """
     metrics = Metrics()
     config.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     homeserver = Homeserver(config.homeserver, config.redirect_origins, metrics)
-    tokens = TokenStore(config.state_directory / "tokens.db", config.keyring)
+    database = RedisDatabase(config.redis) if config.redis else SqliteDatabase(config.state_directory / "tokens.db")
+    tokens = TokenStore(database, config.keyring)
     sessions = Sessions(homeserver, tokens, config.tokens == "stored")
     cache = BodyCache(config.state_directory / "media", config.cache_bytes, metrics)
     # Of its own: what is downloaded for a session is sent to it, or was requested in small ranges.
@@ -66,7 +69,7 @@ def create_application(config: GatewayConfig) -> Starlette:
         yield
         await source.close()
         await homeserver.close()
-        tokens.close()
+        await tokens.close()
 
     async def show_metrics(request: Request) -> Response:
         if not _is_local(request):

@@ -40,14 +40,13 @@ def run(homeserver: str | None, host: str, port: int, config_file: Path | None, 
     :param state: the folder of media, tokens and secret, unless the configuration file names others.
     """
     try:
-        config = load_config(homeserver, config_file, state)
+        application = create_application(load_config(homeserver, config_file, state))
     except ConfigError as error:
         print(f"authmedia-gateway: {error}", file=sys.stderr)
         return 1
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # It logs each request's URL, with the names of media.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    application = create_application(config)
     server = _Server(
         uvicorn.Config(
             application,

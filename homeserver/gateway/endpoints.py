@@ -2,9 +2,10 @@
 
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -31,11 +32,13 @@ from .media_response import CORS_HEADERS, MEDIA_SERVLET_HEADERS, MediaResponse, 
 from .media_source import MediaSource
 from .metrics import Metrics
 from .rate_limit import RateLimit
-from .sessions import Session, Sessions
+from .sessions import Caller, Session, Sessions
 
 _AUTHENTICATED_HEADERS = {**CORS_HEADERS, "Cache-Control": "no-store", "Timing-Allow-Origin": "*"}
 _MAX_BODY_BYTES = 1024 * 1024
 _CHECK_PREFIX = b"/check"
+
+Result = TypeVar("Result")
 
 
 def now_ms() -> int:
@@ -110,11 +113,11 @@ class Endpoints:
     async def signed(self, request: Request) -> Response:
         """``GET signed/{serverName}/{mediaId}?…``: the media that a link grants, to any client that has the link."""
         verified, session = self._verify(request)
-        link, caller = verified.link, self._sessions.caller(session, self.client_address(request))
+        link = verified.link
         if link.media.media_id == PROBE_ID:
-            await self._sessions.prove_alive(caller)
+            await self._for_session(request, session, self._sessions.prove_alive)
             return Response(status_code=204, headers={**MEDIA_SERVLET_HEADERS, "Cache-Control": "no-store"})
-        opened = await self._source.open(link.media, caller)
+        opened = await self._for_session(request, session, lambda caller: self._source.open(link.media, caller))
         try:
             cache_control = _cache_control(link)
             return MediaResponse(request, verified, opened, cache_control, self._budget, session.key, self._metrics)
@@ -131,10 +134,10 @@ class Endpoints:
         """
         try:
             verified, session = self._verify(request, _CHECK_PREFIX)
-            caller, media = self._sessions.caller(session, self.client_address(request)), verified.link.media
+            media = verified.link.media
             if media.media_id == PROBE_ID:
                 return Response(status_code=403)
-            head = await self._source.check(media, caller)
+            head = await self._for_session(request, session, lambda caller: self._source.check(media, caller))
             if not head.size:  # of which the proxy would request a part
                 return Response(status_code=403)
             parse_range(request.headers.get("Range"), head.size)
@@ -151,8 +154,21 @@ class Endpoints:
         session = await self._authenticate(request)
         batch = parse_batch(await _json_object(request), self._config.bundle_limit)
         self._bundle_rate.spend(session.user_id)
-        caller = self._sessions.caller(session, self.client_address(request))
+        caller = await self._sessions.caller(session, self.client_address(request))
         return BundleResponse(self._source, caller, batch, self._config, self._bundles.admit(session.user_id))
+
+    async def _for_session(
+        self, request: Request, session: Session, action: Callable[[Caller], Awaitable[Result]]
+    ) -> Result:
+        """Does something with the session's newest token."""
+        caller = await self._sessions.caller(session, self.client_address(request))
+        try:
+            return await action(caller)
+        except MatrixError as error:
+            newer = await self._sessions.newer_caller(session, caller) if error.status == 403 else None
+            if newer is None:
+                raise
+        return await action(newer)
 
     async def _authenticate(self, request: Request) -> Session:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")

@@ -115,7 +115,7 @@ class Sessions:
         if not session.fits:
             raise session_ended()
         if session.kind == _DEVICE:
-            self._store.put(identity.user_id, identity.device_id, token)
+            await self._store.put(identity.user_id, identity.device_id, token)
         return session
 
     async def prove(self, token: str, address: str = "") -> Identity:
@@ -135,13 +135,20 @@ class Sessions:
         except MatrixError as error:
             raise session_ended() if error.status in (401, 403) else error from None
 
-    def caller(self, session: Session, address: str) -> Caller:
+    async def caller(self, session: Session, address: str) -> Caller:
         """Returns a client of a session, with the token by which its media are requested.
 
         :param address: of the client.
         :raises MatrixError: 403 if none is known.
         """
-        token = session.anchor if session.kind == _TOKEN else self._store.get(session.user_id, session.anchor)
+        token = session.anchor if session.kind == _TOKEN else await self._store.get(session.user_id, session.anchor)
         if token is None:
             raise session_ended()
         return Caller(token, address, session.key)
+
+    async def newer_caller(self, session: Session, refused: Caller) -> Caller | None:
+        """Returns the same client with a newer token than one that was refused, if another process was shown one."""
+        if session.kind != _DEVICE:
+            return None
+        token = await self._store.get(session.user_id, session.anchor, from_memory=False)
+        return Caller(token, refused.address, session.key) if token and token != refused.token else None

@@ -32,7 +32,7 @@ from gateway.media_response import content_disposition
 from gateway.media_source import MediaSource, OpenMedia
 from gateway.metrics import Metrics
 from gateway.sessions import Caller, Session, Sessions
-from gateway.token_store import TokenStore
+from gateway.token_store import SqliteDatabase, TokenStore
 from media_protocol.delegation import DelegatedLink, sign_delegated
 from media_protocol.limits import ByteBudget, LimitReached
 from media_protocol.signing import PREFIX, InvalidSignature, Keyring, Link, Media
@@ -92,7 +92,7 @@ async def media_source(
         metrics = Metrics()
         client = Homeserver(url, frozenset(), metrics)
         budget = ByteBudget(now_ms, bytes_per_hour)
-        sessions = Sessions(client, TokenStore(directory / "tokens.db", KEYRING), False)
+        sessions = Sessions(client, TokenStore(SqliteDatabase(directory / "tokens.db"), KEYRING), False)
         source = MediaSource(client, sessions, BodyCache(directory / "media", max_bytes, metrics), budget, metrics)
         try:
             yield source
@@ -681,7 +681,7 @@ def test_handle_of_any_session_fits_into_a_link(tmp_path: Path, user_length: int
             handle = session.seal(KEYRING)
             uri = KEYRING.sign(Link("1", MEDIA, 2, handle)).encode()
             assert Session.unseal(KEYRING, "1", KEYRING.verify(uri, 1).session) == session
-            assert source._sessions.caller(session, "").token == token
+            assert (await source._sessions.caller(session, "")).token == token
 
     run(test)
 
