@@ -6,6 +6,7 @@ gateway's secret.
 
 import hashlib
 import importlib
+import json
 import logging
 import os
 import sqlite3
@@ -21,7 +22,6 @@ from .errors import MatrixError
 
 logger = logging.getLogger(__name__)
 
-_PURPOSE = "stored token"
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS tokens (
     user_id TEXT NOT NULL, device_id TEXT NOT NULL, sealed TEXT NOT NULL, shown_s INTEGER NOT NULL,
@@ -69,7 +69,7 @@ class TokenStore:
         """
         if await self.get(user_id, device_id) == token:
             return
-        await self._database.put(user_id, device_id, self._keyring.seal_token(token.encode(), _PURPOSE))
+        await self._database.put(user_id, device_id, self._seal(user_id, device_id, token))
         self._remember(user_id, device_id, token)
 
     async def get(self, user_id: str, device_id: str, *, from_memory: bool = True) -> str | None:
@@ -85,17 +85,25 @@ class TokenStore:
         if sealed is None:
             return None
         try:
-            token = self._keyring.open_token(sealed, _PURPOSE).decode()
+            token = self._keyring.open_token(sealed, _purpose(user_id, device_id)).decode()
         except InvalidSignature:
             return None
         self._remember(user_id, device_id, token)
         return token
+
+    def _seal(self, user_id: str, device_id: str, token: str) -> str:
+        return self._keyring.seal_token(token.encode(), _purpose(user_id, device_id))
 
     def _remember(self, user_id: str, device_id: str, token: str) -> None:
         self._memory[user_id, device_id] = token, time.monotonic() + _MEMORY_S
         self._memory.move_to_end((user_id, device_id))
         if len(self._memory) > _MEMORY_ENTRIES:
             self._memory.popitem(last=False)
+
+
+def _purpose(user_id: str, device_id: str) -> str:
+    """Returns what a token is sealed for: a writer of the database cannot give one user's token to another."""
+    return "stored token " + json.dumps([user_id, device_id])
 
 
 class SqliteDatabase:

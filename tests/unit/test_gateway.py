@@ -686,6 +686,23 @@ def test_handle_of_any_session_fits_into_a_link(tmp_path: Path, user_length: int
     run(test)
 
 
+def test_stored_token_is_that_of_its_own_session_alone(tmp_path: Path) -> None:
+    """Whoever writes to the database: in Redis, that may be another program."""
+
+    async def test() -> None:
+        database = SqliteDatabase(tmp_path / "tokens.db")
+        await TokenStore(database, KEYRING).put("@ana:localhost", "A", "token of ana")
+        sealed = await database.get("@ana:localhost", "A")
+        assert sealed
+        await database.put("@ben:localhost", "B", sealed)
+        store = TokenStore(database, KEYRING)
+        assert await store.get("@ana:localhost", "A") == "token of ana"
+        assert await store.get("@ben:localhost", "B") is None
+        await store.close()
+
+    run(test)
+
+
 def test_file_names_of_the_cache_are_digests() -> None:
     keys = {cache_key(Media(server, media)) for server in ("a", "b.c") for media in ("x", "y")}
     assert len(keys) == 4

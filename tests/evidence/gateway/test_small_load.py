@@ -2,10 +2,13 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.evidence.gateway.load import run
 from tests.homeserver.support import on_linux
 
 
+@pytest.mark.full_matrix
 @on_linux
 def test_short_load_of_a_gateway() -> None:
     # In a thread of its own, since Playwright, in the same run of pytest, keeps an event loop in this one.
