@@ -1,5 +1,5 @@
-"""Builds the packages that others install: wheel and source distribution of the library and of the Synapse module, and
-the folder for pages in JavaScript.
+"""Builds the packages that others install: wheel and source distribution of the library, of the Synapse module and of
+the gateway, and the folder for pages in JavaScript.
 
 The build backend, Hatchling, is installed with the other tools and runs without isolation, so nothing is downloaded. It
 dates and orders what it packs by itself: equal contents give equal bytes.
@@ -17,7 +17,7 @@ from web import javascript_package
 
 ROOT = Path(__file__).resolve().parents[1]
 # The folders with a `pyproject.toml`.
-_PROJECTS = (".", "homeserver")
+_PROJECTS = (".", "homeserver", "homeserver/gateway_package")
 #: The folder for pages in JavaScript.
 JAVASCRIPT = "authmedia-js"
 

@@ -12,14 +12,14 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from media_protocol.error_page import CONTENT_SECURITY_POLICY, prefers_html, render
-from media_protocol.limits import LimitReached
+from media_protocol.limits import ByteBudget, LimitReached
 from media_protocol.media_requests import InvalidRequest
 from media_protocol.signing import PREFIX, SIGNED_PREFIX
 
 from . import metrics as prometheus
 from .body_cache import BodyCache
 from .config import GatewayConfig
-from .endpoints import Endpoints
+from .endpoints import Endpoints, now_ms
 from .errors import MatrixError, limit_exceeded
 from .homeserver import Homeserver
 from .media_response import CORS_HEADERS, MEDIA_SERVLET_HEADERS
@@ -27,7 +27,7 @@ from .media_source import MediaSource
 from .metrics import Metrics
 from .reverse_proxy import ReverseProxy
 from .sessions import Sessions
-from .token_store import TokenStore
+from .token_store import RedisDatabase, SqliteDatabase, TokenStore
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +45,22 @@ _ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"]
 
 
 def create_application(config: GatewayConfig) -> Starlette:
-    """Creates the application. Its connections and files are closed at its shutdown."""
+    """Creates the application. Its connections and files are closed at its shutdown.
+
+    ``state.proxy`` is the application's `ReverseProxy`.
+
+    :raises ConfigError: if what the configuration needs is not installed.
+    """
     metrics = Metrics()
     config.state_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     homeserver = Homeserver(config.homeserver, config.redirect_origins, metrics)
-    tokens = TokenStore(config.state_directory / "tokens.db", config.keyring)
+    database = RedisDatabase(config.redis) if config.redis else SqliteDatabase(config.state_directory / "tokens.db")
+    tokens = TokenStore(database, config.keyring)
     sessions = Sessions(homeserver, tokens, config.tokens == "stored")
     cache = BodyCache(config.state_directory / "media", config.cache_bytes, metrics)
-    source = MediaSource(homeserver, sessions, cache, metrics)
+    # Of its own: what is downloaded for a session is sent to it, or was requested in small ranges.
+    downloads = ByteBudget(now_ms, config.session_bytes_per_hour)
+    source = MediaSource(homeserver, sessions, cache, downloads, metrics)
     endpoints = Endpoints(config, sessions, source, metrics)
     proxy = ReverseProxy(homeserver, endpoints.base_url, endpoints.client_address)
 
@@ -61,7 +69,7 @@ def create_application(config: GatewayConfig) -> Starlette:
         yield
         await source.close()
         await homeserver.close()
-        tokens.close()
+        await tokens.close()
 
     async def show_metrics(request: Request) -> Response:
         if not _is_local(request):
@@ -89,15 +97,19 @@ def create_application(config: GatewayConfig) -> Starlette:
         Route("/_matrix/{rest:path}", _counted_proxy(proxy.pass_on, metrics), methods=_ALL_METHODS),
         # The pages of single sign-on.
         Route("/_synapse/client/{rest:path}", _counted_proxy(proxy.pass_on, metrics), methods=_ALL_METHODS),
+        # For a reverse proxy that sends the bytes itself.
+        Route("/check" + SIGNED_PREFIX + "{rest:path}", _counted(endpoints.check, "check", metrics), methods=["GET"]),
         Route("/metrics", show_metrics, methods=["GET"]),
         Route("/health", _health, methods=["GET"]),
     ]
     errors = {MatrixError: _matrix_error, InvalidRequest: _invalid_request, LimitReached: _limit_reached}
-    return Starlette(
+    application = Starlette(
         routes=routes,
         lifespan=lifespan,
         exception_handlers={**errors, HTTPException: _http_error, Exception: _internal_error},
     )
+    application.state.proxy = proxy
+    return application
 
 
 def _counted(endpoint: Endpoint, name: str, metrics: Metrics) -> Endpoint:
@@ -110,6 +122,9 @@ def _counted(endpoint: Endpoint, name: str, metrics: Metrics) -> Endpoint:
             response = await endpoint(request)
         except (MatrixError, InvalidRequest) as error:
             metrics.responses.labels(name, str(error.status)).inc()
+            raise
+        except LimitReached:
+            metrics.responses.labels(name, "429").inc()
             raise
         metrics.responses.labels(name, str(response.status_code)).inc()
         return response

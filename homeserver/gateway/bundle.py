@@ -9,13 +9,15 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from media_protocol.bundle_format import BUNDLE_FULL, CONTENT_TYPE, part_head
+from media_protocol.limits import LimitReached
 from media_protocol.media_requests import InvalidRequest
 from media_protocol.signing import Media
 
 from .config import GatewayConfig
-from .errors import MatrixError, homeserver_failed
+from .errors import MatrixError, homeserver_failed, limit_exceeded
 from .media_response import CORS_HEADERS
 from .media_source import MediaSource
+from .sessions import Caller
 
 logger = logging.getLogger(__name__)
 
@@ -37,14 +39,14 @@ _HEADERS = {
 class BundleResponse(Response):
     """One bundle.
 
-    :param token: of the session that the media are requested for.
+    :param caller: for whom the media are requested.
     :param admission: held while the bundle is being sent.
     """
 
     def __init__(
         self,
         source: MediaSource,
-        token: str,
+        caller: Caller,
         batch: list[Media | InvalidRequest],
         config: GatewayConfig,
         admission: AbstractContextManager[None],
@@ -52,7 +54,7 @@ class BundleResponse(Response):
         super().__init__(headers=_HEADERS)
         del self.headers["Content-Length"]
         self._source = source
-        self._token = token
+        self._caller = caller
         self._batch = batch
         self._max_part_bytes = config.bundle_part_bytes
         self._left_bytes = config.bundle_bytes
@@ -95,12 +97,14 @@ class BundleResponse(Response):
                 await self._send_media(index, media, send)
             except MatrixError as error:
                 await self._send_error(index, error, send)
+            except LimitReached as error:
+                await self._send_error(index, limit_exceeded(error.retry_after_ms), send)
             except OSError:
                 logger.exception("A part of a bundle failed")
                 await self._send_error(index, MatrixError(500, "M_UNKNOWN", "Internal server error"), send)
 
     async def _send_media(self, index: int, media: Media, send: Send) -> None:
-        opened = await self._source.open(media, self._token, wait=False)
+        opened = await self._source.open(media, self._caller, wait=False)
         try:
             head = opened.head
             self._spend(head.size)

@@ -1,10 +1,13 @@
-"""Runs the gateway in the foreground, until Ctrl-C or SIGTERM: ``python -m gateway --config FILE``."""
+"""Runs the gateway in the foreground, until Ctrl-C or SIGTERM: ``authmedia-gateway --config FILE``."""
 
 import argparse
 import logging
 import os
 import secrets
+import socket
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,9 @@ DEFAULT_PORT = 8010
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses the arguments, and runs the gateway; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="gateway", description="Serves signed links in front of a homeserver.")
+    parser = argparse.ArgumentParser(
+        prog="authmedia-gateway", description="Serves signed links in front of a homeserver."
+    )
     parser.add_argument("--homeserver", metavar="URL", help="the homeserver's address; or in the configuration file")
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen at (default: 127.0.0.1)")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"the gateway's port (default: {DEFAULT_PORT})")
@@ -35,16 +40,16 @@ def run(homeserver: str | None, host: str, port: int, config_file: Path | None, 
     :param state: the folder of media, tokens and secret, unless the configuration file names others.
     """
     try:
-        config = load_config(homeserver, config_file, state)
+        application = create_application(load_config(homeserver, config_file, state))
     except ConfigError as error:
-        print(f"gateway: {error}", file=sys.stderr)
+        print(f"authmedia-gateway: {error}", file=sys.stderr)
         return 1
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     # It logs each request's URL, with the names of media.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    server = uvicorn.Server(
+    server = _Server(
         uvicorn.Config(
-            create_application(config),
+            application,
             host=host,
             port=port,
             # A link opens its media for everyone who reads it in a log.
@@ -56,11 +61,22 @@ def run(homeserver: str | None, host: str, port: int, config_file: Path | None, 
             timeout_graceful_shutdown=5,
         )
     )
+    server.on_shutdown = application.state.proxy.abort
     try:
         server.run()
     except KeyboardInterrupt:  # uvicorn has shut down, and raises it again
         return 130
     return 0 if server.started else 1
+
+
+class _Server(uvicorn.Server):
+    """A server that calls `on_shutdown` before it waits for requests in flight."""
+
+    on_shutdown: Callable[[], None]
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self.on_shutdown()
+        await super().shutdown(sockets)
 
 
 def load_config(homeserver: str | None, config_file: Path | None, state: Path) -> GatewayConfig:
@@ -83,8 +99,12 @@ def _own_secret(directory: Path) -> str:
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not path.exists():
-            with os.fdopen(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            made = directory / f"secret.{secrets.token_hex(8)}"
+            with os.fdopen(os.open(made, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
                 file.write(secrets.token_urlsafe(48))
+            with suppress(FileExistsError):  # another process has made one first
+                os.link(made, path)
+            made.unlink()
         return path.read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ConfigError(f"{path} cannot be used for the secret: {error}") from error

@@ -50,6 +50,7 @@ class GatewayConfig:
     bundles_at_once: int
     session_bytes_per_hour: int
     tokens: str
+    redis: str | None
     redirect_origins: frozenset[str]
     state_directory: Path
     cache_bytes: int
@@ -177,6 +178,14 @@ def _token_mode(key: str, value: object) -> str:
     return str(value)
 
 
+def _optional_url(key: str, value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str) or not value.startswith(("redis://", "rediss://", "unix://")):
+        raise ConfigError(f"'{key}' must be such a URL as 'redis://localhost:6379/0' or 'unix:///run/redis/redis.sock'")
+    return os.path.expandvars(value)  # a password may come by the environment
+
+
 def _directory(key: str, value: object) -> Path:
     if not isinstance(value, str) or not value:
         raise ConfigError(f"'{key}' must be the path of a folder, where the gateway keeps what it has downloaded")
@@ -202,6 +211,7 @@ _KEYS: dict[str, tuple[object, Any]] = {
     "bundles_at_once": (100, _integer(10_000)),
     "session_bytes_per_hour": ("20G", _size(0, _MAX_BYTES)),
     "tokens": ("sealed", _token_mode),
+    "redis": (None, _optional_url),
     "redirect_origins": ([], _origins),
     "state_directory": (None, _directory),
     "cache_bytes": ("10G", _size(1024 * 1024, _MAX_BYTES)),

@@ -47,16 +47,29 @@ class Download:
 
     :param open_response: requests the body.
     :param on_end: called when the download has ended, in whatever way.
+    :param waits_for_upload: whether the homeserver waits for the upload of a media whose id is reserved.
     """
 
-    def __init__(self, cache: BodyCache, key: str, open_response: OpenResponse, on_end: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        cache: BodyCache,
+        key: str,
+        open_response: OpenResponse,
+        on_end: Callable[[], None],
+        *,
+        waits_for_upload: bool = True,
+    ) -> None:
         self._cache = cache
         self._key = key
         self._open_response = open_response
         self._head: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
         self._head.add_done_callback(lambda done: done.cancelled() or done.exception())
         self._progress = asyncio.Event()
-        self._received = 0
+        #: How many bytes are received.
+        self.received_bytes = 0
+        #: How many bytes are counted for the session that has begun it.
+        self.counted_bytes = 0
+        self.waits_for_upload = waits_for_upload
         self._error: Exception | None = None
         self._readers = 0
         self._linger: asyncio.TimerHandle | None = None
@@ -90,22 +103,23 @@ class Download:
             self._linger.cancel()
             self._linger = None
 
-    def leave(self) -> None:
-        """Discounts one reader. Some time after the last one has left, the download is aborted."""
+    def leave(self, *, linger: bool = True) -> None:
+        """Discounts one reader. Some time after the last one has left, or at once, the download is aborted."""
         self._readers -= 1
         if not self._readers and not self._task.done():
-            self._linger = asyncio.get_running_loop().call_later(_LINGER_S, self._task.cancel)
+            delay_s = _LINGER_S if linger else 0
+            self._linger = asyncio.get_running_loop().call_later(delay_s, self._task.cancel)
 
     async def wait_beyond(self, position: int) -> int:
         """Waits for the byte at a position; returns how many bytes are received.
 
         :raises MatrixError: if the download has failed before it.
         """
-        while self._received <= position:
+        while self.received_bytes <= position:
             if self._error:
                 raise self._error
             await self._progress.wait()
-        return self._received
+        return self.received_bytes
 
     async def ended(self) -> None:
         """Waits for the end of the download, in whatever way it ends, and for ``on_end``."""
@@ -147,6 +161,7 @@ class Download:
         if len(content) != head.size:
             raise homeserver_failed()
         self.content = content
+        self.received_bytes = head.size
         self._head.set_result(head)
         try:
             await asyncio.to_thread(self._cache.store, self._key, head, content)
@@ -161,9 +176,9 @@ class Download:
                 if head:
                     self._head.set_result(head)
                 await self._write(response, file)
-            if head and head.size != self._received:
+            if head and head.size != self.received_bytes:
                 raise homeserver_failed()
-            head = head or _head(response, self._received)
+            head = head or _head(response, self.received_bytes)
             self._cache.commit(self._key, head, path)
             # For those who join from now on: the file has another name, and is the same.
             self._path = self._cache.body_path(self._key)
@@ -179,8 +194,8 @@ class Download:
             written = 0
             while written < len(chunk):
                 written += os.write(descriptor, chunk[written:] if written else chunk)
-            self._received += len(chunk)
-            if self._received > self._cache.max_body_bytes:  # of a body whose size was not said before
+            self.received_bytes += len(chunk)
+            if self.received_bytes > self._cache.max_body_bytes:  # of a body whose size was not said before
                 raise TooLargeToCache
             self._notify()
 

@@ -2,16 +2,18 @@
 
 import json
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from media_protocol.delegation import DelegatedLink, Delegation, is_delegated, verify_delegated
-from media_protocol.limits import ByteBudget, ConcurrencyLimit
+from media_protocol.limits import ByteBudget, ConcurrencyLimit, LimitReached
 from media_protocol.media_requests import PROBE_ID, InvalidRequest, parse_batch, parse_flag, parse_thumbnail
+from media_protocol.ranges import RangeNotSatisfiable, parse_range
 from media_protocol.signing import (
     ExpiredLink,
     InvalidLink,
@@ -26,14 +28,17 @@ from media_protocol.signing import (
 from .bundle import BundleResponse
 from .config import GatewayConfig
 from .errors import LINK_EXPIRED, MatrixError
-from .media_response import CORS_HEADERS, MEDIA_SERVLET_HEADERS, MediaResponse
+from .media_response import CORS_HEADERS, MEDIA_SERVLET_HEADERS, MediaResponse, response_key
 from .media_source import MediaSource
 from .metrics import Metrics
 from .rate_limit import RateLimit
-from .sessions import Session, Sessions
+from .sessions import Caller, Session, Sessions
 
 _AUTHENTICATED_HEADERS = {**CORS_HEADERS, "Cache-Control": "no-store", "Timing-Allow-Origin": "*"}
 _MAX_BODY_BYTES = 1024 * 1024
+_CHECK_PREFIX = b"/check"
+
+Result = TypeVar("Result")
 
 
 def now_ms() -> int:
@@ -108,32 +113,68 @@ class Endpoints:
     async def signed(self, request: Request) -> Response:
         """``GET signed/{serverName}/{mediaId}?…``: the media that a link grants, to any client that has the link."""
         verified, session = self._verify(request)
-        link, token = verified.link, self._sessions.token_of(session)
+        link = verified.link
         if link.media.media_id == PROBE_ID:
-            await self._sessions.prove_alive(token)
+            await self._for_session(request, session, self._sessions.prove_alive)
             return Response(status_code=204, headers={**MEDIA_SERVLET_HEADERS, "Cache-Control": "no-store"})
-        opened = await self._source.open(link.media, token)
+        opened = await self._for_session(request, session, lambda caller: self._source.open(link.media, caller))
         try:
-            max_age_s = max(0, link.expires_ms - now_ms()) // 1000
-            cache_control = f"private, max-age={max_age_s}, immutable"
+            cache_control = _cache_control(link)
             return MediaResponse(request, verified, opened, cache_control, self._budget, session.key, self._metrics)
         except BaseException:
             await opened.close()
             raise
+
+    async def check(self, request: Request) -> Response:
+        """``GET /check/…``, with a whole link behind it: whether its media may be sent to the client.
+
+        A reverse proxy asks this before it sends the bytes from a cache of its own. The response has the cache's key
+        and the ``Cache-Control`` for the client. Any refusal is a 403. On that, the proxy passes the client's request
+        on, which is answered with the cause.
+        """
+        try:
+            verified, session = self._verify(request, _CHECK_PREFIX)
+            media = verified.link.media
+            if media.media_id == PROBE_ID:
+                return Response(status_code=403)
+            head = await self._for_session(request, session, lambda caller: self._source.check(media, caller))
+            if not head.size:  # of which the proxy would request a part
+                return Response(status_code=403)
+            parse_range(request.headers.get("Range"), head.size)
+        except (MatrixError, LimitReached, RangeNotSatisfiable):
+            return Response(status_code=403)
+        headers = {
+            "X-Authmedia-Cache-Key": response_key(media),
+            "X-Authmedia-Cache-Control": _cache_control(verified.link),
+        }
+        return Response(status_code=204, headers=headers)
 
     async def bundle(self, request: Request) -> Response:
         """``POST bundle``: many media, or thumbnails of them, in one response."""
         session = await self._authenticate(request)
         batch = parse_batch(await _json_object(request), self._config.bundle_limit)
         self._bundle_rate.spend(session.user_id)
-        token = self._sessions.token_of(session)
-        return BundleResponse(self._source, token, batch, self._config, self._bundles.admit(session.user_id))
+        caller = await self._sessions.caller(session, self.client_address(request))
+        return BundleResponse(self._source, caller, batch, self._config, self._bundles.admit(session.user_id))
+
+    async def _for_session(
+        self, request: Request, session: Session, action: Callable[[Caller], Awaitable[Result]]
+    ) -> Result:
+        """Does something with the session's newest token."""
+        caller = await self._sessions.caller(session, self.client_address(request))
+        try:
+            return await action(caller)
+        except MatrixError as error:
+            newer = await self._sessions.newer_caller(session, caller) if error.status == 403 else None
+            if newer is None:
+                raise
+        return await action(newer)
 
     async def _authenticate(self, request: Request) -> Session:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token or not token.isascii() or not token.isprintable():
             raise MatrixError(401, "M_MISSING_TOKEN", "An access token is required")
-        return await self._sessions.of(token.strip())
+        return await self._sessions.of(token.strip(), self.client_address(request))
 
     def _mint_one(self, request: Request, session: Session, media: Media) -> Response:
         (entry,) = self._mint(request, session, [media])
@@ -180,9 +221,12 @@ class Endpoints:
             "base_url": self.base_url(request),
         }
 
-    def _verify(self, request: Request) -> tuple[DelegatedLink, Session]:
-        """Verifies a link as a whole, the bytes that the client has sent, whoever has signed it."""
-        uri: bytes = request.scope["raw_path"] + b"?" + request.scope["query_string"]
+    def _verify(self, request: Request, prefix: bytes = b"") -> tuple[DelegatedLink, Session]:
+        """Verifies a link as a whole, the bytes that the client has sent, whoever has signed it.
+
+        :param prefix: what the reverse proxy has put before it.
+        """
+        uri: bytes = request.scope["raw_path"].removeprefix(prefix) + b"?" + request.scope["query_string"]
         keyring = self._config.keyring
         try:
             address = self._bound_address(request)
@@ -232,6 +276,11 @@ class Endpoints:
         except ValueError:
             return ""
         return str(getattr(address, "ipv4_mapped", None) or address)
+
+
+def _cache_control(link: Link) -> str:
+    max_age_s = max(0, link.expires_ms - now_ms()) // 1000
+    return f"private, max-age={max_age_s}, immutable"
 
 
 async def _json_object(request: Request) -> dict[str, Any]:

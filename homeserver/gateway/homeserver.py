@@ -13,7 +13,7 @@ from media_protocol.origins import parse_origin
 from media_protocol.signing import Media
 
 from .errors import MatrixError, homeserver_failed, limit_exceeded, session_ended
-from .media_client import MediaClient, MediaResponse, no_cookies
+from .media_client import MediaClient, MediaResponse, forwarded_for, no_cookies
 from .metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -71,12 +71,14 @@ class Homeserver:
         await self._media.close()
         await self.http.aclose()
 
-    async def whoami(self, token: str) -> Identity:
+    async def whoami(self, token: str, address: str = "") -> Identity:
         """Returns whose a token is.
 
+        :param address: of the client, for whom it is requested; empty if it is unknown.
         :raises MatrixError: the homeserver's own, if it does not accept the token.
         """
-        response = await self._send("whoami", self.base_url + _WHOAMI, {"Authorization": f"Bearer {token}"})
+        headers = {"Authorization": f"Bearer {token}", **forwarded_for(address)}
+        response = await self._send("whoami", self.base_url + _WHOAMI, headers)
         try:
             body = await _read_json(response)
         finally:
@@ -87,15 +89,16 @@ class Homeserver:
                 return Identity(user_id, device_id)
         raise _authentication_error(response.status_code, body)
 
-    async def open_media(self, media: Media, token: str, *, wait: bool = True) -> StreamedResponse:
+    async def open_media(self, media: Media, token: str, *, address: str = "", wait: bool = True) -> StreamedResponse:
         """Requests a media or a thumbnail. The caller closes the response.
 
+        :param address: of the client, for whom it is requested; empty if it is unknown.
         :param wait: whether the homeserver is to wait for the upload of a media whose id is reserved.
         :raises MatrixError: as a link responds with it: 403 if the homeserver does not accept the token any more.
         """
         path = _media_path(media, wait)
         url = self.base_url + path
-        response: StreamedResponse = await self._send_media(path, token)
+        response: StreamedResponse = await self._send_media(path, token, address)
         for _ in range(_MAX_REDIRECTS):
             if response.status_code not in (301, 302, 303, 307, 308):
                 break
@@ -111,9 +114,9 @@ class Homeserver:
             await response.aclose()
         raise _refusal(response.status_code, body)
 
-    async def _send_media(self, path: str, token: str) -> MediaResponse:
+    async def _send_media(self, path: str, token: str, address: str) -> MediaResponse:
         try:
-            response = await self._media.get(path, token)
+            response = await self._media.get(path, token, address)
         except (httpx.HTTPError, httpx.InvalidURL) as error:  # which httpx finds in a redirect's target
             raise self._failed("media", error) from None
         self._metrics.homeserver_requests.labels("media", str(response.status_code)).inc()

@@ -21,6 +21,11 @@ def no_cookies() -> CookieJar:
     return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
+def forwarded_for(address: str) -> dict[str, str]:
+    """Returns the headers by which homeservers know the client, whom they limit and list among a user's devices."""
+    return {"X-Forwarded-For": address, "X-Real-IP": address} if address else {}
+
+
 class MediaResponse:
     """A response whose body is read as it comes.
 
@@ -66,26 +71,27 @@ class MediaClient:
         """Closes all connections."""
         await self._http.aclose()
 
-    async def get(self, path: str, token: str) -> MediaResponse:
+    async def get(self, path: str, token: str, address: str = "") -> MediaResponse:
         """Sends a request with an access token. The caller closes the response.
 
         :param path: path and query.
+        :param address: of the client, for whom it is sent; empty if it is unknown.
         :raises httpx.HTTPError: if no response comes.
         """
         slot = self._open_of_token.setdefault(token, asyncio.Semaphore(_MAX_CONNECTIONS_OF_TOKEN))
         await slot.acquire()
         try:
             try:
-                response = await self._send(path, token)
+                response = await self._send(path, token, address)
             except _CLOSED:
-                response = await self._send(path, token)
+                response = await self._send(path, token, address)
         except BaseException:
             slot.release()
             raise
         return MediaResponse(response, slot)
 
-    async def _send(self, path: str, token: str) -> httpx.Response:
+    async def _send(self, path: str, token: str, address: str) -> httpx.Response:
         # A coded body would have another length than the media.
-        headers = {"Accept-Encoding": "identity", "Authorization": f"Bearer {token}"}
+        headers = {"Accept-Encoding": "identity", "Authorization": f"Bearer {token}", **forwarded_for(address)}
         request = self._http.build_request("GET", self._base_url + path, headers=headers)
         return await self._http.send(request, stream=True)

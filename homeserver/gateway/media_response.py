@@ -68,6 +68,13 @@ def entity_tag(media: Media, head: Head) -> str:
     return f'"{urlsafe_b64encode(hashlib.sha256(identity.encode()).digest()[:18]).decode("ascii")}"'
 
 
+def response_key(media: Media) -> str:
+    """Returns the key of all that a response to a link has: of its media, and of the name to save it with, if any."""
+    if not media.download and not media.file_name:
+        return cache_key(media)
+    return hashlib.sha256(f"{cache_key(media)} {media.download} {media.file_name}".encode()).hexdigest()
+
+
 def content_disposition(head: Head, download: bool, file_name: str | None = None) -> str:
     """Returns whether browsers may display a media, and its file name, whatever the homeserver has let pass.
 
@@ -127,7 +134,7 @@ class MediaResponse(Response):
         self.status_code = self._choose(request, etag, headers)
         self._is_body_sent = request.method == "GET" and self.status_code in (200, 206)
         if self._is_body_sent:
-            budget.spend(session_key, self._range.length)
+            budget.spend(session_key, opened.skipped_bytes(self._range.start) + self._range.length)
         self.raw_headers = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
 
     def _choose(self, request: Request, etag: str, headers: dict[str, str]) -> int:

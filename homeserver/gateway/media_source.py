@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import httpx
 
+from media_protocol.limits import ByteBudget, LimitReached
 from media_protocol.signing import Media
 
 from .body_cache import BodyCache, Head, cache_key
@@ -20,15 +21,19 @@ from .downloads import Download, TooLargeToCache, response_head
 from .errors import MatrixError, homeserver_failed
 from .homeserver import Homeserver, StreamedResponse
 from .metrics import Metrics
-from .sessions import Sessions
+from .sessions import Caller, Sessions
 from .time_limited_cache import TimeLimitedCache
 
 # How long the homeserver's word that a session may download a media holds. A media that is removed or quarantined is
 # sent from the cache for no longer.
 MEDIA_PROOF_MS = 60_000
-# With these statuses a download fails for one client and may succeed for another one: it has another session, is within
-# its rate limit, or waits for an upload.
-_OF_ONE_CLIENT = (403, 404, 429, 504)
+# With these statuses a download fails for one client and may succeed for another one, which has another session, or is
+# within its rate limit.
+_OF_ONE_CLIENT = (403, 404, 429)
+_NOT_YET_UPLOADED = 504
+# A client that does not wait for uploads joins a download that does: after this time it has the homeserver say whether
+# the media is uploaded.
+_UNKNOWN_UPLOAD_S = 1.0
 CHUNK_BYTES = 256 * 1024
 # A response is proof with its head. A small body is received all the same, so that its connection is used again.
 _RECEIVED_PROOF_BYTES = 64 * 1024
@@ -58,6 +63,10 @@ class OpenMedia:
             self.download.leave()
         if self.response:
             await self.response.aclose()
+
+    def skipped_bytes(self, start: int) -> int:
+        """Returns how many bytes have to be received and are not sent, if the body is read from a position."""
+        return start if self.response else 0
 
     async def read(self, start: int, length: int) -> AsyncIterator[bytes]:
         """Yields a range of the body in chunks.
@@ -117,12 +126,18 @@ class OpenMedia:
 
 
 class MediaSource:
-    """Opens media for sessions."""
+    """Opens media for sessions.
 
-    def __init__(self, homeserver: Homeserver, sessions: Sessions, cache: BodyCache, metrics: Metrics) -> None:
+    :param budget: in which the bytes of downloads are counted for the session that has begun them.
+    """
+
+    def __init__(
+        self, homeserver: Homeserver, sessions: Sessions, cache: BodyCache, budget: ByteBudget, metrics: Metrics
+    ) -> None:
         self._homeserver = homeserver
         self._sessions = sessions
         self._cache = cache
+        self._budget = budget
         self._metrics = metrics
         self._downloads: dict[str, Download] = {}
         #: The size of each media that a token was let download.
@@ -132,42 +147,59 @@ class MediaSource:
         """Aborts all downloads."""
         await asyncio.gather(*(download.cancel() for download in list(self._downloads.values())))
 
-    async def open(self, media: Media, token: str, *, wait: bool = True) -> OpenMedia:
+    async def open(self, media: Media, caller: Caller, *, wait: bool = True) -> OpenMedia:
         """Opens a media or a thumbnail for a session.
 
         A body that another client has begun to download is joined.
 
-        :param token: of the session; the homeserver has to let it download the media.
+        :param caller: whom the homeserver has to let download the media.
         :param wait: whether to wait for the upload of a media whose id is reserved.
         :raises MatrixError: if it does not.
+        :raises LimitReached: if the session has had too much downloaded.
         """
         key = cache_key(media)
         while True:
             download = self._downloads.get(key)
             if download:
-                opened = await self._join(download, media, key, token)
+                opened = await self._join(download, media, key, caller, wait)
             else:
-                opened = await self._open_cached(media, key, token)
+                opened = await self._open_cached(media, key, caller)
                 if not opened and key not in self._downloads:
-                    opened = await self._begin(media, key, token, wait)
+                    opened = await self._begin(media, key, caller, wait)
             if opened:
                 return opened
 
-    async def _join(self, download: Download, media: Media, key: str, token: str) -> OpenMedia | None:
+    async def check(self, media: Media, caller: Caller) -> Head:
+        """Has the homeserver confirm a caller's right to a media that is about to be sent, and returns its head.
+
+        A body that is not here begins to be downloaded, unless it has to be waited for: the request for it follows.
+
+        :raises MatrixError: if it does not.
+        :raises LimitReached: if the session has had too much downloaded.
+        """
+        opened = await self.open(media, caller, wait=False)
+        await opened.close()
+        return opened.head
+
+    async def _join(self, download: Download, media: Media, key: str, caller: Caller, wait: bool) -> OpenMedia | None:
         """Opens a body that is being received for another client; ``None`` if that has failed for that client alone."""
         download.join()
         try:
-            head = await download.head()
+            head = await self._joined_head(download, media, caller, wait)
         except BaseException as error:
             download.leave()
             if isinstance(error, TooLargeToCache):
-                return await self._open_uncached(media, token)
-            if isinstance(error, MatrixError) and error.status in _OF_ONE_CLIENT:
-                await download.ended()
-                return None
+                return await self._open_uncached(media, caller)
+            if isinstance(error, MatrixError):
+                is_uploaded_late = error.status == _NOT_YET_UPLOADED
+                if error.status in _OF_ONE_CLIENT or (is_uploaded_late and wait and not download.waits_for_upload):
+                    await download.ended()
+                    return None
+                if is_uploaded_late:  # which a session that has ended is not told
+                    await self._sessions.prove_alive(caller)
             raise
         try:
-            await self._prove(media, key, token)
+            await self._prove(media, key, caller)
             opened = _open_download(head, download)
         except BaseException:
             download.leave()
@@ -175,13 +207,22 @@ class MediaSource:
         self._metrics.opened.labels("joined").inc()
         return opened
 
-    async def _open_cached(self, media: Media, key: str, token: str) -> OpenMedia | None:
+    async def _joined_head(self, download: Download, media: Media, caller: Caller, wait: bool) -> Head:
+        if download.waits_for_upload and not wait:
+            try:
+                async with asyncio.timeout(_UNKNOWN_UPLOAD_S):
+                    return await download.head()
+            except TimeoutError:
+                await self._request_proof(media, caller, wait=False)
+        return await download.head()
+
+    async def _open_cached(self, media: Media, key: str, caller: Caller) -> OpenMedia | None:
         found = self._cache.open(key)
         if not found:
             return None
         head, file = found
         try:
-            size = await self._prove(media, key, token)
+            size = await self._prove(media, key, caller)
             if size != head.size:
                 self._cache.remove(key)
                 file.close()
@@ -195,39 +236,44 @@ class MediaSource:
         self._metrics.opened.labels("disk").inc()
         return OpenMedia(head, file=file)
 
-    async def _begin(self, media: Media, key: str, token: str, wait: bool) -> OpenMedia:
+    async def _begin(self, media: Media, key: str, caller: Caller, wait: bool) -> OpenMedia:
+        self._budget.spend(caller.session_key, 0)  # raises the error before anything is requested
         download = self._downloads[key] = Download(
             self._cache,
             key,
-            lambda: self._request(media, key, token, wait),
-            lambda: self._end(key),
+            lambda: self._request(media, key, caller, wait),
+            lambda: self._end(key, caller),
+            waits_for_upload=wait,
         )
         self._metrics.downloads.inc()
         try:
             head = await download.head()
-            self._proofs.set((token, key), head.size)  # of a body whose size was not said before
+            self._budget.spend(caller.session_key, head.size)
+            download.counted_bytes = head.size
+            self._proofs.set((caller.token, key), head.size)  # of a body whose size was not said before
             self._metrics.opened.labels("download").inc()
             return _open_download(head, download)
         except BaseException as error:
-            download.leave()
+            download.leave(linger=not isinstance(error, LimitReached))
             if isinstance(error, TooLargeToCache):
-                return await self._open_uncached(media, token)
+                return await self._open_uncached(media, caller)
             raise
 
-    async def _request(self, media: Media, key: str, token: str, wait: bool) -> StreamedResponse:
+    async def _request(self, media: Media, key: str, caller: Caller, wait: bool) -> StreamedResponse:
         """Requests a body. That the homeserver sends it is the proof of the session's right."""
-        response = await self._homeserver.open_media(media, token, wait=wait)
+        response = await self._homeserver.open_media(media, caller.token, address=caller.address, wait=wait)
         head = response_head(response)
         if head:
-            self._proofs.set((token, key), head.size)
+            self._proofs.set((caller.token, key), head.size)
         return response
 
-    def _end(self, key: str) -> None:
-        del self._downloads[key]
+    def _end(self, key: str, caller: Caller) -> None:
+        download = self._downloads.pop(key)
+        self._budget.refund(caller.session_key, max(0, download.counted_bytes - download.received_bytes))
         self._metrics.downloads.dec()
 
-    async def _open_uncached(self, media: Media, token: str) -> OpenMedia:
-        response = await self._homeserver.open_media(media, token)
+    async def _open_uncached(self, media: Media, caller: Caller) -> OpenMedia:
+        response = await self._homeserver.open_media(media, caller.token, address=caller.address)
         head = response_head(response)
         if head is None:
             await response.aclose()
@@ -235,16 +281,16 @@ class MediaSource:
         self._metrics.opened.labels("uncached").inc()
         return OpenMedia(head, response=response)
 
-    async def _prove(self, media: Media, key: str, token: str) -> int:
+    async def _prove(self, media: Media, key: str, caller: Caller) -> int:
         """Has the homeserver confirm a session's right to a media, unless it has done so of late; returns the size."""
-        size = self._proofs.peek((token, key))
+        size = self._proofs.peek((caller.token, key))
         if size is None:
-            return await self._proofs.get((token, key), lambda: self._request_proof(media, token))
-        await self._sessions.prove_alive(token)
+            return await self._proofs.get((caller.token, key), lambda: self._request_proof(media, caller))
+        await self._sessions.prove_alive(caller)
         return size
 
-    async def _request_proof(self, media: Media, token: str) -> int:
-        response = await self._homeserver.open_media(media, token)
+    async def _request_proof(self, media: Media, caller: Caller, *, wait: bool = True) -> int:
+        response = await self._homeserver.open_media(media, caller.token, address=caller.address, wait=wait)
         try:
             head = response_head(response)
             if head is None or head.size <= _RECEIVED_PROOF_BYTES:

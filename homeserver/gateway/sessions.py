@@ -76,6 +76,23 @@ class Session:
         return cls(kind, user_id, anchor)
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A client that requests media, as the homeserver and the limits know it.
+
+    :param token: of its session.
+    :param address: its address; empty if it is unknown.
+    :param session_key: by which limits know the session.
+    """
+
+    token: str
+    address: str = ""
+    session_key: bytes = b""
+
+    def __repr__(self) -> str:
+        return "Caller()"
+
+
 class Sessions:
     """Identifies sessions by their tokens, and finds the token of a session."""
 
@@ -85,44 +102,53 @@ class Sessions:
         self._is_stored = is_stored
         self._identities: TimeLimitedCache[str, Identity] = TimeLimitedCache(TOKEN_PROOF_MS)
 
-    async def of(self, token: str) -> Session:
+    async def of(self, token: str, address: str = "") -> Session:
         """Returns the session of a token that the homeserver accepts.
 
+        :param address: of the client.
         :raises MatrixError: the homeserver's own, if it does not; 403 if no link has room for the session.
         """
-        identity = await self.prove(token)
+        identity = await self.prove(token, address)
         session = Session(_TOKEN, identity.user_id, token)
         if identity.device_id and (self._is_stored or not session.fits):
             session = Session(_DEVICE, identity.user_id, identity.device_id)
         if not session.fits:
             raise session_ended()
         if session.kind == _DEVICE:
-            self._store.put(identity.user_id, identity.device_id, token)
+            await self._store.put(identity.user_id, identity.device_id, token)
         return session
 
-    async def prove(self, token: str) -> Identity:
+    async def prove(self, token: str, address: str = "") -> Identity:
         """Returns whose a token is, which the homeserver has said within the last two seconds.
 
         :raises MatrixError: the homeserver's own, if it does not accept the token.
         """
-        return await self._identities.get(token, lambda: self._homeserver.whoami(token))
+        return await self._identities.get(token, lambda: self._homeserver.whoami(token, address))
 
-    async def prove_alive(self, token: str) -> None:
-        """Has the homeserver confirm a token, as ``prove`` does.
+    async def prove_alive(self, caller: Caller) -> None:
+        """Has the homeserver confirm a caller's token, as ``prove`` does.
 
         :raises MatrixError: as a link responds with it: 403 if the homeserver does not accept the token any more.
         """
         try:
-            await self.prove(token)
+            await self.prove(caller.token, caller.address)
         except MatrixError as error:
             raise session_ended() if error.status in (401, 403) else error from None
 
-    def token_of(self, session: Session) -> str:
-        """Returns the token by which a session's media are requested.
+    async def caller(self, session: Session, address: str) -> Caller:
+        """Returns a client of a session, with the token by which its media are requested.
 
+        :param address: of the client.
         :raises MatrixError: 403 if none is known.
         """
-        token = session.anchor if session.kind == _TOKEN else self._store.get(session.user_id, session.anchor)
+        token = session.anchor if session.kind == _TOKEN else await self._store.get(session.user_id, session.anchor)
         if token is None:
             raise session_ended()
-        return token
+        return Caller(token, address, session.key)
+
+    async def newer_caller(self, session: Session, refused: Caller) -> Caller | None:
+        """Returns the same client with a newer token than one that was refused, if another process was shown one."""
+        if session.kind != _DEVICE:
+            return None
+        token = await self._store.get(session.user_id, session.anchor, from_memory=False)
+        return Caller(token, refused.address, session.key) if token and token != refused.token else None

@@ -13,6 +13,7 @@ needs no header. It grants one media to one session for a limited time, and is i
 - ``media_response``: one media as a response. ``bundle``: many media in one response.
 - ``media_opener``: opens media and thumbnails. ``media_lookup``: finds them in the database and at other homeservers.
 - ``local_files``: their files. ``body_producer``: writes bodies at the pace at which clients read them.
+- ``metrics``: counters for Prometheus.
 - ``byte_budget``: limits what a session receives in an hour.
 - ``cookie`` and ``signed_query``: baselines, which are disabled by default.
 - ``native_ranges``: ranges for Synapse's own downloads, which are disabled by default.

@@ -31,6 +31,7 @@ from .link_terms import LinkTerms, LinkTermsReader
 from .media_opener import MediaOpener
 from .media_response import MediaResponder
 from .media_servlet import Grant, MediaServlet
+from .metrics import LINKS, count_responses
 from .request_parsing import (
     MEDIA_PATH,
     Authenticator,
@@ -53,6 +54,7 @@ class LinkMinter:
     def __init__(self, hs: HomeServer, terms: LinkTermsReader, config: MediaLinksConfig) -> None:
         self._store = hs.get_datastores().main
         self._terms = terms
+        self._server_name = hs.hostname
         self._is_mine = hs.is_mine_server_name
         #: No media, of which links are minted all the same.
         self.probe = Media(hs.hostname, PROBE_ID)
@@ -70,7 +72,9 @@ class LinkMinter:
         await self._rate_limit.ratelimit(requester)
         terms = await self._terms.read(request, requester, fresh=fresh)
         unavailable = await self._unavailable(batch)
-        return [self._link_or_error(media, unavailable, terms) for media in batch]
+        links = [self._link_or_error(media, unavailable, terms) for media in batch]
+        LINKS.labels(self._server_name).inc(sum("url" in link for link in links))
+        return links
 
     def _link_or_error(self, media: Media | SynapseError, unavailable: set[str], terms: LinkTerms) -> JsonDict:
         if isinstance(media, Media) and self._is_mine(media.server_name) and media.media_id in unavailable:
@@ -266,6 +270,7 @@ class Endpoints:
             servlets.append(CookieServlet(hs, authenticator, sessions, config))
         if hs.config.media.can_load_media_repo:
             servlets += _media_servlets(hs, authenticator, sessions, config)
+        count_responses(servlets, hs.hostname)
         return servlets
 
 

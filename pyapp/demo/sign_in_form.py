@@ -202,8 +202,14 @@ async def _request_flows(base_url: str, oauth: "OAuthServer | None") -> LoginFlo
 
 
 def _set_shown(part: browser.Element, shown: bool) -> None:
-    """Shows or hides a part of the form; fields that are hidden must not be required."""
+    """Shows or hides a part of the form; fields that are hidden must not be required.
+
+    The Enter key presses the form's first button that submits, and does nothing if that one is disabled.
+    https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#implicit-submission
+    """
     part.hidden = not shown
+    for button in part.query_all(f"button[type={'button' if shown else 'submit'}]:not([class])"):
+        button.set_attribute("type", "submit" if shown else "button")
     if shown:
         part.remove_attribute("disabled")
     else:

@@ -9,6 +9,7 @@ import asyncio
 import hmac
 import json
 import os
+import re
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,7 +19,7 @@ from types import SimpleNamespace
 import atheris
 from twisted.web.http_headers import Headers
 
-with atheris.instrument_imports(include=["authmedia", "demo", "media_links", "media_protocol"]):
+with atheris.instrument_imports(include=["authmedia", "demo", "gateway", "media_links", "media_protocol"]):
     from tests.unit import fake_browser as fake
     from tests.unit import support, test_malformed_events
 
@@ -33,6 +34,10 @@ with atheris.instrument_imports(include=["authmedia", "demo", "media_links", "me
     from authmedia.media import MediaRequest, safe_content_type  # isort: skip
     from authmedia.transport.file_store import FileStore  # isort: skip
     from authmedia.traffic import Traffic  # isort: skip
+    from gateway.body_cache import Head  # isort: skip
+    from gateway.media_response import content_disposition  # isort: skip
+    from gateway.sessions import Session  # isort: skip
+    from tests.fuzz import gateway_application  # isort: skip
     from media_links import cookie as cookies  # isort: skip
     from media_links import sessions  # isort: skip
     from media_protocol import delegation, media_requests, ranges, signing
@@ -239,6 +244,77 @@ def ending(data: bytes) -> None:
     assert asyncio.run(is_complete(fake.Blob(data))) in (True, False)
 
 
+_gateways: list[gateway_application.FuzzedGateway] = []
+
+
+def _gateway() -> gateway_application.FuzzedGateway:
+    """Returns the gateway of this process, which is a fork of the one that has imported all targets."""
+    if not _gateways:
+        _gateways.append(gateway_application.FuzzedGateway())
+    return _gateways[0]
+
+
+def gateway_request(data: bytes) -> None:
+    """Whatever a client requests of the gateway, it gets what it may have, or an error that tells nothing."""
+    line, _, rest = data.partition(b"\n")
+    head, _, body = rest.partition(b"\n\n")
+    method, _, target = line.partition(b" ")
+    # As uvicorn lets it through.
+    if not re.fullmatch(rb"[!-~]+", target) or not re.fullmatch(rb"[A-Z]{1,9}", method):
+        return
+    pairs = [pair.partition(b": ") for pair in head.split(b"\n")]
+    headers = [
+        (name.lower(), value)
+        for name, _, value in pairs
+        if re.fullmatch(rb"[A-Za-z-]+", name) and re.fullmatch(rb"[ -~\x80-\xff]*", value)
+    ]
+    if all(name != b"host" for name, _ in headers):
+        headers.append((b"host", b"gateway.test"))
+    status, answer = _gateway().request(method.decode(), target, headers, body)
+    assert status < 500, (status, data)
+    if status >= 400 and method != b"HEAD" and answer and not answer.startswith(b"<!DOCTYPE html>"):
+        secrets = (gateway_application.TOKEN, gateway_application.SECRET, "Traceback")
+        assert status == 416 or gateway_application.is_error_that_tells_nothing(answer, *secrets), (status, answer)
+
+
+def gateway_session(data: bytes) -> None:
+    """A sealed text is a session that seals to an equal handle, or refused; and what is not sealed is refused."""
+    for text, handle in ((data, KEYRING.seal(data)), (b"", data.decode("latin-1"))):
+        try:
+            found = Session.unseal(KEYRING, "1", handle)
+        except signing.InvalidSignature:
+            continue
+        assert text
+        assert Session.unseal(KEYRING, "1", found.seal(KEYRING)) == found
+
+
+def gateway_answer(data: bytes) -> None:
+    """Whatever a homeserver answers, the client gets a response that has no header of its making."""
+    line, _, rest = data.partition(b"\n")
+    head, _, body = rest.partition(b"\n\n")
+    if not re.fullmatch(rb"[1-5][0-9][0-9]", line):
+        return
+    pairs = [pair.partition(b": ") for pair in head.split(b"\n")]
+    headers = [(name, value) for name, _, value in pairs if re.fullmatch(rb"[A-Za-z-]+", name)]
+    gateway = _gateway()
+    gateway.transport = lambda request: gateway_application.response(int(line), headers, body)
+    authorization = (b"authorization", b"Bearer " + os.urandom(8).hex().encode())
+    target = signing.PREFIX.encode() + b"/config"
+    status, answer = gateway.request("GET", target, [authorization, (b"host", b"a.test")], b"")
+    assert status in (200, 401, 403, 429, 502), status
+    assert status == 200 or gateway_application.is_error_that_tells_nothing(answer)
+
+
+def gateway_file_name(data: bytes) -> None:
+    """Whatever a homeserver says of a body, browsers display what the specification lets them."""
+    first, _, second = data.decode("latin-1").partition("\n")
+    for download in (False, True):
+        value = content_disposition(Head(first, second, 1), download)
+        assert re.fullmatch(r"(inline|attachment)(; filename(\*=utf-8'')?=?[!-~]+)?", value), value
+        assert not (download and value.startswith("inline"))
+        assert not (value.startswith("inline") and "html" in first.partition(";")[0].lower())
+
+
 # What each begins with.
 SEEDS: dict[str, list[bytes]] = {
     "link": [GRANTED.encode()],
@@ -291,6 +367,27 @@ SEEDS: dict[str, list[bytes]] = {
         b"\x00\x00\x00\x08ftyp\x00\x00\x00\x01mdat\x00\x00\x00\x00\x00\x00\x00\x10",
         b"\x1a\x45\xdf\xa3\x81.\x18\x53\x80\x67\x10\x00\x00\x04....",
     ],
+    "gateway_request": [
+        b"%s %s%s\nAuthorization: Bearer %s\nRange: bytes=0-3\nX-Forwarded-For: 192.0.2.7\n\n%s"
+        % (method, signing.PREFIX.encode(), path, gateway_application.TOKEN.encode(), body)
+        for method, path, body in (
+            (b"GET", b"/config", b""),
+            (b"POST", b"/links", b'{"media": [{"mxc": "mxc://localhost/%s"}], "probe": true}' % (b"a" * 24)),
+            (b"POST", b"/bundle", b'{"media": [{"mxc": "mxc://localhost/%s"}]}' % (b"a" * 24)),
+            (b"POST", b"/key", b""),
+            (b"GET", b"/link/thumbnail/localhost/%s?width=9&height=9" % (b"a" * 24), b""),
+            (b"GET", b"/signed/localhost/%s?k=1&e=1800000000000&s=a&sig=b" % (b"a" * 24), b""),
+        )
+    ]
+    + [b"GET /_matrix/client/v3/sync?since=a%20b\n\n", b"GET /check/_matrix/client/x/..%2F\nAccept: text/html\n\n"],
+    "gateway_session": [b'["t","@ana:localhost","a token"]   ', KEYRING.seal(b"[]").encode()],
+    "gateway_answer": [
+        b'200\nContent-Type: application/json\n\n{"user_id": "@ana:localhost", "device_id": "A"}',
+        b'401\n\n{"errcode": "M_UNKNOWN_TOKEN", "soft_logout": true}',
+        b'429\n\n{"errcode": "M_LIMIT_EXCEEDED", "retry_after_ms": 5000}',
+        b"307\nLocation: //evil.test/a\n\n",
+    ],
+    "gateway_file_name": [b"image/png\ninline; filename*=utf-8''a%20b.png", b'text/html\ninline; filename="a.html"'],
     "bundle": [support.part(0, b"a picture") + support.part(1, b"{}", 404, "application/json")],
 }
 TARGETS: dict[str, Callable[[bytes], None]] = {
@@ -311,6 +408,10 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         kept_links,
         event,
         ending,
+        gateway_request,
+        gateway_session,
+        gateway_answer,
+        gateway_file_name,
     )
 }
 

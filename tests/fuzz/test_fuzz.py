@@ -9,8 +9,11 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # Some targets run with `--full-matrix` alone.
-OFTEN = ("link", "bundle", "wish", "encrypted_file", "kept_links")
-SELDOM = ("delegated", "issued", "span", "mxc", "blurhash", "cookie", "file", "index", "ending", "event")
+OFTEN = ("link", "bundle", "wish", "encrypted_file", "kept_links", "gateway_request")
+SELDOM = (
+    *("delegated", "issued", "span", "mxc", "blurhash", "cookie", "file", "index", "ending", "event"),
+    *("gateway_session", "gateway_answer", "gateway_file_name"),
+)
 SECONDS = 2
 
 pytest.importorskip("atheris", reason="there is no atheris for this system or this Python")

@@ -46,10 +46,11 @@ class Gateway:
         return self._process.pid
 
     def __enter__(self) -> Self:
+        others = os.environ.get("PYTHONPATH")
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "gateway", "--port", str(self.port), "--config", str(self._config)],
-                env={**os.environ, "PYTHONPATH": str(_PACKAGES)},
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(_PACKAGES), others]))},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,

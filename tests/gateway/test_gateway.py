@@ -182,17 +182,21 @@ def storing(plain_synapse: Synapse, tmp_path_factory: pytest.TempPathFactory) ->
         yield gateway
 
 
+def renewable_login(account: Account) -> dict[str, str]:
+    """Signs in once more, with a token that can be renewed."""
+    body = {
+        "type": "m.login.password",
+        "identifier": {"type": "m.id.user", "user": account.user_id},
+        "password": "correct horse battery staple",
+        "refresh_token": True,
+    }
+    answer = account.http.post("/_matrix/client/v3/login", json=body).raise_for_status()
+    return dict(answer.json())
+
+
 def test_links_outlive_the_renewal_of_a_token(plain_synapse: Synapse, storing: Gateway) -> None:
     made = account_on(plain_synapse, storing)
-    login = made.http.post(
-        "/_matrix/client/v3/login",
-        json={
-            "type": "m.login.password",
-            "identifier": {"type": "m.id.user", "user": made.user_id},
-            "password": "correct horse battery staple",
-            "refresh_token": True,
-        },
-    ).json()
+    login = renewable_login(made)
     mxc = made.upload(picture(), "image/png")
     first = made.with_token(login["access_token"])
     url = first.link(mxc)

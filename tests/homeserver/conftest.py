@@ -74,14 +74,16 @@ def short_lived(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Synapse]:
 
 
 @pytest.fixture(scope="session")
-def baselines(tmp_path_factory: pytest.TempPathFactory, secure_port: int) -> Iterator[Synapse]:
-    """It has the baselines enabled, and two secrets that the tests know, as during a rotation."""
+def baselines(tmp_path_factory: pytest.TempPathFactory, secure_port: int, metrics_port: int) -> Iterator[Synapse]:
+    """It has the baselines enabled, and two secrets that the tests know, as during a rotation; it shows its metrics."""
     port = free_port()
     secrets = [{"id": key_id, "secret": secret} for key_id, secret in BASELINE_SECRETS.items()]
     module = {"secrets": secrets, "cookie": True, "signed_query": True, "signed_query_window": "1m"}
     directory = tmp_path_factory.mktemp("baselines")
-    listeners = [listener(port), listener(secure_port, x_forwarded=True)]
+    metrics = {"type": "metrics", "port": metrics_port, "bind_addresses": ["127.0.0.1"]}
+    listeners = [listener(port), listener(secure_port, x_forwarded=True), metrics]
     extra = {**QUICK, "listeners": listeners, "app_service_config_files": [bridge_registration(directory)]}
+    extra["enable_metrics"] = True
     synapse = Synapse(directory, port, module_config=module, extra_config=extra)
     with running(synapse):
         yield synapse
@@ -90,6 +92,12 @@ def baselines(tmp_path_factory: pytest.TempPathFactory, secure_port: int) -> Ite
 @pytest.fixture(scope="session")
 def secure_port() -> int:
     """The port on which `baselines` trusts the `X-Forwarded-Proto` of a reverse proxy."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def metrics_port() -> int:
+    """The port on which `baselines` shows its metrics."""
     return free_port()
 
 

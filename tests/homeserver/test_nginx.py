@@ -47,17 +47,22 @@ def test_link_is_not_logged_if_the_homeserver_is_unreachable(tmp_path: Path, pat
     if unix_socket:
         written = tmp_path / "matrix.conf"
         written.write_text(written.read_text().replace(f"127.0.0.1:{port}", f"unix:{tmp_path}/missing.sock"))
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     requested = list(spellings(path))
     with proxy:
-        for spelling in requested:
-            # `http.client` does not normalize paths.
-            connection = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=context)
-            connection.request("GET", spelling)
-            assert connection.getresponse().status in (404, 502), spelling
-            connection.close()
+        assert_unreachable(proxy, requested)
     logs = {file.name: file.read_text() for file in tmp_path.glob("*.log")}
     assert f'"GET {PREFIX}/{path.partition("?")[0]}?<redacted>" 502' in logs["access.log"]
     assert len(logs["access.log"].splitlines()) == len(requested)
     assert [name for name, log in logs.items() if "secret" in log] == []
+
+
+def assert_unreachable(proxy: NginxProxy, requested: list[str]) -> None:
+    """Requests these paths as they are spelt, of a proxy in front of no server."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    for spelling in requested:
+        # `http.client` does not normalize paths.
+        connection = http.client.HTTPSConnection("127.0.0.1", proxy.port, context=context)
+        connection.request("GET", spelling)
+        assert connection.getresponse().status in (404, 502), spelling
+        connection.close()

@@ -138,6 +138,22 @@ def test_the_proof_is_an_hmac_that_is_stable_for_half_a_window(
     assert "secret-token" not in first.src + second.src + third.src
 
 
+def test_a_homeserver_without_cookies_is_told_from_one_that_fails(
+    script: Script, homeserver: Homeserver, browser: Any
+) -> None:
+    config: dict[str, Any] = {"baselines": {"cookie": False}}
+
+    def serve(request: fake.Request) -> fake.Response:
+        if request.url.endswith("/config"):
+            return answer(config)
+        raise fake.BrowserError("TypeError", "Failed to fetch")  # no page may read the refusal
+
+    browser.server = serve
+    assert run(open_loader("cookie", homeserver).support()).words == "cookie is off"
+    config.clear()
+    assert run(open_loader("cookie", homeserver).support()).words == "TypeError: Failed to fetch"
+
+
 @pytest.mark.parametrize("name", ["cookie", "signed_query"])
 def test_concurrent_loads_share_one_config_request(
     script: Script, homeserver: Homeserver, browser: Any, name: str

@@ -7,6 +7,7 @@ import json
 import resource
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -18,19 +19,22 @@ import pytest
 from cryptography.exceptions import InvalidTag
 from starlette.applications import Starlette
 
+from gateway import command
 from gateway.application import create_application
 from gateway.body_cache import BodyCache, Head, cache_key
 from gateway.command import load_config
 from gateway.config import ConfigError, GatewayConfig
+from gateway.endpoints import now_ms
 from gateway.errors import MatrixError
 from gateway.homeserver import Homeserver
 from gateway.media_client import MediaClient
 from gateway.media_response import content_disposition
 from gateway.media_source import MediaSource, OpenMedia
 from gateway.metrics import Metrics
-from gateway.sessions import Session, Sessions
-from gateway.token_store import TokenStore
+from gateway.sessions import Caller, Session, Sessions
+from gateway.token_store import SqliteDatabase, TokenStore
 from media_protocol.delegation import DelegatedLink, sign_delegated
+from media_protocol.limits import ByteBudget, LimitReached
 from media_protocol.signing import PREFIX, InvalidSignature, Keyring, Link, Media
 
 SECRET = "a secret of thirty-two bytes or more"
@@ -60,7 +64,7 @@ async def homeserver(answer: Answer, heads: list[str] | None = None) -> AsyncIte
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+                head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
                 if heads is not None:
                     heads.append(head)
                 token = head.lower().partition("authorization: bearer ")[2].partition("\r\n")[0]
@@ -81,12 +85,15 @@ async def homeserver(answer: Answer, heads: list[str] | None = None) -> AsyncIte
 
 
 @asynccontextmanager
-async def media_source(answer: Answer, directory: Path, max_bytes: int = 4_000_000) -> AsyncIterator[MediaSource]:
+async def media_source(
+    answer: Answer, directory: Path, max_bytes: int = 4_000_000, bytes_per_hour: int = 0
+) -> AsyncIterator[MediaSource]:
     async with homeserver(answer) as url:
         metrics = Metrics()
         client = Homeserver(url, frozenset(), metrics)
-        sessions = Sessions(client, TokenStore(directory / "tokens.db", KEYRING), False)
-        source = MediaSource(client, sessions, BodyCache(directory / "media", max_bytes, metrics), metrics)
+        budget = ByteBudget(now_ms, bytes_per_hour)
+        sessions = Sessions(client, TokenStore(SqliteDatabase(directory / "tokens.db"), KEYRING), False)
+        source = MediaSource(client, sessions, BodyCache(directory / "media", max_bytes, metrics), budget, metrics)
         try:
             yield source
         finally:
@@ -134,10 +141,10 @@ def test_body_of_any_framing_is_received_and_kept(tmp_path: Path, size: int, fra
 
     async def test() -> None:
         async with media_source(answer, tmp_path) as source:
-            first = await source.open(MEDIA, "token")
+            first = await source.open(MEDIA, Caller("token"))
             assert first.head == Head("video/mp4", "", size)
             assert await read(first) == content
-            assert await read(await source.open(MEDIA, "token"), 0, size // 2) == content[: size // 2]
+            assert await read(await source.open(MEDIA, Caller("token")), 0, size // 2) == content[: size // 2]
 
     run(test)
     assert len([path for path in requests if "download" in path]) == 1
@@ -149,7 +156,7 @@ def test_body_that_ends_early_is_an_error_and_is_not_kept(tmp_path: Path) -> Non
 
     async def test() -> None:
         async with media_source(answer, tmp_path) as source:
-            opened = await source.open(MEDIA, "token")
+            opened = await source.open(MEDIA, Caller("token"))
             with pytest.raises(MatrixError) as raised:
                 await read(opened)
             assert raised.value.status == 502
@@ -170,7 +177,7 @@ def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, s
     async def test() -> None:
         async with media_source(answer, tmp_path) as source:
             ended, alive = await asyncio.gather(
-                source.open(MEDIA, "ended"), source.open(MEDIA, "alive"), return_exceptions=True
+                source.open(MEDIA, Caller("ended")), source.open(MEDIA, Caller("alive")), return_exceptions=True
             )
             assert isinstance(ended, MatrixError)
             assert ended.status == {401: 403, 403: 404, 429: 429}[status]
@@ -181,12 +188,101 @@ def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, s
             # What is on disk by now is not given to the session that was refused.
             assert list((tmp_path / "media").glob("*.json"))
             with pytest.raises(MatrixError):
-                await source.open(MEDIA, "ended")
+                await source.open(MEDIA, Caller("ended"))
             # Nor does that session evict it.
-            assert await read(await source.open(MEDIA, "alive")) == b"content"
+            assert await read(await source.open(MEDIA, Caller("alive"))) == b"content"
             assert list((tmp_path / "media").glob("*.json"))
 
     run(test)
+
+
+def test_clients_that_wait_for_an_upload_wait_together(tmp_path: Path) -> None:
+    asked = []
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        if "whoami" in path:
+            return (error(401, "M_UNKNOWN_TOKEN") if token == "ended" else response(200, b'{"user_id": "@a:b"}'),)
+        asked.append(path)
+        return (error(504, "M_NOT_YET_UPLOADED"),)
+
+    async def test() -> None:
+        async with media_source(answer, tmp_path) as source:
+            callers = [Caller(token) for token in ("one", "two", "three", "ended")]
+            found = await asyncio.gather(*(source.open(MEDIA, caller) for caller in callers), return_exceptions=True)
+            assert [getattr(error, "status", error) for error in found] == [504, 504, 504, 403]
+            assert len(asked) == 1
+
+    run(test)
+
+
+def test_bundle_does_not_wait_for_an_upload_for_which_a_link_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.media_source._UNKNOWN_UPLOAD_S", 0.05)
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        if "whoami" in path:
+            return (response(200, b'{"user_id": "@ana:localhost"}'),)
+        return (error(504, "M_NOT_YET_UPLOADED"),) if "timeout_ms=0" in path else ()  # it waits
+
+    async def test() -> None:
+        async with media_source(answer, tmp_path) as source:
+            waits = asyncio.create_task(source.open(MEDIA, Caller("token")))
+            while not source._downloads:
+                await asyncio.sleep(0)
+            with pytest.raises(MatrixError) as raised:
+                await source.open(MEDIA, Caller("other"), wait=False)
+            assert raised.value.status == 504
+            assert not waits.done()
+            waits.cancel()
+            await asyncio.gather(waits, return_exceptions=True)
+
+    run(test)
+
+
+def test_small_ranges_of_large_media_are_counted_as_what_is_downloaded(tmp_path: Path) -> None:
+    others = [replace(MEDIA, media_id=f"other{number}") for number in range(5)]
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        # Its second half does not come.
+        return (response(200, bytes(200_000), Content_Length="400000", Content_Type="video/mp4"),)
+
+    async def test() -> None:
+        async with media_source(answer, tmp_path, bytes_per_hour=1_000_000) as source:
+            caller = Caller("token", session_key=b"a session")
+            opened = [await source.open(media, caller) for media in others[:3]]
+            for media in others[3:]:
+                with pytest.raises(LimitReached):
+                    await source.open(media, caller)
+            assert len(source._downloads) == 3
+            # Another session joins, and begins its own.
+            other = Caller("other", session_key=b"another session")
+            assert await read(await source.open(others[0], other), 0, 1) == b"\0"
+            assert await read(await source.open(others[3], other), 0, 1) == b"\0"
+            # What was not received is not counted.
+            for one in opened:
+                assert await read(one, 100_000, 1) == b"\0"
+            await source.close()
+            assert await read(await source.open(others[4], caller), 0, 1) == b"\0"
+
+    run(test)
+
+
+def test_homeserver_sees_the_address_of_the_client(tmp_path: Path) -> None:
+    heads: list[str] = []
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        return (response(200, b'{"user_id": "@ana:localhost"}' if "whoami" in path else b"content"),)
+
+    async def test() -> None:
+        async with homeserver(answer, heads) as url:
+            client = Homeserver(url, frozenset(), Metrics())
+            await client.whoami("token", "192.0.2.7")
+            await (await client.open_media(MEDIA, "token", address="192.0.2.7")).aclose()
+            await client.close()
+
+    run(test)
+    assert ["x-forwarded-for: 192.0.2.7\r\n" in head.lower() for head in heads] == [True, True]
 
 
 def test_session_that_joins_a_download_has_its_right_proved(tmp_path: Path) -> None:
@@ -197,9 +293,9 @@ def test_session_that_joins_a_download_has_its_right_proved(tmp_path: Path) -> N
 
     async def test() -> None:
         async with media_source(answer, tmp_path) as source:
-            first = await source.open(MEDIA, "token")
+            first = await source.open(MEDIA, Caller("token"))
             with pytest.raises(MatrixError) as raised:
-                await source.open(MEDIA, "other")
+                await source.open(MEDIA, Caller("other"))
             assert raised.value.status == 404
             assert await read(first) == content
 
@@ -217,12 +313,12 @@ def test_proof_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     async def test() -> None:
         async with media_source(answer, tmp_path) as source:
-            assert await read(await source.open(MEDIA, "token")) == b"content"
+            assert await read(await source.open(MEDIA, Caller("token"))) == b"content"
             while source._downloads:
                 await asyncio.sleep(0.01)
             # The download has proved the right to the media; that the token is still valid is asked at the next fetch.
             with pytest.raises(MatrixError) as raised:
-                await source.open(MEDIA, "token")
+                await source.open(MEDIA, Caller("token"))
             assert raised.value.status == 403
 
     run(test)
@@ -377,12 +473,22 @@ def test_requests_that_are_passed_on_share_no_cookies(tmp_path: Path) -> None:
     assert all(head.startswith("GET /_synapse/client/pick_username?a=%2F HTTP/1.1") for head in heads)
 
 
-async def passed_on(application: Starlette, target: bytes, *headers: tuple[bytes, bytes]) -> int:
-    """Sends a request as it stands, which no client would, and returns the status."""
+async def passed_on(
+    application: Starlette, target: bytes, *headers: tuple[bytes, bytes], leaves: asyncio.Event | None = None
+) -> int:
+    """Sends a request as it stands, which no client would, and returns the status.
+
+    :param leaves: set when the client closes its connection.
+    """
     statuses = []
+    messages = iter([{"type": "http.request", "body": b""}])
+    leaves = leaves or asyncio.Event()
 
     async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b""}
+        for message in messages:
+            return message
+        await leaves.wait()
+        return {"type": "http.disconnect"}
 
     async def send(message: Any) -> None:
         if message["type"] == "http.response.start":
@@ -417,6 +523,8 @@ async def passed_on(application: Starlette, target: bytes, *headers: tuple[bytes
         b"/_matrix/client/./../../metrics",
         b"/_matrix/..",
         b"%2F_matrix/client/versions",
+        b"/_matrix/client/versions#a",
+        b"/_matrix/" + b"a" * 65_536,
     ],
 )
 def test_path_that_leads_out_of_what_is_passed_on_is_refused(tmp_path: Path, target: bytes) -> None:
@@ -443,6 +551,7 @@ def test_client_does_not_choose_the_address_that_the_homeserver_sees(
         (b"x-forwarded-for", b"198.51.100.1, 198.51.100.2"),
         (b"x-real-ip", b"198.51.100.3"),
         (b"forwarded", b"for=198.51.100.4"),
+        (b"x-name", b"Jos\xe9"),
         (b"x-forwarded-for", b"198.51.100.5, 192.0.2.7"),  # the reverse proxy's own line
     ]
 
@@ -454,6 +563,7 @@ def test_client_does_not_choose_the_address_that_the_homeserver_sees(
 
     run(test)
     assert "198.51.100" not in heads[0]
+    assert "x-name: Jos\xe9" in heads[0]
     assert [line for line in heads[0].lower().split("\r\n") if line.startswith(("x-forwarded-for", "x-real-ip"))] == [
         f"x-forwarded-for: {address}",
         f"x-real-ip: {address}",
@@ -485,6 +595,39 @@ def test_requests_that_wait_keep_no_others_waiting(tmp_path: Path) -> None:
     run(test)
 
 
+def test_request_whose_client_leaves_is_aborted(tmp_path: Path) -> None:
+    closed = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        assert await reader.read() == b""
+        closed.set()
+        writer.close()
+
+    async def test() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+            values = {**VALID, "homeserver": url, "state_directory": str(tmp_path)}
+            application = create_application(GatewayConfig.parse(values))
+            path, leaves = b"/_matrix/client/v3/sync", asyncio.Event()
+            left = asyncio.create_task(passed_on(application, path, leaves=leaves))
+            await asked.wait()
+            leaves.set()
+            await closed.wait()
+            assert await left == 499
+            asked.clear()
+            closed.clear()
+            stays = asyncio.create_task(passed_on(application, path))
+            await asked.wait()
+            application.state.proxy.abort()  # as the process does when it ends
+            await closed.wait()
+            assert await stays == 503
+
+    asked = asyncio.Event()
+    run(test)
+
+
 @pytest.mark.parametrize("size", [60_000, 700_000])
 def test_folder_of_the_cache_is_listed_on_a_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     threads = []
@@ -497,7 +640,7 @@ def test_folder_of_the_cache_is_listed_on_a_thread(tmp_path: Path, monkeypatch: 
     async def test() -> None:
         async with media_source(lambda path, token: (response(200, bytes(size)),), tmp_path, 2_900_000) as source:
             monkeypatch.setattr(BodyCache, "evict", recorded)
-            assert await read(await source.open(MEDIA, "token")) == bytes(size)
+            assert await read(await source.open(MEDIA, Caller("token"))) == bytes(size)
             while source._downloads:
                 await asyncio.sleep(0.01)
 
@@ -538,7 +681,24 @@ def test_handle_of_any_session_fits_into_a_link(tmp_path: Path, user_length: int
             handle = session.seal(KEYRING)
             uri = KEYRING.sign(Link("1", MEDIA, 2, handle)).encode()
             assert Session.unseal(KEYRING, "1", KEYRING.verify(uri, 1).session) == session
-            assert source._sessions.token_of(session) == token
+            assert (await source._sessions.caller(session, "")).token == token
+
+    run(test)
+
+
+def test_stored_token_is_that_of_its_own_session_alone(tmp_path: Path) -> None:
+    """Whoever writes to the database: in Redis, that may be another program."""
+
+    async def test() -> None:
+        database = SqliteDatabase(tmp_path / "tokens.db")
+        await TokenStore(database, KEYRING).put("@ana:localhost", "A", "token of ana")
+        sealed = await database.get("@ana:localhost", "A")
+        assert sealed
+        await database.put("@ben:localhost", "B", sealed)
+        store = TokenStore(database, KEYRING)
+        assert await store.get("@ana:localhost", "A") == "token of ana"
+        assert await store.get("@ben:localhost", "B") is None
+        await store.close()
 
     run(test)
 
@@ -621,6 +781,20 @@ def test_command_keeps_a_secret_of_its_own(tmp_path: Path) -> None:
     assert first.homeserver == "https://matrix.example.org"
     assert Session.unseal(again.keyring, "1", Session("t", "@a:b", "token").seal(first.keyring)).anchor == "token"
     assert (tmp_path / "state" / "secret").stat().st_mode & 0o077 == 0
+
+
+def test_processes_that_start_at_once_have_one_secret(tmp_path: Path) -> None:
+    started = threading.Barrier(8)
+
+    def start() -> str:
+        started.wait()
+        return command._own_secret(tmp_path / "state")
+
+    with ThreadPoolExecutor(8) as threads:
+        secrets = [future.result() for future in [threads.submit(start) for _ in range(8)]]
+    assert len(set(secrets)) == 1
+    assert len(secrets[0]) > 32
+    assert [path.name for path in (tmp_path / "state").iterdir()] == ["secret"]
 
 
 def test_option_replaces_the_homeserver_of_the_file(tmp_path: Path) -> None:

@@ -12,8 +12,11 @@ import zipfile
 from email.message import Message
 from pathlib import Path, PurePosixPath
 
+import httpx
 import pytest
 
+from tests.homeserver.support import wait_for
+from tests.relay import free_port, is_open
 from tools.setup_environment import CommandError
 from web import packages
 
@@ -21,8 +24,9 @@ VERSION = tomllib.loads((packages.ROOT / "pyproject.toml").read_text(encoding="u
 WHEELS = {
     "authmedia": f"authmedia-{VERSION}-py3-none-any.whl",
     "media_links": f"authmedia_media_links-{VERSION}-py3-none-any.whl",
+    "gateway": f"authmedia_gateway-{VERSION}-py3-none-any.whl",
 }
-SDISTS = {"authmedia": f"authmedia-{VERSION}.tar.gz", "media_links": f"authmedia_media_links-{VERSION}.tar.gz"}
+SDISTS = {name: wheel.replace("-py3-none-any.whl", ".tar.gz") for name, wheel in WHEELS.items()}
 # What an application writes against the installed library.
 APPLICATION = """
 from authmedia import AuthMediaError, Homeserver, Media, MediaRequest, bind, document_element, open_loader
@@ -91,6 +95,19 @@ def test_the_wheel_of_the_module_holds_nothing_of_the_development_homeserver(bui
     tops = {PurePosixPath(name).parts[0] for name in names(built / WHEELS["media_links"])}
     assert tops == {"media_links", "media_protocol", f"authmedia_media_links-{VERSION}.dist-info"}
     assert not [name for name in found if "development" in name]
+
+
+def test_the_wheel_of_the_gateway_holds_no_synapse(built: Path) -> None:
+    files = {name for name in names(built / WHEELS["gateway"]) if ".dist-info/" not in name}
+    sources = packages.ROOT / "homeserver"
+    modules = {f"authmedia_gateway/{path.name}" for path in (sources / "gateway").glob("*.py")}
+    modules |= {f"media_protocol/{path.name}" for path in (sources / "media_protocol").glob("*.py")}
+    assert files == modules | {"authmedia_gateway/py.typed", "media_protocol/py.typed"}
+    found = names(built / SDISTS["gateway"])
+    assert {"nginx/gateway.conf", "nginx/gateway-cache.conf", "systemd/authmedia-gateway@.service"} <= found
+    needed = metadata(built / WHEELS["gateway"]).get_all("Requires-Dist") or []
+    assert {re.split("[<>= ;]", one)[0] for one in needed} >= {"httpx", "starlette", "uvicorn", "cryptography"}
+    assert not [one for one in needed if "synapse" in one]
 
 
 @pytest.mark.parametrize("name", WHEELS)
@@ -175,7 +192,7 @@ def test_an_index_would_take_the_packages(built: Path) -> None:
     command = [sys.executable, "-m", "twine", "check", "--strict", *files]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count("PASSED") == len(files) == 4
+    assert done.stdout.count("PASSED") == len(files) == 6
 
 
 def test_an_installed_wheel_is_type_checked_against(built: Path, tmp_path: Path) -> None:
@@ -193,6 +210,37 @@ def test_an_installed_wheel_is_type_checked_against(built: Path, tmp_path: Path)
     application.write_text(APPLICATION + "\nopen_loader(5)\n")
     assert 'Argument 1 to "open_loader" has incompatible type "int"' in type_errors(python, application)
     assert "Missing positional" in type_errors(python, application)
+
+
+def test_an_installed_gateway_serves(built: Path, tmp_path: Path) -> None:
+    """By pip in a new environment, without a network; what it depends on is that of this one."""
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    python = environment / "bin" / "python"
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--no-index", "--no-deps", "--quiet"]
+    subprocess.run([*pip, str(built / WHEELS["gateway"])], check=True)
+    where = [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"]
+    installed = Path(subprocess.run(where, check=True, capture_output=True, text=True).stdout.strip())
+    # Behind the environment's own packages.
+    (installed / "dependencies.pth").write_text(str(Path(httpx.__file__).parents[1]))
+    port = free_port()
+    command = [
+        str(environment / "bin" / "authmedia-gateway"),
+        "--homeserver",
+        "http://127.0.0.1:9",
+        "--port",
+        str(port),
+    ]
+    with subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.DEVNULL, env={"PATH": os.environ["PATH"]}
+    ) as process:
+        try:
+            wait_for(lambda: is_open(port), 30, "the gateway")
+            assert httpx.get(f"http://127.0.0.1:{port}/health").text == "OK"
+        finally:
+            process.terminate()
+    assert (tmp_path / "gateway-state" / "secret").exists()
+    assert (installed / "authmedia_gateway" / "application.py").exists()
 
 
 def type_errors(python: Path, application: Path) -> str:

@@ -14,6 +14,7 @@ VERSION = str(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"
     ("name", "pattern"),
     [
         ("homeserver/pyproject.toml", r'^version = "(.+)"$'),
+        ("homeserver/gateway_package/pyproject.toml", r'^version = "(.+)"$'),
         ("CITATION.cff", r"^version: (.+)$"),
         ("CHANGELOG.md", r"^## (\d\S+)"),
     ],
@@ -24,9 +25,13 @@ def test_the_first_version_in_a_file_is_that_of_the_project(name: str, pattern: 
     assert found[1] == VERSION
 
 
-@pytest.mark.parametrize("path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("homeserver/*.md")], ids=str)
+@pytest.mark.parametrize(
+    "path", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("homeserver/**/*.md")], ids=str
+)
 def test_packages_that_documents_name_have_the_version_of_the_project(path: Path) -> None:
-    names = re.findall(r"authmedia(?:_media_links)?-(\d[\w.]*?)(?:-py3|\.tar|\.dist)", path.read_text(encoding="utf-8"))
+    names = re.findall(
+        r"authmedia(?:_media_links|_gateway)?-(\d[\w.]*?)(?:-py3|\.tar|\.dist)", path.read_text(encoding="utf-8")
+    )
     assert set(names) <= {VERSION}
 
 

@@ -11,6 +11,7 @@ from authmedia.errors import AuthMediaError, StrategyUnsupported
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
+from authmedia.support.untrusted import json_object
 from authmedia.traffic import Traffic
 from authmedia.transport.media_requests import request_media
 from authmedia.transport.resource_timing import TransferObserver
@@ -56,7 +57,12 @@ class CookieStrategy(Strategy):
         try:
             await self._choose_attributes(Traffic())
         except AuthMediaError as error:
-            return Support(False, error.words or error.summary, error)
+            failure = (
+                error
+                if await self._is_offered()
+                else StrategyUnsupported("The homeserver sets no cookies", words="cookie is off")
+            )
+            return Support(False, failure.words or failure.summary, failure)
         return Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
@@ -98,6 +104,17 @@ class CookieStrategy(Strategy):
     async def _set_cookie(self, attributes: "dict[str, Any]", traffic: Traffic) -> None:
         cookie = await self.homeserver.request_json("POST", _COOKIE, attributes, traffic=traffic, credentials="include")
         self._valid_until_ms = browser.epoch_ms() + float(cookie.get("expires_in_ms", 0)) - _RENEWAL_MARGIN_MS
+
+    async def _is_offered(self) -> bool:
+        """Whether the homeserver may set cookies, for all that it says.
+
+        One that sets none refuses with headers that let no page read the refusal of a request with credentials.
+        """
+        try:
+            config = await self.homeserver.request_json("GET", AUTHMEDIA_PREFIX + "/config")
+        except AuthMediaError:
+            return True
+        return json_object(config.get("baselines")).get("cookie") is not False
 
     def _url(self, request: MediaRequest) -> str:
         path = f"{_COOKIE}/{request.server_name}/{request.media_id}{request.thumbnail_query}"

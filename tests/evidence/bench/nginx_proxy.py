@@ -20,6 +20,7 @@ from tests.relay import free_port, is_open
 RECOMMENDED = Path(__file__).resolve().parents[3] / "homeserver" / "nginx"
 # The addresses of the servers behind each recommended configuration.
 _SERVERS = {"matrix": ("127.0.0.1:8008",), "gateway": ("127.0.0.1:8010", "127.0.0.1:8011")}
+_CACHE = "/var/cache/nginx/gateway"
 # The rest of the configuration, independent of the machine's own nginx.
 _AROUND = """
 {user}
@@ -55,7 +56,7 @@ class NginxProxy:
     :param nginx: path of nginx.
     :param folder: the folder for its files.
     :param ports: of the servers behind it, which must trust ``X-Forwarded-For``.
-    :param name: of the recommended configuration.
+    :param name: of the recommended configuration: ``matrix``, ``gateway`` or ``gateway-cache``.
     """
 
     def __init__(self, nginx: str, folder: Path, *ports: int, name: str = "matrix") -> None:
@@ -83,7 +84,8 @@ class NginxProxy:
 
     def _configured(self, folder: Path, ports: tuple[int, ...], name: str) -> str:
         """Returns the recommended configuration with the ports and files of this process."""
-        text = (RECOMMENDED / f"{name}.conf").read_text(encoding="utf-8")
+        text = (RECOMMENDED / f"{name}.conf").read_text(encoding="utf-8").replace(_CACHE, str(folder / "cache"))
+        name = name.partition("-")[0]
         for recommended, own in (
             *zip(_SERVERS[name], (f"127.0.0.1:{port}" for port in ports), strict=True),
             ("listen 443 ", f"listen 127.0.0.1:{self.port} "),
