@@ -191,12 +191,14 @@ class CookieMediaServlet(MediaServlet):
 
     async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
         payload = await self._reader.read(request)
-        return Grant(media_from_query(request, server_name, media_id), payload.session, self._headers(payload))
+        remaining_ms = self._reader.remaining_ms(payload)
+        media = media_from_query(request, server_name, media_id)
+        return Grant(media, payload.session, self._headers(payload, remaining_ms), remaining_ms)
 
-    def _headers(self, payload: CookiePayload) -> HeaderChanges:
+    def _headers(self, payload: CookiePayload, remaining_ms: int) -> HeaderChanges:
         return {
             b"Access-Control-Allow-Origin": None,
-            b"Cache-Control": f"private, max-age={self._reader.remaining_ms(payload) // 1000}".encode(),
+            b"Cache-Control": f"private, max-age={remaining_ms // 1000}".encode(),
             _RESOURCE_POLICY: payload.resource_policy,
             b"Timing-Allow-Origin": payload.origin.encode() if payload.origin else None,
         }

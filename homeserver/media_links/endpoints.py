@@ -31,6 +31,7 @@ from .link_terms import LinkTerms, LinkTermsReader
 from .media_opener import MediaOpener
 from .media_response import MediaResponder
 from .media_servlet import Grant, MediaServlet
+from .offload import Offload
 from .request_parsing import (
     MEDIA_PATH,
     Authenticator,
@@ -219,9 +220,9 @@ class SignedMediaServlet(MediaServlet):
             raise SynapseError(403, "The session that this link belongs to has ended", Codes.FORBIDDEN)
         if link.media.media_id == PROBE_ID:
             return None
-        max_age_s = max(0, link.expires_ms - self._clock.time_msec()) // 1000
-        cache_control = f"private, max-age={max_age_s}, immutable".encode()
-        return Grant(link.media, session, {b"Cache-Control": cache_control})
+        remaining_ms = max(0, link.expires_ms - self._clock.time_msec())
+        cache_control = f"private, max-age={remaining_ms // 1000}, immutable".encode()
+        return Grant(link.media, session, {b"Cache-Control": cache_control}, remaining_ms)
 
     def _verify(self, uri: bytes, address: str | None) -> DelegatedLink:
         """Verifies a link, whether this server or a page has signed it."""
@@ -275,7 +276,8 @@ def _media_servlets(
     """Returns the servlets that send media, which need the media repository."""
     opener = MediaOpener(hs)
     file_sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
-    responder = MediaResponder(opener, file_sender, ByteBudget(hs.get_clock(), config.session_bytes_per_hour))
+    byte_budget = ByteBudget(hs.get_clock(), config.session_bytes_per_hour)
+    responder = MediaResponder(opener, file_sender, byte_budget, Offload(hs, config) if config.offload else None)
     servlets: list[RestServlet] = [
         BundleServlet(hs, authenticator, opener, file_sender, config),
         SignedMediaServlet(hs, responder, sessions, config),
