@@ -60,6 +60,7 @@ class Homeserver:
         "hooks",
         "open_media_prefix",
         "origin",
+        "redirects_media",
         "user_id",
     )
 
@@ -89,6 +90,8 @@ class Homeserver:
         self._preflights = PreflightCounter(url.origin)
         #: The path of its media if everybody may load them, as before Matrix 1.11; empty as long as nothing said so.
         self.open_media_prefix = ""
+        #: Whether it has answered a request for a media with a redirect, as to a storage.
+        self.redirects_media = False
         self._config: dict[str, Any] = {}
         self._versions: ServerVersions | None = None
         self._config_lock = asyncio.Lock()
