@@ -29,6 +29,8 @@ class S3Storage:
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         #: Method, headers and status of each request by a presigned URL.
         self.presigned_requests: list[tuple[str, dict[str, str], int]] = []
+        #: The headers that each preflight asked for.
+        self.preflights: list[str] = []
         self._is_open = is_open
         application = DomainDispatcherApplication(create_backend_app)
         self._server = make_server("127.0.0.1", 0, self._verified(application), threaded=True, request_handler=_Handler)
@@ -77,6 +79,12 @@ class S3Storage:
         def answer(environment: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             is_presigned = "X-Amz-Signature" in environment["QUERY_STRING"]
             origin = environment.get("HTTP_ORIGIN")
+            if environment["REQUEST_METHOD"] == "OPTIONS":
+                self.preflights.append(environment.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", ""))
+                allowed = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Methods", "GET, HEAD")]
+                allowed += [("Access-Control-Allow-Headers", self.preflights[-1])]
+                start_response("200 OK" if self._is_open else "403 Forbidden", allowed if self._is_open else [])
+                return []
 
             def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
                 if is_presigned:
