@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from synapse.config._base import Config, ConfigError
 from synapse.config.ratelimiting import RatelimitSettings
 
-from media_protocol.origins import parse_origin
+from media_protocol.origins import parse_base_url, parse_origin
 from media_protocol.signing import KEY_ID_PATTERN, Keyring
 
 _KEYS = frozenset(
@@ -86,6 +87,11 @@ class MediaLinksConfig:
     signed_query: bool
     signed_query_window_ms: int
 
+    @property
+    def base_path(self) -> str:
+        """The path of ``base_url``, under which clients see this homeserver; empty for the root."""
+        return urlsplit(self.base_url or "").path
+
     @classmethod
     def parse(cls, config: Mapping[str, Any] | None) -> "MediaLinksConfig":
         """Parses the section and sets the defaults.
@@ -109,7 +115,7 @@ class MediaLinksConfig:
             batch_limit=_integer(config, "batch_limit", 100, _MAX_BATCH),
             bind_ip=_boolean(config, "bind_ip"),
             delegated=_boolean(config, "delegated", True),
-            base_url=_origin(config, "base_url", "https://matrix.example.org"),
+            base_url=_parse_base_url(config.get("base_url")),
             bundle_limit=_integer(config, "bundle_limit", 200, _MAX_BATCH),
             bundle_part_bytes=part_bytes,
             bundle_bytes=bundle_bytes,
@@ -246,6 +252,20 @@ def _origin(config: Mapping[str, Any], key: str, example: str) -> str | None:
     if origin is None:
         raise ConfigError(f"media_links: '{key}' must be an address without a path: '{example}'")
     return origin
+
+
+def _parse_base_url(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ConfigError("media_links: 'base_url' must be a string such as 'https://matrix.example.org'")
+    base_url = parse_base_url(value)
+    if base_url is None:
+        raise ConfigError(
+            "media_links: 'base_url' must be an address such as 'https://matrix.example.org', or with a path: "
+            "'https://example.org/matrix'"
+        )
+    return base_url
 
 
 def _parse_offload(config: Mapping[str, Any]) -> str | None:

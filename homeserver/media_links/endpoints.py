@@ -18,7 +18,7 @@ from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
 from media_protocol.delegation import DelegatedLink, is_delegated, verify_delegated
-from media_protocol.media_requests import PROBE_ID
+from media_protocol.media_requests import PROBE_ID, received_parameters
 from media_protocol.signing import ExpiredLink, InvalidLink, InvalidSignature, Link, Media
 
 from .body_producer import FileSender
@@ -215,7 +215,9 @@ class SignedMediaServlet(MediaServlet):
         except ExpiredLink:
             raise SynapseError(403, "This link has expired; ask for a new one", LINK_EXPIRED) from None
         except InvalidLink:
-            raise SynapseError(403, "This is not a link that can be used here", Codes.FORBIDDEN) from None
+            message = "This is not a link that can be used here"
+            received = {"query": received_parameters(request.uri.decode("latin-1"))} if media_id == PROBE_ID else None
+            raise SynapseError(403, message, Codes.FORBIDDEN, additional_fields=received) from None
         if not await self._sessions.is_alive(session):
             raise SynapseError(403, "The session that this link belongs to has ended", Codes.FORBIDDEN)
         if link.media.media_id == PROBE_ID:
