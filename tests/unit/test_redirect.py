@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from authmedia import errors
 from authmedia.elements.binding import SHOWN, Binding
@@ -127,6 +129,16 @@ def test_terms_of_a_url(browser: Any, query: str, headers: dict[str, str], secon
     """The clock of the fake browser stands at 08:00 on 15 January 2027."""
     given = {name.lower(): value for name, value in headers.items()}
     assert lifetime_s(f"https://storage.test/abc?{query}", lambda name: given.get(name.lower(), "")) == seconds
+
+
+@given(
+    query=st.text("XAmzGoogExpiresDatTZ-=&0123456789 \u0660", max_size=60),
+    cache_control=st.text("max-age=no-store, 0123456789\u0660", max_size=40),
+    expires=st.text("Fri, 15 Jan 2027 08:00:30 GMT-1", max_size=40),
+)
+def test_any_terms_are_parsed(query: str, cache_control: str, expires: str) -> None:
+    given = {"Cache-Control": cache_control, "Expires": expires}
+    assert lifetime_s(f"https://storage.test/abc?{query}", lambda name: given[name]) >= 0
 
 
 def test_what_the_homeserver_sends_itself_is_an_object_url(
