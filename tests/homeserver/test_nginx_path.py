@@ -107,25 +107,6 @@ def test_preflights_are_cached_under_the_path(deployed: Deployment) -> None:
     assert (answer.status_code, answer.headers["access-control-max-age"]) == (204, "86400")
 
 
-def test_altered_probe_says_how_its_query_arrived(deployed: Deployment) -> None:
-    answer = deployed.http.post(f"{deployed.base_url}{PREFIX}/links", json={"media": [], "probe": True})
-    url = str(answer.json()["probe"]["url"])
-    stripped, _, query = url.partition("?")
-    names = [part.partition("=")[0] for part in query.split("&")]
-    for altered, received in (
-        (stripped, []),
-        (f"{stripped}?{'&'.join(sorted(query.split('&')))}", sorted(names)),
-        (f"{url}&secret=1", [*names, "?"]),
-        (url[:-1] + ("A" if url[-1] != "A" else "B"), names),
-    ):
-        refused = anonymous(deployed, altered)
-        assert (refused.status_code, refused.json()["errcode"]) == (403, "M_FORBIDDEN")
-        assert refused.json()["query"] == received
-    mxc = deployed.account.upload(b"x", "text/plain")
-    stripped = deployed.account.link(mxc).partition("?")[0]
-    assert "query" not in anonymous(deployed, stripped).json(), "of a media, nothing is told"
-
-
 def test_logs_have_no_link(deployed: Deployment) -> None:
     mxc = deployed.account.upload(b"small", "text/plain")
     url = deployed.account.link(mxc)
