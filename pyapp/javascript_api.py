@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     Function = Callable[..., Any]
 
 #: The strategies that ``authmedia-js`` has: the baselines need endpoints and files that it does not come with.
-STRATEGIES = (strategies.AUTO,) + strategies.NAMES + (strategies.PLAIN,)
+STRATEGIES = (strategies.AUTO,) + strategies.NAMES + (strategies.PLAIN, strategies.REDIRECT)
 # The errors of elements that concern the session rather than one media. `Homeserver` reports those that end it.
 _SESSION_ERRORS = (HomeserverUnreachable, LinksUnsupported, ProxyRefused, RenewalFailed, StrategyUnsupported)
 

@@ -51,7 +51,9 @@ def set_up_python() -> None:
         )
     print("Setting up Python packages in .venv (once; about a minute)", flush=True)
     _run([sys.executable, "-m", "venv", "--clear", str(VENV)], "the virtual environment could not be made in .venv")
-    pip = [str(_venv_python()), "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "-r", str(lock)]
+    # The lock is complete: pip adds nothing to it, also not what `override-dependencies` in pyproject.toml leaves out.
+    pip = [str(_venv_python()), "-m", "pip", "install", "--require-hashes", "--no-deps", "--only-binary", ":all:"]
+    pip += ["-r", str(lock)]
     if sys.platform == "darwin":  # PyPI has no wheels of Synapse for macOS
         if not shutil.which("cargo"):
             raise CommandError("On macOS, Synapse has to be compiled: install Rust (https://rustup.rs) and run again.")

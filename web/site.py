@@ -70,6 +70,12 @@ PAGES = (
         "strategy",
     ),
     DemoPage("blob", "blob: fetch and object URL", "Fetched with the header, shown from memory.", "strategy"),
+    DemoPage(
+        "redirect",
+        "redirect: where the homeserver leads",
+        "Addresses of the homeserver's storage, that its redirects lead to, go straight into the DOM.",
+        "strategy",
+    ),
     DemoPage("bundle", "bundle: many in one answer", "Small media together, cut apart as they arrive.", "strategy"),
     DemoPage(
         "service-worker", "service_worker: a worker adds the header", "What today's web clients ship.", "baseline"

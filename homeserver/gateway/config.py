@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from media_protocol.origins import parse_origin
+from media_protocol.origins import parse_base_url, parse_origin
 from media_protocol.signing import KEY_ID_PATTERN, Keyring
 
 TOKEN_MODES = ("sealed", "stored")
@@ -92,8 +92,14 @@ def _origin(key: str, value: object) -> str:
     return origin
 
 
-def _optional_origin(key: str, value: object) -> str | None:
-    return None if value is None else _origin(key, value)
+def _optional_base_url(key: str, value: object) -> str | None:
+    if value is None:
+        return None
+    base_url = parse_base_url(value) if isinstance(value, str) else None
+    if base_url is None:
+        examples = "'https://matrix.example.org' or 'https://example.org/matrix'"
+        raise ConfigError(f"'{key}' must be an address such as {examples}")
+    return base_url
 
 
 def _origins(key: str, value: object) -> frozenset[str]:
@@ -196,7 +202,7 @@ def _directory(key: str, value: object) -> Path:
 _KEYS: dict[str, tuple[object, Any]] = {
     "homeserver": (None, _origin),
     "secrets": (None, _keyring),
-    "base_url": (None, _optional_origin),
+    "base_url": (None, _optional_base_url),
     "x_forwarded": (False, _boolean),
     "bind_ip": (False, _boolean),
     "lifetime": ("1h", _duration_ms),

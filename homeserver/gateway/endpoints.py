@@ -12,7 +12,14 @@ from starlette.responses import JSONResponse, Response
 
 from media_protocol.delegation import DelegatedLink, Delegation, is_delegated, verify_delegated
 from media_protocol.limits import ByteBudget, ConcurrencyLimit, LimitReached
-from media_protocol.media_requests import PROBE_ID, InvalidRequest, parse_batch, parse_flag, parse_thumbnail
+from media_protocol.media_requests import (
+    PROBE_ID,
+    InvalidRequest,
+    parse_batch,
+    parse_flag,
+    parse_thumbnail,
+    received_parameters,
+)
 from media_protocol.ranges import RangeNotSatisfiable, parse_range
 from media_protocol.signing import (
     ExpiredLink,
@@ -238,7 +245,9 @@ class Endpoints:
         except ExpiredLink:
             raise MatrixError(403, LINK_EXPIRED, "This link has expired; ask for a new one") from None
         except InvalidLink:
-            raise MatrixError(403, "M_FORBIDDEN", "This is not a link that can be used here") from None
+            is_probe = request.path_params.get("media_id") == PROBE_ID
+            received = {"query": received_parameters(uri.decode("latin-1"))} if is_probe else {}
+            raise MatrixError(403, "M_FORBIDDEN", "This is not a link that can be used here", **received) from None
 
     def base_url(self, request: Request) -> str:
         """Returns scheme and host of links: the configured ones, or those that the client has sent its request to."""

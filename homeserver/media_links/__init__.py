@@ -17,6 +17,7 @@ needs no header. It grants one media to one session for a limited time, and is i
 - ``byte_budget``: limits what a session receives in an hour.
 - ``cookie`` and ``signed_query``: baselines, which are disabled by default.
 - ``native_ranges``: ranges for Synapse's own downloads, which are disabled by default.
+- ``offload``: hands media over to nginx or a storage. ``presigned_urls``: the URLs that the storage accepts.
 - ``synapse_patches``: what Synapse's module API has no hook for.
 
 What depends on no server (signatures, ranges, the bundle's format) is in the package ``media_protocol``.

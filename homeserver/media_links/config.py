@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from synapse.config._base import Config, ConfigError
 from synapse.config.ratelimiting import RatelimitSettings
 
-from media_protocol.origins import parse_origin
+from media_protocol.origins import parse_base_url, parse_origin
 from media_protocol.signing import KEY_ID_PATTERN, Keyring
 
 _KEYS = frozenset(
@@ -30,6 +31,12 @@ _KEYS = frozenset(
         "session_bytes_per_hour",
         "rc_links",
         "native_ranges",
+        "offload",
+        "offload_downloads",
+        "offload_min_bytes",
+        "redirect_lifetime",
+        "redirect_endpoint",
+        "x_accel_location",
         "cookie",
         "signed_query",
         "signed_query_window",
@@ -37,11 +44,17 @@ _KEYS = frozenset(
 )
 _MIN_SECRET_BYTES = 32
 _MAX_DURATION_MS = 365 * 24 * 3600 * 1000
+# The longest for which S3 lets a presigned URL be valid.
+_MAX_PRESIGNED_MS = 7 * 24 * 3600 * 1000
 _MAX_BATCH = 1000
 _MAX_CONCURRENCY = 10_000
 # A bundle is held in the memory of the client's page, and each of its parts in the memory of this process.
 _MAX_BUNDLE_BYTES = 64 * 1024 * 1024
 _MAX_BUDGET_BYTES = 1024**5
+#: The values of ``offload``: who sends media in the place of Synapse.
+REDIRECT, X_ACCEL = "redirect", "x-accel"
+# A location of nginx, as a prefix of paths that need no escaping.
+_LOCATION = re.compile(r"/([A-Za-z0-9_~-][A-Za-z0-9._~-]*/)+")
 _SECRET_COMMAND = 'python3 -c "import secrets; print(secrets.token_urlsafe(48))"'
 
 
@@ -64,9 +77,20 @@ class MediaLinksConfig:
     session_bytes_per_hour: int
     rc_links: RatelimitSettings
     native_ranges: bool
+    offload: str | None
+    offload_downloads: bool
+    offload_min_bytes: int
+    redirect_lifetime_ms: int
+    redirect_endpoint: str | None
+    x_accel_location: str
     cookie: bool
     signed_query: bool
     signed_query_window_ms: int
+
+    @property
+    def base_path(self) -> str:
+        """The path of ``base_url``, under which clients see this homeserver; empty for the root."""
+        return urlsplit(self.base_url or "").path
 
     @classmethod
     def parse(cls, config: Mapping[str, Any] | None) -> "MediaLinksConfig":
@@ -100,6 +124,12 @@ class MediaLinksConfig:
             session_bytes_per_hour=_byte_budget(config, "session_bytes_per_hour", "20G"),
             rc_links=_parse_rate_limit(config.get("rc_links")),
             native_ranges=_boolean(config, "native_ranges"),
+            offload=_parse_offload(config),
+            offload_downloads=_boolean(config, "offload_downloads"),
+            offload_min_bytes=_offload_size(config, "offload_min_bytes", "64K"),
+            redirect_lifetime_ms=_duration_ms(config, "redirect_lifetime", "10m", _MAX_PRESIGNED_MS),
+            redirect_endpoint=_origin(config, "redirect_endpoint", "https://s3.example.org"),
+            x_accel_location=_parse_location(config.get("x_accel_location", "/_media_store/")),
             cookie=_boolean(config, "cookie"),
             signed_query=_boolean(config, "signed_query"),
             signed_query_window_ms=_duration_ms(config, "signed_query_window", "5m"),
@@ -157,15 +187,16 @@ def _read_secret(key_id: str, path: object) -> str:
         raise ConfigError(f"media_links: secret '{key_id}' cannot be read from '{path}': {error}") from error
 
 
-def _duration_ms(config: Mapping[str, Any], key: str, default: str) -> int:
+def _duration_ms(config: Mapping[str, Any], key: str, default: str, maximum_ms: int = _MAX_DURATION_MS) -> int:
     try:
         milliseconds = Config.parse_duration(config.get(key, default))
     except (TypeError, ValueError, IndexError) as error:
         raise ConfigError(
             f"media_links: '{key}' must be a duration such as '10m', '1h' or a number of milliseconds"
         ) from error
-    if not 0 < milliseconds <= _MAX_DURATION_MS:
-        raise ConfigError(f"media_links: '{key}' must be longer than nothing and at most a year")
+    if not 0 < milliseconds <= maximum_ms:
+        longest = "a year" if maximum_ms == _MAX_DURATION_MS else "seven days"
+        raise ConfigError(f"media_links: '{key}' must be longer than nothing and at most {longest}")
     return milliseconds
 
 
@@ -180,6 +211,13 @@ def _byte_budget(config: Mapping[str, Any], key: str, default: str) -> int:
     size = _parse_size(config, key, default)
     if not 0 <= size <= _MAX_BUDGET_BYTES:
         raise ConfigError(f"media_links: '{key}' must be 0, for no limit, or a size up to 1024T")
+    return size
+
+
+def _offload_size(config: Mapping[str, Any], key: str, default: str) -> int:
+    size = _parse_size(config, key, default)
+    if not 0 <= size <= _MAX_BUDGET_BYTES:
+        raise ConfigError(f"media_links: '{key}' must be 0, for all media, or a size up to 1024T")
     return size
 
 
@@ -204,15 +242,50 @@ def _boolean(config: Mapping[str, Any], key: str, default: bool = False) -> bool
     return value
 
 
+def _origin(config: Mapping[str, Any], key: str, example: str) -> str | None:
+    value = config.get(key)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ConfigError(f"media_links: '{key}' must be a string such as '{example}'")
+    origin = parse_origin(value)
+    if origin is None:
+        raise ConfigError(f"media_links: '{key}' must be an address without a path: '{example}'")
+    return origin
+
+
 def _parse_base_url(value: object) -> str | None:
     if value is None:
         return None
     if not isinstance(value, str):
         raise ConfigError("media_links: 'base_url' must be a string such as 'https://matrix.example.org'")
-    origin = parse_origin(value)
-    if origin is None:
-        raise ConfigError("media_links: 'base_url' must be an address without a path: 'https://matrix.example.org'")
-    return origin
+    base_url = parse_base_url(value)
+    if base_url is None:
+        raise ConfigError(
+            "media_links: 'base_url' must be an address such as 'https://matrix.example.org', or with a path: "
+            "'https://example.org/matrix'"
+        )
+    return base_url
+
+
+def _parse_offload(config: Mapping[str, Any]) -> str | None:
+    value = config.get("offload")
+    if value is None:
+        if config.get("offload_downloads"):
+            raise ConfigError("media_links: 'offload_downloads' needs 'offload', which says who sends the media")
+        return None
+    if value not in (REDIRECT, X_ACCEL):
+        raise ConfigError(f"media_links: 'offload' must be '{REDIRECT}' or '{X_ACCEL}', or be left out")
+    return str(value)
+
+
+def _parse_location(value: object) -> str:
+    if not isinstance(value, str) or not _LOCATION.fullmatch(value):
+        raise ConfigError(
+            "media_links: 'x_accel_location' must be an internal location of nginx, with a slash at both ends: "
+            "'/_media_store/'"
+        )
+    return value
 
 
 def _parse_rate_limit(value: object) -> RatelimitSettings:

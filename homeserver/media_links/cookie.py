@@ -124,7 +124,7 @@ class CookieServlet(RestServlet):
         # Browsers reject SameSite=None and Partitioned without Secure.
         secure = same_site is SameSite.NONE or partitioned or request.isSecure()
         remaining_ms = expires_ms - now_ms
-        _set_cookie(request, value, remaining_ms // 1000, same_site, secure=secure, partitioned=partitioned)
+        self._set_cookie(request, value, remaining_ms // 1000, same_site, secure=secure, partitioned=partitioned)
         return 200, {"expires_in_ms": remaining_ms}
 
     async def on_DELETE(self, request: SynapseRequest) -> tuple[int, JsonDict]:
@@ -132,10 +132,31 @@ class CookieServlet(RestServlet):
         await self._authenticator.authenticate(request)
         # The browser does not send the cookie here, because the cookie's path is below this one. So all combinations of
         # attributes are expired; the browser ignores those that it cannot accept, such as Secure over plain HTTP.
-        _set_cookie(request, "", 0, SameSite.LAX, secure=False, partitioned=False)
-        _set_cookie(request, "", 0, SameSite.NONE, secure=True, partitioned=False)
-        _set_cookie(request, "", 0, SameSite.NONE, secure=True, partitioned=True)
+        self._set_cookie(request, "", 0, SameSite.LAX, secure=False, partitioned=False)
+        self._set_cookie(request, "", 0, SameSite.NONE, secure=True, partitioned=False)
+        self._set_cookie(request, "", 0, SameSite.NONE, secure=True, partitioned=True)
         return 200, {}
+
+    def _set_cookie(
+        self,
+        request: SynapseRequest,
+        value: str,
+        max_age_s: int,
+        same_site: SameSite,
+        *,
+        secure: bool,
+        partitioned: bool,
+    ) -> None:
+        """Adds a ``Set-Cookie`` header. Twisted's ``addCookie`` does not support ``Partitioned``."""
+        parts = [
+            f"{COOKIE_NAME}={value}",
+            f"Path={self._config.base_path}{COOKIE_PATH}/",
+            f"Max-Age={max_age_s}",
+            "HttpOnly",
+            f"SameSite={same_site}",
+        ]
+        parts += ["Secure"] * secure + ["Partitioned"] * partitioned
+        request.responseHeaders.addRawHeader(b"Set-Cookie", "; ".join(parts).encode("ascii"))
 
 
 class CookieReader:
@@ -191,12 +212,14 @@ class CookieMediaServlet(MediaServlet):
 
     async def _authorize(self, request: SynapseRequest, server_name: str, media_id: str) -> Grant:
         payload = await self._reader.read(request)
-        return Grant(media_from_query(request, server_name, media_id), payload.session, self._headers(payload))
+        remaining_ms = self._reader.remaining_ms(payload)
+        media = media_from_query(request, server_name, media_id)
+        return Grant(media, payload.session, self._headers(payload, remaining_ms), remaining_ms)
 
-    def _headers(self, payload: CookiePayload) -> HeaderChanges:
+    def _headers(self, payload: CookiePayload, remaining_ms: int) -> HeaderChanges:
         return {
             b"Access-Control-Allow-Origin": None,
-            b"Cache-Control": f"private, max-age={self._reader.remaining_ms(payload) // 1000}".encode(),
+            b"Cache-Control": f"private, max-age={remaining_ms // 1000}".encode(),
             _RESOURCE_POLICY: payload.resource_policy,
             b"Timing-Allow-Origin": payload.origin.encode() if payload.origin else None,
         }
@@ -252,21 +275,6 @@ def _parse_attributes(body: JsonDict) -> tuple[SameSite, bool]:
     if not isinstance(partitioned, bool):
         raise SynapseError(400, "'partitioned' must be true or false", Codes.BAD_JSON)
     return SameSite(same_site), partitioned
-
-
-def _set_cookie(
-    request: SynapseRequest, value: str, max_age_s: int, same_site: SameSite, *, secure: bool, partitioned: bool
-) -> None:
-    """Adds a ``Set-Cookie`` header. Twisted's ``addCookie`` does not support ``Partitioned``."""
-    parts = [
-        f"{COOKIE_NAME}={value}",
-        f"Path={COOKIE_PATH}/",
-        f"Max-Age={max_age_s}",
-        "HttpOnly",
-        f"SameSite={same_site}",
-    ]
-    parts += ["Secure"] * secure + ["Partitioned"] * partitioned
-    request.responseHeaders.addRawHeader(b"Set-Cookie", "; ".join(parts).encode("ascii"))
 
 
 def _cookie_values(request: SynapseRequest) -> Iterator[str]:

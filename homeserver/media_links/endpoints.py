@@ -18,7 +18,7 @@ from synapse.module_api import JsonDict, Requester
 from synapse.server import HomeServer
 
 from media_protocol.delegation import DelegatedLink, is_delegated, verify_delegated
-from media_protocol.media_requests import PROBE_ID
+from media_protocol.media_requests import PROBE_ID, received_parameters
 from media_protocol.signing import ExpiredLink, InvalidLink, InvalidSignature, Link, Media
 
 from .body_producer import FileSender
@@ -32,6 +32,7 @@ from .media_opener import MediaOpener
 from .media_response import MediaResponder
 from .media_servlet import Grant, MediaServlet
 from .metrics import LINKS, count_responses
+from .offload import Offload
 from .request_parsing import (
     MEDIA_PATH,
     Authenticator,
@@ -218,14 +219,16 @@ class SignedMediaServlet(MediaServlet):
         except ExpiredLink:
             raise SynapseError(403, "This link has expired; ask for a new one", LINK_EXPIRED) from None
         except InvalidLink:
-            raise SynapseError(403, "This is not a link that can be used here", Codes.FORBIDDEN) from None
+            message = "This is not a link that can be used here"
+            received = {"query": received_parameters(request.uri.decode("latin-1"))} if media_id == PROBE_ID else None
+            raise SynapseError(403, message, Codes.FORBIDDEN, additional_fields=received) from None
         if not await self._sessions.is_alive(session):
             raise SynapseError(403, "The session that this link belongs to has ended", Codes.FORBIDDEN)
         if link.media.media_id == PROBE_ID:
             return None
-        max_age_s = max(0, link.expires_ms - self._clock.time_msec()) // 1000
-        cache_control = f"private, max-age={max_age_s}, immutable".encode()
-        return Grant(link.media, session, {b"Cache-Control": cache_control})
+        remaining_ms = max(0, link.expires_ms - self._clock.time_msec())
+        cache_control = f"private, max-age={remaining_ms // 1000}, immutable".encode()
+        return Grant(link.media, session, {b"Cache-Control": cache_control}, remaining_ms)
 
     def _verify(self, uri: bytes, address: str | None) -> DelegatedLink:
         """Verifies a link, whether this server or a page has signed it."""
@@ -280,7 +283,8 @@ def _media_servlets(
     """Returns the servlets that send media, which need the media repository."""
     opener = MediaOpener(hs)
     file_sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
-    responder = MediaResponder(opener, file_sender, ByteBudget(hs.get_clock(), config.session_bytes_per_hour))
+    byte_budget = ByteBudget(hs.get_clock(), config.session_bytes_per_hour)
+    responder = MediaResponder(opener, file_sender, byte_budget, Offload(hs, config) if config.offload else None)
     servlets: list[RestServlet] = [
         BundleServlet(hs, authenticator, opener, file_sender, config),
         SignedMediaServlet(hs, responder, sessions, config),

@@ -23,7 +23,7 @@ class LinkTerms:
     :param session: the handle of the session.
     :param now_ms: in milliseconds since 1970, as is the expiry.
     :param bucket_end_ms: when links made anew begin to expire later.
-    :param base_url: scheme and host of the links.
+    :param base_url: scheme and host of the links, and the path under which clients see this homeserver.
     :param address: the client's, where links are bound to it.
     """
 

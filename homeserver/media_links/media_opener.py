@@ -5,11 +5,11 @@ import os
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from synapse.api.errors import Codes, NotFoundError, SynapseError
 from synapse.http.site import SynapseRequest
-from synapse.media._base import ThumbnailInfo
+from synapse.media._base import FileInfo, ThumbnailInfo
 from synapse.media.thumbnailer import ANIMATED_THUMBNAIL_TYPE, ThumbnailProvider
 from synapse.server import HomeServer
 from synapse.util.async_helpers import Linearizer
@@ -43,6 +43,15 @@ class OpenMedia:
     etag: str
 
 
+class FileDescription(NamedTuple):
+    """A file of the media store that need not be on this machine; for the other fields see `OpenMedia`."""
+
+    info: FileInfo
+    size: int
+    content_type: str
+    name: str | None
+
+
 class MediaOpener:
     """Looks up media and opens their files. The caller closes them."""
 
@@ -59,14 +68,33 @@ class MediaOpener:
         """Whether it belongs to this homeserver and not to another one."""
         return self._lookup.is_local(media)
 
-    async def open_when_uploaded(self, request: SynapseRequest, media: Media) -> OpenMedia | None:
-        """Opens a media or a thumbnail; waits for the upload of a media whose id is reserved.
+    async def find_when_uploaded(self, request: SynapseRequest, media: Media) -> StoredMedia | None:
+        """Finds a media; waits for the upload of one whose id is reserved.
 
         :returns: ``None`` if Synapse has sent the response, because that upload has not begun in time.
         :raises SynapseError: as Synapse's own download does.
         """
-        stored = await self._lookup.find(request, media, wait=True)
-        return None if stored is None else await self._open(stored, media.thumbnail)
+        return await self._lookup.find(request, media, wait=True)
+
+    async def describe(self, stored: StoredMedia, thumbnail: Thumbnail | None) -> FileDescription | None:
+        """Describes the file of a media or a thumbnail without opening it.
+
+        :returns: ``None`` for a thumbnail that has to be created first.
+        :raises SynapseError: as Synapse's own download does.
+        """
+        if not thumbnail:
+            return FileDescription(stored.file_info, stored.length, stored.content_type, stored.name)
+        info = await self._select_thumbnail(stored, thumbnail)
+        if info is None or not info.length:
+            return None
+        return FileDescription(stored.thumbnail_file_info(info), info.length, info.type, None)
+
+    async def open_found(self, stored: StoredMedia, thumbnail: Thumbnail | None) -> OpenMedia:
+        """Opens a media or a thumbnail that has been found.
+
+        :raises SynapseError: as Synapse's own download does.
+        """
+        return await self._open(stored, thumbnail)
 
     async def open(self, request: SynapseRequest, media: Media, reserve: Reserve = _no_limit) -> OpenMedia:
         """Opens a media or a thumbnail, without waiting for an upload.

@@ -20,7 +20,9 @@ from media_protocol.signing import Media
 
 from .body_producer import FileSender
 from .byte_budget import ByteBudget
-from .media_opener import MediaOpener, OpenMedia
+from .media_lookup import StoredMedia
+from .media_opener import FileDescription, MediaOpener, OpenMedia
+from .offload import Offload
 from .request_parsing import header
 from .sessions import Session
 
@@ -48,28 +50,62 @@ HeaderChanges = Mapping[bytes, bytes | None]
 class MediaResponder:
     """Sends media and thumbnails to requests that are authorized."""
 
-    def __init__(self, opener: MediaOpener, file_sender: FileSender, byte_budget: ByteBudget) -> None:
+    def __init__(
+        self, opener: MediaOpener, file_sender: FileSender, byte_budget: ByteBudget, offload: Offload | None
+    ) -> None:
         self._opener = opener
         self._file_sender = file_sender
         self._byte_budget = byte_budget
+        self._offload = offload
 
-    async def respond(self, request: SynapseRequest, media: Media, session: Session, headers: HeaderChanges) -> None:
-        """Answers a GET or HEAD request with a media or a thumbnail: 200, 206, 304 or 416.
+    async def respond(
+        self, request: SynapseRequest, media: Media, session: Session, headers: HeaderChanges, remaining_ms: int
+    ) -> None:
+        """Answers a GET or HEAD request with a media or a thumbnail: 200, 206, 304 or 416, or 307 to the storage.
 
         :param session: whose budget of bytes the body is counted in.
         :param headers: of the response, as far as they depend on how the request was authorized; above all
             ``Cache-Control``. They replace the default ones.
+        :param remaining_ms: how long the authorization is valid.
         :raises SynapseError: as Synapse's own download does; 429 if the session's budget is spent.
         """
-        opened = await self._opener.open_when_uploaded(request, media)
-        if opened is None:
+        stored = await self._opener.find_when_uploaded(request, media)
+        if stored is None or await self._redirect(request, stored, media, session, headers, remaining_ms):
             return
+        opened = await self._opener.open_found(stored, media.thumbnail)
         with opened.file:
-            if not request._disconnected:
-                _set_media_headers(request, opened, headers, media.file_name)
-                if media.download:
-                    _set_attachment(request)
-                await self._send(request, opened, session)
+            if request._disconnected:
+                return
+            _set_media_headers(request, opened, opened.etag, headers, media)
+            if self._offload and self._offload.accelerates(request, opened.size):
+                self._byte_budget.spend(session, 0)  # how much of it nginx sends is unknown
+                if self._offload.accelerate(request, opened.file):
+                    return
+            await self._send(request, opened, session)
+
+    async def _redirect(
+        self,
+        request: SynapseRequest,
+        stored: StoredMedia,
+        media: Media,
+        session: Session,
+        headers: HeaderChanges,
+        remaining_ms: int,
+    ) -> bool:
+        """Redirects to the storage, if it is configured and has the file; returns whether it does."""
+        if not self._offload or not self._offload.redirects(stored.length):  # a thumbnail is smaller than its media
+            return False
+        file = await self._opener.describe(stored, media.thumbnail)
+        if file is None or not self._offload.redirects(file.size):
+            return False
+        _set_media_headers(request, file, "", headers, media)
+        # What the storage sends of it is unknown. All of it counts, since it may cost the storage's owner money.
+        length = select_bytes(request, file.size, "")[1].length if request.method == b"GET" else 0
+        self._byte_budget.spend(session, length)
+        if await self._offload.redirect(request, file.info, file.size, remaining_ms):
+            return True
+        self._byte_budget.refund(session, length)
+        return False
 
     async def _send(self, request: SynapseRequest, media: OpenMedia, session: Session) -> None:
         """Sends the status and the body that the request's conditions select."""
@@ -152,17 +188,19 @@ def clear_media_headers(request: SynapseRequest) -> None:
 
 
 def _set_media_headers(
-    request: SynapseRequest, media: OpenMedia, headers: HeaderChanges, file_name: str | None
+    request: SynapseRequest, file: OpenMedia | FileDescription, etag: str, headers: HeaderChanges, media: Media
 ) -> None:
     """Sets the headers of every response with a media, whatever its status, and then the changes."""
-    add_file_headers(request, media.content_type, media.size, safe_file_name(file_name or media.name))
+    add_file_headers(request, file.content_type, file.size, safe_file_name(media.file_name or file.name))
+    if media.download:
+        _set_attachment(request)
     for name, value in (
         (b"Accept-Ranges", b"bytes"),
         (b"Access-Control-Expose-Headers", EXPOSED_HEADERS),
         (b"Content-Security-Policy", _SANDBOX),
-        (b"ETag", media.etag.encode("ascii")),
+        (b"ETag", etag.encode("ascii")),
         # An element shows a truncated image as if it were complete. With the size, the page can detect that.
-        (b"Server-Timing", f'size;desc="{media.size}"'.encode("ascii")),
+        (b"Server-Timing", f'size;desc="{file.size}"'.encode("ascii")),
         (b"X-Content-Security-Policy", b"sandbox;"),
     ):
         request.setHeader(name, value)

@@ -25,11 +25,13 @@ class Grant:
 
     :param session: whose budget of bytes the media is counted in.
     :param headers: of the response, as far as they depend on the kind of permission.
+    :param remaining_ms: how long it is valid.
     """
 
     media: Media
     session: Session
     headers: HeaderChanges
+    remaining_ms: int
 
 
 class MediaServlet(RestServlet):
@@ -49,7 +51,7 @@ class MediaServlet(RestServlet):
                 request.setHeader(b"Cache-Control", b"no-store")
                 finish_request(request)
                 return
-            await self._responder.respond(request, grant.media, grant.session, grant.headers)
+            await self._responder.respond(request, grant.media, grant.session, grant.headers, grant.remaining_ms)
         except Exception as error:
             if request.startedWriting:
                 raise

@@ -1,5 +1,7 @@
 """Adds ranges, strong entity tags and 304 to Synapse's own downloads and thumbnails (``native_ranges``).
 
+With ``offload_downloads`` it also hands them over to nginx or a storage, as ``offload`` says.
+
 Synapse's servlets stay in charge of who receives which media: authentication, quarantine, federation, timeouts, the
 choice of a thumbnail. Replaced are the functions that they call at the end, with a file in hand. All paths but
 ``NATIVE_PATHS`` go to Synapse's own functions, the frozen unauthenticated endpoints and federation among them.
@@ -26,9 +28,11 @@ from twisted.web.http import OK, PARTIAL_CONTENT
 from media_protocol.ranges import ByteRange
 
 from .body_producer import FileSender
+from .config import MediaLinksConfig
 from .local_files import LocalFiles, open_file
 from .media_opener import entity_tag
 from .media_response import EXPOSED_HEADERS, select_bytes, set_status
+from .offload import Offload
 
 NATIVE_PATHS = (b"/_matrix/client/v1/media/download/", b"/_matrix/client/v1/media/thumbnail/")
 
@@ -86,14 +90,20 @@ class _WholeFile(Responder):
 class NativeRanges:
     """The replacements of Synapse's functions in one process."""
 
-    def __init__(self, hs: HomeServer) -> None:
+    def __init__(self, hs: HomeServer, config: MediaLinksConfig) -> None:
         self._hs = hs
+        self._config = config
         self._file_sender = FileSender(hs.get_reactor(), hs.get_clock(), hs.get_media_sender_thread_pool())
 
     @cached_property
     def _files(self) -> LocalFiles:
         """Created with the first range: Synapse creates its media repository after its modules."""
         return LocalFiles(self._hs)
+
+    @cached_property
+    def _offload(self) -> Offload | None:
+        """Created with the first download, as above."""
+        return Offload(self._hs, self._config) if self._config.offload_downloads else None
 
     def install(self) -> None:
         """Replaces the functions. Called once, before Synapse creates its media repository."""
@@ -121,6 +131,11 @@ class NativeRanges:
         if not isinstance(responder, StoredFile) or file_size is None or not request.path.startswith(NATIVE_PATHS):
             await respond_with_responder(request, responder, media_type, file_size, upload_name)
             return
+        if await self._is_handed_over(request, responder, media_type, file_size, upload_name):
+            return
+        if not self._config.native_ranges:
+            await respond_with_responder(request, responder, media_type, file_size, upload_name)
+            return
         etag = entity_tag(responder.path, file_size)
         status, selected = select_bytes(request, file_size, etag)
         sends_body = request.method == b"GET" and status in (OK, PARTIAL_CONTENT)
@@ -137,6 +152,29 @@ class NativeRanges:
             set_status(request, status, selected, file_size)
             if file is None or await self._send_part(request, file, selected):
                 finish_request(request)
+
+    async def _is_handed_over(
+        self, request: SynapseRequest, file: StoredFile, media_type: str, size: int, upload_name: str | None
+    ) -> bool:
+        """Has the storage or nginx send a file, if it can; returns whether it does."""
+        offload = self._offload
+        if offload is None or request._disconnected:
+            return False
+        redirects = offload.redirects(size) and file.info is not None
+        accelerates = offload.accelerates(request, size) and file.file is not None and file.is_complete(size)
+        if not redirects and not accelerates:
+            return False
+        add_file_headers(request, media_type, size, upload_name)
+        if redirects:
+            assert file.info is not None
+            is_sent = await offload.redirect(request, file.info, size, None)
+        else:
+            assert file.file is not None
+            is_sent = offload.accelerate(request, file.file)
+        if is_sent:
+            with file:  # closes it
+                pass
+        return is_sent
 
     async def _respond_with_file(
         self,

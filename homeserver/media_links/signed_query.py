@@ -74,7 +74,8 @@ class QueryServlet(MediaServlet):
         session = await self._verify(token_id, time, received_hash)
         # Last, so that the response does not reveal whether a part of a forged query is valid.
         remaining_ms = self._remaining_ms(int(time))
-        return Grant(media, session, {b"Cache-Control": f"private, max-age={remaining_ms // 1000}".encode()})
+        cache_control = f"private, max-age={remaining_ms // 1000}".encode()
+        return Grant(media, session, {b"Cache-Control": cache_control}, remaining_ms)
 
     async def _verify(self, token_id: str, time: str, received_hash: str) -> Session:
         invalid = SynapseError(403, "This is not a query that can be used here", Codes.FORBIDDEN)

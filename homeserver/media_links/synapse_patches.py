@@ -6,8 +6,8 @@
 4. CORS: Synapse allows pages of all origins to read its responses, but not their ``Retry-After``, and none of them to
    send cookies.
 
-Requests for other paths than this module's are handled by Synapse's own code, unchanged, unless ``native_ranges`` is
-configured.
+Requests for other paths than this module's are handled by Synapse's own code, unchanged, unless ``native_ranges`` or
+``offload_downloads`` is configured.
 """
 
 # Twisted has no annotations on its requests.
@@ -26,10 +26,11 @@ from synapse.server import HomeServer
 from media_protocol.log_redaction import redact
 from media_protocol.signing import PREFIX
 
-from .config import MediaLinksConfig
+from .config import REDIRECT, MediaLinksConfig
 from .cookie import COOKIE_PATH, allow_credentials
 from .endpoints import Endpoints
 from .native_ranges import NATIVE_PATHS, NativeRanges
+from .presigned_urls import require_provider
 from .sessions import RevokedTokens
 
 # The longest time for which any browser caches a preflight (https://fetch.spec.whatwg.org/#http-access-control-max-age).
@@ -49,8 +50,11 @@ def install(hs: HomeServer, config: MediaLinksConfig) -> None:
     OptionsResource.render_OPTIONS = _preflight_renderer(config)  # type: ignore[method-assign, assignment]
     SynapseRequest.get_redacted_uri = _get_redacted_uri  # type: ignore[method-assign]
     server.set_cors_headers = partial(_set_cors_headers, has_cookie=config.cookie)
-    if config.native_ranges and hs.config.media.can_load_media_repo:
-        NativeRanges(hs).install()
+    if hs.config.media.can_load_media_repo:
+        if config.offload == REDIRECT:
+            require_provider(hs)
+        if config.native_ranges or config.offload_downloads:
+            NativeRanges(hs, config).install()
 
 
 def _add_endpoints(hs: HomeServer, config: MediaLinksConfig) -> None:

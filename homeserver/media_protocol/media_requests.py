@@ -14,6 +14,21 @@ _INVALID_PARAM = "M_INVALID_PARAM"
 _TOO_LARGE = "M_TOO_LARGE"
 
 
+# The parameters of links; of others, only the number is told.
+_LINK_PARAMETERS = ("k", "e", "s", "w", "h", "m", "a", "d", "n", "r", "sig", "dsig")
+_MAX_TOLD_PARAMETERS = 20
+
+
+def received_parameters(uri: str) -> list[str]:
+    """Returns the names of a query's parameters as they have arrived, for a page whose link to no media was altered.
+
+    :returns: ``?`` for each parameter that no link has.
+    """
+    parts = [part for part in uri.partition("?")[2].split("&") if part]
+    names = [part.partition("=")[0] for part in parts[:_MAX_TOLD_PARAMETERS]]
+    return [name if name in _LINK_PARAMETERS else "?" for name in names]
+
+
 class InvalidRequest(Exception):
     """A request, or one entry of a batch, that is malformed.
 

@@ -43,7 +43,8 @@ def open_loader(
 
     >>> loader = open_loader("auto", Homeserver("https://matrix.example.org", "@ana:example.org", access_token))
 
-    :param name: ``auto``, ``bundle``, ``delegated``, ``link``, ``opfs``, ``blob``, ``plain`` or a baseline.
+    :param name: ``auto``, ``bundle``, ``delegated``, ``link``, ``opfs``, ``blob``, ``plain``, ``redirect`` or a
+        baseline.
     :param homeserver: the session.
     :param limits: how much is transferred at a time and kept.
     :param retry: what is retried, how often and when.

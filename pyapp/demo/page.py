@@ -59,7 +59,7 @@ class Page:
 
     async def probe_own(self, session: Session) -> None:
         """Probes the page's own strategy, if it has one."""
-        if self.strategy in strategies.NAMES + strategies.BASELINES + (strategies.AUTO,):
+        if self.strategy in strategies.NAMES + strategies.BASELINES + (strategies.AUTO, strategies.REDIRECT):
             await self._probe(self.strategy, session)
 
     async def probe_others(self, session: Session) -> None:

@@ -103,6 +103,8 @@ class Response:
         self.content_length = content_length(self.header)
         self.partial: PartialBody | None = None
         self.before = b""
+        #: Where the scripted server has sent the request to.
+        self.redirected_url = ""
 
     def resume(self, before: Blob) -> None:
         self.before = before.content
@@ -248,6 +250,10 @@ def parse_url(text: str) -> Url | None:
 
 def query_parameter(name: str) -> str:
     return ""
+
+
+async def is_redirected(url: str, headers: dict[str, str]) -> bool:
+    return url in STATE.redirecting
 
 
 async def is_reachable(url: str) -> bool:

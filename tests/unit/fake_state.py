@@ -56,6 +56,8 @@ class State:
         self.worker_refusal: BrowserError | None = None
         #: Origins whose servers answer without headers of CORS.
         self.hidden_origins: set[str] = set()
+        #: URLs that a server redirects to where no page may read.
+        self.redirecting: set[str] = set()
         self.navigations: list[str] = []
         #: The listeners for what may bring the network back.
         self.connectivity: list[Any] = []

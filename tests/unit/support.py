@@ -12,7 +12,7 @@ from tests.unit import fake_browser as fake
 
 sys.modules["authmedia.browser"] = fake
 
-from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX  # noqa: E402  (after the fake is in place)
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX, PROBE_ID  # noqa: E402  (after the fake is in place)
 from media_protocol.delegation import Delegation, verify_delegated  # noqa: E402
 from media_protocol.signing import InvalidLink, Keyring  # noqa: E402
 
@@ -70,6 +70,8 @@ class Script:
         if request.url.endswith(AUTHMEDIA_PREFIX + "/key"):
             self.keys += 1
             return answer(self.key()) if self.delegates else error(404, "M_UNRECOGNIZED", "Unrecognized request")
+        if f"/{PROBE_ID}?" in request.url and self.grants(request.url):
+            return fake.Response(204)
         if "&dsig=" in request.url and not self.grants(request.url):
             return error(403, "M_FORBIDDEN", "This is not a link that can be used here")
         if request.url.endswith(AUTHMEDIA_PREFIX + "/bundle"):

@@ -739,6 +739,13 @@ VALID: dict[str, Any] = {
 def test_defaults() -> None:
     config = GatewayConfig.parse(VALID)
     assert (config.lifetime_ms, config.bucket_ms, config.cache_bytes) == (3_600_000, 21_600_000, 10 * 1024**3)
+    assert config.base_url is None
+
+
+def test_base_url_may_have_a_path() -> None:
+    assert GatewayConfig.parse({**VALID, "base_url": "https://example.org/matrix/"}).base_url == (
+        "https://example.org/matrix"
+    )
 
 
 @pytest.mark.parametrize(
@@ -747,6 +754,8 @@ def test_defaults() -> None:
         ("homeserver", "matrix.example.org"),
         ("homeserver", "https://matrix.example.org/path"),
         ("homeserver", None),
+        ("base_url", "https://matrix.example.org/a/../b"),
+        ("base_url", 5),
         ("secrets", []),
         ("secrets", [{"id": "1", "secret": "short"}]),
         ("secrets", [{"id": "1", "secret": SECRET}, {"id": "1", "secret": SECRET}]),

@@ -69,7 +69,7 @@ def test_transfers_are_limited_by_all_strategies_of_auto_together(script: Script
     gate = asyncio.Event()
     script.media = {"example.org/m0x": ciphertext}
     encrypted = EncryptedFile({**file, "url": "mxc://example.org/m0x"})
-    script.instead = lambda request: fake.Response(200, ciphertext, gate=gate) if "/signed/" in request.url else None
+    script.instead = lambda request: fake.Response(200, ciphertext, gate=gate) if "/m0x?" in request.url else None
 
     async def scenario() -> None:
         loader = open_loader("auto", homeserver, limits=Limits(transfers=1))
@@ -247,6 +247,7 @@ def test_hooks_see_each_request_without_secrets(script: Script, homeserver: Home
         ("GET", "config", 200, None, ""),
         ("GET", "signed/example.org/abc", 200, len(PICTURE), ""),
         ("GET", "signed/example.org/abc", None, 500, ""),
+        ("GET", "signed/example.org/dev_authmedia_probe", 204, None, ""),
         ("GET", "thumbnail/example.org/abc?width=32&height=24&method=scale&animated=false", 200, len(PICTURE), ""),
         ("POST", "bundle", 200, None, ""),
         ("POST", "bundle", 200, None, ""),

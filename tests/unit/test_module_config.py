@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from synapse.config._base import ConfigError
 
 from media_links import MediaLinks, MediaLinksConfig
 from media_links.config import _KEYS
+from media_links.presigned_urls import require_provider
 from media_protocol.signing import Link, Media
 
 SECRET = "a secret of thirty-two bytes or more"
@@ -35,6 +37,9 @@ def test_defaults() -> None:
     assert config.bind_ip is False
     assert config.delegated is True
     assert config.native_ranges is False
+    assert (config.offload, config.offload_downloads, config.offload_min_bytes) == (None, False, 65_536)
+    assert (config.redirect_lifetime_ms, config.redirect_endpoint) == (600_000, None)
+    assert config.x_accel_location == "/_media_store/"
     assert config.base_url is None
     assert (config.rc_links.per_second, config.rc_links.burst_count) == (20, 200)
     assert (config.bundle_limit, config.bundle_part_bytes, config.bundle_bytes) == (200, 512 * 1024, 8 * 1024 * 1024)
@@ -62,6 +67,12 @@ def test_all_keys(tmp_path: Path) -> None:
         bundles_at_once=30,
         session_bytes_per_hour=0,
         native_ranges=True,
+        offload="redirect",
+        offload_downloads=True,
+        offload_min_bytes=0,
+        redirect_lifetime="1m",
+        redirect_endpoint="https://s3.example.org/",
+        x_accel_location="/a/b/",
         cookie=True,
         signed_query=True,
         signed_query_window="90s",
@@ -75,6 +86,9 @@ def test_all_keys(tmp_path: Path) -> None:
     assert (config.bundles_per_user, config.bundles_at_once) == (3, 30)
     assert config.session_bytes_per_hour == 0
     assert config.native_ranges is True
+    assert (config.offload, config.offload_downloads, config.offload_min_bytes) == ("redirect", True, 0)
+    assert (config.redirect_lifetime_ms, config.redirect_endpoint) == (60_000, "https://s3.example.org")
+    assert config.x_accel_location == "/a/b/"
     assert (config.cookie, config.signed_query) == (True, True)
     assert config.signed_query_window_ms == 90_000
 
@@ -183,6 +197,14 @@ WRONG: dict[str, tuple[str, list[Any]]] = {
     "bind_ip": ("'bind_ip' must be true or false", ["yes", 1, None]),
     "delegated": ("'delegated' must be true or false", ["yes", 1, None]),
     "native_ranges": ("'native_ranges' must be true or false", ["yes", 1, None]),
+    "offload": ("'offload' must be 'redirect' or 'x-accel', or be left out", ["s3", "", True, False, []]),
+    "offload_downloads": ("'offload_downloads' ", ["yes", 1, True]),
+    "offload_min_bytes": ("'offload_min_bytes' must be ", ["20X", "", -1, "1025T", None, 1.5, True]),
+    "redirect_endpoint": ("'redirect_endpoint' must be ", [5, True, "s3.example.org", "https://s3.example.org/path"]),
+    "x_accel_location": (
+        "'x_accel_location' must be an internal location of nginx",
+        ["", "/", "media/", "/media", "/a b/", "/../", "/a//b/", None, 5],
+    ),
     "cookie": ("'cookie' must be true or false", ["yes", 1, None]),
     "signed_query": ("'signed_query' must be true or false", ["yes", 1, None]),
     "base_url": ("'base_url' must be a string such as", [5, ["https://a.example"], True]),
@@ -200,7 +222,10 @@ INVALID_ORIGINS = [
     "ftp://matrix.example.org",
     "https://",
     "https://:8448",
-    "https://matrix.example.org/path",
+    "https://matrix.example.org/a b",
+    "https://matrix.example.org/a/../b",
+    "https://matrix.example.org/a//b",
+    "https://matrix.example.org/%61",
     "https://matrix.example.org?query",
     "https://matrix.example.org#fragment",
     "https://user:word@matrix.example.org",
@@ -216,7 +241,7 @@ ERRORS: list[tuple[dict[Any, Any], str]] = [
     ({"lifetme": "1h"}, "unknown key 'lifetme'; the keys are: base_url, batch_limit, bind_ip, bucket, bundle_bytes,"),
     ({1: 2}, "unknown key '1'"),
     *(({key: value}, words) for key, (words, values) in WRONG.items() for value in values),
-    *(({"base_url": value}, "'base_url' must be an address without a path") for value in INVALID_ORIGINS),
+    *(({"base_url": value}, "'base_url' must be an address such as") for value in INVALID_ORIGINS),
     *(({"rc_links": {"per_second": value}}, "'rc_links.per_second' must be a number") for value in INVALID_RATES),
     *(({"rc_links": {"burst_count": value}}, "'rc_links.burst_count' must be a number") for value in INVALID_RATES),
     ({"rc_links": {"burst_count": 0.5}}, "'rc_links.burst_count' must be at least 1"),
@@ -227,7 +252,7 @@ for _key in ("bundle_part_bytes", "bundle_bytes"):
         ({_key: value}, f"'{_key}' must be a size such as '512K'") for value in ("much", "", None, 1.5, True, [])
     ]
     ERRORS += [({_key: value}, f"'{_key}' must be more than nothing") for value in (0, -5, "65M")]
-for _key in ("lifetime", "bucket", "signed_query_window"):
+for _key in ("lifetime", "bucket", "signed_query_window", "redirect_lifetime"):
     ERRORS += [({_key: value}, f"'{_key}' must be a duration such as '10m', '1h'") for value in INVALID_DURATIONS]
     ERRORS += [({_key: value}, f"'{_key}' must be longer than nothing") for value in OUT_OF_RANGE_DURATIONS]
 
@@ -237,6 +262,30 @@ def test_invalid_value(config: dict[Any, Any], expected: str) -> None:
     message = error_message({"secrets": SECRETS, **config})
     assert message.startswith("media_links: ")
     assert expected in message
+
+
+class _S3Provider:
+    def _get_s3_client(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("configured", "expected"),
+    [
+        ([], "needs a storage in 'media_storage_providers'"),
+        ([(object, {}, None)], "needs a storage in 'media_storage_providers'"),
+        ([(_S3Provider, {"extra_args": {"SSECustomerKey": "a"}}, None)], "cannot be used with 'sse_customer_key'"),
+        ([(object, {}, None), (_S3Provider, {"extra_args": {}}, None)], ""),
+    ],
+)
+def test_redirects_need_a_storage_that_presigns(configured: list[Any], expected: str) -> None:
+    media = SimpleNamespace(media_storage_providers=configured)
+    hs: Any = SimpleNamespace(config=SimpleNamespace(media=media))
+    if not expected:
+        require_provider(hs)
+        return
+    with pytest.raises(ConfigError) as caught:
+        require_provider(hs)
+    assert expected in str(caught.value)
 
 
 @pytest.mark.parametrize("config", ["a string", ["secrets"], 5])
@@ -251,6 +300,8 @@ def test_config_that_is_no_mapping(config: Any) -> None:
         ("http://localhost:8008", "http://localhost:8008"),
         ("https://[2001:db8::1]:8448/", "https://[2001:db8::1]:8448"),
         ("HTTPS://Matrix.Example.org/", "https://Matrix.Example.org"),
+        ("https://example.org/matrix/", "https://example.org/matrix"),
+        ("https://example.org:8448/a/b-c", "https://example.org:8448/a/b-c"),
     ],
 )
 def test_base_url(given: str | None, kept: str | None) -> None:

@@ -8,7 +8,7 @@
  * A strategy to load media by; `auto` takes the best one for each media. `plain` is for homeservers from before
  * Matrix 1.11, where `auto` takes it by itself.
  */
-export type Strategy = "auto" | "link" | "delegated" | "opfs" | "blob" | "bundle" | "plain";
+export type Strategy = "auto" | "link" | "delegated" | "opfs" | "blob" | "bundle" | "plain" | "redirect";
 
 /** The `file` of an event with an encrypted attachment, unchanged. https://spec.matrix.org/latest/client-server-api/#extensions-to-mroommessage-msgtypes */
 export type EncryptedFile = object;

@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from authmedia.browser.navigation import navigate, page_url_with, take_fragment_parameters
     from authmedia.browser.persistence import persist_storage
     from authmedia.browser.preferences import Preferences
-    from authmedia.browser.reachability import is_reachable
+    from authmedia.browser.reachability import is_reachable, is_redirected
     from authmedia.browser.roots import as_element
     from authmedia.browser.stills import draw_still
     from authmedia.browser.svg import contain_svg, create_svg_element
@@ -116,6 +116,7 @@ __all__ = (
     "has_service_worker",
     "hmac_sha256",
     "is_reachable",
+    "is_redirected",
     "iso_timestamp",
     "listen_for_activation",
     "navigate",
@@ -162,6 +163,7 @@ _MODULES = {
     "open_tab": "authmedia.browser.activation",
     "format_bytes": "authmedia.browser.intl",
     "format_number": "authmedia.browser.intl",
+    "is_redirected": "authmedia.browser.reachability",
     "is_reachable": "authmedia.browser.reachability",
     "navigate": "authmedia.browser.navigation",
     "page_url_with": "authmedia.browser.navigation",

@@ -48,6 +48,14 @@ class Response:
         # What was received before, if this response continues it.
         self._before: Blob | None = None
 
+    @property
+    def redirected_url(self) -> str:
+        """The URL that the request was redirected to in the end; empty if it was not.
+
+        https://developer.mozilla.org/docs/Web/API/Response/redirected
+        """
+        return str(self._js.url) if self._js.redirected else ""
+
     def header(self, name: str) -> str:
         """Returns a header's value, empty where it is missing or hidden by CORS."""
         name = name.lower()

@@ -1,8 +1,12 @@
-"""Whether a server answers at all, where a page may not read its answers."""
+"""What a page learns of answers that it may not read: whether there is one, and whether it is a redirect."""
 
 from authmedia.browser import timeouts
 from authmedia.browser.interop import BrowserError
 from authmedia.browser.javascript import ffi, window
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 async def is_reachable(url: str) -> bool:
@@ -21,3 +25,19 @@ async def is_reachable(url: str) -> bool:
         return False
     controller.abort()  # nobody reads the body
     return True
+
+
+async def is_redirected(url: str, headers: dict[str, str]) -> bool:
+    """Returns whether a server answers with a redirect, which is not followed.
+
+    https://fetch.spec.whatwg.org/#concept-filtered-response-opaque-redirect
+
+    :raises BrowserError: if no response arrives.
+    """
+    controller = window.AbortController.new()
+    options: dict[str, Any] = {"redirect": "manual", "cache": "no-store", "credentials": "omit", "headers": headers}
+    options["signal"] = controller.signal
+    promise = window.fetch(url, ffi.to_js(options))
+    response = await timeouts.settle_within(promise, controller, timeouts.RESPONSE_TIMEOUT_S)
+    controller.abort()
+    return str(response.type) == "opaqueredirect"

@@ -8,6 +8,7 @@ from authmedia.errors import LinksUnsupported, MediaNotFound, TokenRefused, User
 from authmedia.matrix.credentials import Credentials
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.http import bearer_headers, read_json_object, read_text, request_url
+from authmedia.matrix.link_addresses import LinkAddresses
 from authmedia.matrix.preflight_counter import PreflightCounter
 from authmedia.matrix.urls import BaseUrl
 from authmedia.support.netstrings import netstrings
@@ -52,14 +53,16 @@ class Homeserver:
         "_config",
         "_config_lock",
         "_credentials",
-        "_media_base_url",
         "_preflights",
         "_versions",
         "account_key",
         "base_url",
         "hooks",
+        "link_addresses",
+        "media_base_url",
         "open_media_prefix",
         "origin",
+        "redirects_media",
         "user_id",
     )
 
@@ -76,7 +79,10 @@ class Homeserver:
     ) -> None:
         url = BaseUrl(base_url)
         self.base_url = url.href
-        self._media_base_url = BaseUrl(media_base_url).href if media_base_url else url.href
+        #: What the URLs of our own endpoints begin with.
+        self.media_base_url = BaseUrl(media_base_url).href if media_base_url else url.href
+        #: Corrects where links lead to.
+        self.link_addresses = LinkAddresses(self.media_base_url)
         #: The only origin that the access token is sent to, besides a gateway's.
         self.origin = url.origin
         self.user_id = user_id
@@ -89,6 +95,8 @@ class Homeserver:
         self._preflights = PreflightCounter(url.origin)
         #: The path of its media if everybody may load them, as before Matrix 1.11; empty as long as nothing said so.
         self.open_media_prefix = ""
+        #: Whether it has answered a request for a media with a redirect, as to a storage.
+        self.redirects_media = False
         self._config: dict[str, Any] = {}
         self._versions: ServerVersions | None = None
         self._config_lock = asyncio.Lock()
@@ -205,7 +213,7 @@ class Homeserver:
         headers.update(more_headers)
         if body is not None:
             headers["Content-Type"] = "application/json"
-        url = (self._media_base_url if path.startswith(AUTHMEDIA_PREFIX) else self.base_url) + path
+        url = (self.media_base_url if path.startswith(AUTHMEDIA_PREFIX) else self.base_url) + path
         preflights = self._preflights.count(url, headers)  # in any case: it updates the cache of preflights
         if traffic:
             traffic.requests += 1

@@ -27,10 +27,12 @@ async def request_url(
     cache: str = "no-store",
     priority: str = "auto",
     hooks: "tuple[RequestHooks, ...]" = (),
+    check: bool = True,
 ) -> browser.Response:
     """Requests a URL; the body of the response is still arriving. For the other parameters see `browser.fetch`.
 
     :param hooks: see the request and its response.
+    :param check: whether a status of 400 or more is raised as an error, rather than returned.
     :raises AuthMediaError: `HomeserverUnreachable` if no response arrives, `PolicyRefused` if the page's policy forbids
         the request, else by status and Matrix error code.
     """
@@ -42,7 +44,7 @@ async def request_url(
         response = await fetch(
             url, method=method, headers=headers, body=body, credentials=credentials, cache=cache, priority=priority
         )
-        if response.status < 400:
+        if response.status < 400 or not check:
             return response
         failure = await error_from_response(response)
     except browser.BrowserError as error:

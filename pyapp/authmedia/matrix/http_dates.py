@@ -24,11 +24,11 @@ def epoch_ms_of(date: str) -> int | None:
     if None in numbers:
         return None
     year, day, hour, minute, second = [number or 0 for number in numbers]
-    days = _days_since_1970(year, _MONTHS.index(parts[2]) + 1, day)
+    days = days_since_1970(year, _MONTHS.index(parts[2]) + 1, day)
     return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1000
 
 
-def _days_since_1970(year: int, month: int, day: int) -> int:
+def days_since_1970(year: int, month: int, day: int) -> int:
     """Returns the days of a date in the Gregorian calendar, whose years are counted from March on here."""
     if month <= 2:
         year, month = year - 1, month + 12

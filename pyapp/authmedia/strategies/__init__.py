@@ -15,6 +15,8 @@ NAMES = ("link", "delegated", "opfs", "blob", "bundle")
 BASELINES = ("service_worker", "cookie", "signed_query", "blocking")
 #: For homeservers from before Matrix 1.11 alone, where `AUTO` prefers it to all others.
 PLAIN = "plain"
+#: For homeservers that redirect to a storage alone, where `AUTO` prefers it to those that transfer bodies.
+REDIRECT = "redirect"
 #: Chooses for each request the first of `PREFERRED` that accepts it and works.
 AUTO = "auto"
 PREFERRED = ("bundle", "delegated", "opfs", "blob")
@@ -28,7 +30,7 @@ def create(name: str, homeserver: "Homeserver") -> "Strategy":
 
     :raises ValueError: if there is none of that name.
     """
-    known = NAMES + (PLAIN,) + BASELINES
+    known = NAMES + (PLAIN, REDIRECT) + BASELINES
     if name not in known:
         raise ValueError(f"There is no strategy {name!r}; there are: {', '.join((AUTO,) + known)}")
     strategy: Strategy = _module(name).STRATEGY(homeserver)
@@ -38,9 +40,10 @@ def create(name: str, homeserver: "Homeserver") -> "Strategy":
 def create_auto(homeserver: "Homeserver", loaders: "list[Loader]", open_other: "Callable[[str], Loader]") -> "Strategy":
     """Creates the strategy `auto`, which chooses among loaders, in the order of preference.
 
-    :param open_other: opens the loader of a strategy that is none of them: `PLAIN`, or one of `SUBSTITUTES`.
+    :param open_other: opens the loader of a strategy that is none of them: `PLAIN`, `REDIRECT`, or one of
+        `SUBSTITUTES`.
     """
-    strategy: Strategy = _module(AUTO).STRATEGY(homeserver, loaders, open_other, PLAIN, SUBSTITUTES)
+    strategy: Strategy = _module(AUTO).STRATEGY(homeserver, loaders, open_other, PLAIN, REDIRECT, SUBSTITUTES)
     return strategy
 
 

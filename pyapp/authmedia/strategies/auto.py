@@ -45,6 +45,7 @@ _REASONS = {
     "bundle": "small, so it comes together with others in one answer",
     "delegated": "the page signs links: no round trip, nothing is fetched twice, and it shows while it arrives",
     "link": "the homeserver makes links: nothing is fetched twice, and it shows while it arrives",
+    "redirect": "the homeserver redirects to a storage, and it shows while it arrives",
     "opfs": "kept on disk, so that it is fetched once",
     "blob": "fetched into memory, which works everywhere",
 }
@@ -52,9 +53,12 @@ _REASONS_FOR_LARGE = {
     "plain": _OPEN_TO_ALL,
     "delegated": _STREAMED,
     "link": _STREAMED,
+    "redirect": _STREAMED,
     "opfs": "too large for memory, so it is streamed to disk",
     "blob": "there is nothing left but memory",
 }
+# The strategies that transfer whole bodies.
+_TRANSFERRING = ("opfs", "blob")
 _LARGE_KINDS = ("video", "audio", "file")
 _LARGE_BYTES = 5_000_000
 
@@ -65,6 +69,7 @@ class AutoStrategy(Strategy):
     :param loaders: in the order of preference; they are closed with this strategy.
     :param open_other: opens another loader by name, when there is reason to.
     :param plain: the name of one that is preferred to all of them, on homeservers that give media to everybody.
+    :param redirect: the name of one that is preferred to those that transfer bodies, on homeservers that redirect.
     :param substitutes: the names of those that take the place of others that do not work.
     """
 
@@ -79,12 +84,14 @@ class AutoStrategy(Strategy):
         loaders: "list[Loader]",
         open_other: "Callable[[str], Loader]",
         plain: str,
+        redirect: str,
         substitutes: "dict[str, str]",
     ) -> None:
         super().__init__(homeserver)
         self._loaders = loaders
         self._open_other = open_other
         self._plain = plain
+        self._redirect = redirect
         self._substitutes = dict(substitutes)
         # By `src`, the loader of a media and what it returned: more than once if two cache policies led to one link.
         self._opened: dict[str, list[tuple[Loader, Media]]] = {}
@@ -117,6 +124,11 @@ class AutoStrategy(Strategy):
         if self.homeserver.open_media_prefix and self._plain:  # a request of another strategy found that out
             self._loaders.insert(0, self._open_other(self._plain))
             self._plain = ""
+        if self.homeserver.redirects_media and self._redirect:  # likewise
+            names = [loader.name for loader in self._loaders]
+            place = min([names.index(name) for name in _TRANSFERRING if name in names] or [len(names)])
+            self._loaders.insert(place, self._open_other(self._redirect))
+            self._redirect = ""
         refused = self._refusals.of(request.key) if self._refusals else self.refused
         for loader in self._loaders:  # also those that are inserted behind one that refuses
             if loader.name in refused or not loader.accepts(request):

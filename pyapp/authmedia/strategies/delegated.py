@@ -6,6 +6,7 @@ Use it where the homeserver offers it, for what `link` is for: the same links, w
 from authmedia.errors import AuthMediaError
 from authmedia.media import Support
 from authmedia.strategies.linked import LinkedStrategy
+from authmedia.transport.link_probe import try_link
 from authmedia.transport.link_signer import LinkSigner
 
 TYPE_CHECKING = False
@@ -23,12 +24,14 @@ class DelegatedStrategy(LinkedStrategy):
         super().__init__(homeserver, self._signer)
 
     async def support(self) -> Support:
-        """Requests the key, which is a part of what the homeserver says of its limits."""
+        """Requests the key, which is a part of what the homeserver says of its limits, and tries a link."""
         try:
-            await self._signer.warm_up()
+            probe = await self._signer.warm_up()
         except AuthMediaError as error:
             return Support(False, error.words or error.summary, error)
-        return Support(True)
+        found = await try_link(probe, self.homeserver.link_addresses, self.homeserver.hooks)
+        self._signer.correct_address()
+        return found
 
 
 STRATEGY = DelegatedStrategy

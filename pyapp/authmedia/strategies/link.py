@@ -5,19 +5,17 @@ the page, the browser's own cache works across reloads, and no media costs a pre
 """
 
 from authmedia.errors import AuthMediaError
-from authmedia.matrix.http import request_url
 from authmedia.media import Media, MediaRequest, Support
 from authmedia.strategies.linked import LinkedStrategy
 from authmedia.support.gather import gather_all
 from authmedia.traffic import Traffic
 from authmedia.transport.link_client import LinkClient
+from authmedia.transport.link_probe import try_link
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from authmedia.matrix.homeserver import Homeserver
 
-# The status of the link by which links are tried.
-_NO_CONTENT = 204
 # The kinds whose elements go on transferring after they are shown, and so notice when their link expires.
 _STREAMED_KINDS = ("video", "audio")
 
@@ -37,17 +35,14 @@ class LinkStrategy(LinkedStrategy):
     async def support(self) -> Support:
         """Requests the homeserver's limits and an empty batch, which opens the connection for later ones; tries a link.
 
-        A proxy may strip the query of links, or answer them by a page of its own.
+        A proxy may strip the query of links, answer them by a page of its own, or have them lead to a wrong address.
         """
         try:
             config, probe = await gather_all(self.homeserver.request_config(), self._client.warm_up())
-            status = (await request_url(probe, hooks=self.homeserver.hooks)).status if probe else _NO_CONTENT
         except AuthMediaError as error:
             return Support(False, error.words or error.summary, error)
-        if status != _NO_CONTENT:
-            return Support(False, f"Something before the homeserver answers to links, with HTTP {status}")
         self._client.batch_limit = max(1, int(config.get("batch_limit", self._client.batch_limit)))
-        return Support(True)
+        return await try_link(probe, self.homeserver.link_addresses, self.homeserver.hooks) if probe else Support(True)
 
     async def open(self, request: MediaRequest, traffic: Traffic) -> Media:
         """Takes the link from the cache or the next batch, and renews that of a media that is streamed."""

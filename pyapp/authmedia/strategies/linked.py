@@ -1,6 +1,6 @@
 """The base of the strategies that give links to elements, which transfer by themselves."""
 
-from authmedia.errors import AuthMediaError, Forbidden, LinkExpired, WrongContent
+from authmedia.errors import AuthMediaError, Forbidden, HomeserverUnreachable, LinkExpired, WrongContent
 from authmedia.media import NETWORK, RELOAD, Media, MediaRequest
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
@@ -64,6 +64,7 @@ class LinkedStrategy(Strategy):
         super().__init__(homeserver)
         self._source = source
         self._observer = TransferObserver()
+        self._is_address_tried = False
 
     def configure(self, limits: "Limits | None", retry: "RetryPolicy | None") -> None:
         """Sets the longest delay of a request for links."""
@@ -100,11 +101,25 @@ class LinkedStrategy(Strategy):
     async def diagnose(self, media: Media, words: str) -> AuthMediaError:
         """Requests the link again, since an element never reports the cause."""
         failure = await diagnose_transfer(media, words, self.homeserver.hooks)
+        if isinstance(failure, HomeserverUnreachable) and await self._is_corrected(media.src):
+            self._source.invalidate(media.request.key, media.src, False)
+            return LinkExpired("Links led to another server", mxc=failure.mxc, words=failure.words)
         if not isinstance(failure, WrongContent) and not failure.temporary:  # else the link itself is valid
             self._source.invalidate(media.request.key, media.src, isinstance(failure, Forbidden))
         if isinstance(failure, Forbidden):
             return LinkExpired("The homeserver no longer takes this link", mxc=failure.mxc, words=failure.words)
         return failure
+
+    async def _is_corrected(self, url: str) -> bool:
+        """Returns whether links of this session are requested elsewhere from now on than this one, which failed.
+
+        What they lead to is tried once, if it is not where the page asked for them.
+        """
+        addresses = self.homeserver.link_addresses
+        if not self._is_address_tried and not url.startswith(addresses.asked):
+            self._is_address_tried = True
+            await self.support()
+        return addresses.uses_asked and not url.startswith(addresses.asked)
 
     async def clear(self, request: MediaRequest | None) -> None:
         """Removes the links; the HTTP cache belongs to the browser."""

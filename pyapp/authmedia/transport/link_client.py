@@ -7,6 +7,7 @@ from authmedia.errors import AuthMediaError, ServerFailure
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.error_responses import error_from_errcode
 from authmedia.matrix.homeserver import Homeserver
+from authmedia.matrix.link_addresses import LinkAddresses
 from authmedia.media import MediaRequest
 from authmedia.support.backoff import RateLimitBackoff
 from authmedia.support.gather import gather_all
@@ -181,7 +182,7 @@ class LinkClient:
         if not isinstance(links, list) or len(links) != len(batch):
             raise ServerFailure("The homeserver's answer does not have a link for each media")
         for pending, entry in zip(batch, links):
-            pending.parse(entry, requested_ms)
+            pending.parse(entry, requested_ms, self._homeserver.link_addresses)
             if pending.link:
                 self._cache.set(pending.request.key, pending.link)
                 self._uncached_keys.discard(pending.request.key)
@@ -224,7 +225,7 @@ class _PendingLink:
             self.done.set()
         return bool(cached)
 
-    def parse(self, entry: "Any", requested_ms: float) -> None:
+    def parse(self, entry: "Any", requested_ms: float, addresses: LinkAddresses) -> None:
         """Parses the homeserver's entry for this media into a link or a failure.
 
         :param requested_ms: when it was requested, in milliseconds since 1970 on this device's clock.
@@ -239,4 +240,4 @@ class _PendingLink:
             return
         # Without a duration, the server's clock is assumed to agree with this device's.
         left_ms = finite_number(entry.get("expires_in_ms")) or finite_number(entry.get("expires_ts")) - requested_ms
-        self.link = Link(entry["url"], requested_ms + usable_ms(left_ms))
+        self.link = Link(addresses.url_of(entry["url"]), requested_ms + usable_ms(left_ms))

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from authmedia import browser
 from authmedia.errors import AuthMediaError, ServerFailure, StrategyUnsupported
-from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
+from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX, PROBE_ID
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.urls import percent_encode
 from authmedia.media import MediaRequest
@@ -37,14 +37,16 @@ class LinkKey:
     :raises ValueError: if the answer is no key.
     """
 
-    __slots__ = ("_base_url", "_inner", "_outer", "query", "renew_at_ms", "secret", "valid_until_ms")
+    __slots__ = ("_inner", "_outer", "base_url", "named_base_url", "query", "renew_at_ms", "secret", "valid_until_ms")
 
     def __init__(self, issued: "dict[str, Any]", requested_ms: float) -> None:
         self.secret = str(issued.get("key"))
         block = bytes.fromhex(self.secret)
         expires_ts, left_ms = issued.get("expires_ts"), finite_number(issued.get("expires_in_ms"))
-        self._base_url: str = issued.get("base_url", "")
-        if len(block) != 32 or not isinstance(expires_ts, int) or not is_http_url(self._base_url):
+        #: What the homeserver would have its links begin with, and what they do begin with.
+        self.named_base_url: str = issued.get("base_url", "")
+        self.base_url = self.named_base_url
+        if len(block) != 32 or not isinstance(expires_ts, int) or not is_http_url(self.base_url):
             raise ValueError("not a key")
         block += bytes(_HASH_BLOCK_BYTES - len(block))
         self._inner = bytes([byte ^ 0x36 for byte in block])
@@ -86,7 +88,7 @@ class LinkKey:
             parts += ["&r=", str(revision)]
         path = "".join(parts)
         inner = sha256(self._inner + path.encode()).digest()
-        return "".join((self._base_url, path, "&dsig=", sha256(self._outer + inner).digest().hex()))
+        return "".join((self.base_url, path, "&dsig=", sha256(self._outer + inner).digest().hex()))
 
 
 class LinkSigner:
@@ -96,7 +98,16 @@ class LinkSigner:
     while this one is still valid. A renewed access token changes nothing.
     """
 
-    __slots__ = ("_homeserver", "_is_offer_used", "_key", "_renewal", "_request", "_revisions", "_task", "backoff")
+    __slots__ = (
+        "_homeserver",
+        "_is_offer_used",
+        "_key",
+        "_renewal",
+        "_request",
+        "_revisions",
+        "_task",
+        "backoff",
+    )
 
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
@@ -111,12 +122,21 @@ class LinkSigner:
         #: Delays the next request for a key after a 429.
         self.backoff = RateLimitBackoff(browser.now_ms)
 
-    async def warm_up(self) -> None:
+    async def warm_up(self) -> str:
         """Requests the key, so that it is there for the first link.
 
+        :returns: a link to no media, as the homeserver would have it, which shows whether links arrive as they are.
         :raises AuthMediaError: if the homeserver refuses, or does not issue keys.
         """
-        await self._current_key(Traffic())
+        key = await self._current_key(Traffic())
+        server_name = self._homeserver.user_id.partition(":")[2]
+        url = key.sign(MediaRequest(f"mxc://{server_name}/{PROBE_ID}"), 0)
+        return key.named_base_url + url[len(key.base_url) :]
+
+    def correct_address(self) -> None:
+        """Has the present key's links lead to where they arrive."""
+        if self._key:
+            self._key.base_url = self._homeserver.link_addresses.base_of(self._key.named_base_url)
 
     async def request_link(self, request: MediaRequest, traffic: Traffic) -> Link:
         """Returns a valid link, at once if there is a key.
@@ -188,6 +208,7 @@ class LinkSigner:
     async def _run(self, request: "_KeyRequest", traffic: Traffic) -> None:
         try:
             request.key = self._key = await self._fetch_key(traffic)
+            self.correct_address()
             if not self._renewal:
                 self._renewal = browser.create_task(self._renew_ahead())
         except AuthMediaError as error:

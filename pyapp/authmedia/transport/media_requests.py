@@ -33,6 +33,8 @@ async def request_media(homeserver: Homeserver, request: MediaRequest, traffic: 
             )
         if not homeserver.open_media_prefix:
             response = await homeserver.request("GET", path, traffic=traffic)
+            if response.redirected_url:
+                homeserver.redirects_media = True
             return response if request.max_bytes is None else _require_size(response, request)
     except AuthMediaError as error:
         missing = error

@@ -43,7 +43,16 @@ async def request_as_object_url(
     :param strategy: the name of the strategy that serves it.
     :raises AuthMediaError: of the class that fits what happened.
     """
-    response = await request_media(homeserver, request, traffic)
+    return await response_as_object_url(await request_media(homeserver, request, traffic), request, traffic, strategy)
+
+
+async def response_as_object_url(
+    response: browser.Response, request: MediaRequest, traffic: Traffic, strategy: str
+) -> Media:
+    """Returns the body of a response as an object URL, once all of it arrived; for the rest see the above.
+
+    :raises HomeserverUnreachable: if it breaks off.
+    """
     try:
         body = await complete_body(response, traffic.on_progress, request.kind)
     except browser.BrowserError as error:

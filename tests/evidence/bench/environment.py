@@ -151,7 +151,8 @@ def benchmark_environment(folder: Path, count: int, tell: Any) -> Iterator[Bench
     synapse = Synapse(
         folder / "synapse",
         ports[0],
-        module_config={"cookie": True, "signed_query": True},
+        # Only requests through nginx are offloaded, and only for large media.
+        module_config={"cookie": True, "signed_query": True, "offload": "x-accel"},
         extra_config={"listeners": listeners, "max_upload_size": "200M"},
     )
     with ExitStack() as stack:
@@ -165,7 +166,8 @@ def benchmark_environment(folder: Path, count: int, tell: Any) -> Iterator[Bench
         environment = BenchmarkEnvironment(synapse, server.url.rstrip("/"), session, media, stack)
         nginx = find_nginx()
         if nginx:
-            environment.proxy = stack.enter_context(NginxProxy(nginx, folder / "nginx", ports[1]))
+            store = folder / "synapse" / "media"
+            environment.proxy = stack.enter_context(NginxProxy(nginx, folder / "nginx", ports[1], media_store=store))
         yield environment
 
 

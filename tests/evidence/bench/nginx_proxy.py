@@ -57,9 +57,12 @@ class NginxProxy:
     :param folder: the folder for its files.
     :param ports: of the servers behind it, which must trust ``X-Forwarded-For``.
     :param name: of the recommended configuration: ``matrix``, ``gateway`` or ``gateway-cache``.
+    :param media_store: the media store of the homeserver behind it, from which nginx may send files.
     """
 
-    def __init__(self, nginx: str, folder: Path, *ports: int, name: str = "matrix") -> None:
+    def __init__(
+        self, nginx: str, folder: Path, *ports: int, name: str = "matrix", media_store: Path | None = None
+    ) -> None:
         self.port = free_port()
         make_private_folder(folder)
         certificate = trustme.CA().issue_cert("127.0.0.1", "localhost")
@@ -67,7 +70,7 @@ class NginxProxy:
         certificate.private_key_pem.write_to_path(folder / "private.key")
         #: Makes Chromium trust the certificate (``--ignore-certificate-errors-spki-list``).
         self.spki = _spki(certificate.cert_chain_pems[0].bytes())
-        (folder / "matrix.conf").write_text(self._configured(folder, ports, name), encoding="utf-8")
+        (folder / "matrix.conf").write_text(self._configured(folder, ports, name, media_store), encoding="utf-8")
         (folder / "nginx.conf").write_text(_AROUND.format(folder=folder, user=_worker_user()), encoding="utf-8")
         self._command = [nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
 
@@ -82,7 +85,7 @@ class NginxProxy:
         self._process.terminate()
         self._process.wait()
 
-    def _configured(self, folder: Path, ports: tuple[int, ...], name: str) -> str:
+    def _configured(self, folder: Path, ports: tuple[int, ...], name: str, media_store: Path | None) -> str:
         """Returns the recommended configuration with the ports and files of this process."""
         text = (RECOMMENDED / f"{name}.conf").read_text(encoding="utf-8").replace(_CACHE, str(folder / "cache"))
         name = name.partition("-")[0]
@@ -93,6 +96,7 @@ class NginxProxy:
             (f"/etc/ssl/private/{name}.example.org.key", str(folder / "private.key")),
             (f"/var/log/nginx/{name}.log", str(folder / "access.log")),
             (f"/var/log/nginx/{name}.error.log", str(folder / "media.error.log")),
+            *([("/var/lib/matrix-synapse/media/", f"{media_store}/")] if media_store else []),
         ):
             assert recommended in text, recommended
             text = text.replace(recommended, own)
