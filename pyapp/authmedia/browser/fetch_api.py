@@ -1,5 +1,6 @@
 """Requests and their responses. https://developer.mozilla.org/docs/Web/API/Fetch_API"""
 
+import asyncio
 import json
 
 from authmedia.browser import primitives, timeouts
@@ -249,11 +250,18 @@ async def fetch(
         options["body"] = body
     if priority != "auto":
         options["priority"] = priority
-    return await _response(_request(url, options))
+    return Response(await _request(url, options))
 
 
-def _request(url: str, options: "dict[str, Any]") -> "Any":
-    return primitives.request(url, json.dumps(options), timeouts.RESPONSE_TIMEOUT_S * 1000)
+async def _request(url: str, options: "dict[str, Any]") -> "Any":
+    # Its own object, since Pyodide returns another promise than JavaScript did.
+    controller = window.AbortController.new()
+    timeout_ms = timeouts.RESPONSE_TIMEOUT_S * 1000
+    try:
+        return await settle(primitives.request(url, json.dumps(options), timeout_ms, controller))
+    except asyncio.CancelledError:
+        controller.abort()
+        raise
 
 
 async def _response(promise: "Any") -> Response:
@@ -271,6 +279,6 @@ async def evict_from_http_cache(url: str) -> None:
     for credentials in ("omit", "include"):  # Firefox partitions its cache by them
         options = {"cache": "reload", "mode": "no-cors", "credentials": credentials, "referrerPolicy": "no-referrer"}
         try:
-            await settle(_request(url, options))
+            await _request(url, options)
         except BrowserError:
             continue

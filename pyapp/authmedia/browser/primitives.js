@@ -140,8 +140,7 @@ const adopt = (promise, controller, timeoutMs) => {
 };
 
 /** Fetches a URL by options in JSON. */
-const request = (url, options, timeoutMs) => {
-  const controller = new AbortController();
+const request = (url, options, timeoutMs, controller) => {
   return adopt(fetch(url, { ...JSON.parse(options), signal: controller.signal }), controller, timeoutMs);
 };
 
