@@ -1,6 +1,7 @@
 """Bodies of media on disk, within a bound. The least recently used ones are evicted first.
 
-A body is complete as soon as its head (type, name and size, as JSON) stands beside it. Several processes share the
+A large body is complete as soon as its head (type, name and size, as JSON) stands beside it. A small one is one file,
+whose first line is its head: to create a file takes longer than to receive such a body. Several processes share the
 folder. A file that is evicted stays readable where it is open.
 """
 
@@ -17,7 +18,7 @@ from media_protocol.signing import Media
 
 from .metrics import Metrics
 
-_HEAD, _BODY, _PART = ".json", ".body", ".part"
+_HEAD, _BODY, _SMALL, _PART = ".json", ".body", ".small", ".part"
 # A body larger than this part of the cache would evict too much of what others use.
 _MAX_BODY_FRACTION = 4
 _TOUCH_S = 60.0
@@ -67,8 +68,24 @@ class BodyCache:
         """The size of the largest body that is kept."""
         return self._max_bytes // _MAX_BODY_FRACTION
 
-    def open(self, key: str) -> tuple[Head, BinaryIO] | None:
-        """Opens a complete body; ``None`` if there is none."""
+    def open(self, key: str) -> tuple[Head, BinaryIO | bytes] | None:
+        """Opens a complete body, and reads it if it is small; ``None`` if there is none."""
+        return self._read_small(key) or self._open_large(key)
+
+    def _read_small(self, key: str) -> tuple[Head, bytes] | None:
+        path = self._path(key, _SMALL)
+        try:
+            line, _, content = path.read_bytes().partition(b"\n")
+            head = Head(**json.loads(line))
+        except (OSError, ValueError, TypeError):
+            return None
+        if len(content) != head.size:
+            self.remove(key)
+            return None
+        _touch(path)
+        return head, content
+
+    def _open_large(self, key: str) -> tuple[Head, BinaryIO] | None:
         path = self._path(key, _HEAD)
         try:
             head = Head(**json.loads(path.read_bytes()))
@@ -89,14 +106,16 @@ class BodyCache:
         return os.fdopen(descriptor, "w+b"), self._directory / name
 
     def store(self, key: str, head: Head, content: bytes) -> None:
-        """Writes a whole body to disk. May run on any thread."""
+        """Writes a whole small body to disk. May run on any thread."""
         file, path = self.create()
         try:
             with file:
-                file.write(content)
-            self.commit(key, head, path)
-        finally:
+                file.write(json.dumps(asdict(head)).encode() + b"\n" + content)
+            os.replace(path, self._path(key, _SMALL))
+        except OSError:
             path.unlink(missing_ok=True)
+            raise
+        self._written_since_listing += head.size
         self.evict_if_due()
 
     def commit(self, key: str, head: Head, part: Path) -> None:
@@ -120,7 +139,7 @@ class BodyCache:
 
     def remove(self, key: str) -> None:
         """Removes a body."""
-        for suffix in (_HEAD, _BODY):
+        for suffix in (_HEAD, _BODY, _SMALL):
             self._path(key, suffix).unlink(missing_ok=True)
 
     def evict(self) -> None:
@@ -132,7 +151,7 @@ class BodyCache:
         for entry, size, modified in self._files():
             total += size
             key, suffix = os.path.splitext(entry)
-            if suffix in (_HEAD, _BODY):
+            if suffix in (_HEAD, _BODY, _SMALL):
                 sizes[key] = sizes.get(key, 0) + size
                 used[key] = max(used.get(key, 0.0), modified)
             elif time.time() - modified > _STALE_PART_S:

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 # A player that seeks closes its connection and opens another one. A download that nobody reads for longer is aborted.
 _LINGER_S = 10.0
 _MAX_DIGITS = 15
-# A body up to this size is sent from memory, and written to disk afterwards: to create a file takes as long as to
+# A body up to this size is sent from memory, and written to disk afterwards: to create a file takes longer than to
 # receive such a body.
 _IN_MEMORY_BYTES = 64 * 1024
 

@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
+from httpcore._async.http11 import AsyncHTTP11Connection
 
 _MAX_CONNECTIONS = 1024
 # One session cannot hold all of them, by media of servers that do not answer. Its other requests wait.
 _MAX_CONNECTIONS_OF_TOKEN = 64
 # A homeserver that waits for another one gives up on it after some minutes.
 _TIMEOUT = httpx.Timeout(30.0, read=300.0, pool=None)
+# httpcore reads 64 kB at a time, and takes as long for that as for four times as much.
+AsyncHTTP11Connection.READ_NUM_BYTES = 256 * 1024
 # By these a server closes a connection that was kept for another request.
 _CLOSED = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
 
@@ -62,14 +65,13 @@ class MediaClient:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
         limits = httpx.Limits(max_connections=_MAX_CONNECTIONS, max_keepalive_connections=32, keepalive_expiry=30.0)
-        self._http = httpx.AsyncClient(
-            timeout=_TIMEOUT, limits=limits, follow_redirects=False, trust_env=False, cookies=no_cookies()
-        )
+        # A client above it would add redirects, authentication and cookies, and half as much time.
+        self._transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=False)
         self._open_of_token: weakref.WeakValueDictionary[str, asyncio.Semaphore] = weakref.WeakValueDictionary()
 
     async def close(self) -> None:
         """Closes all connections."""
-        await self._http.aclose()
+        await self._transport.aclose()
 
     async def get(self, path: str, token: str, address: str = "") -> MediaResponse:
         """Sends a request with an access token. The caller closes the response.
@@ -93,5 +95,6 @@ class MediaClient:
     async def _send(self, path: str, token: str, address: str) -> httpx.Response:
         # A coded body would have another length than the media.
         headers = {"Accept-Encoding": "identity", "Authorization": f"Bearer {token}", **forwarded_for(address)}
-        request = self._http.build_request("GET", self._base_url + path, headers=headers)
-        return await self._http.send(request, stream=True)
+        extensions = {"timeout": _TIMEOUT.as_dict()}
+        request = httpx.Request("GET", self._base_url + path, headers=headers, extensions=extensions)
+        return await self._transport.handle_async_request(request)

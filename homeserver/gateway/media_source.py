@@ -43,7 +43,7 @@ _RECEIVED_PROOF_BYTES = 64 * 1024
 class OpenMedia:
     """A media that may be sent to one client. The caller closes it.
 
-    :param content: the whole body, if it has just been received and is small.
+    :param content: the whole body, if it is small.
     :param file: the complete or growing file.
     :param download: by which the file grows.
     :param response: the body that is too large to be kept.
@@ -220,21 +220,22 @@ class MediaSource:
         found = self._cache.open(key)
         if not found:
             return None
-        head, file = found
+        head, body = found
+        opened = OpenMedia(head, content=body) if isinstance(body, bytes) else OpenMedia(head, file=body)
         try:
             size = await self._prove(media, key, caller)
             if size != head.size:
                 self._cache.remove(key)
-                file.close()
+                await opened.close()
                 return None
         except BaseException as error:
-            file.close()
+            await opened.close()
             if isinstance(error, MatrixError) and error.status == 404:
                 # It is removed, or this session alone may not have it: the homeserver is asked again for all others.
                 self._proofs.discard(lambda proof: proof[1] == key)
             raise
         self._metrics.opened.labels("disk").inc()
-        return OpenMedia(head, file=file)
+        return opened
 
     async def _begin(self, media: Media, key: str, caller: Caller, wait: bool) -> OpenMedia:
         self._budget.spend(caller.session_key, 0)  # raises the error before anything is requested

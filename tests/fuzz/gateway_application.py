@@ -34,7 +34,10 @@ class FuzzedGateway:
             "links_per_second": 1_000_000,
             "links_burst": 1_000_000,
         }
-        with mock.patch("httpx.AsyncClient", self._client):
+        with (
+            mock.patch("httpx.AsyncClient", self._client),
+            mock.patch("httpx.AsyncHTTPTransport", self._open_transport),
+        ):
             self._application = create_application(GatewayConfig.parse(values))
 
     def request(self, method: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes) -> tuple[int, bytes]:
@@ -76,7 +79,10 @@ class FuzzedGateway:
         return sent[0]["status"], b"".join(message.get("body", b"") for message in sent)
 
     def _client(self, **_options: object) -> httpx.AsyncClient:
-        return _RealClient(transport=httpx.MockTransport(lambda request: self.transport(request)))
+        return _RealClient(transport=self._open_transport())
+
+    def _open_transport(self, **_options: object) -> httpx.MockTransport:
+        return httpx.MockTransport(lambda request: self.transport(request))
 
 
 _RealClient = httpx.AsyncClient

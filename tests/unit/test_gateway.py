@@ -186,12 +186,12 @@ def test_refusal_of_the_first_client_is_not_that_of_the_second(tmp_path: Path, s
             while source._downloads:
                 await asyncio.sleep(0.01)
             # What is on disk by now is not given to the session that was refused.
-            assert list((tmp_path / "media").glob("*.json"))
+            assert list((tmp_path / "media").glob("*.small"))
             with pytest.raises(MatrixError):
                 await source.open(MEDIA, Caller("ended"))
             # Nor does that session evict it.
             assert await read(await source.open(MEDIA, Caller("alive"))) == b"content"
-            assert list((tmp_path / "media").glob("*.json"))
+            assert list((tmp_path / "media").glob("*.small"))
 
     run(test)
 
