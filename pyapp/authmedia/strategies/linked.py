@@ -1,9 +1,10 @@
 """The base of the strategies that give links to elements, which transfer by themselves."""
 
 from authmedia.errors import AuthMediaError, Forbidden, HomeserverUnreachable, LinkExpired, WrongContent
-from authmedia.media import NETWORK, RELOAD, Media, MediaRequest
+from authmedia.media import RELOAD, Media, MediaRequest
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
+from authmedia.transport.links import linked_media
 from authmedia.transport.resource_timing import TransferObserver, diagnose_transfer
 
 TYPE_CHECKING = False
@@ -76,16 +77,7 @@ class LinkedStrategy(Strategy):
         if request.cache == RELOAD:
             self._source.renew(request.key)
         link = await self._source.request_link(request, traffic)
-        return Media(
-            request,
-            link.url,
-            strategy=self.name,
-            source=NETWORK,
-            traffic=traffic,
-            # Without CORS, resource timing hides sizes, and Firefox refuses media of content types unknown to it.
-            crossorigin="anonymous",
-            valid_until_ms=link.valid_until_ms,
-        )
+        return linked_media(request, link, traffic, self.name)
 
     async def measure(self, media: Media) -> bool:
         """Reads from the browser's resource timing what the element's own requests cost.

@@ -15,9 +15,10 @@ from authmedia.errors import (
     ProxyRefused,
 )
 from authmedia.matrix.urls import percent_encode
-from authmedia.media import NETWORK, RELOAD, Media, MediaRequest, Support
+from authmedia.media import RELOAD, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.traffic import Traffic
+from authmedia.transport.links import linked_media
 from authmedia.transport.media_requests import media_path, request_media
 from authmedia.transport.object_urls import response_as_object_url
 from authmedia.transport.redirects import RedirectCache
@@ -89,15 +90,7 @@ class RedirectStrategy(Strategy):
             if not link:
                 return await response_as_object_url(response, request, traffic, self.name)
             response.abort()
-        return Media(
-            request,
-            link.url,
-            strategy=self.name,
-            source=NETWORK,
-            traffic=traffic,
-            crossorigin="anonymous",
-            valid_until_ms=link.valid_until_ms,
-        )
+        return linked_media(request, link, traffic, self.name)
 
     def dispose(self, media: Media) -> None:
         """Revokes the object URL, if it is one."""

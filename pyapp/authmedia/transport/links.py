@@ -1,6 +1,8 @@
 """Links, however they are made."""
 
 from authmedia import browser
+from authmedia.media import NETWORK, Media, MediaRequest
+from authmedia.traffic import Traffic
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +31,23 @@ class Link:
     def is_valid(self) -> bool:
         """Whether it may be given to an element."""
         return self.valid_until_ms > browser.epoch_ms()
+
+
+def linked_media(request: MediaRequest, link: Link, traffic: Traffic, strategy: str) -> Media:
+    """Returns a media whose element transfers it by a link.
+
+    :param strategy: the name of the strategy that serves it.
+    """
+    return Media(
+        request,
+        link.url,
+        strategy=strategy,
+        source=NETWORK,
+        traffic=traffic,
+        # Without CORS, resource timing hides sizes, and Firefox refuses media of content types unknown to it.
+        crossorigin="anonymous",
+        valid_until_ms=link.valid_until_ms,
+    )
 
 
 def usable_ms(left_ms: float) -> float:
