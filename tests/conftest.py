@@ -191,6 +191,15 @@ def harness(
         yield opened
 
 
+@pytest.fixture(scope="session")
+def site_without_account(demonstration: Demonstration, state: Path) -> Iterator[str]:
+    """The built site on a host without an account."""
+    server = SiteServer(state / "site", 0)
+    server.start()
+    yield server.url
+    server.stop()
+
+
 @pytest.fixture
 def site_for(state: Path) -> Iterator[Callable[..., str]]:
     """Serves the built site with another account than the demonstration's."""

@@ -23,7 +23,6 @@ from tests.gateway.process import Gateway
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
-from web.server import SiteServer
 
 # The strategies that show the media of a page, where they are not the page's own.
 SHOWN_BY = {"auto": {"bundle", "delegated"}}
@@ -126,21 +125,12 @@ def test_attic_through_gateway(open_tab: OpenTab, gateway: Gateway, attic: Attic
     assert_presented(tab)
 
 
-@pytest.fixture(scope="session")
-def site(demonstration: Demonstration, state: Path) -> Iterator[str]:
-    """The built site on a host without an account."""
-    server = SiteServer(state / "site", 0)
-    server.start()
-    yield server.url
-    server.stop()
-
-
 @only_chromium
 def test_user_signs_in_by_the_form(
-    open_tab: OpenTab, demonstration: Demonstration, gateway: Gateway, site: str
+    open_tab: OpenTab, demonstration: Demonstration, gateway: Gateway, site_without_account: str
 ) -> None:
     """The form finds the gateway by its address, as it finds a homeserver."""
-    tab, demo = open_tab(site), demonstration.demo
+    tab, demo = open_tab(site_without_account), demonstration.demo
     assert demo
     page = tab.page
     page.goto(f"{tab.origin}/delegated.html")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, quote, urlsplit
 
@@ -19,7 +18,7 @@ from tests.conftest import OpenTab, only_chromium
 from tests.evidence.compare.counting_proxy import Receive, Send
 from tests.relay import free_port
 from web.demonstration import Demonstration
-from web.server import Server, SiteServer
+from web.server import Server
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -77,15 +76,6 @@ def room(homeserver: Synapse) -> Iterator[Room]:
     room.close()
 
 
-@pytest.fixture(scope="session")
-def site(demonstration: Demonstration, state: Path) -> Iterator[str]:
-    """The built site on a host without an account."""
-    server = SiteServer(state / "site", 0)
-    server.start()
-    yield server.url
-    server.stop()
-
-
 def login_token(page: Page, synapse: Synapse) -> str:
     """Signs in by single sign-on in another tab, up to the token."""
     path = "/_matrix/client/v3/login/sso/redirect?redirectUrl="
@@ -97,8 +87,10 @@ def login_token(page: Page, synapse: Synapse) -> str:
 
 
 @pytest.mark.by_default("chromium", "firefox-private")
-def test_single_sign_on_comes_back_to_the_page(open_tab: OpenTab, homeserver: Synapse, room: Room, site: str) -> None:
-    tab = open_tab(site)
+def test_single_sign_on_comes_back_to_the_page(
+    open_tab: OpenTab, homeserver: Synapse, room: Room, site_without_account: str
+) -> None:
+    tab = open_tab(site_without_account)
     page = tab.page
     page.goto(f"{tab.origin}/blob.html?interpreter=micropython")
     page.wait_for_selector("#sign-in:not([hidden])")
@@ -130,9 +122,9 @@ def test_single_sign_on_comes_back_to_the_page(open_tab: OpenTab, homeserver: Sy
 
 @pytest.mark.by_default("chromium")
 def test_a_sign_in_that_the_tab_has_not_begun_is_not_used(
-    open_tab: OpenTab, homeserver: Synapse, room: Room, site: str
+    open_tab: OpenTab, homeserver: Synapse, room: Room, site_without_account: str
 ) -> None:
-    tab = open_tab(site)
+    tab = open_tab(site_without_account)
     page = tab.page
     for state in ("", "&sign-in=guessed"):
         page.goto(f"{tab.origin}/blob.html?loginToken={login_token(page.context.new_page(), homeserver)}{state}")
@@ -143,12 +135,14 @@ def test_a_sign_in_that_the_tab_has_not_begun_is_not_used(
 
 
 @pytest.mark.by_default("chromium")
-def test_the_form_says_what_is_wrong_with_a_name(open_tab: OpenTab, demonstration: Demonstration, site: str) -> None:
+def test_the_form_says_what_is_wrong_with_a_name(
+    open_tab: OpenTab, demonstration: Demonstration, site_without_account: str
+) -> None:
     async def without_cors(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b'{"versions": ["v1.11"]}'})
 
-    tab, hidden = open_tab(site), Server(without_cors, 0)
+    tab, hidden = open_tab(site_without_account), Server(without_cors, 0)
     page = tab.page
     hidden.start()
     page.goto(f"{tab.origin}/link.html")

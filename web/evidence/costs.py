@@ -121,6 +121,11 @@ class _Figures:
             return None
         return requests, preflights, size
 
+    def costs(self, visit: str) -> list[tuple[str, tuple[float, float, float]]]:
+        """Returns the strategies whose costs of a visit are known, with those."""
+        found = [(strategy, self.cost(strategy, visit)) for strategy in self.strategies]
+        return [(strategy, cost) for strategy, cost in found if cost]
+
     def pairs(self, engine: str) -> list[tuple[str, tuple[float, float]]]:
         """Returns the rows of one engine with their medians."""
         rows = [(what, self.pair(engine, what)) for of, what in self._rows if of == engine]
@@ -142,10 +147,8 @@ def _requests(figures: _Figures, visit: str) -> Chart:
         ("requests", "preflights"),
         "A room with 39 media, homeserver on another site, counted in front of it. Medians of all browsers.",
     )
-    for strategy in figures.strategies:
-        cost = figures.cost(strategy, visit)
-        if cost:
-            chart.bars.append(Bar(strategy, cost[:2], f"{cost[0]:.0f} + {cost[1]:.0f}"))
+    for strategy, cost in figures.costs(visit):
+        chart.bars.append(Bar(strategy, cost[:2], f"{cost[0]:.0f} + {cost[1]:.0f}"))
     return chart
 
 
@@ -157,10 +160,8 @@ def _bytes(figures: _Figures) -> Chart:
         "The same room: a first visit transfers 8.5 MB by every strategy. Medians of all browsers; the answer on "
         "reloads has WebKit by itself.",
     )
-    for strategy in figures.strategies:
-        cost = figures.cost(strategy, "after a reload")
-        if cost:
-            chart.bars.append(Bar(strategy, (cost[2] / 1e6,), f"{cost[2] / 1e6:.1f} MB"))
+    for strategy, cost in figures.costs("after a reload"):
+        chart.bars.append(Bar(strategy, (cost[2] / 1e6,), f"{cost[2] / 1e6:.1f} MB"))
     return chart
 
 
