@@ -11,6 +11,7 @@ from rich.table import Table
 from tests.browser.engines import CHROMIUM, FIREFOX, launch_browser, set_up_browsers
 from tests.evidence.bench import large_video, report, scaling, server_cost, startup
 from tests.evidence.bench.benchmark import Benchmark, Row, as_json, limit, overhead, single, worker
+from tests.evidence.bench.crossings import crossings
 from tests.evidence.bench.environment import benchmark_environment
 from tests.evidence.compare.runner import about
 from tests.evidence.documents import write_figures
@@ -22,6 +23,7 @@ GROUPS: dict[str, Callable[[Benchmark], Iterator[Row]]] = {
     "starting": startup.starting,
     "overhead": overhead,
     "worker": worker,
+    "crossings": crossings,
     "single": single,
     "limit": limit,
     "film": large_video.film,
