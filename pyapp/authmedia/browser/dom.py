@@ -4,9 +4,8 @@ import asyncio
 import json
 
 from authmedia.browser import primitives, timeouts
-from authmedia.browser.interop import BrowserError, destroy_proxy, settle
+from authmedia.browser.interop import BrowserError, await_callback, destroy_proxy, settle
 from authmedia.browser.javascript import document, ffi
-from authmedia.browser.showing import TIMED_OUT, WAITS_FOR_PLAY, show
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 # https://developer.mozilla.org/docs/Web/API/MediaError/code
 _MEDIA_ERR_NETWORK = 2
+# What `primitives.show` reports in place of an event: the second of a player that loads no further before it plays.
+_TIMED_OUT, _WAITS_FOR_PLAY = "timeout", "pause"
 
 
 class EventListener:
@@ -272,10 +273,11 @@ class Element:
         # Of images, since no browser reports one that stalls; players have their own, and lazy images none.
         from_network = self.tag == "img" and not src.startswith("blob:")
         timeout_s = timeouts.body_timeout_s(None) if from_network else 0.0
-        outcome = await show(self._js, src, success_event, crossorigin, play, timeout_s)
-        if outcome == TIMED_OUT:
+        arguments = (self._js, src, success_event, crossorigin, play, timeout_s * 1000)
+        (outcome,) = await await_callback(primitives.show, *arguments, cancel=primitives.stop_showing)
+        if outcome == _TIMED_OUT:
             raise BrowserError("TimeoutError", f"no whole picture came within {timeout_s:.0f} seconds")
-        return outcome in (success_event, WAITS_FOR_PLAY)
+        return outcome in (success_event, _WAITS_FOR_PLAY)
 
     @property
     def is_deferred(self) -> bool:

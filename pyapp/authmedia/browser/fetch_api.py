@@ -1,6 +1,5 @@
 """Requests and their responses. https://developer.mozilla.org/docs/Web/API/Fetch_API"""
 
-import asyncio
 import json
 
 from authmedia.browser import primitives, timeouts
@@ -33,12 +32,14 @@ class Response:
     https://developer.mozilla.org/docs/Web/API/Response
 
     :param js: the browser's ``Response``.
+    :param controller: the ``AbortController`` of its request.
     """
 
-    __slots__ = ("_before", "_headers", "_js", "content_length", "partial", "status")
+    __slots__ = ("_before", "_controller", "_headers", "_js", "content_length", "partial", "status")
 
-    def __init__(self, js: "Any") -> None:
+    def __init__(self, js: "Any", controller: "Any") -> None:
         self._js = js
+        self._controller = controller
         head = json.loads(str(primitives.response_head(js, _HEADERS)))
         self._headers: dict[str, str] = head["headers"]
         self.status: int = head["status"]
@@ -109,7 +110,8 @@ class Response:
         """
         if not self._is_large:
             timeout_ms = timeouts.body_timeout_s(self.content_length) * 1000
-            return Blob(await timeouts.settle_or_abort(primitives.read_blob(self._js, timeout_ms), self._js))
+            body = primitives.read_blob(self._js, timeout_ms, self._controller)
+            return Blob(await timeouts.settle_or_abort(body, self._controller))
         # A stream that the browser makes a blob of, since it may put that on disk. It takes one piece at a time, and
         # has copied a piece once it takes the next: by then, the write of the next one is over.
         stream = window.TransformStream.new()
@@ -181,10 +183,6 @@ class Response:
     def _is_large(self) -> bool:
         return (self.content_length or 0) >= _LARGE_BODY_BYTES
 
-    @property
-    def _controller(self) -> "Any":
-        return primitives.controller_of(self._js)
-
     async def _settle_body(self, promise: "Any") -> "Any":
         """Awaits a body that is small, or whose length is unknown."""
         return await timeouts.settle_within(promise, self._controller, timeouts.body_timeout_s(self.content_length))
@@ -193,7 +191,7 @@ class Response:
 def blob_response(blob: Blob) -> Response:
     """Returns a response with a blob as its body, which announces the blob's length."""
     headers = {"Content-Length": str(blob.size), "Content-Type": blob.content_type}
-    return Response(window.Response.new(blob._js, ffi.to_js({"headers": headers})))
+    return Response(window.Response.new(blob._js, ffi.to_js({"headers": headers})), window.AbortController.new())
 
 
 def _adopt_early_requests() -> "dict[str, Any]":
@@ -235,9 +233,9 @@ async def fetch(
     if url in _early_requests and (method, credentials, cache) == ("GET", "omit", "no-store"):
         early = _early_requests.pop(url)
         if early.authorization == (headers or {}).get("Authorization"):
-            return await _response(
-                primitives.adopt(early.response, early.controller, timeouts.RESPONSE_TIMEOUT_S * 1000)
-            )
+            promise, controller = early.response, early.controller
+            js = await timeouts.settle_within(promise, controller, timeouts.RESPONSE_TIMEOUT_S)
+            return Response(js, controller)
         early.controller.abort()
     options = {
         "method": method,
@@ -250,22 +248,19 @@ async def fetch(
         options["body"] = body
     if priority != "auto":
         options["priority"] = priority
-    return Response(await _request(url, options))
+    js, controller = await send_request(url, options)
+    return Response(js, controller)
 
 
-async def _request(url: str, options: "dict[str, Any]") -> "Any":
-    # Its own object, since Pyodide returns another promise than JavaScript did.
+async def send_request(url: str, options: "dict[str, Any]") -> "tuple[Any, Any]":
+    """Returns the browser's response to a request, and the controller that aborts its body.
+
+    :param options: those of ``fetch``. https://developer.mozilla.org/docs/Web/API/RequestInit
+    :raises BrowserError: if no response arrives in time.
+    """
     controller = window.AbortController.new()
-    timeout_ms = timeouts.RESPONSE_TIMEOUT_S * 1000
-    try:
-        return await settle(primitives.request(url, json.dumps(options), timeout_ms, controller))
-    except asyncio.CancelledError:
-        controller.abort()
-        raise
-
-
-async def _response(promise: "Any") -> Response:
-    return Response(await timeouts.settle_or_abort(promise, promise))
+    promise = primitives.request(url, json.dumps(options), timeouts.RESPONSE_TIMEOUT_S * 1000, controller)
+    return await timeouts.settle_or_abort(promise, controller), controller
 
 
 async def evict_from_http_cache(url: str) -> None:
@@ -279,6 +274,6 @@ async def evict_from_http_cache(url: str) -> None:
     for credentials in ("omit", "include"):  # Firefox partitions its cache by them
         options = {"cache": "reload", "mode": "no-cors", "credentials": credentials, "referrerPolicy": "no-referrer"}
         try:
-            await _request(url, options)
+            await send_request(url, options)
         except BrowserError:
             continue

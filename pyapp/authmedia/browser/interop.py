@@ -42,7 +42,10 @@ async def settle(promise: "Any") -> "Any":
     :raises BrowserError: if the promise is rejected.
     """
     if sys.implementation.name == "micropython":
-        return await _settle_by_callback(promise)
+        resolved, value, words = await await_callback(primitives.settle, promise)
+        if not resolved:
+            raise BrowserError(str(value), str(words))
+        return value
     failure = None
     try:
         return await promise
@@ -51,46 +54,48 @@ async def settle(promise: "Any") -> "Any":
     raise failure
 
 
-class _Settlement:
-    """A promise that is awaited, and what became of it."""
+class _Call:
+    """A call of JavaScript that calls back once, and with what."""
 
-    __slots__ = ("ended", "resolved", "value", "words")
+    __slots__ = ("ended", "values")
 
     def __init__(self) -> None:
         self.ended = asyncio.Event()
-        self.resolved = False
-        self.value: Any = None
-        self.words = ""
+        self.values: tuple[Any, ...] = ()
 
 
 # Those in progress by their numbers, and the callback of all of them, which lives as long as the page.
-_settlements: "dict[int, _Settlement]" = {}
+_calls: "dict[int, _Call]" = {}
 _last_number = 0
 _callback: "Any" = None
 
 
-async def _settle_by_callback(promise: "Any") -> "Any":
-    """Does what `settle` does, by one call into JavaScript: MicroPython's own ``await`` takes eleven."""
+async def await_callback(function: "Any", *arguments: object, cancel: "Any" = None) -> "tuple[Any, ...]":
+    """Calls a function of `primitives`, with a number and a callback at the end; returns what it calls back with.
+
+    It takes one call into JavaScript, and MicroPython's own ``await`` eleven.
+
+    :param cancel: called with the number if the awaiting task is cancelled.
+    """
     global _last_number, _callback
     _last_number += 1
-    number, settlement = _last_number, _Settlement()
-    _settlements[number] = settlement
-    _callback = _callback or ffi.create_proxy(_on_settled)
-    primitives.settle(promise, number, _callback)
+    number, call = _last_number, _Call()
+    _calls[number] = call
+    _callback = _callback or ffi.create_proxy(_on_called_back)
+    function(*arguments, number, _callback)
     try:
-        await settlement.ended.wait()
+        await call.ended.wait()
     finally:
-        _settlements.pop(number, None)
-    if settlement.resolved:
-        return settlement.value
-    raise BrowserError(str(settlement.value), settlement.words)
+        if _calls.pop(number, None) and cancel:
+            cancel(number)
+    return call.values
 
 
-def _on_settled(number: "Any", resolved: "Any", value: "Any", words: "Any") -> None:
-    settlement = _settlements.get(int(number))
-    if settlement:
-        settlement.resolved, settlement.value, settlement.words = bool(resolved), value, str(words)
-        settlement.ended.set()
+def _on_called_back(number: "Any", *values: "Any") -> None:
+    call = _calls.pop(int(number), None)
+    if call:
+        call.values = values
+        call.ended.set()
 
 
 async def call_guarded(function: "Any", this: "Any", *arguments: object) -> "Any":

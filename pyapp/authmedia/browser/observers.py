@@ -72,8 +72,7 @@ class ElementObserver:
         handler: ElementHandler,
         near_px: int | None,
     ) -> None:
-        self._roots = [root._js]
-        self._js_roots = ffi.to_js(self._roots)
+        self._set_roots([root._js])
         # What decides on the roots but the first; `None` where there is the first alone.
         self._more_roots: Roots | None = None
         self._selector = selector
@@ -173,17 +172,19 @@ class ElementObserver:
         """Returns whether a node of the browser is one of the roots, or in the same tree below one."""
         return any(root.contains(js) for root in self._roots)
 
+    def _set_roots(self, roots: "list[Any]") -> None:
+        self._roots = roots
+        self._js_roots = ffi.to_js(roots)  # for `primitives`
+
     def start_root(self, js: "Any") -> None:
         """Starts to look below a root, for `Roots`."""
-        self._roots.append(js)
-        self._js_roots = ffi.to_js(self._roots)
+        self._set_roots(self._roots + [js])
         self._mutations.observe(js, self._options)
         self._update_below(js)
 
     def stop_root(self, js: "Any") -> None:
         """Ends looking below a root, for `Roots`. A `MutationObserver` stops only as a whole."""
-        self._roots = [root for root in self._roots if not root.isSameNode(js)]
-        self._js_roots = ffi.to_js(self._roots)
+        self._set_roots([root for root in self._roots if not root.isSameNode(js)])
         waiting = self._mutations.takeRecords()
         self._mutations.disconnect()
         for root in self._roots:

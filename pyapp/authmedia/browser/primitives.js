@@ -126,29 +126,9 @@ const within = (promise, controller, timeoutMs) => {
   return promise.finally(() => clearTimeout(timeout));
 };
 
-/** What aborts the transfer of a response, or of the promise of one. */
-const controllers = new WeakMap();
-
-/** Returns the promise of a response, which is aborted if none arrives in time; `controllerOf` knows both. */
-const adopt = (promise, controller, timeoutMs) => {
-  const adopted = within(promise, controller, timeoutMs).then((response) => {
-    controllers.set(response, controller);
-    return response;
-  });
-  controllers.set(adopted, controller);
-  return adopted;
-};
-
 /** Fetches a URL by options in JSON. */
-const request = (url, options, timeoutMs, controller) => {
-  return adopt(fetch(url, { ...JSON.parse(options), signal: controller.signal }), controller, timeoutMs);
-};
-
-/** Returns the controller of a response or its promise. */
-const controllerOf = (object) => {
-  if (!controllers.has(object)) controllers.set(object, new AbortController());
-  return controllers.get(object);
-};
+const request = (url, options, timeoutMs, controller) =>
+  within(fetch(url, { ...JSON.parse(options), signal: controller.signal }), controller, timeoutMs);
 
 /** Returns the status of a response and those of the named headers that it has, as JSON. */
 const responseHead = (response, names) => {
@@ -158,7 +138,7 @@ const responseHead = (response, names) => {
 };
 
 /** Returns the promise of a response's body as a blob. */
-const readBlob = (response, timeoutMs) => within(response.blob(), controllerOf(response), timeoutMs);
+const readBlob = (response, timeoutMs, controller) => within(response.blob(), controller, timeoutMs);
 
 let timer = 0;
 let ready;
@@ -177,9 +157,7 @@ const runLater = (callback, ms) => {
 };
 
 export default {
-  adopt,
   changedElements,
-  controllerOf,
   matchingElements,
   now,
   numberOf,

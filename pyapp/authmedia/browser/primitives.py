@@ -23,9 +23,7 @@ def _load() -> "Any":
 
 _module = _load()
 # Each is looked up once: MicroPython makes a new function object at each lookup.
-adopt = _module.adopt
 changed_elements = _module.changedElements
-controller_of = _module.controllerOf
 matching_elements = _module.matchingElements
 now = _module.now
 number_of = _module.numberOf

@@ -1,12 +1,7 @@
 """What a page learns of answers that it may not read: whether there is one, and whether it is a redirect."""
 
-from authmedia.browser import timeouts
+from authmedia.browser.fetch_api import send_request
 from authmedia.browser.interop import BrowserError
-from authmedia.browser.javascript import ffi, window
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 
 async def is_reachable(url: str) -> bool:
@@ -15,15 +10,12 @@ async def is_reachable(url: str) -> bool:
     A failed request tells a page nothing; one without CORS, whose response is opaque, succeeds wherever a server is.
     https://fetch.spec.whatwg.org/#concept-filtered-response-opaque
     """
-    controller = window.AbortController.new()
     options = {"mode": "no-cors", "cache": "no-store", "credentials": "omit", "referrerPolicy": "no-referrer"}
-    options["signal"] = controller.signal
-    promise = window.fetch(url, ffi.to_js(options))
     try:
-        await timeouts.settle_within(promise, controller, timeouts.RESPONSE_TIMEOUT_S)
+        _, controller = await send_request(url, options)
     except BrowserError:
         return False
-    controller.abort()  # nobody reads the body
+    controller.abort()  # the body is not read
     return True
 
 
@@ -34,10 +26,7 @@ async def is_redirected(url: str, headers: dict[str, str]) -> bool:
 
     :raises BrowserError: if no response arrives.
     """
-    controller = window.AbortController.new()
-    options: dict[str, Any] = {"redirect": "manual", "cache": "no-store", "credentials": "omit", "headers": headers}
-    options["signal"] = controller.signal
-    promise = window.fetch(url, ffi.to_js(options))
-    response = await timeouts.settle_within(promise, controller, timeouts.RESPONSE_TIMEOUT_S)
+    options = {"redirect": "manual", "cache": "no-store", "credentials": "omit", "headers": headers}
+    response, controller = await send_request(url, options)
     controller.abort()
     return str(response.type) == "opaqueredirect"

@@ -2,7 +2,6 @@
 
 import asyncio
 
-from authmedia.browser import primitives
 from authmedia.browser.interop import settle
 from authmedia.browser.javascript import window
 
@@ -68,13 +67,13 @@ async def settle_within(promise: "Any", controller: "Any", timeout_s: float) -> 
         return await settle(promise)
 
 
-async def settle_or_abort(promise: "Any", response: "Any") -> "Any":
-    """Awaits a promise; on cancellation it aborts the transfer of a response, or of the promise of one.
+async def settle_or_abort(promise: "Any", controller: "Any") -> "Any":
+    """Awaits a promise; on cancellation it aborts the controller.
 
     :raises BrowserError: if the promise is rejected.
     """
     try:
         return await settle(promise)
     except asyncio.CancelledError:
-        primitives.controller_of(response).abort()
+        controller.abort()
         raise
