@@ -4,9 +4,10 @@
 
 Each page has an origin and so a session of its own. In each round every page is scrolled, gets a new picture, and plays
 its video. A proxy before a real Synapse records each request for media: the same media without `Range`, requested
-again by the same page, was loaded twice.
+again by the same page, was loaded twice. The comparison runs anew in each round, with sessions of its own.
 """
 
+import functools
 import itertools
 import re
 import tempfile
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import BrowserContext, Error, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Response, sync_playwright
 
 from tests.browser.engines import ALL_MODES, CHROMIUM, FIREFOX_PRIVATE, Mode, launch_browser, set_up_browsers
 from tests.browser.matrix_room import Room, picture
@@ -23,10 +24,17 @@ from tests.browser.site_tab import SiteTab
 from tests.evidence.compare.counting_proxy import CountingProxy, Receive, Send
 from tests.relay import free_port
 from tests.sample_media_cache import copy_sample_media
+from web import strategy_order
 from web.demonstration import Demonstration
 from web.server import SiteServer
 
-PAGES = ("auto", "link", "opfs", "blob", "bundle", "service-worker", "cookie", "signed-query", "blocking", "timeline")
+ROOM_PAGES = tuple(name.replace("_", "-") for name in strategy_order.ALL)
+#: Its media fail by design, some of them.
+ATTIC = "attic"
+COMPARE = "compare"
+PAGES = (*ROOM_PAGES, "timeline", ATTIC, COMPARE)
+#: What the comparison runs in each round.
+_COMPARED = ",".join(strategy_order.COMPARED)
 TOKEN_LIFETIME_S = 20
 ROUND_S = 10.0
 SETTLED_S = 30.0
@@ -91,6 +99,8 @@ class Outcome:
     rounds: int = 0
     problems: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
+    #: What failed on the page from the start, by design.
+    failed_by_design: list[str] = field(default_factory=list)
 
 
 class RecordingProxy(CountingProxy):
@@ -154,27 +164,35 @@ class Use:
         """Opens the pages, each in a tab of its own."""
         for name in pages:
             tab, outcome = SiteTab(self._context, self._site), Outcome(name)
-            tab.open(name, **({"interpreter": "pyodide"} if name == "blocking" else {}))
+            tab.page.on("response", functools.partial(_note_refusal, outcome))
             self.outcomes[name] = outcome
+            if name == COMPARE:
+                self._tabs[name] = tab
+                continue
+            tab.open(name, **({"interpreter": "pyodide"} if name == "blocking" else {}))
             if tab.state != "done":
                 outcome.words = tab.page.locator("#problem .developers").inner_text()
                 tab.close()
                 continue
             self._tabs[name] = tab
+            if name == ATTIC:
+                self._scroll(tab)
+                outcome.failed_by_design = tab.page.evaluate(_FAILED)
 
     def run(self, until_s: float) -> None:
         """Uses all pages in turn until a time of `time.monotonic`."""
         while time.monotonic() < until_s:
             start_s = time.monotonic()
             for name, tab in self._tabs.items():
-                self._use(tab, self.outcomes[name])
+                use = self._compare if name == COMPARE else self._use
+                use(tab, self.outcomes[name])
             time.sleep(max(0.0, min(ROUND_S - (time.monotonic() - start_s), until_s - time.monotonic())))
 
     def close(self) -> None:
         """Ends the use; the outcomes are complete then."""
         for name, tab in self._tabs.items():
             outcome = self.outcomes[name]
-            outcome.twice = self._proxy.twice(tab.origin)
+            outcome.twice = [] if name == COMPARE else self._proxy.twice(tab.origin)
             outcome.problems += [words for words in tab.console_messages if _is_problem(words)]
             tab.close()
 
@@ -184,10 +202,7 @@ class Use:
         mxc = self._room.upload(picture(number % 256) + str(number).encode(), "image/png")
         try:
             tab.page.bring_to_front()
-            tab.page.wait_for_function(_SETTLED, timeout=SETTLED_S * 1000)
-            for share in (0.3, 0.6, 1.0):
-                tab.page.evaluate(_SCROLL, share)
-                tab.page.wait_for_function(_SETTLED, timeout=SETTLED_S * 1000)
+            self._scroll(tab)
             tab.page.evaluate(_ADD, mxc)
             added = tab.page.locator(f'.added[data-mxc="{mxc}"]:is([data-state=shown], [data-state=failed])')
             added.wait_for(state="attached", timeout=SETTLED_S * 1000)
@@ -195,7 +210,30 @@ class Use:
             problems.append("" if tab.state == "done" else tab.page.locator("#problem").inner_text())
         except Error as error:
             problems = [f"round {outcome.rounds}: {error.message}"]
-        outcome.problems += [words for words in problems if words and words not in outcome.problems]
+        known = (*outcome.problems, *outcome.failed_by_design)
+        outcome.problems += [words for words in problems if words and words not in known]
+
+    def _compare(self, tab: SiteTab, outcome: Outcome) -> None:
+        outcome.rounds += 1
+        try:
+            tab.page.bring_to_front()
+            tab.open(COMPARE, run="1", only=_COMPARED)
+            problem = "" if tab.state == "done" else tab.page.locator("#problem").inner_text()
+        except Error as error:
+            problem = error.message
+        outcome.problems += [f"round {outcome.rounds}: {problem}"] if problem else []
+
+    @staticmethod
+    def _scroll(tab: SiteTab) -> None:
+        tab.page.wait_for_function(_SETTLED, timeout=SETTLED_S * 1000)
+        for share in (0.3, 0.6, 1.0):
+            tab.page.evaluate(_SCROLL, share)
+            tab.page.wait_for_function(_SETTLED, timeout=SETTLED_S * 1000)
+
+
+def _note_refusal(outcome: Outcome, response: Response) -> None:
+    if response.status >= 400 and response.status != 401 and outcome.page != ATTIC:
+        outcome.problems.append(f"status {response.status} of {response.url}")
 
 
 def _is_problem(words: str) -> bool:
@@ -242,6 +280,7 @@ def run(minutes: float, *, modes: list[str], pages: list[str]) -> int:
         demonstration = Demonstration(Path(folder), 0, free_port(), token_lifetime_s=TOKEN_LIFETIME_S)
         try:
             demonstration.start(lambda words, done, total: None)
+            demonstration.fill_attic()
             for mode in [mode for mode in ALL_MODES if mode.name in wanted]:
                 site = Path(folder) / "site"
                 for outcome in run_mode(mode, demonstration, site, minutes, tuple(pages or PAGES)):

@@ -13,7 +13,7 @@ import pytest
 from development.synapse import Synapse
 from tests.evidence.bench.nginx_proxy import NginxProxy, find_nginx
 from tests.gateway.process import Gateway
-from tests.homeserver.support import PREFIX, Account, Mxc, noise, picture, send, wait_for
+from tests.homeserver.support import PREFIX, Account, Mxc, noise, picture, send, wait_for, wait_for_log
 from tests.homeserver.test_nginx import DELEGATED, SIGNED, assert_unreachable, spellings
 from tests.relay import free_port
 
@@ -46,8 +46,7 @@ def links(http: httpx.Client, account: Account, *entries: dict[str, Any]) -> lis
 
 
 def assert_log_is_redacted(proxy_folder: Path, names: str) -> None:
-    log = (proxy_folder / "access.log").read_text()
-    assert f'"GET {PREFIX}/signed/{names}?<redacted>" 206' in log
+    log = wait_for_log(proxy_folder / "access.log", f'"GET {PREFIX}/signed/{names}?<redacted>" 206')
     assert not re.search("sig=", log)
 
 

@@ -64,6 +64,12 @@ def wait_for(look: Callable[[], T], seconds: float = 5.0, what: str = "the state
         time.sleep(0.05)
 
 
+def wait_for_log(path: Path, line: str) -> str:
+    """Returns a log once it has a line; a server writes it after the response, which arrives earlier."""
+    wait_for(lambda: line in path.read_text(), what=f"{line} in {path.name}")
+    return path.read_text()
+
+
 # --- requests ---------------------------------------------------------------------------------------------------------
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from development.synapse import Synapse
 from tests.evidence.bench.nginx_proxy import NginxProxy, find_nginx
 from tests.homeserver.conftest import QUICK, running
-from tests.homeserver.support import Account, Mxc, listener, noise
+from tests.homeserver.support import Account, Mxc, listener, noise, wait_for_log
 from tests.relay import free_port
 
 CONTENT = noise(300_000, "x-accel")
@@ -102,7 +102,7 @@ def test_media_is_sent_by_nginx_with_all_headers_of_the_module(
             assert sent.headers.get_list(name) == own.headers.get_list(name), name
         assert sent.headers["cache-control"].startswith("private, max-age=")
         assert "x-accel-redirect" not in sent.headers
-    log = (deployed.folder / "access.log").read_text()
+    log = wait_for_log(deployed.folder / "access.log", f'{film.media_id[4:]}" 200 {len(CONTENT)}')
     assert "sig=" not in log
 
 
