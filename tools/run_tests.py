@@ -57,9 +57,7 @@ def _set_up_browsers() -> None:
 
 def _run_all() -> int:
     """Runs the tests with browsers and the others at once; prints the others' output after the first have ended."""
-    from tests.sample_media_cache import cached_sample_media
-
-    cached_sample_media()  # else each process would draw the sample media
+    _fill_caches()
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         others = subprocess.Popen([*_PYTEST, *OTHER_TESTS], cwd=ROOT, stdout=output)
         try:
@@ -71,3 +69,13 @@ def _run_all() -> int:
         output.seek(0)
         print(output.read())
     return status
+
+
+def _fill_caches() -> None:
+    """Draws the sample media and builds the site once, which each process would do for itself otherwise."""
+    from tests.sample_media_cache import cached_sample_media
+    from web import site
+
+    cached_sample_media()
+    with tempfile.TemporaryDirectory(prefix="authmedia-") as folder:
+        site.build(Path(folder) / "site")

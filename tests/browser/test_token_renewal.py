@@ -47,7 +47,7 @@ TOKEN = "() => JSON.parse(sessionStorage.getItem('authmedia.session')).access_to
 SETTLED = """() => [...document.querySelectorAll("#main [data-mxc]")]
   .every(({ dataset }) => dataset.state === "shown" || dataset.state === "failed")"""
 
-PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"))
+PAIRS = (("chromium", "micropython"), ("chromium", "pyodide"))
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -9,8 +9,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # Some targets run with `--full-matrix` alone.
-OFTEN = ("link", "bundle", "wish", "encrypted_file", "kept_links", "gateway_request")
+OFTEN = ("link", "wish", "encrypted_file", "gateway_request")
 SELDOM = (
+    *("bundle", "kept_links"),
     *("delegated", "issued", "span", "mxc", "blurhash", "cookie", "file", "index", "ending", "event"),
     *("gateway_session", "gateway_answer", "gateway_file_name"),
 )

@@ -23,7 +23,7 @@ MIN_BYTES_PER_S = 300_000
 IN_TURN = {
     "500, 502 and 503": "link",
     "connections reset in the middle of a body": "link",
-    "a length of 100 GB, and then silence": "link",
+    "a length of 100 GB, and a body that is none": "link",
     "bodies without a length, cut short": "blob",
     "bodies that stand still": "bundle",
     "the clock jumps a day back": "blob",
