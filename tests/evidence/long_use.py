@@ -55,6 +55,11 @@ _SCROLL = """(share) => {
   for (const box of [document.querySelector("#room"), document.scrollingElement])
     box.scrollTo(0, (box.scrollHeight - box.clientHeight) * share);
 }"""
+# What is near to the viewport and not settled.
+_UNSETTLED = """() => [...document.querySelectorAll("#timeline [data-state=loading]")].map((element) => {
+  const { top, bottom, height } = element.getBoundingClientRect();
+  return `${element.outerHTML.slice(0, 300)} at ${top} to ${bottom} of ${innerHeight}, ${height} high`;
+})"""
 # Whether all that is near to the viewport is loaded: what is scrolled past before is given up, and loaded again later.
 _SETTLED = """() => [...document.querySelectorAll("#timeline [data-state=loading]")].every((element) => {
   const { top, bottom, height } = element.getBoundingClientRect();
@@ -99,8 +104,9 @@ class Outcome:
     rounds: int = 0
     problems: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
-    #: What failed on the page from the start, by design.
+    #: What fails on the page by design, and until when it did, in seconds since the proxy's start.
     failed_by_design: list[str] = field(default_factory=list)
+    designed_until_s: float = 0.0
 
 
 class RecordingProxy(CountingProxy):
@@ -124,7 +130,7 @@ class RecordingProxy(CountingProxy):
             headers.get("origin") or headers.get("referer", ""),
             f"{found[2]}?{shape}",
             {name.decode(): headers[name.decode()] for name in _HEADERS if name.decode() in headers},
-            round(time.monotonic() - self._start_s, 2),
+            round(self.elapsed_s, 2),
             f"{scope['path']}?{scope['query_string'].decode()}",
         )
         self.requests.append(recorded)
@@ -135,13 +141,18 @@ class RecordingProxy(CountingProxy):
 
         await super()._answer(scope, receive, note)
 
-    def twice(self, origin: str) -> list[str]:
-        """Returns the media that a page has loaded more than once, with its requests."""
+    @property
+    def elapsed_s(self) -> float:
+        """The time since the proxy was made, in seconds."""
+        return time.monotonic() - self._start_s
+
+    def twice(self, origin: str, after_s: float = 0.0) -> list[str]:
+        """Returns the media that a page has loaded again after so many seconds, with its requests."""
         whole = [one for one in self.requests if one.origin == origin and one.is_whole and one.status in (200, 206)]
         found = []
         for media, requests in itertools.groupby(sorted(whole, key=lambda one: one.media), key=lambda one: one.media):
             listed = list(requests)
-            if len(listed) > 1:
+            if len(listed) > 1 and listed[-1].at_s >= after_s:
                 urls = len({one.url for one in listed})  # of one URL, it is the browser's cache that has lost it
                 loads = "; ".join(f"{one.at_s} s {one.status} {one.headers}" for one in listed)
                 found.append(f"{media}, {len(listed)} loads of {urls} URLs: {loads}")
@@ -178,6 +189,8 @@ class Use:
             if name == ATTIC:
                 self._scroll(tab)
                 outcome.failed_by_design = tab.page.evaluate(_FAILED)
+                outcome.designed_until_s = self._proxy.elapsed_s
+                tab.console_messages.clear()
 
     def run(self, until_s: float) -> None:
         """Uses all pages in turn until a time of `time.monotonic`."""
@@ -192,7 +205,7 @@ class Use:
         """Ends the use; the outcomes are complete then."""
         for name, tab in self._tabs.items():
             outcome = self.outcomes[name]
-            outcome.twice = [] if name == COMPARE else self._proxy.twice(tab.origin)
+            outcome.twice = [] if name == COMPARE else self._proxy.twice(tab.origin, outcome.designed_until_s)
             outcome.problems += [words for words in tab.console_messages if _is_problem(words)]
             tab.close()
 
@@ -209,7 +222,7 @@ class Use:
             problems = [*tab.page.evaluate(_FAILED), tab.page.evaluate(_PLAY)]
             problems.append("" if tab.state == "done" else tab.page.locator("#problem").inner_text())
         except Error as error:
-            problems = [f"round {outcome.rounds}: {error.message}"]
+            problems = [f"round {outcome.rounds}: {error.message}", *tab.page.evaluate(_UNSETTLED)]
         known = (*outcome.problems, *outcome.failed_by_design)
         outcome.problems += [words for words in problems if words and words not in known]
 
@@ -281,6 +294,7 @@ def run(minutes: float, *, modes: list[str], pages: list[str]) -> int:
         try:
             demonstration.start(lambda words, done, total: None)
             demonstration.fill_attic()
+            demonstration.fill_archive()
             for mode in [mode for mode in ALL_MODES if mode.name in wanted]:
                 site = Path(folder) / "site"
                 for outcome in run_mode(mode, demonstration, site, minutes, tuple(pages or PAGES)):
