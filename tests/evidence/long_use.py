@@ -60,10 +60,11 @@ _UNSETTLED = """() => [...document.querySelectorAll("#timeline [data-state=loadi
   const { top, bottom, height } = element.getBoundingClientRect();
   return `${element.outerHTML.slice(0, 300)} at ${top} to ${bottom} of ${innerHeight}, ${height} high`;
 })"""
-# Whether all that is near to the viewport is loaded: what is scrolled past before is given up, and loaded again later.
+# Whether all that is near to what one sees of the room is loaded: what is scrolled past before is loaded later.
 _SETTLED = """() => [...document.querySelectorAll("#timeline [data-state=loading]")].every((element) => {
   const { top, bottom, height } = element.getBoundingClientRect();
-  return !height || bottom < -590 || top > innerHeight + 590;
+  const room = document.querySelector("#room").getBoundingClientRect();
+  return !height || bottom < Math.max(0, room.top) - 590 || top > Math.min(innerHeight, room.bottom) + 590;
 })"""
 _PLAY = """async () => {
   const video = document.querySelector("#timeline video[data-state=shown]");
