@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import re
+from contextlib import nullcontext
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 
 import pytest
 
-from tests.evidence import run_history
-from tests.evidence.compare.results import MEDIA, Cell, Results, Setting
+from tests.evidence import run_conditions, run_history
+from tests.evidence.compare import runner
+from tests.evidence.compare.browsers import Browser, Started
+from tests.evidence.compare.results import MEDIA, STRATEGIES, Cell, Results, Setting
 from web import site, strategy_order
 from web.evidence import cited_tests, downloads, page, proofs
 from web.evidence.costs import Bar, Chart
@@ -324,3 +327,62 @@ def test_changes_between_runs() -> None:
     assert run_history.changes([earlier]) == run_history.changes([earlier, earlier]) == []
     page_run = {**later, "source": run_history.PAGE_SOURCE}
     assert run_history.changes([earlier, page_run]) == []
+
+
+def test_a_verdict_is_compared_with_the_latest_run_that_has_it() -> None:
+    first, partial, last = (
+        run_history.of_results(run) for run in (results(opfs="fails"), results(blob="works"), results(opfs="works"))
+    )
+    partial["date"], last["date"] = "2027-01-01", "2027-01-02"
+    changes = run_history.changes([first, partial, last])
+    assert [(change.strategy, change.before, change.after, change.dates) for change in changes] == [
+        ("opfs", "fails", "works", ("2026-12-24", "2027-01-02")),
+        ("blob", "", "works", ("2026-12-24", "2027-01-01")),
+    ]
+
+
+def test_runs_of_one_day_are_kept_apart_and_their_circumstances_with_them(tmp_path: Path) -> None:
+    run = results(blob="works")
+    run.about.update(quick=True, commit="abc", alone=False, others_load=0.4)
+    names = [run_history.add(run, tmp_path).name for _ in range(2)]
+    run.about["others_load"] = 0.5
+    names.append(run_history.add(run, tmp_path).name)
+    assert names == ["2026-12-24-quick.json", "2026-12-24-quick.json", "2026-12-24-quick-2.json"]
+    stored = run_history.read(tmp_path)
+    assert [(kept["commit"], kept["alone"], kept["others_load"], kept["quick"]) for kept in stored] == [
+        ("abc", False, 0.5, True),
+        ("abc", False, 0.4, True),
+    ]
+
+
+# --- the runner
+
+
+def test_a_quick_run_has_each_cell_of_the_matrix_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[Setting] = []
+    monkeypatch.setattr(runner, "_try", lambda _sites, _started, _found, setting, **_: ran.append(setting))
+    browser = Browser("firefox", "firefox", lambda: nullcontext(Started("153", nullcontext)))
+    found = runner.new_results(seed=1, runs=5, quick=True)
+    for _ in runner.compare(None, [browser], found, progress=str):  # type: ignore[arg-type]
+        pass
+    assert found.about["runs"] == 1
+    assert sorted(setting.strategy for setting in ran) == sorted(STRATEGIES)
+    assert {setting.homeserver for setting in ran} == {"cross-site"}
+    assert {setting.interpreter for setting in ran if setting.strategy != "blocking"} == {"micropython"}
+    assert {setting.interpreter for setting in ran if setting.strategy == "blocking"} == {"pyodide"}
+
+
+def test_a_run_says_what_other_programs_took() -> None:
+    load = run_conditions.OtherLoad()
+    sum(range(3_000_000))  # its own work does not count
+    share = load.share()
+    assert share is None or 0 <= share <= 1
+    said: dict[str, Any] = {}
+    for part in (0.01, 0.3, 0.02, None):
+        run_conditions.note_load(said, part)
+    assert said == {"others_load": 0.3, "alone": False}
+    evidence = Evidence(
+        replace(results(blob="works"), about={**results().about, **said, "commit": "abc"}), {"rows": []}, []
+    )
+    assert evidence.circumstances == "Commit abc. It was not alone: other programs took at most 30% of the machine."
+    assert re.fullmatch(r"([0-9a-f]{12}\+?)?", run_conditions.about(1, 1)["commit"])
