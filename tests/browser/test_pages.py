@@ -108,7 +108,8 @@ def test_reload_and_clear_buttons(open_tab: OpenTab) -> None:
 @pytest.mark.by_default("firefox-private")
 def test_unregistered_service_worker_is_registered_again(open_tab: OpenTab) -> None:
     tab = open_tab()
-    tab.open("service-worker")
+    tab.open("service-worker", fresh="1")  # there is none to take away
+    assert tab.state == "done"
     tab.reload()
     tab.open("service-worker", fresh="1")  # this page is controlled by the one that it takes away
     assert tab.state == "done", tab.report
