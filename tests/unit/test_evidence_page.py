@@ -361,6 +361,7 @@ def test_runs_of_one_day_are_kept_apart_and_their_circumstances_with_them(tmp_pa
 def test_a_quick_run_has_each_cell_of_the_matrix_once(monkeypatch: pytest.MonkeyPatch) -> None:
     ran: list[Setting] = []
     monkeypatch.setattr(runner, "_try", lambda _sites, _started, _found, setting, **_: ran.append(setting))
+    monkeypatch.setattr(runner, "_look", lambda _browser, _found: None)
     browser = Browser("firefox", "firefox", lambda: nullcontext(Started("153", nullcontext)))
     found = runner.new_results(seed=1, runs=5, quick=True)
     for _ in runner.compare(None, [browser], found, progress=str):  # type: ignore[arg-type]

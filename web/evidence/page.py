@@ -77,6 +77,10 @@ class Evidence:
         """What no stored run has."""
         return not_measured(self.results)
 
+    def gaps(self, *modes: str) -> str:
+        """Returns those of some worlds that no stored run has, in words; empty if there are none."""
+        return "; ".join(not_measured(self.results, modes))
+
     @property
     def benchmark_date(self) -> str:
         """The day of the benchmark."""

@@ -2,7 +2,8 @@
 
 ``about``: ``machine`` (system, processor, cores), ``versions``, ``commit``, ``date`` (ISO 8601), ``seed`` of the order,
 ``runs``, ``quick`` if it ran each cell of the matrix once, ``others_load`` (the largest share of all cores' time that
-other programs took in a part of the run, 0 to 1), and ``alone`` (whether that is below 5 %).
+other programs took in a part of the run, 0 to 1), ``alone`` (whether that is below 5 %), and ``worlds``: by mode, what
+a page sees of its browser (`tests.evidence.compare.probe`).
 ``cells``: a list of ``{engine, version, mode, homeserver, interpreter, strategy, media, verdict, words}``, where
 ``homeserver`` is ``same-origin``, ``same-site`` or ``cross-site``, ``media`` is ``thumbnail``, ``image``, ``video``,
 ``audio`` or ``encrypted``, and ``verdict`` is ``works``, ``fails`` or ``not run``; ``words`` are the browser's, or why.

@@ -14,8 +14,9 @@ from development.seed import media_of
 from tests.evidence.compare import verification
 from tests.evidence.compare.browsers import Browser, Started
 from tests.evidence.compare.counting_proxy import CountingProxy, Traffic
+from tests.evidence.compare.probe import look, probe_server
 from tests.evidence.compare.results import PLACES, QUICK_PLACES, STRATEGIES, Results, Setting
-from tests.evidence.compare.tabs import Tab, Unsettled, report, wait_until_settled
+from tests.evidence.compare.tabs import Tab, Unsettled, report, show_held_media, wait_until_settled
 from tests.evidence.run_conditions import OtherLoad, about, note_load
 from web.demonstration import Demonstration
 
@@ -120,6 +121,7 @@ def _compare_at(
 ) -> None:
     """Runs all rounds of one browser with the homeserver in one place."""
     runs = results.about["runs"]
+    _look(browser, results)
     order = random.Random(f"{results.about['seed']} {browser.mode} {homeserver}")
     for run in range(runs):
         with browser.start() as started:
@@ -129,6 +131,18 @@ def _compare_at(
                     known = (browser.engine, started.version, browser.mode)
                     setting = Setting(*known, homeserver, interpreter, strategy)
                     _try(sites, started, results, setting, verify=run == 0)
+
+
+def _look(browser: Browser, results: Results) -> None:
+    """Notes what a page sees of the browser, unless it is known."""
+    worlds = results.about.setdefault("worlds", {})
+    if browser.mode in worlds:
+        return
+    try:
+        with browser.start() as started, started.new_tab() as tab, probe_server() as url:
+            worlds[browser.mode] = look(tab, url)
+    except _BROKEN as error:
+        worlds[browser.mode] = {"problem": str(error).splitlines()[0]}
 
 
 def _interpreters(strategy: str, run: int, *, quick: bool) -> tuple[str, ...]:
@@ -157,7 +171,8 @@ def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, 
     proxy = sites.proxy(setting.homeserver, setting.strategy)
     proxy.take_traffic()
     tab.open(sites.page(setting, fresh="1"))
-    wait_until_settled(tab)
+    if wait_until_settled(tab) == "done":
+        show_held_media(tab)
     seen = report(tab)
     spent = proxy.take_traffic()
     if verify:
@@ -168,7 +183,8 @@ def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, 
     _note(results, setting, "first visit", seen, spent)
     proxy.take_traffic()
     tab.open(sites.page(setting))
-    wait_until_settled(tab)
+    if wait_until_settled(tab) == "done":
+        show_held_media(tab)
     _note(results, setting, "after a reload", report(tab), proxy.take_traffic())
 
 
