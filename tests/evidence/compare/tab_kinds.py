@@ -34,7 +34,8 @@ class EmbeddingTab(PlaywrightTab):
 
     def open(self, url: str) -> None:
         self._page.goto(f"{self._embedder}?{quote(url, safe='')}")
-        (self._frame,) = self._page.main_frame.child_frames  # over WebDriver BiDi, frames have no names
+        # Over WebDriver BiDi frames have no names; in Chromium, that of the page before may still be there.
+        self._frame = next(frame for frame in reversed(self._page.frames) if frame.url == url)
 
     def evaluate(self, function: str, *arguments: Any) -> Any:
         assert self._frame
