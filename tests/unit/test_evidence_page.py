@@ -240,6 +240,16 @@ def test_answers_follow_the_run() -> None:
     assert evidence.charts == []
 
 
+def test_a_world_without_python_says_so_and_counts_for_no_strategy() -> None:
+    run = results(blob="works")
+    setting = replace(run.cells[0].setting, mode="firefox-tor-like-no-webassembly")
+    run.cells += [Cell(setting, media, "not run", "WebAssembly is missing") for media in MEDIA]
+    evidence = Evidence(run, {"rows": [], "about": {"date": ""}}, [])
+    cell = evidence.matrix.row("blob")[1]
+    assert (cell.kind, cell.words, cell.tests) == ("not run", "WebAssembly is missing", [])
+    assert "Works:</strong> <code>blob</code>." in " ".join(evidence.answers.in_worlds("private"))
+
+
 def test_other_places_and_interpreters_are_told_where_they_differ() -> None:
     run = results(blob="works")
     other = replace(run.cells[0].setting, homeserver="same-origin")
