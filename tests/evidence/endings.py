@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.engines import CHROMIUM, FIREFOX, launch_browser, set_up_browsers
+from tests.browser.engines import CHROMIUM, launch_browser, set_up_browsers
 from tests.evidence.compare.results import Setting
 from tests.evidence.compare.runner import ComparisonSites, comparison_sites
 from tests.evidence.compare.tabs import PlaywrightTab, wait_until_settled
@@ -21,7 +21,7 @@ from web.site import WEB
 from web.strategy_order import BASELINES, BEYOND, COMPARED
 
 STATE = WEB.parent / ".state" / "comparison"
-_ENGINES = (CHROMIUM, FIREFOX)
+_ENGINES = (CHROMIUM,)
 _STRATEGIES = [name for name in (*COMPARED, *BEYOND, *BASELINES) if name not in ("redirect", "blocking")]
 # Links of a session that has ended are refused after a few seconds.
 _ENDED_S = 6.0
@@ -39,6 +39,15 @@ _REMOUNT = """() => {
     element.replaceWith(copy);
   }
 }"""
+# Mounts a thumbnail of a size that was not loaded before.
+_ADD = """() => {
+  const image = document.createElement("img");
+  const { mxc } = document.querySelector("#timeline img[data-width]").dataset;
+  Object.assign(image.dataset, { mxc, width: "33", height: "33" });
+  image.id = "added";
+  document.querySelector("#timeline").append(image);
+}"""
+_ADDED = "() => document.querySelector('#added').dataset.state"
 _SETTLED = """() => [...document.querySelectorAll("#timeline [data-mxc]")].every(
   (element) => ["shown", "failed", "held", "ready"].includes(element.dataset.state))"""
 _WORDS = """() => document.querySelector("#timeline .media-failed")?.firstChild?.textContent ?? ''"""
@@ -71,18 +80,26 @@ def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, even
     EVENTS[event](page, sites, strategy)
     still = tab.evaluate(_ON_SHOW)
     tab.evaluate(_REMOUNT)
-    deadline = time.monotonic() + _SETTLED_S
-    while not tab.evaluate(_SETTLED) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    _wait(tab)
+    again = tab.evaluate(_ON_SHOW)
+    tab.evaluate(_ADD)
+    _wait(tab)
     return {
         "event": event,
         "engine": engine,
         "strategy": strategy,
         "before": before,
         "still on show": still,
-        "mounted again": tab.evaluate(_ON_SHOW),
+        "mounted again": again,
+        "new": tab.evaluate(_ADDED),
         "words": tab.evaluate(_WORDS),
     }
+
+
+def _wait(tab: PlaywrightTab) -> None:
+    deadline = time.monotonic() + _SETTLED_S
+    while not tab.evaluate(_SETTLED) and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def main(names: list[str]) -> int:
@@ -91,7 +108,7 @@ def main(names: list[str]) -> int:
     with sync_playwright() as playwright:
         for event in EVENTS:
             with comparison_sites(STATE, free_port(), lambda words: None) as sites:
-                for mode in _ENGINES[: 1 if event == "server gone" else None]:
+                for mode in _ENGINES:
                     for strategy in names or _STRATEGIES:
                         with launch_browser(mode, playwright) as context:
                             print(measure(context.new_page(), sites, mode.name, strategy, event), flush=True)
