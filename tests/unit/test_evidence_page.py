@@ -5,7 +5,6 @@ import gzip
 import io
 import json
 import re
-from contextlib import nullcontext
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,9 +13,7 @@ from typing import Any
 import pytest
 
 from tests.evidence import run_conditions, run_history
-from tests.evidence.compare import runner
-from tests.evidence.compare.browsers import Browser, Started
-from tests.evidence.compare.results import MEDIA, STRATEGIES, Cell, Results, Setting
+from tests.evidence.compare.results import MEDIA, Cell, Results, Setting
 from web import site, strategy_order
 from web.evidence import cited_tests, downloads, page, proofs
 from web.evidence.costs import Bar, Chart
@@ -363,24 +360,6 @@ def test_runs_of_one_day_are_kept_apart_and_their_circumstances_with_them(tmp_pa
         ("abc", False, 0.5, True),
         ("abc", False, 0.4, True),
     ]
-
-
-# --- the runner
-
-
-def test_a_quick_run_has_each_cell_of_the_matrix_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[Setting] = []
-    monkeypatch.setattr(runner, "_try", lambda _sites, _started, _found, setting, **_: ran.append(setting))
-    monkeypatch.setattr(runner, "_look", lambda _browser, _found: None)
-    browser = Browser("firefox", "firefox", lambda: nullcontext(Started("153", nullcontext)))
-    found = runner.new_results(seed=1, runs=5, quick=True)
-    for _ in runner.compare(None, [browser], found, progress=str):  # type: ignore[arg-type]
-        pass
-    assert found.about["runs"] == 1
-    assert sorted(setting.strategy for setting in ran) == sorted(STRATEGIES)
-    assert {setting.homeserver for setting in ran} == {"cross-site"}
-    assert {setting.interpreter for setting in ran if setting.strategy != "blocking"} == {"micropython"}
-    assert {setting.interpreter for setting in ran if setting.strategy == "blocking"} == {"pyodide"}
 
 
 def test_a_run_says_what_other_programs_took() -> None:

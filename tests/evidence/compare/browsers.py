@@ -7,7 +7,7 @@ from functools import partial
 
 from playwright.sync_api import BrowserContext, Playwright
 
-from tests.browser.engines import Mode, launch_browser
+from tests.browser.engines import ALL_MODES, Mode, launch_browser
 from tests.evidence.compare import modes, webkit
 from tests.evidence.compare.tab_kinds import embedding_tab, incognito_tab, save_data_tab
 from tests.evidence.compare.tabs import Tab, playwright_tab
@@ -30,11 +30,15 @@ class Started:
 
 @dataclass
 class Browser:
-    """A browser in a mode: its names, and how to start it."""
+    """A browser in a mode: its names, and how to start it.
+
+    :param brief: whether one round with the homeserver on another site is enough: for its verdicts, not its figures.
+    """
 
     engine: str
     mode: str
     start: Callable[[], AbstractContextManager[Started]]
+    brief: bool = False
 
 
 def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[str, str]]:
@@ -54,7 +58,7 @@ def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[
 
 def by_playwright(mode: Mode, playwright: Playwright) -> Browser:
     """Returns a browser that Playwright drives."""
-    return Browser(mode.browser, mode.name, partial(_start, mode, playwright))
+    return Browser(mode.browser, mode.name, partial(_start, mode, playwright), brief=mode not in ALL_MODES)
 
 
 @contextmanager

@@ -100,7 +100,7 @@ def compare(
     """
     known = {(cell.setting.mode, cell.setting.homeserver) for cell in results.cells}
     for browser in browsers:
-        for homeserver in QUICK_PLACES if results.is_quick else places:
+        for homeserver in QUICK_PLACES if results.is_quick or browser.brief else places:
             if (browser.mode, homeserver) in known:
                 continue
             part = Results(results.about)
@@ -120,7 +120,7 @@ def _compare_at(
     progress: Progress,
 ) -> None:
     """Runs all rounds of one browser with the homeserver in one place."""
-    runs = results.about["runs"]
+    runs = 1 if browser.brief else results.about["runs"]
     _look(browser, results)
     order = random.Random(f"{results.about['seed']} {browser.mode} {homeserver}")
     for run in range(runs):
