@@ -1,6 +1,7 @@
 """What each strategy shows once the session has ended or the homeserver is gone: ``python -m tests.evidence.endings``.
 
-Prints a table for `docs/reliability.md`. What an expired link does is tested in ``tests/browser/test_link_renewal.py``.
+Prints the figures of the table in ``docs/reliability.md``. What an expired link does is tested in
+``tests/browser/test_link_renewal.py``.
 """
 
 import sys

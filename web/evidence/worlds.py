@@ -43,7 +43,7 @@ PLANNED = {
     "firefox-tor-like-no-webassembly": "The same without WebAssembly, as at Tor Browser's level Safer",
     "firefox-iframe": "A page in a frame of another site, as widgets are, in Firefox",
     "webkit-persistent": "WebKitGTK with persistent storage",
-    "offline": "Offline after a first visit",
+    "offline": "A reload while offline, in an application that keeps its rooms",
     "native-ranges": "Synapse with ranges (native_ranges)",
 }
 
