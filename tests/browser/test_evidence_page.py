@@ -8,6 +8,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.accessibility import violations
 from tests.conftest import only_chromium
+from tests.evidence.compare.tab_kinds import embedding_tab
 from web import site
 from web.evidence.page import Evidence
 from web.evidence.worlds import NO_WORKER
@@ -75,6 +76,16 @@ def test_every_page_is_readable_before_its_python_runs(page: Page, address: str)
         if name not in DOCUMENTS:  # their generator's tables scroll, and take no focus
             found.setdefault(name, []).extend(violations(page, "serious", "critical"))
     assert not {name: wrong for name, wrong in found.items() if wrong}
+
+
+@only_chromium
+def test_a_page_starts_in_a_frame_of_another_site(browser: BrowserContext, address: str) -> None:
+    """Where the browser blocks third-party cookies, as Debian's does, such a frame has no storage of any kind."""
+    with embedding_tab(browser) as tab:
+        tab.open(address + "link.html")
+        assert tab.frame
+        tab.frame.wait_for_selector("#sign-in:not([hidden])")
+        assert not tab.frame.is_visible("#problem")
 
 
 @only_chromium

@@ -30,16 +30,17 @@ class EmbeddingTab(PlaywrightTab):
     def __init__(self, page: Page, embedder: str) -> None:
         super().__init__(page)
         self._embedder = embedder
-        self._frame: Frame | None = None
+        #: The frame, once a URL is open.
+        self.frame: Frame | None = None
 
     def open(self, url: str) -> None:
         self._page.goto(f"{self._embedder}?{quote(url, safe='')}")
         # Over WebDriver BiDi frames have no names; in Chromium, that of the page before may still be there.
-        self._frame = next(frame for frame in reversed(self._page.frames) if frame.url == url)
+        self.frame = next(frame for frame in reversed(self._page.frames) if frame.url == url)
 
     def evaluate(self, function: str, *arguments: Any) -> Any:
-        assert self._frame
-        return self._frame.evaluate(function, *arguments)
+        assert self.frame
+        return self.frame.evaluate(function, *arguments)
 
 
 @contextmanager
