@@ -31,6 +31,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from demo.share_dialog import ShareDialog
+
 STRATEGIES = strategies.NAMES + (strategies.AUTO,) + strategies.BASELINES
 _TICK_S = 0.5
 _WORKS = {WORKS: "yes", FAILS: "no", NOT_RUN: "unknown"}
@@ -53,6 +55,7 @@ class ComparePage(Page):
         self._run_under_way: StrategyRun | None = None
         self._stopped = False
         self._started_ms = 0.0
+        self._dialog: ShareDialog | None = None
 
     async def work(self, session: Session) -> None:
         """Starts at once if the parameter ``run`` is set, else at the press of the button."""
@@ -177,6 +180,15 @@ class ComparePage(Page):
         self.root.query("#stop").listen("click", self._stop)
         self.root.query("#copy").listen("click", lambda: self.start(self._copy()))
         self.root.query("#download").listen("click", self._download)
+        self.root.query("#share").listen("click", lambda: self.start(self._share(session)))
+
+    async def _share(self, session: Session) -> None:
+        """Opens the dialog that sends the result to a room."""
+        if not self._dialog:
+            from demo.share_dialog import ShareDialog  # most visits share nothing
+
+            self._dialog = ShareDialog(session.homeserver, session.room, self.start)
+        await self._dialog.open(self.report.content())
 
     async def _copy(self) -> None:
         """Copies the table as Markdown; if the clipboard is refused, shows it in a text field instead."""

@@ -45,12 +45,20 @@ _NO_EMULATION = {"color_scheme": "null", "reduced_motion": "null", "forced_color
 
 @dataclass(frozen=True)
 class Mode:
-    """A browser with a way of opening it: normal or private windows, certain preferences."""
+    """A browser with a way of opening it: normal or private windows, certain preferences.
+
+    :param preferences: Firefox's, as in ``about:config``; Chromium's, as in its profile's file ``Preferences``.
+    :param off_the_record: for Chromium, windows that keep nothing; for Firefox, the tabs of one container.
+    :param arguments: switches for the command line of Chromium.
+    :param device: a device of Playwright to emulate, such as ``Pixel 7``.
+    """
 
     name: str
     browser: str
     preferences: dict[str, Any] = field(default_factory=dict)
     off_the_record: bool = False
+    arguments: tuple[str, ...] = ()
+    device: str = ""
 
     @property
     def private(self) -> bool:
@@ -140,15 +148,21 @@ def _launch(
     if mode.browser == "chromium":
         arguments = [
             *_CHROMIUM_ARGUMENTS,
+            *mode.arguments,
             *([f"--ignore-certificate-errors-spki-list={trusted_spki}"] if trusted_spki else []),
         ]
         own: dict[str, Any] = {"executable_path": path} if path else {}
+        _write_preferences(mode, Path(profile))
         if mode.off_the_record:  # what Playwright calls a context is, in Chromium, an incognito window's profile
             return playwright.chromium.launch(args=arguments, headless=headless, **own).new_context()
         return playwright.chromium.launch_persistent_context(
-            profile, args=arguments, headless=headless, downloads_path=downloads, **own
+            profile, args=arguments, headless=headless, downloads_path=downloads, **own, **_emulated(mode, playwright)
         )
-    debian_build: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path, **_NO_EMULATION} if path else {}
+    debian_build: dict[str, Any] = {"channel": "moz-firefox", "executable_path": path} if path else {}
+    emulation: dict[str, Any] = _NO_EMULATION if path else {}
+    if mode.off_the_record:  # what Playwright calls a context is a container, over WebDriver BiDi
+        launched = playwright.firefox.launch(firefox_user_prefs=mode.preferences, headless=headless, **debian_build)
+        return launched.new_context(**emulation)
     return playwright.firefox.launch_persistent_context(
         profile,
         firefox_user_prefs=mode.preferences,
@@ -156,7 +170,20 @@ def _launch(
         downloads_path=downloads,
         ignore_https_errors=bool(trusted_spki),
         **debian_build,
+        **emulation,
     )
+
+
+def _write_preferences(mode: Mode, profile: Path) -> None:
+    """Writes the preferences of a Chromium that has not been started yet."""
+    if mode.preferences:
+        (profile / "Default").mkdir()
+        (profile / "Default" / "Preferences").write_text(json.dumps(mode.preferences), encoding="utf-8")
+
+
+def _emulated(mode: Mode, playwright: Playwright) -> dict[str, Any]:
+    device = playwright.devices[mode.device] if mode.device else {}
+    return {name: value for name, value in device.items() if name != "default_browser_type"}
 
 
 def _read_found() -> dict[str, str]:

@@ -1,16 +1,21 @@
 """The page `compare.html`: it completes in every mode and reports right figures."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 
+from demo.sharing import FIGURES
 from tests.browser.accessibility import violations
 from tests.browser.engines import Mode
 from tests.browser.site_tab import SiteTab
 from tests.conftest import OpenTab, only_chromium
 from tests.evidence import contribution
+from web.demonstration import Demonstration
 
 STRATEGIES = [
     "link",
@@ -197,3 +202,77 @@ def test_compare_page_is_accessible_after_run(open_tab: OpenTab) -> None:
             tab.page.set_viewport_size({"width": width, "height": 900})
             assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
             assert violations(tab.page) == []
+
+
+# --- sharing
+
+
+@contextmanager
+def rooms_of_demo(
+    demonstration: Demonstration, **rooms: dict[str, Any]
+) -> Iterator[tuple[httpx.Client, dict[str, str]]]:
+    """Creates rooms of the demonstration's account by name; yields a client of it, and their ids."""
+    demo = demonstration.demo
+    assert demo
+    client = httpx.Client(base_url=demonstration.synapse.base_url + "/_matrix/client/v3")
+    user = {"type": "m.id.user", "user": demo.user_id}
+    login = client.post("/login", json={"type": "m.login.password", "identifier": user, "password": demo.password})
+    client.headers["Authorization"] = f"Bearer {login.json()['access_token']}"
+    ids = {
+        name: client.post("/createRoom", json={"name": name, **more}).json()["room_id"] for name, more in rooms.items()
+    }
+    try:
+        yield client, ids
+    finally:
+        for room_id in ids.values():
+            client.post(f"/rooms/{room_id}/leave", json={})
+            client.post(f"/rooms/{room_id}/forget", json={})
+        client.post("/logout", json={})
+        client.close()
+
+
+@only_chromium
+def test_result_is_sent_to_the_room_that_is_chosen(open_tab: OpenTab, demonstration: Demonstration) -> None:
+    encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+    # From version 12 on, nothing limits those who have created a room.
+    read_only = {"room_version": "11", "power_level_content_override": {"events": {"m.room.message": 101}}}
+    with rooms_of_demo(demonstration, Figures={}, Secret={"initial_state": [encryption]}, Silent=read_only) as (
+        client,
+        ids,
+    ):
+        tab = open_tab()
+        compared(tab, only="link")
+        dialog = tab.page.locator("#share-dialog")
+        send, said = dialog.locator(".send:enabled"), dialog.locator(".status")
+        tab.page.click("#share")
+        send.wait_for()
+        assert violations(tab.page) == []
+        body = dialog.locator(".body").inner_text()
+        assert "link works: all" in body
+        dialog.get_by_role("button", name="Close").click()
+        dialog.wait_for(state="hidden")
+        tab.page.click("#share")
+        send.wait_for()
+        dialog.locator("select").select_option(ids["Secret"])
+        dialog.get_by_text("This room is encrypted").wait_for()
+        assert send.count() == 0
+        dialog.locator("select").select_option(ids["Silent"])
+        send.click()
+        dialog.get_by_text("It was not sent to Silent.").wait_for()
+        assert "permission" in dialog.locator(".problem .developers").inner_text()
+        dialog.locator("select").select_option(ids["Figures"])
+        send.click()
+        said.get_by_text("Sent to Figures.").wait_for()
+        sent = {name: messages(client, room_id) for name, room_id in ids.items()}
+    assert [sent["Secret"], sent["Silent"]] == [[], []]
+    (content,) = sent["Figures"]
+    assert content["body"] == body
+    assert "<td><code>link</code></td><td>works</td>" in content["formatted_body"]
+    assert contribution.problem_of(content[FIGURES]) == ""
+    assert demonstration.synapse.base_url not in json.dumps(content)
+
+
+def messages(client: httpx.Client, room_id: str) -> list[dict[str, Any]]:
+    """Returns the contents of a room's messages."""
+    chunk = client.get(f"/rooms/{room_id}/messages", params={"dir": "b"}).json()["chunk"]
+    return [event["content"] for event in chunk if event["type"] == "m.room.message"]

@@ -8,11 +8,13 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.accessibility import violations
 from tests.conftest import only_chromium
+from tests.evidence.compare.tab_kinds import embedding_tab
 from web import site
 from web.evidence.page import Evidence
 from web.evidence.worlds import NO_WORKER
 from web.server import SiteServer
 
+DOCUMENTS = tuple(f"docs/{name}.html" for name in ("index", "comparison", "findings", "applications"))
 PAGES = ("evidence.html", "evidence-tests.html")
 WORLDS = Evidence().matrix.worlds
 # A phone; a window of 1,280 pixels at 200 %; the same at 100 %.
@@ -50,6 +52,40 @@ def test_evidence_is_accessible_at_any_width_in_both_schemes(page: Page, address
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
         assert violations(page) == []
+
+
+@only_chromium
+def test_every_page_is_readable_before_its_python_runs(page: Page, address: str) -> None:
+    """`test_page_is_accessible` has the same for rooms that are shown; by default, for one page of each kind."""
+    devtools = page.context.new_cdp_session(page)
+    found: dict[str, list[object]] = {}
+    for name in (*(f"{entry.name}.html" for entry in site.PAGES), *DOCUMENTS):
+        devtools.send("Emulation.setScriptExecutionDisabled", {"value": True})
+        page.goto(address + name)
+        devtools.send("Emulation.setScriptExecutionDisabled", {"value": False})  # axe waits by timers
+        page.evaluate("() => { document.getElementById('account')?.removeAttribute('hidden'); }")
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 640})
+            if page.evaluate("() => document.documentElement.scrollWidth") > width:
+                found[name] = [f"wider than {width} px"]
+            if (
+                name not in DOCUMENTS
+                and page.evaluate("() => document.querySelector('.bar').offsetHeight") > MAX_BAR_PX
+            ):
+                found[name] = [f"has a bar of several rows in {width} px"]
+        if name not in DOCUMENTS:  # their generator's tables scroll, and take no focus
+            found.setdefault(name, []).extend(violations(page, "serious", "critical"))
+    assert not {name: wrong for name, wrong in found.items() if wrong}
+
+
+@only_chromium
+def test_a_page_starts_in_a_frame_of_another_site(browser: BrowserContext, address: str) -> None:
+    """Where the browser blocks third-party cookies, as Debian's does, such a frame has no storage of any kind."""
+    with embedding_tab(browser) as tab:
+        tab.open(address + "link.html")
+        assert tab.frame
+        tab.frame.wait_for_selector("#sign-in:not([hidden])")
+        assert not tab.frame.is_visible("#problem")
 
 
 @only_chromium

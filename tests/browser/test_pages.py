@@ -21,6 +21,7 @@ from web.demonstration import Demonstration
 from web.server import SiteServer
 from web.site import PAGES
 
+MAX_BAR_PX = 60
 STRATEGIES = ("link", "delegated", "opfs", "blob", "bundle")
 # Injects an event handler, an inline script and an external script; resolves to what did not run.
 INJECTED = """async (elsewhere) => {
@@ -108,7 +109,8 @@ def test_reload_and_clear_buttons(open_tab: OpenTab) -> None:
 @pytest.mark.by_default("firefox-private")
 def test_unregistered_service_worker_is_registered_again(open_tab: OpenTab) -> None:
     tab = open_tab()
-    tab.open("service-worker")
+    tab.open("service-worker", fresh="1")  # there is none to take away
+    assert tab.state == "done"
     tab.reload()
     tab.open("service-worker", fresh="1")  # this page is controlled by the one that it takes away
     assert tab.state == "done", tab.report
@@ -163,9 +165,10 @@ def test_page_is_accessible(open_tab: OpenTab, name: str) -> None:
     tab = open_tab()
     tab.page.emulate_media(reduced_motion="reduce")
     tab.open(name)
-    for width in (320, 1280):
+    for width in (320, 640, 1280):  # a phone; a window of 1,280 pixels at 200 %; the same at 100 %
         tab.page.set_viewport_size({"width": width, "height": 900})
         assert tab.page.evaluate("() => document.documentElement.scrollWidth") <= width
+        assert tab.page.evaluate("() => document.querySelector('.bar').offsetHeight") <= MAX_BAR_PX
         for scheme in ("light", "dark"):
             tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             assert violations(tab.page, "serious", "critical") == []

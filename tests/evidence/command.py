@@ -35,4 +35,5 @@ def run(state: Path, options: argparse.Namespace) -> int:
         modes=options.mode,
         seed=options.seed,
         resume=options.resume,
+        quick=options.quick,
     )

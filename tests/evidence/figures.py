@@ -22,6 +22,8 @@ _KEYS = {bench.LATEST: ("engine", "what", "against"), faults.LATEST: ("engine", 
 def take(folder: Path) -> list[str]:
     """Merges the figures of a folder into the latest ones and writes all tables; returns the names of the files."""
     taken = []
+    if (folder / COMPARISON).exists():
+        run_history.add(Results.read(folder / COMPARISON))
     for name, latest in (
         (bench_command.FIGURES, bench.LATEST),
         (faults_command.FIGURES, faults.LATEST),
@@ -31,9 +33,6 @@ def take(folder: Path) -> list[str]:
         if (folder / name).exists():
             _take(folder / name, latest)
             taken.append(name)
-    if COMPARISON in taken:
-        run = run_history.of_results(Results.read(comparison.LATEST))
-        run_history.write(run, f"{run['date']}-compare")
     write_tables()
     return taken
 
@@ -56,6 +55,8 @@ def merged(latest: dict[str, Any], new: dict[str, Any], key: tuple[str, ...]) ->
 
 
 def _take(file: Path, latest: Path) -> None:
+    if latest == comparison.LATEST and Results.read(file).is_quick:
+        return  # the history has it; the tables are of whole runs
     if latest not in _KEYS:
         shutil.copyfile(file, latest)
         return

@@ -4,7 +4,8 @@ A file has ``format`` (1), ``source`` (``build.py compare`` or ``compare.html``)
 (who measured, or null), ``versions``, and ``worlds``: a list of ``{mode, browser, version, window, homeserver,
 strategies}``, where ``strategies`` has, by name, ``{verdict, words, costs}``, and ``costs`` has ``first`` and
 ``reload``, each ``{requests, preflights, bytes}`` or null. ``compare.html`` also tells ``first_ms``, ``last_ms`` and
-``bytes_known``.
+``bytes_known``. The project's own runs have ``commit``, ``alone``, ``others_load`` and ``quick`` as in ``results.json``
+(`tests.evidence.compare.results`).
 """
 
 import itertools
@@ -24,11 +25,12 @@ _PLACE = "cross-site"
 _INTERPRETERS = ("micropython", "pyodide")
 _VISITS = {"first": "first visit", "reload": "after a reload"}
 _COSTS = ("requests", "preflights", "bytes")
+_CIRCUMSTANCES = ("commit", "alone", "others_load", "quick")
 
 
 @dataclass(frozen=True)
 class Change:
-    """A verdict that is another one than in the run before, or that has no predecessor.
+    """A verdict that is another one than in the latest earlier run that has it, or that no earlier run has.
 
     :param before: empty if the earlier run did not have it.
     """
@@ -51,8 +53,23 @@ def of_results(results: Results) -> dict[str, Any]:
         "date": str(results.about["date"])[:10],
         "by": None,
         "versions": versions,
+        **{name: results.about[name] for name in _CIRCUMSTANCES if name in results.about},
         "worlds": worlds,
     }
+
+
+def add(results: Results, folder: Path = FOLDER) -> Path:
+    """Adds a run of ``build.py compare``, unless it is there already; returns its file."""
+    run = of_results(results)
+    start = f"{run['date']}-{'quick' if results.is_quick else 'compare'}"
+    names = itertools.chain([start], (f"{start}-{number}" for number in itertools.count(2)))
+    for name in names:
+        path = folder / f"{name}.json"
+        if not path.exists():
+            return write(run, name, folder)
+        if json.loads(path.read_text(encoding="utf-8")) == run:
+            return path
+    raise AssertionError  # the names do not end
 
 
 def read(folder: Path = FOLDER) -> list[dict[str, Any]]:
@@ -73,16 +90,22 @@ def write(run: dict[str, Any], name: str, folder: Path = FOLDER) -> Path:
 
 
 def changes(runs: list[dict[str, Any]]) -> list[Change]:
-    """Returns what changed between each run of ``build.py compare`` and the one before it, the latest first."""
+    """Returns what changed between runs of ``build.py compare``, the latest first.
+
+    Each verdict is compared with that of the latest earlier run that has it: a run may have some browsers alone. The
+    first run has no predecessor.
+    """
     own = [run for run in runs if run["source"] == OWN_SOURCE]
+    known: dict[tuple[str, str], tuple[str, str, str]] = {}
     found = []
-    for earlier, later in itertools.pairwise(own):
-        before, after = _verdicts(earlier), _verdicts(later)
-        for (strategy, mode), (outcome, version) in after.items():
-            previous, old_version = before.get((strategy, mode), ("", ""))
-            if outcome not in (previous, NOT_RUN):
-                dates = (earlier["date"], later["date"])
-                found.append(Change(strategy, mode, previous, outcome, (old_version, version), dates))
+    for number, run in enumerate(own):
+        for cell, (outcome, version) in _verdicts(run).items():
+            if outcome == NOT_RUN:
+                continue
+            previous, old_version, date = known.get(cell, ("", "", own[number - 1]["date"]))
+            if number and outcome != previous:
+                found.append(Change(*cell, previous, outcome, (old_version, version), (date, run["date"])))
+            known[cell] = (outcome, version, run["date"])
     return found[::-1]
 
 

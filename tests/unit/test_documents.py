@@ -24,6 +24,21 @@ def test_tables_of_the_comparison_match_the_latest_results() -> None:
     assert documents.read_between(report.PART, documents.README) == report.readme_table(latest)
 
 
+def test_a_quick_run_is_history_and_leaves_the_tables_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report, "LATEST", tmp_path / "latest.json")
+    monkeypatch.setattr(figures, "write_tables", lambda: None)
+    added: list[Results] = []
+    monkeypatch.setattr(figures.run_history, "add", added.append)
+    for quick in (True, False):
+        found = Results({"date": "2026-12-24", "versions": {}, "quick": quick}, [Cell(SETTING, "image", "works")])
+        found.write(tmp_path / "results.json")
+        assert figures.take(tmp_path) == ["results.json"]
+        assert (tmp_path / "latest.json").exists() is not quick
+    assert [run.is_quick for run in added] == [True, False]
+
+
 def test_the_readmes_table_has_engines_and_modes_and_one_column_of_cost() -> None:
     heading = report.readme_table(Results.read(report.LATEST)).splitlines()[0]
     assert heading.endswith("| Firefox, private, no service worker | WebKit, private | first visit |")

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.evidence import run_history
+from tests.evidence import run_conditions, run_history
 from tests.evidence.compare.results import MEDIA, Cell, Results, Setting
 from web import site, strategy_order
 from web.evidence import cited_tests, downloads, page, proofs
@@ -237,6 +237,16 @@ def test_answers_follow_the_run() -> None:
     assert evidence.charts == []
 
 
+def test_a_world_without_python_says_so_and_counts_for_no_strategy() -> None:
+    run = results(blob="works")
+    setting = replace(run.cells[0].setting, mode="firefox-tor-like-no-webassembly")
+    run.cells += [Cell(setting, media, "not run", "WebAssembly is missing") for media in MEDIA]
+    evidence = Evidence(run, {"rows": [], "about": {"date": ""}}, [])
+    cell = evidence.matrix.row("blob")[1]
+    assert (cell.kind, cell.words, cell.tests) == ("not run", "WebAssembly is missing", [])
+    assert "Works:</strong> <code>blob</code>." in " ".join(evidence.answers.in_worlds("private"))
+
+
 def test_other_places_and_interpreters_are_told_where_they_differ() -> None:
     run = results(blob="works")
     other = replace(run.cells[0].setting, homeserver="same-origin")
@@ -324,3 +334,45 @@ def test_changes_between_runs() -> None:
     assert run_history.changes([earlier]) == run_history.changes([earlier, earlier]) == []
     page_run = {**later, "source": run_history.PAGE_SOURCE}
     assert run_history.changes([earlier, page_run]) == []
+
+
+def test_a_verdict_is_compared_with_the_latest_run_that_has_it() -> None:
+    first, partial, last = (
+        run_history.of_results(run) for run in (results(opfs="fails"), results(blob="works"), results(opfs="works"))
+    )
+    partial["date"], last["date"] = "2027-01-01", "2027-01-02"
+    changes = run_history.changes([first, partial, last])
+    assert [(change.strategy, change.before, change.after, change.dates) for change in changes] == [
+        ("opfs", "fails", "works", ("2026-12-24", "2027-01-02")),
+        ("blob", "", "works", ("2026-12-24", "2027-01-01")),
+    ]
+
+
+def test_runs_of_one_day_are_kept_apart_and_their_circumstances_with_them(tmp_path: Path) -> None:
+    run = results(blob="works")
+    run.about.update(quick=True, commit="abc", alone=False, others_load=0.4)
+    names = [run_history.add(run, tmp_path).name for _ in range(2)]
+    run.about["others_load"] = 0.5
+    names.append(run_history.add(run, tmp_path).name)
+    assert names == ["2026-12-24-quick.json", "2026-12-24-quick.json", "2026-12-24-quick-2.json"]
+    stored = run_history.read(tmp_path)
+    assert [(kept["commit"], kept["alone"], kept["others_load"], kept["quick"]) for kept in stored] == [
+        ("abc", False, 0.5, True),
+        ("abc", False, 0.4, True),
+    ]
+
+
+def test_a_run_says_what_other_programs_took() -> None:
+    load = run_conditions.OtherLoad()
+    sum(range(3_000_000))  # its own work does not count
+    share = load.share()
+    assert share is None or 0 <= share <= 1
+    said: dict[str, Any] = {}
+    for part in (0.01, 0.3, 0.02, None):
+        run_conditions.note_load(said, part)
+    assert said == {"others_load": 0.3, "alone": False}
+    evidence = Evidence(
+        replace(results(blob="works"), about={**results().about, **said, "commit": "abc"}), {"rows": []}, []
+    )
+    assert evidence.circumstances == "Commit abc. It was not alone: other programs took at most 30% of the machine."
+    assert re.fullmatch(r"([0-9a-f]{12}\+?)?", run_conditions.about(1, 1)["commit"])

@@ -52,7 +52,7 @@ class Answers:
 
     def in_worlds(self, trait: str) -> list[Markup]:
         """Returns sentences on what works in all worlds that have a trait, and what fails or is not measured there."""
-        worlds = [world for world in self._matrix.worlds if trait in world.traits]
+        worlds = [world for world in self._matrix.worlds if trait in world.traits and self._matrix.is_run_in(world)]
         if not worlds:
             return [Markup("Not measured yet.")]
         working = [name for name in self._measured if all(cell.kind == WORKS for cell in self._row(name, worlds))]

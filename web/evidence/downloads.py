@@ -14,6 +14,7 @@ from web.evidence.matrix import Matrix, MatrixCell
 
 JSON, CSV, COMPAT_DATA = "evidence.json", "evidence.csv", "evidence-bcd.json"
 PAGE = "evidence.html"
+_ABOUT = ("date", "commit", "versions", "machine", "alone", "others_load", "runs", "seed")
 _TITLES = {"": "normal windows", "private": "private windows"}
 
 
@@ -22,7 +23,7 @@ def as_json(matrix: Matrix, results: Results, charts: list[Chart], missing: list
 
     :param missing: descriptions of the worlds that were not measured.
     """
-    about = {key: results.about.get(key) for key in ("date", "versions", "machine", "runs", "seed")}
+    about = {key: results.about.get(key) for key in _ABOUT}
     whole = {
         "about": {**about, "homeserver": "cross-site"},
         "cells": [_flat(cell) for cell in matrix.cells()],

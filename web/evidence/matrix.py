@@ -112,6 +112,10 @@ class Matrix:
         """Returns whether a run has the strategy."""
         return any(cell.kind != NOT_RUN for cell in self.row(strategy))
 
+    def is_run_in(self, world: World) -> bool:
+        """Returns whether a run has tried any strategy in the world: none runs where no Python does."""
+        return any(self.cell(strategy, world).kind != NOT_RUN for strategy in self.strategies)
+
     def all_places(self) -> Iterable[dict[str, Any]]:
         """Yields a row for each strategy, world, place, interpreter and kind of media that was run."""
         for (strategy, mode, place, interpreter), cells in self._grouped.items():
@@ -134,11 +138,18 @@ class Matrix:
     def _cell(self, strategy: str, world: World) -> MatrixCell:
         interpreter, cells = self._measured(strategy, world, PLACE)
         if not cells:
-            return MatrixCell(strategy, world, NOT_MEASURED, "", {}, (), "")
+            return self._not_run(strategy, world)
         outcome, words = verdict(cells)
         media = {cell.media: cell.verdict for cell in cells if cell.media in MEDIA}
         deviations = self._deviations(strategy, world, outcome, interpreter)
         return MatrixCell(strategy, world, outcome, words, media, deviations, self.date)
+
+    def _not_run(self, strategy: str, world: World) -> MatrixCell:
+        """Returns the cell of a strategy that no run has tried there, with the reason if a run has one."""
+        for interpreter in _INTERPRETERS:
+            for cell in self._grouped.get((strategy, world.mode, PLACE, interpreter), []):
+                return MatrixCell(strategy, world, NOT_RUN, cell.words, {}, (), self.date)
+        return MatrixCell(strategy, world, NOT_MEASURED, "", {}, (), "")
 
     def _measured(self, strategy: str, world: World, place: str) -> tuple[str, list[Cell]]:
         """Returns the first interpreter that ran it, and its cells."""

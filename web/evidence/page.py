@@ -77,10 +77,24 @@ class Evidence:
         """What no stored run has."""
         return not_measured(self.results)
 
+    def gaps(self, *modes: str) -> str:
+        """Returns those of some worlds that no stored run has, in words; empty if there are none."""
+        return "; ".join(not_measured(self.results, modes))
+
     @property
     def benchmark_date(self) -> str:
         """The day of the benchmark."""
         return str(self.benchmark["about"]["date"])[:10]
+
+    @property
+    def circumstances(self) -> str:
+        """The commit of the run, and how much of the machine other programs took."""
+        about = self.results.about
+        commit = f"Commit {about['commit']}." if about.get("commit") else "The commit was not noted."
+        if "alone" not in about:
+            return f"{commit} Whether it was alone on the machine was not noted."
+        others = f"other programs took at most {about['others_load']:.0%} of the machine"
+        return f"{commit} It was {'' if about['alone'] else 'not '}alone: {others}."
 
     @property
     def changes(self) -> list[run_history.Change]:

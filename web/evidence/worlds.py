@@ -1,5 +1,6 @@
 """The browsers and windows of the comparison: their names, what they lack, and which are not measured yet."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tests.evidence.compare.results import FAILS, Results
@@ -12,8 +13,14 @@ _WINDOWS = {
     "ephemeral": "private",
     "private-no-service-worker": "private, no service worker",
     "third-party-cookies-blocked": "third-party cookies blocked",
+    "incognito": "incognito by its switch",
+    "phone": "as a phone",
+    "save-data": "with Save-Data",
     "strict": "strict tracking protection",
+    "container": "in a container",
     "tor-like": "Tor-like",
+    "tor-like-no-webassembly": "Tor-like, no WebAssembly",
+    "iframe": "in a frame of another site",
 }
 # Parts of a mode's name that tell what its windows lack.
 _TRAITS = (
@@ -21,17 +28,22 @@ _TRAITS = (
     (NO_WORKER, ("no-service-worker", "tor-like")),
     (NO_COOKIES, ("third-party-cookies", "strict", "ephemeral", "tor-like")),
 )
-#: Worlds that no stored run has, with what is special about each.
+# The cookie of another site that comes back unless the browser blocks it: see the comparison's probe.
+_WHOLE_COOKIE = "whole="
+#: Worlds that the comparison is to have, with what is special about each.
 PLANNED = {
     "chromium-third-party-cookies-blocked": "Chromium with third-party cookies blocked",
     "chromium-incognito": "Chromium, incognito by its own switch",
-    "chromium-phone": "Chromium as a phone, and with Save-Data",
+    "chromium-phone": "Chromium as a phone",
+    "chromium-save-data": "Chromium with Save-Data",
+    "chromium-iframe": "A page in a frame of another site, as widgets are, in Chromium",
     "firefox-strict": "Firefox with strict tracking protection",
-    "firefox-containers": "Firefox, two containers",
+    "firefox-container": "Firefox, in a container",
     "firefox-tor-like": "Firefox as Tor Browser sets it: private, resistFingerprinting, no service worker, no JIT",
+    "firefox-tor-like-no-webassembly": "The same without WebAssembly, as at Tor Browser's level Safer",
+    "firefox-iframe": "A page in a frame of another site, as widgets are, in Firefox",
     "webkit-persistent": "WebKitGTK with persistent storage",
-    "iframe": "A page in a cross-origin iframe, as widgets are",
-    "offline": "Offline after a first visit",
+    "offline": "A reload while offline, in an application that keeps its rooms",
     "native-ranges": "Synapse with ranges (native_ranges)",
 }
 
@@ -77,16 +89,22 @@ def worlds_of(results: Results) -> list[World]:
         setting = cell.setting
         if setting.mode not in found:
             traits = {trait for trait, parts in _TRAITS if any(part in setting.mode for part in parts)}
+            seen = results.about.get("worlds", {}).get(setting.mode, {})
+            if "cookies" in seen:
+                traits = traits - {NO_COOKIES} if _WHOLE_COOKIE in seen["cookies"] else traits | {NO_COOKIES}
             if _refuses_storage(results, setting.mode):
                 traits.add(NO_STORAGE)
             found[setting.mode] = World(setting.mode, setting.engine, setting.version, frozenset(traits))
     return list(found.values())
 
 
-def not_measured(results: Results) -> list[str]:
-    """Returns descriptions of the worlds that the run does not have."""
+def not_measured(results: Results, modes: Iterable[str] = PLANNED) -> list[str]:
+    """Returns descriptions of the worlds that the run does not have.
+
+    :param modes: those of `PLANNED` to look for.
+    """
     known = {cell.setting.mode for cell in results.cells}
-    return [words for mode, words in PLANNED.items() if mode not in known]
+    return [PLANNED[mode] for mode in modes if mode not in known]
 
 
 def _refuses_storage(results: Results, mode: str) -> bool:

@@ -22,8 +22,15 @@ globalThis.trustedTypes?.createPolicy("default", {
   createScriptURL: (url) => (new URL(url, location.href).origin === location.origin ? url : undefined),
 });
 
-addEventListener("error", ({ message }) => message && fail(message));
-addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortError" && fail(String(reason)));
+// PyScript 0.7.31 opens a database that no page here uses. Where a frame of another site has no storage, as in Chromium
+// without third-party cookies, it throws while it handles the refusal; Python starts all the same.
+const isOfDatabase = (error) => error?.name === "InvalidStateError" && String(error.stack).includes("IDBOpenDBRequest");
+const isRefusal = (reason) => reason instanceof Event && reason.target instanceof IDBOpenDBRequest;
+addEventListener("error", ({ message, error }) => message && !isOfDatabase(error) && fail(message));
+addEventListener(
+  "unhandledrejection",
+  ({ reason }) => reason?.name !== "AbortError" && !isRefusal(reason) && fail(String(reason)),
+);
 
 // A room page first requests what the tab's last one requested first, so that it arrives while Python starts;
 // `browser.fetch` takes the responses. The token goes to its own homeserver alone, and only while it is valid: the page

@@ -13,8 +13,8 @@ from tests.evidence.bench import large_video, report, scaling, server_cost, star
 from tests.evidence.bench.benchmark import Benchmark, Row, as_json, limit, overhead, single, worker
 from tests.evidence.bench.crossings import crossings
 from tests.evidence.bench.environment import benchmark_environment
-from tests.evidence.compare.runner import about
 from tests.evidence.documents import write_figures
+from tests.evidence.run_conditions import about
 
 MEDIA = 5000
 FIGURES = "bench.json"

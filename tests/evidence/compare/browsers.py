@@ -5,13 +5,19 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from playwright.sync_api import Playwright
+from playwright.sync_api import BrowserContext, Playwright
 
 from tests.browser.engines import ALL_MODES, Mode, launch_browser
-from tests.evidence.compare import webkit
+from tests.evidence.compare import modes, webkit
+from tests.evidence.compare.tab_kinds import embedding_tab, incognito_tab, save_data_tab
 from tests.evidence.compare.tabs import Tab, playwright_tab
 
 WEBKIT = "webkit"
+_TABS: dict[str, Callable[[BrowserContext], AbstractContextManager[Tab]]] = {
+    modes.CHROMIUM_INCOGNITO.name: incognito_tab,
+    modes.CHROMIUM_SAVE_DATA.name: save_data_tab,
+    **{mode.name: embedding_tab for mode in modes.IN_FRAMES},
+}
 
 
 @dataclass
@@ -24,11 +30,15 @@ class Started:
 
 @dataclass
 class Browser:
-    """A browser in a mode: its names, and how to start it."""
+    """A browser in a mode: its names, and how to start it.
+
+    :param brief: whether one round with the homeserver on another site is enough: for its verdicts, not its figures.
+    """
 
     engine: str
     mode: str
     start: Callable[[], AbstractContextManager[Started]]
+    brief: bool = False
 
 
 def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[str, str]]:
@@ -36,7 +46,7 @@ def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[
 
     :param stack: closes what they need, such as a virtual screen.
     """
-    browsers = [by_playwright(mode, playwright) for mode in ALL_MODES]
+    browsers = [by_playwright(mode, playwright) for mode in modes.MODES]
     path = webkit.browser_path()
     if not path:
         return browsers, {WEBKIT: f"there is no WebKitGTK here: install {' and '.join(webkit.PACKAGES)} on Debian"}
@@ -48,14 +58,14 @@ def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[
 
 def by_playwright(mode: Mode, playwright: Playwright) -> Browser:
     """Returns a browser that Playwright drives."""
-    return Browser(mode.browser, mode.name, partial(_start, mode, playwright))
+    return Browser(mode.browser, mode.name, partial(_start, mode, playwright), brief=mode not in ALL_MODES)
 
 
 @contextmanager
 def _start(mode: Mode, playwright: Playwright) -> Iterator[Started]:
     with launch_browser(mode, playwright) as context:
         version = context.browser.version if context.browser else ""
-        yield Started(version, partial(playwright_tab, context))
+        yield Started(version, partial(_TABS.get(mode.name, playwright_tab), context))
 
 
 @contextmanager

@@ -11,12 +11,13 @@ from tests.browser.engines import set_up_browsers
 from tests.evidence.compare import browsers, report
 from tests.evidence.compare.results import Results
 from tests.evidence.compare.runner import compare, comparison_sites, new_results
+from tests.evidence.run_conditions import commit
 from tests.relay import free_port
 
 FIGURES = "results.json"
 
 
-def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None, resume: bool) -> int:
+def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None, resume: bool, quick: bool) -> int:
     """Compares the strategies in browsers and modes; returns the exit status.
 
     :param out: the folder for ``results.json`` and the report, which are rewritten after each browser and place.
@@ -24,6 +25,7 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None
     :param modes: names of modes; all if empty.
     :param seed: seed of the order of strategies; random if None.
     :param resume: whether to continue the run in ``results.json``, with its number of runs and its seed.
+    :param quick: whether to run each cell of the matrix once.
     """
     console = Console()
     set_up_browsers()
@@ -40,7 +42,7 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None
         chosen = [browser for browser in found if not modes or browser.mode in modes]
         sites = stack.enter_context(comparison_sites(state, free_port(), tell))
         out.mkdir(parents=True, exist_ok=True)
-        results = Results.read(out / FIGURES) if resume and (out / FIGURES).exists() else new_results(seed, runs)
+        results = _begun(out) if resume and (out / FIGURES).exists() else new_results(seed, runs, quick=quick)
         results.about["missing"] = missing
         for _ in compare(sites, chosen, results, progress=tell):
             _write(out, results)
@@ -48,6 +50,15 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None
         console.print(sentence, highlight=False)
     console.print(f"The report is in {out / 'index.html'}, the figures in {out / FIGURES}", highlight=False)
     return 0
+
+
+def _begun(out: Path) -> Results:
+    """Returns the results of an interrupted run; its ``commit`` names this one as well, if it is another one."""
+    results = Results.read(out / FIGURES)
+    before = str(results.about.get("commit", ""))
+    if commit() not in before.split(", "):
+        results.about["commit"] = ", ".join(filter(None, (before, commit())))
+    return results
 
 
 def _write(out: Path, results: Results) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import jinja2
 
+from tests.browser.engines import ALL_MODES
 from tests.evidence import documents
 from tests.evidence.compare.results import FAILS, NOT_RUN, PLACES, STRATEGIES, WORKS, Cell, Measure, Results, verdict
 from web.strategy_order import in_order
@@ -34,6 +35,8 @@ _MODES = {
     "ephemeral": "private",
     "private-no-service-worker": "private, no service worker",
 }
+# Those that have a column in README and documentation; the page `evidence.html` has all.
+_TABLE_MODES = (*(mode.name for mode in ALL_MODES), "webkit-ephemeral")
 _SIGNS = {WORKS: "✓", FAILS: "✗", NOT_RUN: "-"}
 
 
@@ -88,7 +91,7 @@ def table(results: Results, visits: Sequence[str] = VISITS) -> str:
 
     :param visits: those of `VISITS` that have a column.
     """
-    shown = modes(results)
+    shown = [mode for mode in modes(results) if mode in _TABLE_MODES]
     lines = [
         f"| {' | '.join(['', *map(_heading, shown), *visits])} |",
         f"|{'---|' * (len(shown) + 1 + len(visits))}",

@@ -1,6 +1,9 @@
 """The format of ``results.json``, and classes to read and write it.
 
-``about``: ``machine`` (system, processor, cores), ``versions``, ``date`` (ISO 8601), ``seed`` of the order, ``runs``.
+``about``: ``machine`` (system, processor, cores), ``versions``, ``commit``, ``date`` (ISO 8601), ``seed`` of the order,
+``runs``, ``quick`` if it ran each cell of the matrix once, ``others_load`` (the largest share of all cores' time that
+other programs took in a part of the run, 0 to 1), ``alone`` (whether that is below 5 %), and ``worlds``: by mode, what
+a page sees of its browser (`tests.evidence.compare.probe`).
 ``cells``: a list of ``{engine, version, mode, homeserver, interpreter, strategy, media, verdict, words}``, where
 ``homeserver`` is ``same-origin``, ``same-site`` or ``cross-site``, ``media`` is ``thumbnail``, ``image``, ``video``,
 ``audio`` or ``encrypted``, and ``verdict`` is ``works``, ``fails`` or ``not run``; ``words`` are the browser's, or why.
@@ -16,6 +19,8 @@ from statistics import median
 from typing import Any
 
 PLACES = ("same-origin", "same-site", "cross-site")
+#: The typical deployment, which the matrix is about.
+QUICK_PLACES = ("cross-site",)
 STRATEGIES = (
     "auto",
     "link",
@@ -77,6 +82,11 @@ class Results:
     about: dict[str, Any]
     cells: list[Cell] = field(default_factory=list)
     measures: list[Measure] = field(default_factory=list)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether the run has each cell of the matrix once."""
+        return bool(self.about.get("quick"))
 
     def measure(self, setting: Setting, media: str, name: str, unit: str, value: float) -> None:
         """Adds one value."""

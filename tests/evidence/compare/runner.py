@@ -1,13 +1,8 @@
 """Runs every strategy in every browser and mode, with the homeserver on the same origin, same site and cross-site."""
 
-import json
-import os
-import platform
 import random
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +14,11 @@ from development.seed import media_of
 from tests.evidence.compare import verification
 from tests.evidence.compare.browsers import Browser, Started
 from tests.evidence.compare.counting_proxy import CountingProxy, Traffic
-from tests.evidence.compare.results import PLACES, STRATEGIES, Results, Setting
-from tests.evidence.compare.tabs import Tab, Unsettled, report, wait_until_settled
+from tests.evidence.compare.probe import look, probe_server
+from tests.evidence.compare.results import PLACES, QUICK_PLACES, STRATEGIES, Results, Setting
+from tests.evidence.compare.tabs import Tab, Unsettled, report, show_held_media, wait_until_settled
+from tests.evidence.run_conditions import OtherLoad, about, note_load
 from web.demonstration import Demonstration
-from web.site import WEB
 
 RUNS = 5
 MEASURED_INTERPRETER, OTHER_INTERPRETER = "micropython", "pyodide"
@@ -76,13 +72,15 @@ def comparison_sites(state: Path, homeserver_port: int, progress: Progress) -> I
         yield ComparisonSites(demonstration, state, stack)
 
 
-def new_results(seed: int | None = None, runs: int = RUNS) -> Results:
+def new_results(seed: int | None = None, runs: int = RUNS, *, quick: bool = False) -> Results:
     """Returns empty results of this machine.
 
     :param seed: seed of the order of strategies; random if None.
     :param runs: number of measurements of each quantity.
+    :param quick: whether to run each cell of the matrix once: one round, one place, one interpreter.
     """
-    return Results(about(random.randrange(10**6) if seed is None else seed, runs))
+    said = about(random.randrange(10**6) if seed is None else seed, 1 if quick else runs)
+    return Results({**said, "quick": True} if quick else said)
 
 
 def compare(
@@ -102,11 +100,13 @@ def compare(
     """
     known = {(cell.setting.mode, cell.setting.homeserver) for cell in results.cells}
     for browser in browsers:
-        for homeserver in places:
+        for homeserver in QUICK_PLACES if results.is_quick or browser.brief else places:
             if (browser.mode, homeserver) in known:
                 continue
             part = Results(results.about)
+            load = OtherLoad()
             _compare_at(sites, browser, part, homeserver, strategies, progress)
+            note_load(results.about, load.share())
             results.add(part)
             yield
 
@@ -120,21 +120,34 @@ def _compare_at(
     progress: Progress,
 ) -> None:
     """Runs all rounds of one browser with the homeserver in one place."""
-    runs = results.about["runs"]
+    runs = 1 if browser.brief else results.about["runs"]
+    _look(browser, results)
     order = random.Random(f"{results.about['seed']} {browser.mode} {homeserver}")
     for run in range(runs):
         with browser.start() as started:
             for strategy in order.sample(strategies, len(strategies)):
                 progress(f"{browser.mode}, {homeserver}, round {run + 1} of {runs}: {strategy}")
-                for interpreter in _interpreters(strategy, run):
+                for interpreter in _interpreters(strategy, run, quick=results.is_quick):
                     known = (browser.engine, started.version, browser.mode)
                     setting = Setting(*known, homeserver, interpreter, strategy)
                     _try(sites, started, results, setting, verify=run == 0)
 
 
-def _interpreters(strategy: str, run: int) -> tuple[str, ...]:
+def _look(browser: Browser, results: Results) -> None:
+    """Notes what a page sees of the browser, unless it is known."""
+    worlds = results.about.setdefault("worlds", {})
+    if browser.mode in worlds:
+        return
+    try:
+        with browser.start() as started, started.new_tab() as tab, probe_server() as url:
+            worlds[browser.mode] = look(tab, url)
+    except _BROKEN as error:
+        worlds[browser.mode] = {"problem": str(error).splitlines()[0]}
+
+
+def _interpreters(strategy: str, run: int, *, quick: bool) -> tuple[str, ...]:
     """Returns both interpreters in the first round, then the one to measure (`blocking` has only one)."""
-    if run == 0:
+    if run == 0 and not quick:
         return MEASURED_INTERPRETER, OTHER_INTERPRETER
     return (OTHER_INTERPRETER,) if strategy == "blocking" else (MEASURED_INTERPRETER,)
 
@@ -158,7 +171,8 @@ def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, 
     proxy = sites.proxy(setting.homeserver, setting.strategy)
     proxy.take_traffic()
     tab.open(sites.page(setting, fresh="1"))
-    wait_until_settled(tab)
+    if wait_until_settled(tab) == "done":
+        show_held_media(tab)
     seen = report(tab)
     spent = proxy.take_traffic()
     if verify:
@@ -169,7 +183,8 @@ def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, 
     _note(results, setting, "first visit", seen, spent)
     proxy.take_traffic()
     tab.open(sites.page(setting))
-    wait_until_settled(tab)
+    if wait_until_settled(tab) == "done":
+        show_held_media(tab)
     _note(results, setting, "after a reload", report(tab), proxy.take_traffic())
 
 
@@ -189,44 +204,3 @@ def _note(results: Results, setting: Setting, when: str, seen: dict[str, Any], s
         ("bytes", "bytes", spent.bytes),
     ):
         results.measure(setting, "all", f"{when}: {name}", unit, value)
-
-
-def about(seed: int | None, runs: int) -> dict[str, Any]:
-    """Returns a description of the machine, the versions and the run.
-
-    :param seed: seed of the order, if it is shuffled.
-    """
-    return {
-        "machine": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-        },
-        "versions": {
-            "python": platform.python_version(),
-            "playwright": version("playwright"),
-            "synapse": version("matrix-synapse"),
-            **_npm_versions(),
-        },
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "seed": seed,
-        "runs": runs,
-    }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor()
-
-
-def _npm_versions() -> dict[str, str]:
-    lock = json.loads((WEB / "package-lock.json").read_text(encoding="utf-8"))
-    return {
-        name.rpartition("/")[2]: entry["version"]
-        for name, entry in lock["packages"].items()
-        if name in (f"node_modules/{wanted}" for wanted in lock["packages"][""]["dependencies"])
-    }

@@ -1,6 +1,5 @@
 """A browser tab with the operations that the comparison needs, for Playwright and Selenium alike."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +12,17 @@ from tests.browser import pixels
 
 _SETTLED_S = 90.0
 _STATE = "() => document.documentElement.dataset.state"
-_REPORT = "() => document.getElementById('report').textContent"
+# Presses the buttons of media that are held back; resolves to whether all media are settled.
+_SHOW_HELD = """() => {
+  for (const button of document.querySelectorAll("#timeline .media-show")) button.click();
+  const entries = JSON.parse(document.getElementById("report").textContent).media;
+  return entries.every(({ state }) => state !== "held" && state !== "loading");
+}"""
+# A page that could not start has its problem on the page alone.
+_REPORT = """() => {
+  const problem = document.querySelector("#problem:not([hidden]) .developers")?.textContent ?? "";
+  return { problem, ...JSON.parse(document.getElementById("report").textContent) };
+}"""
 # Narrow enough for a one-column layout, in which nothing covers the media.
 SIZE = (480, 900)
 
@@ -40,7 +49,8 @@ class PlaywrightTab:
 
     def __init__(self, page: Page) -> None:
         self._page = page
-        page.set_viewport_size({"width": SIZE[0], "height": SIZE[1]})
+        if not page.evaluate("() => /Mobile/.test(navigator.userAgent)"):  # a phone has a size of its own
+            page.set_viewport_size({"width": SIZE[0], "height": SIZE[1]})
 
     def open(self, url: str) -> None:
         self._page.goto(url)
@@ -49,7 +59,7 @@ class PlaywrightTab:
         return self._page.evaluate(function, *arguments)
 
     def screenshot(self) -> Image.Image:
-        return pixels.decode_screenshot(self._page.screenshot())
+        return pixels.decode_screenshot(self._page.screenshot(scale="css"))
 
 
 @contextmanager
@@ -76,6 +86,18 @@ def wait_until_settled(tab: Tab) -> str:
     raise Unsettled(f"the page did not settle within {_SETTLED_S:.0f} s")
 
 
+def show_held_media(tab: Tab) -> None:
+    """Shows the media that are held back, as with ``Save-Data``, as a user does who presses their buttons.
+
+    :raises Unsettled: if they are not shown within 90 seconds.
+    """
+    deadline = time.monotonic() + _SETTLED_S
+    while not tab.evaluate(_SHOW_HELD):
+        if time.monotonic() > deadline:
+            raise Unsettled(f"media that are held back did not load within {_SETTLED_S:.0f} s")
+        time.sleep(0.05)
+
+
 def report(tab: Tab) -> dict[str, Any]:
     """Returns a page's report."""
-    return dict(json.loads(tab.evaluate(_REPORT)))
+    return dict(tab.evaluate(_REPORT))

@@ -20,6 +20,8 @@ _PAINTED_S = 3.0
 # Without range requests a video is seekable once it is loaded completely, which takes some browsers longer.
 _ARRIVED_S = 20.0
 _NEAR_S = 0.1
+# What `boot.js` says where no Python runs.
+_NO_PYTHON = "WebAssembly is missing"
 _ELEMENTS = """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => ({
   tag: element.localName, duration: element.duration, encrypted: element.closest(".encrypted") !== null,
   ...element.dataset }))"""
@@ -68,6 +70,8 @@ def _refusal(setting: Setting, report: dict[str, Any]) -> tuple[str, str] | None
     support = report.get("support", {}).get(setting.strategy, {"works": False, "words": report.get("problem", "")})
     if support["works"]:
         return None
+    if support["words"].startswith(_NO_PYTHON):  # which says nothing of the strategy
+        return NOT_RUN, support["words"]
     if setting.strategy == "blocking" and setting.interpreter == "micropython":
         return NOT_RUN, support["words"]
     return FAILS, support["words"]

@@ -20,11 +20,11 @@ from tests.browser.engines import (
     set_up_browsers,
     with_storage_limit,
 )
-from tests.evidence.compare.runner import about
 from tests.evidence.documents import write_figures
 from tests.evidence.faults import report
 from tests.evidence.faults.environment import FaultEnvironment, fault_environment
 from tests.evidence.faults.scenarios import SCENARIOS, SMALL_DISK_KB, Outcome, Scenario
+from tests.evidence.run_conditions import about
 
 LOADS = 1000
 FIGURES = "faults.json"

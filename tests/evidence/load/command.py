@@ -12,10 +12,10 @@ import httpx
 from rich.console import Console
 
 from development.synapse import Synapse
-from tests.evidence.compare.runner import about
 from tests.evidence.documents import write_figures
 from tests.evidence.load.clients import Tally, run_clients
 from tests.evidence.load.process_stats import memory_bytes, open_files
+from tests.evidence.run_conditions import about
 from tests.homeserver.support import Account, noise, wait_for
 from tests.relay import free_port
 

@@ -1,0 +1,121 @@
+"""What each strategy shows once the session has ended or the homeserver is gone: ``python -m tests.evidence.endings``.
+
+Prints the figures of the table in ``docs/reliability.md``. What an expired link does is tested in
+``tests/browser/test_link_renewal.py``.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from tests.browser.engines import CHROMIUM, launch_browser, set_up_browsers
+from tests.evidence.compare.results import Setting
+from tests.evidence.compare.runner import ComparisonSites, comparison_sites
+from tests.evidence.compare.tabs import PlaywrightTab, wait_until_settled
+from tests.relay import free_port
+from web.site import WEB
+from web.strategy_order import BASELINES, BEYOND, COMPARED
+
+STATE = WEB.parent / ".state" / "comparison"
+_ENGINES = (CHROMIUM,)
+_STRATEGIES = [name for name in (*COMPARED, *BEYOND, *BASELINES) if name not in ("redirect", "blocking")]
+# Links of a session that has ended are refused after a few seconds.
+_ENDED_S = 6.0
+_SETTLED_S = 30.0
+_TOKEN = "() => JSON.parse(sessionStorage['authmedia.session']).access_token"
+_ON_SHOW = """() => {
+  const elements = [...document.querySelectorAll("#timeline [data-mxc]")];
+  return `${elements.filter((element) => element.dataset.state === "shown").length} of ${elements.length}`;
+}"""
+# Mounts each element anew, as an application does that scrolls back, or comes back to a room.
+_REMOUNT = """() => {
+  for (const element of document.querySelectorAll("#timeline [data-mxc]")) {
+    const copy = element.cloneNode(false);
+    for (const name of ["src", "data-state", "data-strategy", "data-source"]) copy.removeAttribute(name);
+    element.replaceWith(copy);
+  }
+}"""
+# Mounts a thumbnail of a size that was not loaded before.
+_ADD = """() => {
+  const image = document.createElement("img");
+  const { mxc } = document.querySelector("#timeline img[data-width]").dataset;
+  Object.assign(image.dataset, { mxc, width: "33", height: "33" });
+  image.id = "added";
+  document.querySelector("#timeline").append(image);
+}"""
+_ADDED = "() => document.querySelector('#added').dataset.state"
+_SETTLED = """() => [...document.querySelectorAll("#timeline [data-mxc]")].every(
+  (element) => ["shown", "failed", "held", "ready"].includes(element.dataset.state))"""
+_WORDS = """() => document.querySelector("#timeline .media-failed")?.firstChild?.textContent ?? ''"""
+
+
+def _end_session(page: Page, sites: ComparisonSites, strategy: str) -> None:
+    homeserver = sites.proxy("cross-site", strategy).address()
+    headers = {"Authorization": f"Bearer {page.evaluate(_TOKEN)}"}
+    httpx.post(f"{homeserver}/_matrix/client/v3/logout", headers=headers, json={}).raise_for_status()
+    time.sleep(_ENDED_S)
+
+
+def _stop_homeserver(_page: Page, sites: ComparisonSites, strategy: str) -> None:
+    sites.proxy("cross-site", strategy).__exit__()
+
+
+EVENTS: dict[str, Callable[[Page, ComparisonSites, str], None]] = {
+    "session ended": _end_session,
+    "server gone": _stop_homeserver,
+}
+
+
+def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, event: str) -> dict[str, Any]:
+    """Returns how many media are shown after an event: of those that were, and once all are mounted again."""
+    tab = PlaywrightTab(page)
+    setting = Setting(engine, "", engine, "cross-site", "micropython", strategy)
+    tab.open(sites.page(setting, fresh="1"))
+    wait_until_settled(tab)
+    before = tab.evaluate(_ON_SHOW)
+    EVENTS[event](page, sites, strategy)
+    still = tab.evaluate(_ON_SHOW)
+    tab.evaluate(_REMOUNT)
+    _wait(tab)
+    again = tab.evaluate(_ON_SHOW)
+    tab.evaluate(_ADD)
+    _wait(tab)
+    return {
+        "event": event,
+        "engine": engine,
+        "strategy": strategy,
+        "before": before,
+        "still on show": still,
+        "mounted again": again,
+        "new": tab.evaluate(_ADDED),
+        "words": tab.evaluate(_WORDS),
+    }
+
+
+def _wait(tab: PlaywrightTab) -> None:
+    deadline = time.monotonic() + _SETTLED_S
+    while not tab.evaluate(_SETTLED) and time.monotonic() < deadline:
+        time.sleep(0.1)
+
+
+def main(names: list[str]) -> int:
+    """Measures all strategies, or those that are named; returns the exit status."""
+    set_up_browsers()
+    with sync_playwright() as playwright:
+        for event in EVENTS:
+            with comparison_sites(STATE, free_port(), lambda words: None) as sites:
+                for mode in _ENGINES:
+                    for strategy in names or _STRATEGIES:
+                        with launch_browser(mode, playwright) as context:
+                            print(measure(context.new_page(), sites, mode.name, strategy, event), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path("homeserver")), str(Path("pyapp"))]
+    sys.exit(main(sys.argv[1:]))
