@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 
 import boto3
 from botocore.config import Config
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET, REGION = "media", "eu-central-1"

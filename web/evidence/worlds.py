@@ -85,7 +85,7 @@ def worlds_of(results: Results) -> list[World]:
 
 def not_measured(results: Results) -> list[str]:
     """Returns descriptions of the worlds that the run does not have."""
-    known = {cell.setting.mode for cell in results.cells}
+    known = {name for cell in results.cells for name in (cell.setting.mode, cell.setting.homeserver)}
     return [words for mode, words in PLANNED.items() if mode not in known]
 
 
