@@ -69,7 +69,8 @@ class Servers:
     def _redirecting(self, directory: Path) -> str:
         storage = self._stack.enter_context(S3Storage())
         provider = storage.provider()
-        module = {"offload": "redirect", "offload_downloads": True}
+        # The strategy is probed with the avatar, which is small.
+        module = {"offload": "redirect", "offload_downloads": True, "offload_min_bytes": 1}
         synapse = copied_homeserver(self._original, directory, module, media_storage_providers=[provider])
         store = synapse.directory / "media"
         for path in store.rglob("*"):
