@@ -111,10 +111,13 @@ const resourceTimings = (url) => JSON.stringify(performance.getEntriesByName(url
 /** Returns the milliseconds since the page began to load. */
 const now = () => performance.now();
 
-/** Calls back once a promise is settled: with `number`, whether it was resolved, and its value, or name and message. */
+/** Calls back once a promise is settled: with `number`, whether it was resolved, and its value, or name and message.
+ *
+ * MicroPython 1.27 passes `undefined` to a callback as an object, which `ffi.is_none` does not know.
+ */
 const settle = (promise, number, callback) => {
   promise.then(
-    (value) => callback(number, true, value, ""),
+    (value) => callback(number, true, value ?? null, ""),
     (error) => callback(number, false, String(error?.name ?? ""), String(error?.message ?? error)),
   );
 };
