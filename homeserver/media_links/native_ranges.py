@@ -11,11 +11,12 @@ choice of a thumbnail. Replaced are the functions that they call at the end, wit
 # mypy: allow-untyped-calls
 
 import os
-from collections.abc import Awaitable
-from functools import cached_property
+from collections.abc import Awaitable, Callable
+from functools import cached_property, partial
 from types import TracebackType
 from typing import BinaryIO
 
+from synapse.api.errors import NotFoundError
 from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
 from synapse.media import media_repository, thumbnailer
@@ -71,6 +72,24 @@ class StoredFile(Responder):
         return self.file is None or _size(self.file) == size
 
 
+class _StorageFile(Responder):
+    """A file that the storage alone has. It is requested from there with its first byte: most are redirected.
+
+    :param fetch: requests it.
+    """
+
+    def __init__(self, fetch: Callable[[], Awaitable[Responder | None]]) -> None:
+        self._fetch = fetch
+
+    async def write_to_consumer(self, consumer: IConsumer) -> None:
+        """Implements ``Responder``."""
+        responder = await self._fetch()
+        if responder is None:  # deleted within the time for which its size is cached
+            raise NotFoundError()
+        with responder:
+            await responder.write_to_consumer(consumer)
+
+
 class _WholeFile(Responder):
     """Sets a response's headers at the last moment: Synapse sets its own just before it writes the body."""
 
@@ -108,16 +127,24 @@ class NativeRanges:
     def install(self) -> None:
         """Replaces the functions. Called once, before Synapse creates its media repository."""
         original_fetch_media = MediaStorage.fetch_media
+        is_in_storage_alone = self._is_in_storage_alone
 
         async def fetch_media(self: MediaStorage, file_info: FileInfo) -> Responder | None:
-            responder = await original_fetch_media(self, file_info)
-            return responder and StoredFile(responder, self._file_info_to_path(file_info), file_info)
+            path = self._file_info_to_path(file_info)
+            fetch = partial(original_fetch_media, self, file_info)
+            is_remote = await is_in_storage_alone(path, file_info)
+            responder = _StorageFile(fetch) if is_remote else await fetch()
+            return responder and StoredFile(responder, path, file_info)
 
         # mypy forbids assignments to methods, and to what a module has imported.
         MediaStorage.fetch_media = fetch_media  # type: ignore[method-assign]
         for module in (media_repository, thumbnailer):
             module.respond_with_responder = self._respond_with_responder  # type: ignore[attr-defined]
         thumbnailer.respond_with_file = self._respond_with_file  # type: ignore[attr-defined]
+
+    async def _is_in_storage_alone(self, path: str, info: FileInfo) -> bool:
+        """Whether a file that may be redirected is not on this machine's disk."""
+        return self._offload is not None and not self._offload.is_local(path) and await self._offload.stores(info)
 
     async def _respond_with_responder(
         self,

@@ -51,6 +51,17 @@ class Offload:
         """Whether a file of this size may be redirected to the storage."""
         return self._urls is not None and size >= self._min_bytes
 
+    def is_local(self, path: str) -> bool:
+        """Whether a file is on this machine's disk.
+
+        :param path: relative to the media store.
+        """
+        return self._directory is not None and os.path.isfile(os.path.join(self._directory, path))
+
+    async def stores(self, info: FileInfo) -> bool:
+        """Whether the storage has a file that is large enough to be redirected."""
+        return self._urls is not None and (await self._urls.stored_size(info) or 0) >= self._min_bytes
+
     async def redirect(self, request: SynapseRequest, info: FileInfo, size: int, remaining_ms: int | None) -> bool:
         """Answers with a redirect to the storage, if that has the file; returns whether it does.
 

@@ -67,14 +67,24 @@ class PresignedUrls:
         :param headers: of the storage's response: its type, disposition and caching.
         :returns: ``None`` if the storage does not have the file, or not all of it.
         """
-        if not self._may_have(info):
+        if await self.stored_size(info) != size:
             return None
-        key = self._backend.prefix + self._storage._file_info_to_path(info)
-        if await self._sizes.wrap(key, self._in_thread, self._stored_size, key) != size:
-            return None
+        key = self._key(info)
         overrides = {f"Response{name.replace('-', '')}": value for name, value in headers.items()}
         url: str = await self._in_thread(self._sign, _METHODS[method], key, valid_s, overrides)
         return url
+
+    async def stored_size(self, info: FileInfo) -> int | None:
+        """Returns how many bytes of a file the storage has; ``None`` if it has none, or does not say."""
+        if not self._may_have(info):
+            return None
+        key = self._key(info)
+        size: int | None = await self._sizes.wrap(key, self._in_thread, self._request_size, key)
+        return size
+
+    def _key(self, info: FileInfo) -> str:
+        key: str = self._backend.prefix + self._storage._file_info_to_path(info)
+        return key
 
     def _may_have(self, info: FileInfo) -> bool:
         """Whether Synapse is configured to store files of this kind there."""
@@ -85,8 +95,7 @@ class PresignedUrls:
         """Runs a function in one of the provider's threads: for credentials too it may use the network."""
         return await defer_to_threadpool(self._reactor, self._backend._s3_pool, function, *arguments)
 
-    def _stored_size(self, key: str) -> int | None:
-        """Returns how many bytes of a file the storage has; ``None`` if it has none, or does not say."""
+    def _request_size(self, key: str) -> int | None:
         try:
             size: int = self._backend._get_s3_client().head_object(Bucket=self._backend.bucket, Key=key)[
                 "ContentLength"

@@ -31,6 +31,7 @@ from typing import Generic, TypeVar
 from synapse.api.errors import Codes, SynapseError
 from synapse.module_api import Requester
 from synapse.server import HomeServer
+from synapse.util.caches.response_cache import ResponseCache
 from synapse.util.clock import Clock
 
 from media_protocol.signing import InvalidSignature, Keyring
@@ -127,7 +128,10 @@ def token_digest(token: str) -> str:
 
 
 class Sessions:
-    """Identifies sessions, and tells whether they still exist, which is cached for two seconds for each."""
+    """Identifies sessions, and tells whether they still exist, which is cached for two seconds for each.
+
+    Concurrent requests of one session share one check: a page requests all of its media at once.
+    """
 
     def __init__(self, hs: HomeServer) -> None:
         self._api = hs.get_module_api()
@@ -136,6 +140,9 @@ class Sessions:
         self._account_validity = hs.get_account_validity_handler()
         self._tokens: _ExpiringCache[int, tuple[str, int | None, int | None]] = _ExpiringCache(self._clock)
         self._alive: _ExpiringCache[Session, bool] = _ExpiringCache(self._clock)
+        self._checks: ResponseCache[Session] = ResponseCache(
+            clock=self._clock, name="media_links_session_checks", server_name=hs.hostname, enable_logging=False
+        )
 
     async def of(self, requester: Requester) -> OpenSession:
         """Returns the session that a request with an access token was made in.
@@ -152,10 +159,13 @@ class Sessions:
     async def is_alive(self, session: Session) -> bool:
         """Whether Synapse would still let this session download media."""
         known = self._alive.get(session)
-        if known is None:
-            known = await self._user_is_allowed(session) and await self._anchor_exists(session)
-            self._alive.set(session, known)
-        return known
+        return await self._checks.wrap(session, self._check, session) if known is None else known
+
+    async def _check(self, session: Session) -> bool:
+        since_ms = self._clock.time_msec()
+        is_alive = await self._user_is_allowed(session) and await self._anchor_exists(session)
+        self._alive.set(session, is_alive, since_ms)
+        return is_alive
 
     # --- identifying --------------------------------------------------------------------------------------------------
 
@@ -305,8 +315,9 @@ class _ExpiringCache(Generic[Key, Value]):
         until_ms, value = self._entries.get(key, (0, None))
         return value if self._clock.time_msec() < until_ms else None
 
-    def set(self, key: Key, value: Value) -> None:
-        self._entries[key] = self._clock.time_msec() + _CACHE_MS, value
+    def set(self, key: Key, value: Value, since_ms: int | None = None) -> None:
+        """Caches a value from the time on at which it was requested; now by default."""
+        self._entries[key] = (self._clock.time_msec() if since_ms is None else since_ms) + _CACHE_MS, value
         self._entries.move_to_end(key)
         if len(self._entries) > _CACHE_SIZE:
             self._entries.popitem(last=False)

@@ -29,6 +29,9 @@ _TIMING_DELAY_S = 0.5
 # How many messages fill the viewport before scrolling.
 _FIRST_MESSAGES = 8
 _FIRST_MEDIA_TIMEOUT_S = 0.3
+# Strategies whose media are requested while they are still probed: the probe's last request is one for a link, and each
+# media is another one.
+_LOADED_WHILE_PROBED = ("delegated",)
 
 
 class RoomPage(Page):
@@ -62,12 +65,17 @@ class RoomPage(Page):
             room, _ = await gather_all(self.read(session), previews.read())
             previews.apply(room.join_rule)
             self._draw_first(room)
+            if self.strategy in _LOADED_WHILE_PROBED:
+                self._start_loading(self.strategy, session)
         finally:
             await trying  # a probe of an expired session must not finish after that of its successor
         works = self.support[self.strategy].works
         # Found out when the page's own strategy was tried.
         is_old = not works and bool(session.homeserver.open_media_prefix)
-        if works or is_old:
+        # The words of one that works say that its links were corrected since.
+        if self._binder and (not works or self.support[self.strategy].words):
+            self._stop_loading()
+        if (works or is_old) and not self._binder:
             self._start_loading(self.strategy if works else strategies.PLAIN, session)
         await prefetch_on_next_page(session, request_paths(session.room) + [new_path()])
         await self._wait_for_first_media()
@@ -167,6 +175,11 @@ class RoomPage(Page):
             near_px=None,
             policy=self._policy,
         )
+
+    def _stop_loading(self) -> None:
+        """Releases what was loaded by a strategy that does not work."""
+        self.release()
+        self.root.query("#measures-panel").hidden = True
 
     async def _wait_for_all_media(self, session: Session) -> None:
         """Waits until all media are shown or failed, and writes their measurements."""

@@ -1,11 +1,15 @@
 """Requests that a page sends while Python starts (``boot.js``)."""
 
+import asyncio
 import json
+from typing import Any
 
 import pytest
 
+from authmedia.matrix.endpoints import PROBE_ID
 from tests.browser.site_tab import SiteTab
 from tests.conftest import OpenTab
+from tests.evidence.compare.counting_proxy import CountingProxy
 from web.demonstration import Demonstration
 
 ROOMS = "/_matrix/client/v3/rooms/"
@@ -94,3 +98,30 @@ def _begin(tab: SiteTab, url: str, token: str) -> None:
           authorization: "Bearer {token}",
         }} }}"""
     )
+
+
+class HoldingProxy(CountingProxy):
+    """Answers a link that is only tried once a media has been requested."""
+
+    def __init__(self, homeserver: str) -> None:
+        super().__init__(homeserver)
+        self._requested: asyncio.Event | None = None
+        self.has_held = False
+
+    async def before_request(self, path: str, gone: "asyncio.Task[Any]") -> None:
+        self._requested = self._requested or asyncio.Event()
+        if PROBE_ID in path:
+            self.has_held = True
+            await self._requested.wait()
+        elif "/media/signed/" in path:
+            self._requested.set()
+
+
+@pytest.mark.by_default("chromium")
+def test_delegated_page_requests_media_while_it_tries_a_link(open_tab: OpenTab, demonstration: Demonstration) -> None:
+    with HoldingProxy(demonstration.synapse.base_url) as proxy:
+        tab = open_tab()
+        tab.open("delegated", homeserver=proxy.address())
+        assert tab.state == "done"
+        assert {media["state"] for media in tab.media} == {"shown"}
+        assert proxy.has_held

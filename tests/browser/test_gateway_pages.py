@@ -1,9 +1,6 @@
 """The pages through a gateway, in front of a Synapse without the module."""
 
-import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -19,6 +16,7 @@ from tests.browser.site_tab import SiteTab
 from tests.browser.test_attic import assert_ended, assert_presented, attic  # noqa: F401
 from tests.browser.test_timeline import SHOWN, archive, events, scroll_through  # noqa: F401
 from tests.conftest import OpenTab, only_chromium
+from tests.evidence.compare.servers import copied_homeserver
 from tests.gateway.process import Gateway
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
@@ -42,15 +40,8 @@ def plain_synapse(
     if request.config.getoption("--full-matrix"):
         for room in ("attic", "archive"):
             request.getfixturevalue(room)
-    original, copy = demonstration.synapse.directory, tmp_path_factory.mktemp("plain") / "homeserver"
-    shutil.copytree(original, copy, ignore=shutil.ignore_patterns("homeserver.db*", "*.log", "*.pid"))
-    with (
-        closing(sqlite3.connect(original / "homeserver.db")) as source,
-        closing(sqlite3.connect(copy / "homeserver.db")) as target,
-    ):
-        source.backup(target)
-    extra = {"modules": [], "refreshable_access_token_lifetime": "1d"}
-    with Synapse(copy, free_port(), extra_config=extra) as synapse:
+    directory = tmp_path_factory.mktemp("plain") / "homeserver"
+    with copied_homeserver(demonstration.synapse, directory, None) as synapse:
         yield synapse
 
 

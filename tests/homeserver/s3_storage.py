@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote
 
 import boto3
 from botocore.config import Config
-from moto.server import DomainDispatcherApplication, create_backend_app
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 BUCKET, REGION = "media", "eu-central-1"
@@ -29,6 +29,8 @@ class S3Storage:
         logging.getLogger("werkzeug").setLevel(logging.WARNING)
         #: Method, headers and status of each request by a presigned URL.
         self.presigned_requests: list[tuple[str, dict[str, str], int]] = []
+        #: Method and path of each of Synapse's own requests.
+        self.own_requests: list[tuple[str, str]] = []
         #: The headers that each preflight asked for.
         self.preflights: list[str] = []
         self._is_open = is_open
@@ -79,6 +81,8 @@ class S3Storage:
         def answer(environment: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
             is_presigned = "X-Amz-Signature" in environment["QUERY_STRING"]
             origin = environment.get("HTTP_ORIGIN")
+            if not is_presigned:
+                self.own_requests.append((environment["REQUEST_METHOD"], environment["PATH_INFO"]))
             if environment["REQUEST_METHOD"] == "OPTIONS":
                 self.preflights.append(environment.get("HTTP_ACCESS_CONTROL_REQUEST_HEADERS", ""))
                 allowed = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Allow-Methods", "GET, HEAD")]

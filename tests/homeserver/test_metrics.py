@@ -1,6 +1,8 @@
 """The module's counters at Synapse's own listener for metrics."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 
@@ -42,3 +44,19 @@ def test_counters(baselines: Synapse, metrics_port: int, mia: Account, video: Mx
     }
     wait_for(lambda: expected.items() <= counted().items(), 5, "the end of all responses")
     assert counted()['media_links_sent_bytes_total{endpoint="Bundle"}'] > 0
+
+
+def test_concurrent_media_of_a_new_session_share_its_check(baselines: Synapse, metrics_port: int, still: Mxc) -> None:
+    account = Account.new(baselines)
+    urls = [link["url"] for link in account.links(*({"mxc": still.uri, "width": n, "height": 9} for n in range(1, 41)))]
+
+    def queries() -> float:
+        text = httpx.get(f"http://127.0.0.1:{metrics_port}/_synapse/metrics").raise_for_status().text
+        pattern = r'^synapse_storage_transaction_time_count_total\{desc="media_links_token".*\} (.*)$'
+        return sum(float(value) for value in re.findall(pattern, text, re.MULTILINE))
+
+    before, start = queries(), time.monotonic()
+    with ThreadPoolExecutor(len(urls)) as threads:
+        assert {answer.status for answer in threads.map(send, urls)} == {200}
+    # The result is cached for two seconds.
+    assert 1 <= queries() - before <= 1 + (time.monotonic() - start) // 2

@@ -109,6 +109,17 @@ def test_authenticated_download_is_redirected(ida: Account, film: Mxc, storage: 
     assert ida.with_token("unknown").download(film).status_code == 401
 
 
+def test_file_that_the_storage_alone_has_is_not_fetched_for_a_redirect(ida: Account, storage: S3Storage) -> None:
+    large, small = ida.upload(noise(90_002, "alone"), "video/mp4"), ida.upload(noise(900, "alone"), "video/mp4")
+    for mxc in (large, small):
+        (path,) = [path for path in ida.synapse.directory.rglob(f"*{mxc.media_id[4:]}") if "media" in path.parts]
+        path.unlink()
+    storage.own_requests.clear()
+    assert httpx.get(ida.download(large).headers["location"]).content == noise(90_002, "alone")
+    assert [method for method, _ in storage.own_requests] == ["HEAD"]
+    assert ida.download(small).content == noise(900, "alone")
+
+
 def test_refusals_come_before_redirects(ida: Account) -> None:
     mxc = ida.upload(noise(80_000, "hidden"), "video/mp4")
     link, other = ida.link(mxc), ida.again()

@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 
 from tests.evidence import run_conditions, run_history
-from tests.evidence.compare.results import MEDIA, Cell, Results, Setting
+from tests.evidence.compare import report
+from tests.evidence.compare.results import GATEWAY, MEDIA, RANGES, REDIRECTING, Cell, Results, Setting
 from web import site, strategy_order
 from web.evidence import cited_tests, downloads, page, proofs
 from web.evidence.costs import Bar, Chart
 from web.evidence.drawing import draw
 from web.evidence.matrix import Matrix
 from web.evidence.page import Evidence
+from web.evidence.worlds import PLANNED, not_measured
 
 MAX_GZIPPED = 150_000
 #: What each strategy has to have a row for, before the first run that has it.
@@ -217,11 +219,33 @@ def results(**verdicts: str) -> Results:
     return Results({"date": "2026-12-24T00:00:00", "versions": {}, "runs": 1, "seed": 1, "machine": {}}, cells)
 
 
+def results_at(homeserver: str, **verdicts: str) -> Results:
+    """A run with another homeserver."""
+    run = results(**verdicts)
+    run.cells = [replace(cell, setting=replace(cell.setting, homeserver=homeserver)) for cell in run.cells]
+    return run
+
+
+def test_cell_names_the_server_that_makes_a_difference() -> None:
+    run = results(service_worker="works")
+    run.cells = [replace(cell, verdict="fails") if cell.media == "video" else cell for cell in run.cells]
+    run.add(results_at(RANGES, service_worker="works"))
+    (cell,) = Matrix(run).row("service_worker")
+    assert (cell.outcome, cell.deviations) == ("no video", ("Homeserver with ranges (native_ranges): works.",))
+    table = report.table(run)
+    assert "| `service_worker` | no video | - | - |" in table
+    assert "| `service_worker`, Synapse with `native_ranges` | works | - | - |" in table
+    assert PLANNED["native-ranges"] not in not_measured(run)
+
+
 def test_a_row_appears_as_soon_as_a_run_has_it() -> None:
-    matrix = Matrix(results(blob="works", redirect="works", gateway="fails", zebra="works"))
-    assert [name for name in matrix.strategies if matrix.is_measured(name)] == ["blob", "redirect", "gateway", "zebra"]
+    run = results(blob="works", zebra="works")
+    run.add(results_at(REDIRECTING, redirect="works"))
+    run.add(results_at(GATEWAY, link="fails"))
+    matrix = Matrix(run)
+    assert [name for name in matrix.strategies if matrix.is_measured(name)] == ["blob", "redirect", "zebra", "gateway"]
     (cell,) = matrix.row("gateway")
-    assert (cell.outcome, cell.words, cell.anchor) == ("fails", "words of gateway", "cell-gateway-firefox-private")
+    assert (cell.outcome, cell.words, cell.anchor) == ("fails", "words of link", "cell-gateway-firefox-private")
     (cell,) = matrix.row("link")
     assert (cell.outcome, cell.kind, cell.tests) == ("not measured yet", "not run", [])
 

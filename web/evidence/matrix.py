@@ -4,7 +4,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tests.evidence.compare.results import FAILS, MEDIA, NOT_RUN, PLACES, STRATEGIES, WORKS, Cell, Results, verdict
+from tests.evidence.compare.results import (
+    FAILS,
+    GATEWAY,
+    MEDIA,
+    NOT_RUN,
+    PLACES,
+    RANGES,
+    REDIRECTING,
+    STRATEGIES,
+    WORKS,
+    Cell,
+    Results,
+    verdict,
+)
 from web.evidence import proofs
 from web.evidence.worlds import World, worlds_of
 from web.strategy_order import in_order
@@ -15,8 +28,16 @@ PART = "part"
 NOT_MEASURED = "not measured yet"
 #: Rows that have a place in the matrix before the first run that has them.
 EXPECTED = ("delegated", "redirect", "gateway")
+# Rows about another homeserver than Synapse as it ships: the strategy that was run, and where.
+_OTHER_ROWS = {"redirect": ("redirect", REDIRECTING), "gateway": ("link", GATEWAY)}
 _INTERPRETERS = {"micropython": "MicroPython", "pyodide": "Pyodide"}
-_PLACES = {"same-origin": "on the same origin", "same-site": "on the same site", "cross-site": "on another site"}
+_PLACES = {
+    "same-origin": "on the same origin",
+    "same-site": "on the same site",
+    "cross-site": "on another site",
+    RANGES: "with ranges (native_ranges)",
+    GATEWAY: "without the module, through the gateway",
+}
 _SIGNS = {WORKS: "✓", FAILS: "✗", PART: "◐", NOT_RUN: "-"}
 
 
@@ -136,7 +157,8 @@ class Matrix:
                 }
 
     def _cell(self, strategy: str, world: World) -> MatrixCell:
-        interpreter, cells = self._measured(strategy, world, PLACE)
+        run, place = _OTHER_ROWS.get(strategy, (strategy, PLACE))
+        interpreter, cells = self._measured(run, world, place)
         if not cells:
             return self._not_run(strategy, world)
         outcome, words = verdict(cells)
@@ -167,7 +189,7 @@ class Matrix:
         ]
         others += [
             (f"Homeserver {_PLACES[place]}", self._measured(strategy, world, place)[1])
-            for place in PLACES
+            for place in (*PLACES, RANGES, GATEWAY)
             if place != PLACE
         ]
         found = []

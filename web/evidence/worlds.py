@@ -103,7 +103,7 @@ def not_measured(results: Results, modes: Iterable[str] = PLANNED) -> list[str]:
 
     :param modes: those of `PLANNED` to look for.
     """
-    known = {cell.setting.mode for cell in results.cells}
+    known = {name for cell in results.cells for name in (cell.setting.mode, cell.setting.homeserver)}
     return [PLANNED[mode] for mode in modes if mode not in known]
 
 

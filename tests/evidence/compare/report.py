@@ -9,7 +9,21 @@ import jinja2
 
 from tests.browser.engines import ALL_MODES
 from tests.evidence import documents
-from tests.evidence.compare.results import FAILS, NOT_RUN, PLACES, STRATEGIES, WORKS, Cell, Measure, Results, verdict
+from tests.evidence.compare.results import (
+    FAILS,
+    GATEWAY,
+    NOT_RUN,
+    PLACES,
+    RANGES,
+    REDIRECTING,
+    SERVERS,
+    STRATEGIES,
+    WORKS,
+    Cell,
+    Measure,
+    Results,
+    verdict,
+)
 from web.strategy_order import in_order
 
 HERE = Path(__file__).parent
@@ -37,6 +51,14 @@ _MODES = {
 }
 # Those that have a column in README and documentation; the page `evidence.html` has all.
 _TABLE_MODES = (*(mode.name for mode in ALL_MODES), "webkit-ephemeral")
+# Words that name a homeserver other than Synapse as it ships, behind a strategy's name.
+_SERVER_TITLES = {
+    RANGES: "Synapse with `native_ranges`",
+    GATEWAY: "through the gateway",
+    REDIRECTING: "a homeserver that redirects",
+}
+# The strategy that stands for all through the gateway, where they do not differ.
+_GATEWAY_STRATEGY = "link"
 _SIGNS = {WORKS: "✓", FAILS: "✗", NOT_RUN: "-"}
 
 
@@ -50,8 +72,7 @@ def page(results: Results) -> str:
         about=results.about,
         summary_sentences=summary_sentences(results),
         modes=modes(results),
-        places=PLACES,
-        strategies=ORDERED,
+        places=[(place, ORDERED) for place in PLACES] + _measured_servers(results),
         typical_place=TYPICAL_PLACE,
         visits=VISITS,
         costs=COSTS,
@@ -96,11 +117,32 @@ def table(results: Results, visits: Sequence[str] = VISITS) -> str:
         f"| {' | '.join(['', *map(_heading, shown), *visits])} |",
         f"|{'---|' * (len(shown) + 1 + len(visits))}",
     ]
-    for strategy in ORDERED:
-        verdicts = [_shown(results, mode, TYPICAL_PLACE, strategy)[0] for mode in shown]
-        costs = [_compact(_typical(results, strategy, when)) or "-" for when in visits]
-        lines.append(f"| `{strategy}` | {' | '.join([*verdicts, *costs])} |")
+    for title, place, strategy in _table_rows(results, shown):
+        verdicts = [_shown(results, mode, place, strategy)[0] for mode in shown]
+        costs = [_compact(_typical(results, strategy, when, place)) or "-" for when in visits]
+        lines.append(f"| {title} | {' | '.join([*verdicts, *costs])} |")
     return "\n".join(lines) + "\n"
+
+
+def _table_rows(results: Results, shown: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Returns title, homeserver and strategy of each row: with other homeservers, those that they make a difference to.
+
+    :param shown: the modes with a column.
+    """
+    rows = [(f"`{strategy}`", TYPICAL_PLACE, strategy) for strategy in ORDERED]
+    for place, strategies in _measured_servers(results):
+        for strategy in strategies:
+            own, usual = ([_shown(results, mode, at, strategy)[0] for mode in shown] for at in (place, TYPICAL_PLACE))
+            differs = any(one not in (NOT_RUN, other) for one, other in zip(own, usual, strict=True))
+            if differs or (place, strategy) == (GATEWAY, _GATEWAY_STRATEGY):
+                rows.append((f"`{strategy}`, {_SERVER_TITLES[place]}", place, strategy))
+    return rows
+
+
+def _measured_servers(results: Results) -> list[tuple[str, list[str]]]:
+    """Returns the other homeservers that were run, with the strategies of each."""
+    known = {cell.setting.homeserver for cell in results.cells}
+    return [(place, in_order(strategies)) for place, strategies in SERVERS.items() if place in known]
 
 
 def readme_table(results: Results) -> str:
@@ -160,11 +202,11 @@ def _measures(results: Results, place: str, strategy: str, name: str) -> list[Me
     ]
 
 
-def _typical(results: Results, strategy: str, when: str) -> str:
-    """Returns requests, preflights and bytes with a cross-site homeserver, as medians of all browsers."""
+def _typical(results: Results, strategy: str, when: str, place: str = TYPICAL_PLACE) -> str:
+    """Returns requests, preflights and bytes with a homeserver on another site, as medians of all browsers."""
     counts = []
     for name in ("requests", "preflights", "bytes"):
-        values = [measure.median for measure in _measures(results, TYPICAL_PLACE, strategy, f"{when}: {name}")]
+        values = [measure.median for measure in _measures(results, place, strategy, f"{when}: {name}")]
         if not values:
             return ""
         counts.append(median(values))

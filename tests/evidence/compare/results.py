@@ -5,8 +5,11 @@
 other programs took in a part of the run, 0 to 1), ``alone`` (whether that is below 5 %), and ``worlds``: by mode, what
 a page sees of its browser (`tests.evidence.compare.probe`).
 ``cells``: a list of ``{engine, version, mode, homeserver, interpreter, strategy, media, verdict, words}``, where
-``homeserver`` is ``same-origin``, ``same-site`` or ``cross-site``, ``media`` is ``thumbnail``, ``image``, ``video``,
-``audio`` or ``encrypted``, and ``verdict`` is ``works``, ``fails`` or ``not run``; ``words`` are the browser's, or why.
+``homeserver`` is ``same-origin``, ``same-site`` or ``cross-site`` for Synapse as it ships, with the module; or, each on
+another site, ``native-ranges`` for one with ``native_ranges: true``, ``gateway`` for one without the module behind the
+gateway, and ``redirecting`` for one that redirects downloads to a storage. ``media`` is ``thumbnail``, ``image``,
+``video``, ``audio`` or ``encrypted``, and ``verdict`` is ``works``, ``fails`` or ``not run``; ``words`` are the
+browser's, or why.
 ``measures``: a list of the same keys, with ``media`` ``all`` or ``video``, and ``name``, ``unit`` and ``values``, one a
 run.
 """
@@ -21,6 +24,8 @@ from typing import Any
 PLACES = ("same-origin", "same-site", "cross-site")
 #: The typical deployment, which the matrix is about.
 QUICK_PLACES = ("cross-site",)
+#: Homeservers that are not as Synapse ships. Each is on another site.
+RANGES, GATEWAY, REDIRECTING = "native-ranges", "gateway", "redirecting"
 STRATEGIES = (
     "auto",
     "link",
@@ -33,6 +38,13 @@ STRATEGIES = (
     "signed_query",
     "blocking",
 )
+#: By homeserver, the strategies that are run with it: all that it offers, and those that only it offers.
+SERVERS = {
+    RANGES: STRATEGIES,
+    GATEWAY: tuple(name for name in STRATEGIES if name not in ("cookie", "signed_query")),
+    REDIRECTING: ("redirect",),
+}
+ALL = tuple(dict.fromkeys((*STRATEGIES, *(name for names in SERVERS.values() for name in names))))
 MEDIA = ("thumbnail", "image", "video", "audio", "encrypted")
 WORKS, FAILS, NOT_RUN = "works", "fails", "not run"
 

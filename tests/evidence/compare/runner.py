@@ -15,7 +15,8 @@ from tests.evidence.compare import verification
 from tests.evidence.compare.browsers import Browser, Started
 from tests.evidence.compare.counting_proxy import CountingProxy, Traffic
 from tests.evidence.compare.probe import look, probe_server
-from tests.evidence.compare.results import PLACES, QUICK_PLACES, STRATEGIES, Results, Setting
+from tests.evidence.compare.results import ALL, PLACES, QUICK_PLACES, SERVERS, STRATEGIES, Results, Setting
+from tests.evidence.compare.servers import Servers
 from tests.evidence.compare.tabs import Tab, Unsettled, report, show_held_media, wait_until_settled
 from tests.evidence.run_conditions import OtherLoad, about, note_load
 from web.demonstration import Demonstration
@@ -32,7 +33,8 @@ class ComparisonSites:
 
     Each strategy has its own origin, so strategies share no storage: ``localhost`` with its own port, where a proxy
     serves both the site and the homeserver (same-origin). A second proxy per strategy to the same homeserver is
-    same-site under the name ``localhost`` and cross-site under 127.0.0.1.
+    same-site under the name ``localhost`` and cross-site under 127.0.0.1. The homeservers of `SERVERS` are cross-site,
+    behind proxies of their own.
     """
 
     def __init__(self, demonstration: Demonstration, state: Path, stack: ExitStack) -> None:
@@ -43,7 +45,10 @@ class ComparisonSites:
         self.samples: dict[str, Sample] = media_of(state / "seed")
         self._beside: dict[str, CountingProxy] = {}
         self._own: dict[str, CountingProxy] = {}
-        for strategy in STRATEGIES:
+        self._others: dict[tuple[str, str], CountingProxy] = {}
+        self._stack = stack
+        self._servers = Servers(demonstration.synapse, state / "servers", stack)
+        for strategy in ALL:
             self._beside[strategy] = stack.enter_context(CountingProxy(homeserver))
             # The page's parameter overrides this homeserver; only for it does the page use the demonstration's account.
             told = {**account, "homeserver": self._beside[strategy].address()}
@@ -51,11 +56,16 @@ class ComparisonSites:
 
     def proxy(self, place: str, strategy: str) -> CountingProxy:
         """Returns the proxy that receives a strategy's requests to the homeserver."""
-        return (self._own if place == "same-origin" else self._beside)[strategy]
+        if place not in SERVERS:
+            return (self._own if place == "same-origin" else self._beside)[strategy]
+        if (place, strategy) not in self._others:
+            proxy = CountingProxy(self._servers.url(place))
+            self._others[place, strategy] = self._stack.enter_context(proxy)
+        return self._others[place, strategy]
 
     def page(self, setting: Setting, **parameters: str) -> str:
         """Returns the URL of a strategy's page with the homeserver in the setting's place."""
-        host = "127.0.0.1" if setting.homeserver == "cross-site" else "localhost"
+        host = "localhost" if setting.homeserver in ("same-origin", "same-site") else "127.0.0.1"
         homeserver = self.proxy(setting.homeserver, setting.strategy).address(host)
         given = {"homeserver": homeserver, "interpreter": setting.interpreter, "alone": "1", **parameters}
         query = "&".join(f"{name}={value}" for name, value in given.items())
@@ -88,8 +98,8 @@ def compare(
     browsers: list[Browser],
     results: Results,
     *,
-    places: tuple[str, ...] = PLACES,
-    strategies: tuple[str, ...] = STRATEGIES,
+    places: tuple[str, ...] = (*PLACES, *SERVERS),
+    strategies: tuple[str, ...] = ALL,
     progress: Progress,
 ) -> Iterator[None]:
     """Adds to the results, and yields after each browser and place, so that the caller can save them.
@@ -105,7 +115,9 @@ def compare(
                 continue
             part = Results(results.about)
             load = OtherLoad()
-            _compare_at(sites, browser, part, homeserver, strategies, progress)
+            offered = SERVERS.get(homeserver, STRATEGIES)
+            chosen = tuple(strategy for strategy in offered if strategy in strategies)
+            _compare_at(sites, browser, part, homeserver, chosen, progress)
             note_load(results.about, load.share())
             results.add(part)
             yield

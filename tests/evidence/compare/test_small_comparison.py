@@ -9,7 +9,8 @@ from playwright.sync_api import Playwright
 from tests.browser.engines import CHROMIUM
 from tests.evidence.compare import report
 from tests.evidence.compare.browsers import by_playwright
-from tests.evidence.compare.results import Results
+from tests.evidence.compare.results import GATEWAY, RANGES, REDIRECTING, SERVERS, Results
+from tests.evidence.compare.results import MEDIA as MEDIA_KINDS
 from tests.evidence.compare.runner import ComparisonSites, compare, new_results
 from web.demonstration import Demonstration
 
@@ -64,6 +65,40 @@ def test_counted_requests_of_blob(results: Results) -> None:
     assert values(results, "blob", "first visit: requests") == [MEDIA]
     assert values(results, "blob", "first visit: preflights") == [MEDIA]
     assert values(results, "blob", "after a reload: bytes") == values(results, "blob", "first visit: bytes")
+
+
+@pytest.mark.full_matrix
+def test_other_homeservers(demonstration: Demonstration, state: Path, playwright: Playwright) -> None:
+    """Each homeserver shows the same room; a service worker's video needs the one with ranges."""
+    found = new_results(seed=1, runs=1)
+    with ExitStack() as stack:
+        sites = ComparisonSites(demonstration, state, stack)
+        browsers = [by_playwright(CHROMIUM, playwright)]
+        chosen = ("link", "service_worker", "redirect")
+        places = ("cross-site", *SERVERS)
+        for _ in compare(sites, browsers, found, places=places, strategies=chosen, progress=lambda words: None):
+            pass
+    verdicts = {(cell.setting.homeserver, cell.setting.strategy): set() for cell in found.cells}
+    for cell in found.cells:
+        verdicts[cell.setting.homeserver, cell.setting.strategy].add((cell.media, cell.verdict, cell.words))
+    works = {(media, "works", "") for media in MEDIA_KINDS}
+    usual = verdicts.pop(("cross-site", "service_worker"))
+    # The gateway passes on downloads as they are; its ranges are those of links.
+    assert verdicts.pop((GATEWAY, "service_worker")) == usual
+    assert usual - works == {("video", "fails", next(words for media, _, words in usual if media == "video"))}
+    assert verdicts == dict.fromkeys(
+        [
+            ("cross-site", "link"),
+            (RANGES, "link"),
+            (RANGES, "service_worker"),
+            (GATEWAY, "link"),
+            (REDIRECTING, "redirect"),
+        ],
+        works,
+    )
+    assert "| `redirect`, a homeserver that redirects | works |" in report.table(found)
+    found.about["missing"] = {}
+    assert "Homeserver gateway, first visit" in report.page(found)
 
 
 def test_results_round_trip_and_render(results: Results, tmp_path: Path) -> None:
