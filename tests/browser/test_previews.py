@@ -27,6 +27,10 @@ ADD = """([place, attributes]) => {
   for (const [name, value] of Object.entries(attributes)) picture.setAttribute(name, value);
   document.querySelector(place).append(picture);
 }"""
+# Red and blue in turn, without a size of its own.
+MOVING_SVG = b"""<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 64 48"><rect width="64" height="48" fill="red">
+<animate attributeName="fill" values="red;blue" calcMode="discrete" dur="0.2s" repeatCount="indefinite"/>
+</rect></svg>"""
 MOVES_S = 5.0
 
 pytestmark = pytest.mark.timeout(120)
@@ -123,6 +127,7 @@ def binding_site(state: Path, demonstration: Demonstration, tmp_path_factory: py
 def media_set(demonstration: Demonstration) -> Iterator[MediaSet]:
     media_set = MediaSet(demonstration.synapse, "policy", 1)
     media_set.upload(animation(), "image/gif")
+    media_set.upload(MOVING_SVG, "image/svg+xml")
     yield media_set
     media_set.room.close()
 
@@ -135,18 +140,23 @@ def animation() -> bytes:
     return buffer.getvalue()
 
 
+def color(picture: Locator) -> str:
+    """The colour that a picture has."""
+    shot = Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
+    red, _, blue = shot.getpixel((shot.width // 2, shot.height // 2))  # type: ignore[misc]
+    return "red" if red > blue else "blue"
+
+
 def colors(picture: Locator, wanted: set[str]) -> set[str]:
     """The colours that a picture has, until it has had those that are wanted."""
     seen, deadline = set[str](), time.monotonic() + MOVES_S
     while not wanted <= seen and time.monotonic() < deadline:
-        shot = Image.open(io.BytesIO(picture.screenshot())).convert("RGB")
-        red, _, blue = shot.getpixel((shot.width // 2, shot.height // 2))  # type: ignore[misc]
-        seen.add("red" if red > blue else "blue")
+        seen.add(color(picture))
     return seen
 
 
 def test_less_motion_and_less_data(harness: BindingHarness, media_set: MediaSet, mode: Mode, interpreter: str) -> None:
-    still, moving = list(media_set.sha256)
+    still, moving, drawing = list(media_set.sha256)
     emulates = mode.browser == "chromium"  # Firefox cannot, when it is driven over BiDi
     tab = harness.open("blob", page="policy", interpreter=interpreter, **({} if emulates else {"asks": "page"}))
     if emulates:
@@ -176,6 +186,20 @@ def test_less_motion_and_less_data(harness: BindingHarness, media_set: MediaSet,
         picture.blur()
         assert picture.get_attribute("data-motion") == "still"
     assert harness.proxy.request_count("/signed/") == 1, "what moves is what was drawn"
+
+    # An SVG has the colour of the moment in which it was drawn.
+    for strategy in ("blob", "link"):
+        tab.page.evaluate(ADD, [f"#{strategy}", {"data-mxc": drawing, "data-type": "image/svg+xml", "alt": "Drawn"}])
+    wait_for_state(tab, "#main img[alt=Drawn]")
+    for strategy in ("blob", "link"):
+        picture = tab.page.locator(f"#{strategy} img[alt=Drawn]")
+        seen, time_to_move = set[str](), time.monotonic() + 0.5
+        while time.monotonic() < time_to_move:
+            seen.add(color(picture))
+        assert len(seen) == 1, strategy
+        picture.hover()
+        assert colors(picture, {"red", "blue"}) == {"red", "blue"}
+        tab.page.mouse.move(0, 0)
 
     # What is large waits until the user asks for it; thumbnails do not.
     large = {"data-mxc": still, "data-type": "image/jpeg", "data-size": "2000000", "alt": "A wall"}

@@ -267,12 +267,14 @@ def test_unknown_options_are_named(loader: MediaLoader) -> None:
 # --- motion ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("strategy", ["blob", "link"])
+@pytest.mark.parametrize(
+    ("strategy", "content_type"), [("blob", "image/gif"), ("link", "image/gif"), ("link", "image/svg+xml")]
+)
 def test_an_animated_picture_stands_still_until_it_is_hovered_or_focused(
-    script: Script, homeserver: Homeserver, browser: Any, strategy: str
+    script: Script, homeserver: Homeserver, browser: Any, strategy: str, content_type: str
 ) -> None:
     loader = open_loader(strategy, homeserver)
-    element = image(data_type="image/gif")
+    element = image(data_type=content_type)
     browser.reduced_motion = True
 
     async def scenario() -> None:
@@ -309,10 +311,13 @@ def test_an_animated_picture_stands_still_until_it_is_hovered_or_focused(
 
 
 GIF, JPEG = b"GIF89a animated", b"\xff\xd8\xff a photo"
+SVG = b'\xef\xbb\xbf<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>'
 
 
 @pytest.mark.parametrize("strategy", ["blob", "link", "opfs", "bundle"])
-@pytest.mark.parametrize(("content", "still"), [(GIF, True), (JPEG, False), (b"", False)])
+@pytest.mark.parametrize(
+    ("content", "still"), [(GIF, True), (SVG, True), (JPEG, False), (b"", False)], ids=["GIF", "SVG", "JPEG", "empty"]
+)
 def test_a_picture_of_a_wrong_type_stands_still(
     script: Script, homeserver: Homeserver, browser: Any, strategy: str, content: bytes, still: bool
 ) -> None:
@@ -413,7 +418,7 @@ def test_a_still_picture_that_is_no_picture_fails(loader: MediaLoader, browser: 
 def test_a_still_that_cannot_be_drawn_is_not_called_unreachable(
     loader: MediaLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def draw_still(src: str, crossorigin: str) -> str:
+    async def draw_still(src: str, crossorigin: str, is_vector: bool) -> str:
         raise fake.BrowserError("EncodingError", "the image is too large for a canvas")
 
     monkeypatch.setattr(still, "draw_still", draw_still)

@@ -2,6 +2,7 @@
 
 from authmedia import browser
 from authmedia.browser import Preferences
+from authmedia.media import SVG_TYPE
 from authmedia.support.options import reject_unknown, require
 from authmedia.support.untrusted import parse_digits
 
@@ -25,7 +26,7 @@ _AVATAR, _INVITE_AVATAR = "avatar", "invite-avatar"
 # What costs less than asking for it would.
 _LIGHT_BYTES = 100_000
 # Pictures of other types do not move, unless the type is wrong. Senders say `image/png` of APNG, too.
-_MOVING_TYPES = ("image/gif", "image/webp", "image/apng", "image/png", "image/avif")
+_MOVING_TYPES = ("image/gif", "image/webp", "image/apng", "image/png", "image/avif", SVG_TYPE)
 
 
 class MediaPolicy:

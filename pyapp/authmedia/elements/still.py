@@ -5,6 +5,7 @@ from authmedia.browser import draw_still
 from authmedia.elements.binding import Binding
 from authmedia.elements.media_policy import is_said_to_move
 from authmedia.errors import AuthMediaError
+from authmedia.media import SVG_TYPE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
 _PLAY_EVENTS, _STOP_EVENTS = ("pointerenter", "focusin"), ("pointerleave", "pointercancel", "focusout")
 _MOTION, _TAB = "data-motion", "tabindex"
 # The formats of which pictures may move.
-_MOVING_FORMATS = ("GIF", "PNG", "WebP", "AVIF")
+_VECTOR = "SVG"
+_MOVING_FORMATS = ("GIF", "PNG", "WebP", "AVIF", _VECTOR)
+# What may stand before the markup of an SVG document: a byte order mark, and space.
+_BEFORE_MARKUP = b"\xef\xbb\xbf \t\r\n"
 # A thumbnail as large as any that servers must make.
 _THUMBNAIL_PX = ("800", "600")
 
@@ -34,7 +38,10 @@ class StillBinding(Binding):
     def _make_presenter(self) -> "Presenter":
         if not self._can_be_read:
             return self._element
-        return StillPicture(self._element, is_said_to_move(self._attributes), self._loader.hooks)
+        declared = ""
+        if is_said_to_move(self._attributes):
+            declared = _VECTOR if self._attributes.get("data-type") == SVG_TYPE else _MOVING_FORMATS[0]
+        return StillPicture(self._element, declared, self._loader.hooks)
 
     def _make_request(self, attributes: "dict[str, str]") -> "MediaRequest":
         make_request = super()._make_request  # looked up first: MicroPython's `super()` has no chained calls
@@ -57,19 +64,20 @@ class StillPicture:
     An image of a format that does not move is shown as it is.
 
     :param element: the ``<img>``.
-    :param may_move: whether the event's content type is that of such a format; else the image's first bytes decide.
+    :param declared: one of the formats that move, by the event; empty if it says of none, and the image's first bytes
+        decide.
     :param hooks: see the request for these bytes.
     """
 
-    __slots__ = ("_active", "_added_tab", "_anchor", "_element", "_hooks", "_listeners", "_may_move", "_src", "_still")
+    __slots__ = ("_active", "_added_tab", "_anchor", "_declared", "_element", "_hooks", "_listeners", "_src", "_still")
 
     # The image that is drawn reports its errors by itself.
     media_error = ""
     has_network_error = is_deferred = False
 
-    def __init__(self, element: browser.Element, may_move: bool, hooks: "tuple[RequestHooks, ...]") -> None:
+    def __init__(self, element: browser.Element, declared: str, hooks: "tuple[RequestHooks, ...]") -> None:
         self._element = element
-        self._may_move = may_move
+        self._declared = declared
         self._hooks = hooks
         # What can have the keyboard focus.
         self._anchor = element.closest("button, a")
@@ -87,9 +95,10 @@ class StillPicture:
     async def show(self, src: str, success_event: str, crossorigin: str = "", play: bool = False) -> bool:
         """Draws the first frame of the image and shows it; for the parameters see `Element.show`."""
         self.remove_source()
-        if not self._may_move and not await self._moves(src):
+        moving_format = self._declared or await self._moving_format(src)
+        if not moving_format:
             return await self._element.show(src, success_event, crossorigin)
-        self._still = await draw_still(src, crossorigin)
+        self._still = await draw_still(src, crossorigin, moving_format == _VECTOR)
         if not self._still or not await self._element.show(self._still, success_event, crossorigin):
             return False
         self._src = src
@@ -112,14 +121,19 @@ class StillPicture:
             browser.revoke_object_url(self._still)
         self._src = self._still = ""
 
-    async def _moves(self, src: str) -> bool:
-        """Returns whether the format of an image is one of those that move, whatever its content type is."""
+    async def _moving_format(self, src: str) -> str:
+        """Returns the format of an image if it is one that may move, whatever its content type is; else an empty text.
+
+        Of markup, an image can be an SVG document alone.
+        """
         from authmedia.transport.media_formats import identify, request_head  # few users ask for less motion
 
         try:
-            return identify(await request_head(src, self._hooks))[0] in _MOVING_FORMATS
+            head = await request_head(src, self._hooks)
         except (AuthMediaError, browser.BrowserError):
-            return False  # the element finds out the same
+            return ""  # the element finds out the same
+        name = _VECTOR if head.lstrip(_BEFORE_MARKUP)[:1] == b"<" else identify(head)[0]
+        return name if name in _MOVING_FORMATS else ""
 
     def _listen(self) -> None:
         if self._anchor is self._element and not self._element.get_attribute(_TAB):
