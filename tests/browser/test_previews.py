@@ -189,7 +189,8 @@ def test_less_motion_and_less_data(harness: BindingHarness, media_set: MediaSet,
 
     # An SVG has the colour of the moment in which it was drawn.
     for strategy in ("blob", "link"):
-        tab.page.evaluate(ADD, [f"#{strategy}", {"data-mxc": drawing, "data-type": "image/svg+xml", "alt": "Drawn"}])
+        attributes = {"data-mxc": drawing, "data-type": "image/svg+xml", "data-size": "300", "alt": "Drawn"}
+        tab.page.evaluate(ADD, [f"#{strategy}", attributes])
     wait_for_state(tab, "#main img[alt=Drawn]")
     for strategy in ("blob", "link"):
         picture = tab.page.locator(f"#{strategy} img[alt=Drawn]")
@@ -198,7 +199,9 @@ def test_less_motion_and_less_data(harness: BindingHarness, media_set: MediaSet,
             seen.add(color(picture))
         assert len(seen) == 1, strategy
         picture.hover()
-        assert colors(picture, {"red", "blue"}) == {"red", "blue"}
+        # By an object URL, it is an image in a document of ours, in which none of the two browsers runs animations.
+        expected = {"red", "blue"} if strategy == "link" else seen
+        assert colors(picture, {"red", "blue"}) == expected, strategy
         tab.page.mouse.move(0, 0)
 
     # What is large waits until the user asks for it; thumbnails do not.

@@ -365,7 +365,7 @@ class Preferences:
         STATE.preference_listeners.remove(self._on_change)
 
 
-async def draw_still(src: str, crossorigin: str, is_vector: bool = False) -> str:
+async def draw_still(src: str, crossorigin: str) -> str:
     if not await can_decode_image(src):
         return ""
     return Blob(b"first frame").create_object_url()

@@ -418,7 +418,7 @@ def test_a_still_picture_that_is_no_picture_fails(loader: MediaLoader, browser: 
 def test_a_still_that_cannot_be_drawn_is_not_called_unreachable(
     loader: MediaLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def draw_still(src: str, crossorigin: str, is_vector: bool) -> str:
+    async def draw_still(src: str, crossorigin: str) -> str:
         raise fake.BrowserError("EncodingError", "the image is too large for a canvas")
 
     monkeypatch.setattr(still, "draw_still", draw_still)
@@ -428,6 +428,23 @@ def test_a_still_that_cannot_be_drawn_is_not_called_unreachable(
         binder = await bound(loader, MediaPolicy(reduced_motion=True), element)
         assert [type(binding.failure) for binding in binder.bindings] == [errors.WrongContent]
         binder.close()
+
+    run(scenario())
+
+
+def test_an_svg_that_no_page_may_read_moves(loader: MediaLoader, monkeypatch: pytest.MonkeyPatch, browser: Any) -> None:
+    async def draw_still(src: str, crossorigin: str) -> str:
+        raise fake.BrowserError("SecurityError", "Tainted canvases may not be exported.")
+
+    monkeypatch.setattr(still, "draw_still", draw_still)
+    element = image(data_type="image/svg+xml")
+
+    async def scenario() -> None:
+        binder = await bound(loader, MediaPolicy(reduced_motion=True), element)
+        assert state_of(element) == "shown"
+        assert element.src == binder.bindings[0].media.src  # type: ignore[union-attr]
+        binder.close()
+        loader.close()
 
     run(scenario())
 

@@ -7,13 +7,11 @@ from authmedia.browser.javascript import document, ffi
 
 # The longest side of a still, in pixels: a canvas of the square of it is within the limit of every browser.
 _MAX_SIDE_PX = 4096
-# The longest side of one of an SVG document, which may be shown larger than its own size.
-_VECTOR_SIDE_PX = 1024
 # The size of an image that has none of its own. https://drafts.csswg.org/css-images/#default-object-size
 _DEFAULT_SIZE_PX = 300, 150
 
 
-async def draw_still(src: str, crossorigin: str, is_vector: bool = False) -> str:
+async def draw_still(src: str, crossorigin: str) -> str:
     """Returns an object URL of the first frame of an image; empty if it cannot be decoded.
 
     Drawing an animated image draws its first frame, or the one that its format names for this.
@@ -22,26 +20,23 @@ async def draw_still(src: str, crossorigin: str, is_vector: bool = False) -> str
     Of an SVG document it is what its animations have come to meanwhile.
 
     :param crossorigin: see `Element.show`; without it, an image of another origin cannot be read.
-    :param is_vector: whether it is an SVG document, which is enlarged.
     :raises BrowserError: if the image does not arrive in time, or cannot be read.
     """
     image = create_element("img")
     try:
         if not await image.show(src, "load", crossorigin):
             return ""
-        return (await _first_frame(image, is_vector)).create_object_url()
+        return (await _first_frame(image)).create_object_url()
     finally:
         image.remove_source()
 
 
-async def _first_frame(image: Element, is_vector: bool) -> Blob:
+async def _first_frame(image: Element) -> Blob:
     canvas = document.createElement("canvas")
     width, height = int(image._js.naturalWidth), int(image._js.naturalHeight)
     if not (width and height):
         width, height = _DEFAULT_SIZE_PX
-    longest = max(width, height, 1)
-    side = min(max(longest, _VECTOR_SIDE_PX) if is_vector else longest, _MAX_SIDE_PX)
-    scale = side / longest
+    scale = min(1.0, _MAX_SIDE_PX / max(width, height))
     canvas.width, canvas.height = int(width * scale), int(height * scale)
     context = canvas.getContext("2d")
     # Not guarded, which would pass one more argument.

@@ -22,6 +22,8 @@ _VECTOR = "SVG"
 _MOVING_FORMATS = ("GIF", "PNG", "WebP", "AVIF", _VECTOR)
 # What may stand before the markup of an SVG document: a byte order mark, and space.
 _BEFORE_MARKUP = b"\xef\xbb\xbf \t\r\n"
+# The error of a canvas whose pixels the page may not read.
+_UNREADABLE = "SecurityError"
 # A thumbnail as large as any that servers must make.
 _THUMBNAIL_PX = ("800", "600")
 
@@ -98,7 +100,13 @@ class StillPicture:
         moving_format = self._declared or await self._moving_format(src)
         if not moving_format:
             return await self._element.show(src, success_event, crossorigin)
-        self._still = await draw_still(src, crossorigin, moving_format == _VECTOR)
+        try:
+            self._still = await draw_still(src, crossorigin)
+        except browser.BrowserError as error:
+            if moving_format != _VECTOR or error.name != _UNREADABLE:
+                raise
+            # Chromium 156 and WebKitGTK 2.50 let no page read an SVG document with a `foreignObject`: it moves.
+            return await self._element.show(src, success_event, crossorigin)
         if not self._still or not await self._element.show(self._still, success_event, crossorigin):
             return False
         self._src = src
