@@ -11,6 +11,7 @@ import pytest
 from development.attachments import encrypt
 from development.synapse import Synapse
 from tests.browser.binding_harness import MEDIA, add_elements, to_json, wait_for_state
+from tests.browser.engines import Mode
 from tests.browser.matrix_room import Room
 from tests.conftest import OpenTab
 from tests.evidence.bench.mp4_padding import pad_mp4
@@ -83,9 +84,10 @@ def test_a_broken_transfer_costs_the_rest_and_a_compressed_one_is_whole(
     site_for: Callable[..., str],
     binding_site: Path,
     demonstration: Demonstration,
+    mode: Mode,
     strategy: str,
 ) -> None:
-    room = Room(demonstration.synapse, f"resumed-{strategy}")
+    room = Room(demonstration.synapse, f"resumed-{mode.name}-{strategy}")
     film = pad_mp4((MEDIA / "film.mp4").read_bytes(), FILM_BYTES)
     files = []
     attributes = {"data_type": "video/mp4"}
@@ -123,17 +125,19 @@ def synapse(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 @pytest.mark.by_default("chromium")
-@pytest.mark.parametrize("strategy", ["blob"])
+@pytest.mark.on_disk
+@pytest.mark.parametrize("strategy", ["blob", "opfs"])
 def test_a_broken_download_of_synapse_starts_again_or_goes_on(
     open_tab: OpenTab,
     site_for: Callable[..., str],
     binding_site: Path,
     synapse: Synapse,
     request: pytest.FixtureRequest,
+    mode: Mode,
     strategy: str,
 ) -> None:
     has_ranges = request.node.callspec.params["synapse"]
-    room = Room(synapse, f"broken-{strategy}")
+    room = Room(synapse, f"broken-{mode.name}-{strategy}")
     film = pad_mp4((MEDIA / "film.mp4").read_bytes(), FILM_BYTES)
     mxc = room.upload(film, "video/mp4")
     relay = Relay(adds_ranges=False)

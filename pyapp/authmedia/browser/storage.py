@@ -139,6 +139,10 @@ class Directory:
 
 
 async def _copy_without_head(handle: "Any", head: str) -> Blob:
-    """Returns a copy of what follows the head of a file, for the time when the file is removed."""
+    """Returns a copy of what follows the head of a file, for the time when the file is removed.
+
+    It is read from a stream: Chromium 156 makes no copy of a response that is made of the file itself, and refuses to
+    read it once another file of this name is there (``NotReadableError``).
+    """
     file = await settle(handle.getFile())
-    return Blob(await settle(window.Response.new(file.slice(len(head.encode()))).blob()))
+    return Blob(await settle(window.Response.new(file.slice(len(head.encode())).stream()).blob()))
