@@ -33,6 +33,8 @@ ROOM_PAGES = tuple(name.replace("_", "-") for name in strategy_order.ALL)
 ATTIC = "attic"
 COMPARE = "compare"
 PAGES = (*ROOM_PAGES, "timeline", ATTIC, COMPARE)
+# The attic has media that are not there, and the comparison makes the HTTP cache forget by requests without a header.
+_REFUSED_BY_DESIGN = (ATTIC, COMPARE)
 #: What the comparison runs in each round.
 _COMPARED = ",".join(strategy_order.COMPARED)
 TOKEN_LIFETIME_S = 20
@@ -207,7 +209,8 @@ class Use:
         for name, tab in self._tabs.items():
             outcome = self.outcomes[name]
             outcome.twice = [] if name == COMPARE else self._proxy.twice(tab.origin, outcome.designed_until_s)
-            outcome.problems += [words for words in tab.console_messages if _is_problem(words)]
+            if name != COMPARE:
+                outcome.problems += [words for words in tab.console_messages if _is_problem(words)]
             tab.close()
 
     def _use(self, tab: SiteTab, outcome: Outcome) -> None:
@@ -246,8 +249,9 @@ class Use:
 
 
 def _note_refusal(outcome: Outcome, response: Response) -> None:
-    if response.status >= 400 and response.status != 401 and outcome.page != ATTIC:
-        outcome.problems.append(f"status {response.status} of {response.url}")
+    words = f"status {response.status} of {response.url}"
+    if response.status >= 400 and outcome.page not in _REFUSED_BY_DESIGN and _is_problem(words):
+        outcome.problems.append(words)
 
 
 def _is_problem(words: str) -> bool:
