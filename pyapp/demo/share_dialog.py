@@ -7,6 +7,7 @@ from authmedia.errors import AuthMediaError
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.matrix.urls import percent_encode
 from demo import sharing
+from demo.notices import Notices
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class ShareDialog:
         self._transaction = ""
         self._sending = False
         self._dialog = browser.document_element().query("#share-dialog")
+        self._notices = Notices(self._dialog)
         self._select = self._dialog.query("select")
         self._send_button = self._dialog.query(".send")
         self._send_button.listen("click", lambda: start(self._send()))
@@ -47,16 +49,16 @@ class ShareDialog:
         self._content = sharing.event_content(report)
         # The homeserver takes a transaction once, also if the answer to the first attempt was lost.
         self._transaction = browser.random_uuid()
-        self._say("Asking the homeserver for your rooms\u2026")
-        self._show_problem("", "")
+        self._notices.say("Asking the homeserver for your rooms\u2026")
+        self._notices.show_problem("")
         self._draw(report)
         self._set_ready(False)
         self._dialog.show_dialog()
         try:
             await self._read_rooms()
         except AuthMediaError as error:
-            self._say("")
-            self._show_error("Your rooms could not be read.", error)
+            self._notices.say("")
+            self._notices.show_error("Your rooms could not be read.", error)
 
     def _draw(self, report: "dict[str, Any]") -> None:
         self._dialog.query(".body").text = self._content["body"]
@@ -85,14 +87,14 @@ class ShareDialog:
             if room.room_id == self._room_id:
                 option.set_attribute("selected", "")
             self._select.append(option)
-        self._say("")
+        self._notices.say("")
         self._check_room()
 
     def _check_room(self) -> None:
         """Says which room is chosen, and whether the message can be sent there."""
         room = self._rooms.get(self._select.value)
         self._dialog.query(".room-id").text = room.room_id if room else ""
-        self._show_problem(_NO_ROOMS if not room else _ENCRYPTED if room.encrypted else "", "")
+        self._notices.show_problem(_NO_ROOMS if not room else _ENCRYPTED if room.encrypted else "")
         self._set_ready(bool(room) and not (room and room.encrypted))
 
     async def _send(self) -> None:
@@ -101,34 +103,23 @@ class ShareDialog:
             return
         self._sending = True
         self._set_ready(False)
-        self._show_problem("", "")
-        self._say("Sending\u2026")
+        self._notices.show_problem("")
+        self._notices.say("Sending\u2026")
         room_id, transaction = percent_encode(room.room_id), percent_encode(self._transaction)
         path = f"/_matrix/client/v3/rooms/{room_id}/send/m.room.message/{transaction}"
         try:
             await self._homeserver.request_json("PUT", path, self._content)
         except AuthMediaError as error:
-            self._say("")
-            self._show_error(f"It was not sent to {room.name}.", error)
+            self._notices.say("")
+            self._notices.show_error(f"It was not sent to {room.name}.", error)
             self._set_ready(True)
             return
         finally:
             self._sending = False
-        self._say(f"Sent to {room.name}.")
+        self._notices.say(f"Sent to {room.name}.")
 
     def _set_ready(self, ready: bool) -> None:
         if ready:
             self._send_button.remove_attribute("disabled")
         else:
             self._send_button.set_attribute("disabled", "")
-
-    def _say(self, words: str) -> None:
-        self._dialog.query(".status").text = words
-
-    def _show_error(self, words: str, error: AuthMediaError) -> None:
-        details = f"{error.summary}. {error.words}" if error.words else error.summary
-        self._show_problem(words, details)
-
-    def _show_problem(self, words: str, details: str) -> None:
-        self._dialog.query(".problem .people").text = words
-        self._dialog.query(".problem .developers").text = details

@@ -8,6 +8,7 @@ from authmedia.matrix.discovery import discover_homeserver
 from authmedia.matrix.login import log_in
 from authmedia.matrix.login_flows import LoginFlows, request_login_flows
 from authmedia.matrix.oauth import request_oauth_server
+from demo.notices import Notices
 from demo.sign_in_redirect import leave_for_oauth, leave_for_sign_on
 
 TYPE_CHECKING = False
@@ -33,6 +34,7 @@ class SignInForm:
     def __init__(self, adopt: "Adopt") -> None:
         self._adopt = adopt
         self._form = browser.document_element().query("#sign-in")
+        self._notices = Notices(self._form)
         self._find = self._form.query(".find")
         self._offers = self._form.query(".offers")
         self._password = self._form.query(".password")
@@ -91,7 +93,7 @@ class SignInForm:
         listeners.append(element.listen(event, press))
 
     async def _act(self) -> "Any":
-        self._show_problem("", "")
+        self._notices.show_problem("")
         self._form.set_attribute("aria-busy", "true")
         try:
             return await self._action()
@@ -100,19 +102,19 @@ class SignInForm:
             return None
         finally:
             self._form.remove_attribute("aria-busy")
-            self._say("")
+            self._notices.say("")
 
     async def _submit(self) -> "Any":
         return await (self._sign_in(self._flows) if self._flows else self._find_homeserver())
 
     async def _find_homeserver(self) -> None:
         entered = self._fields["homeserver"].value.strip()
-        self._say("Looking for the homeserver\u2026")
+        self._notices.say("Looking for the homeserver\u2026")
         server = await discover_homeserver(entered)
         oauth = await request_oauth_server(server.base_url)
         flows = await _request_flows(server.base_url, oauth)
         if not oauth and not flows.password and not flows.providers:
-            self._show_problem(_UNKNOWN_FLOWS, server.base_url)
+            self._notices.show_problem(_UNKNOWN_FLOWS, server.base_url)
             return
         if entered.startswith("@"):
             self._fields["user"].value = entered
@@ -121,7 +123,7 @@ class SignInForm:
     async def _sign_in(self, flows: LoginFlows) -> "Any":
         if not flows.password:
             return await self._leave()  # by the Enter key
-        self._say("Signing in\u2026")
+        self._notices.say("Signing in\u2026")
         user, password, room = (self._fields[name].value for name in ("user", "password", "room"))
         login = await log_in(flows.base_url, user.strip(), password, renewable=True)
         return await self._adopt(flows.base_url, login, room.strip())
@@ -171,24 +173,16 @@ class SignInForm:
         button.text = text
 
         async def leave() -> None:
-            self._say("Going to the sign-in\u2026")
+            self._notices.say("Going to the sign-in\u2026")
             await leave_with(self._fields["room"].value.strip())
 
         self._listen(self._provider_listeners, button, "click", leave)
         self._leave = leave
         return button
 
-    def _say(self, words: str) -> None:
-        self._form.query(".status").text = words
-
     def _show_error(self, error: AuthMediaError) -> None:
-        details = f"{error.summary}. {error.words}" if error.words else error.summary
         # Most sentences are about a media, which a sign-in has not; the error's own text says the rest.
-        self._show_problem("" if "media" in error.user_message else error.user_message, details)
-
-    def _show_problem(self, words: str, details: str) -> None:
-        self._form.query(".problem .people").text = words
-        self._form.query(".problem .developers").text = details
+        self._notices.show_error("" if "media" in error.user_message else error.user_message, error)
 
 
 async def _request_flows(base_url: str, oauth: "OAuthServer | None") -> LoginFlows:
