@@ -249,6 +249,15 @@ def verdict_words(found: "Outcome") -> str:
     return "; ".join([words for words in (told, found["note"]) if words])
 
 
+def explained_verdict(found: "Outcome", max_length: int | None = None) -> str:
+    """Returns a verdict with the words that explain it.
+
+    :param max_length: of these words, in characters; all of them if ``None``.
+    """
+    words = verdict_words(found)[:max_length]
+    return verdict(found) + (f": {words}" if words else "")
+
+
 def headline(outcomes: "dict[str, Outcome]") -> str:
     """Returns a sentence that says which strategies work here."""
     working = _named(outcomes, WORKS)
@@ -303,8 +312,7 @@ def markdown(report: "dict[str, Any]") -> str:
     lines += [_line(["Strategy", "Here"] + titles), _line(["---"] * (len(titles) + 2))]
     best = [column.best(outcomes) for column in COLUMNS]
     for name, found in outcomes.items():
-        words = verdict_words(found)
-        cells = [f"`{name}`", verdict(found) + (f": {words}" if words else "")]
+        cells = [f"`{name}`", explained_verdict(found)]
         for column, names in zip(COLUMNS, best):
             cells.append(f"**{column.text(found)}**" if name in names else column.text(found))
         lines.append(_line(cells))
@@ -315,12 +323,16 @@ def circumstances(report: "dict[str, Any]") -> str:
     """Returns a sentence that says where, when and in which order the comparison ran."""
     about = report["browser"]
     python = _PYTHONS.get(report["interpreter"], report["interpreter"])
-    window = "a private window" if report["mode"]["guess"] == "private" else "a window that may be private or not"
     return (
-        f"Measured in {about['name']} {about['version']}, in {window}, on {report['date']}, with "
+        f"Measured in {about['name']} {about['version']}, in {window_words(report)}, on {report['date']}, with "
         f"{python} and the homeserver {report['homeserver']}, one run of each in the order "
         f"{', '.join(report['order'])} (seed {report['seed']})."
     )
+
+
+def window_words(report: "dict[str, Any]") -> str:
+    """Returns what is known of the window's kind."""
+    return "a private window" if report["mode"]["guess"] == "private" else "a window that may be private or not"
 
 
 def _line(cells: "list[str]") -> str:

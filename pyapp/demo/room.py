@@ -115,7 +115,7 @@ class Room:
         self.homeserver = homeserver
         self.room_id = room_id
         state = _events(state)
-        named = {event["type"]: json_object(event.get("content")) for event in state if event.get("state_key") == ""}
+        named = state_contents(state)
         self.name = _text(named.get("m.room.name", {}).get("name")) or "A room without a name"
         self.topic = _text(named.get("m.room.topic", {}).get("topic"))
         self.avatar = _text(named.get("m.room.avatar", {}).get("url"))
@@ -200,6 +200,16 @@ def _history_path(room_id: str, limit: int) -> str:
 
 def _is_message(event: "dict[str, Any]") -> bool:
     return event["type"] in _EVENT_TYPES and bool(event.get("content"))
+
+
+def state_contents(state: object) -> "dict[str, dict[str, Any]]":
+    """Returns the contents of a room's state events by their types, of those that have no state key.
+
+    :param state: the list of events; none is in any other value.
+    """
+    return {
+        event["type"]: json_object(event.get("content")) for event in _events(state) if event.get("state_key") == ""
+    }
 
 
 def _events(value: object) -> "list[dict[str, Any]]":

@@ -8,6 +8,7 @@ homeserver, user agent and media.
 from authmedia.support.untrusted import json_object
 from demo import comparison
 from demo.formatting import format_bytes
+from demo.room import state_contents
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,20 +54,10 @@ def joined_rooms(sync: "dict[str, Any]") -> "list[JoinedRoom]":
     rooms = []
     for room_id, room in json_object(json_object(sync.get("rooms")).get("join")).items():
         room = json_object(room)
-        state = _state(room)
+        state = state_contents(json_object(room.get("state")).get("events"))
         if "m.room.tombstone" not in state:
             rooms.append(JoinedRoom(room_id, _name(room_id, room, state), "m.room.encryption" in state))
     return sorted(rooms, key=lambda room: (room.encrypted, room.name.lower()))
-
-
-def _state(room: "dict[str, Any]") -> "dict[str, dict[str, Any]]":
-    events = json_object(room.get("state")).get("events")
-    found: dict[str, dict[str, Any]] = {}
-    for event in events if isinstance(events, list) else []:
-        event = json_object(event)
-        if event.get("state_key") == "":
-            found[str(event.get("type"))] = json_object(event.get("content"))
-    return found
 
 
 def _name(room_id: str, room: "dict[str, Any]", state: "dict[str, dict[str, Any]]") -> str:
@@ -101,7 +92,7 @@ def event_content(report: "dict[str, Any]") -> "dict[str, Any]":
 def rows(report: "dict[str, Any]") -> "list[list[str]]":
     """Returns the cells of the table, a row for each strategy."""
     return [
-        [name, _here(found), _costs(found["first"]), _costs(found["reload"])]
+        [name, comparison.explained_verdict(found, _MAX_WORDS), _costs(found["first"]), _costs(found["reload"])]
         for name, found in report["strategies"].items()
     ]
 
@@ -109,7 +100,7 @@ def rows(report: "dict[str, Any]") -> "list[list[str]]":
 def circumstances(report: "dict[str, Any]") -> str:
     """Returns a sentence that says where and when it was measured, without the homeserver."""
     about = report["browser"]
-    window = "a private window" if report["mode"]["guess"] == "private" else "a window that may be private or not"
+    window = comparison.window_words(report)
     return f"Measured with authmedia in {about['name']} {about['version']}, in {window}, on {report['date'][:10]}."
 
 
@@ -146,11 +137,6 @@ def _visit(visit: "dict[str, Any] | None") -> "dict[str, Any] | None":
     kept = {name: visit[name] for name in _VISIT}
     kept.update({name: None if visit[name] is None else round(visit[name]) for name in _TIMES})
     return kept
-
-
-def _here(found: "dict[str, Any]") -> str:
-    words = comparison.verdict_words(found)
-    return comparison.verdict(found) + (f": {words[:_MAX_WORDS]}" if words else "")
 
 
 def _costs(visit: "dict[str, Any] | None") -> str:
