@@ -60,7 +60,7 @@ class Offload:
 
     async def stores(self, info: FileInfo) -> bool:
         """Whether the storage has a file that is large enough to be redirected."""
-        return self._urls is not None and (await self._urls.stored_size(info) or 0) >= self._min_bytes
+        return self._urls is not None and self.redirects(await self._urls.stored_size(info) or 0)
 
     async def redirect(self, request: SynapseRequest, info: FileInfo, size: int, remaining_ms: int | None) -> bool:
         """Answers with a redirect to the storage, if that has the file; returns whether it does.
