@@ -47,15 +47,17 @@ class Servers:
         self._original = original
         self._state = state
         self._stack = stack
-        self._urls = {"": original.base_url}
+        self._urls: dict[str, str] = {}
         self._starts = {RANGES: self._with_ranges, GATEWAY: self._behind_gateway, REDIRECTING: self._redirecting}
 
     def url(self, place: str) -> str:
-        """Returns the URL of the homeserver of a place: the demonstration's, unless the place has its own."""
-        server = place if place in self._starts else ""
-        if server not in self._urls:
-            self._urls[server] = self._starts[server](self._state / server)
-        return self._urls[server]
+        """Returns the URL of a homeserver.
+
+        :param place: one of `SERVERS`.
+        """
+        if place not in self._urls:
+            self._urls[place] = self._starts[place](self._state / place)
+        return self._urls[place]
 
     def _with_ranges(self, directory: Path) -> str:
         module = {"native_ranges": True, "cookie": True, "signed_query": True}
