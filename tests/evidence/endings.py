@@ -18,12 +18,12 @@ from tests.evidence.compare.results import Setting
 from tests.evidence.compare.runner import ComparisonSites, comparison_sites
 from tests.evidence.compare.tabs import PlaywrightTab, wait_until_settled
 from tests.relay import free_port
+from web import strategy_order
 from web.site import WEB
-from web.strategy_order import BASELINES, BEYOND, COMPARED
 
 STATE = WEB.parent / ".state" / "comparison"
 _ENGINES = (CHROMIUM,)
-_STRATEGIES = [name for name in (*COMPARED, *BEYOND, *BASELINES) if name not in ("redirect", "blocking")]
+_STRATEGIES = [name for name in strategy_order.ALL if name not in ("redirect", "blocking")]
 # Links of a session that has ended are refused after a few seconds.
 _ENDED_S = 6.0
 _SETTLED_S = 30.0

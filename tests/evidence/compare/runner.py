@@ -183,8 +183,7 @@ def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, 
     proxy = sites.proxy(setting.homeserver, setting.strategy)
     proxy.take_traffic()
     tab.open(sites.page(setting, fresh="1"))
-    if wait_until_settled(tab) == "done":
-        show_held_media(tab)
+    _wait_for_media(tab)
     seen = report(tab)
     spent = proxy.take_traffic()
     if verify:
@@ -195,13 +194,18 @@ def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, 
     _note(results, setting, "first visit", seen, spent)
     proxy.take_traffic()
     tab.open(sites.page(setting))
-    if wait_until_settled(tab) == "done":
-        show_held_media(tab)
+    _wait_for_media(tab)
     _note(results, setting, "after a reload", report(tab), proxy.take_traffic())
 
 
 def _works(seen: dict[str, Any], setting: Setting) -> bool:
     return bool(seen.get("support", {}).get(setting.strategy, {}).get("works"))
+
+
+def _wait_for_media(tab: Tab) -> None:
+    """Waits until a page is settled, with the media that it holds back."""
+    if wait_until_settled(tab) == "done":
+        show_held_media(tab)
 
 
 def _note(results: Results, setting: Setting, when: str, seen: dict[str, Any], spent: Traffic) -> None:

@@ -1,5 +1,6 @@
 """Tabs of special worlds: in a frame of another site, in an incognito window, and with ``Save-Data``."""
 
+import html
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,7 +62,7 @@ def embedding_tab(context: BrowserContext) -> Iterator[EmbeddingTab]:
 
 async def _answer(scope: dict[str, Any], _receive: object, send: Any) -> None:
     url = unquote(scope["query_string"].decode("ascii"))
-    body = (_EMBEDDING_PAGE % (_SANDBOX, url.replace("&", "&amp;").replace('"', "&quot;"))).encode()
+    body = (_EMBEDDING_PAGE % (_SANDBOX, html.escape(url))).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/html")]})
     await send({"type": "http.response.body", "body": body})
 
