@@ -415,13 +415,17 @@ def test_a_still_picture_that_is_no_picture_fails(loader: MediaLoader, browser: 
     run(scenario())
 
 
+def refuse_to_draw(monkeypatch: pytest.MonkeyPatch, name: str, words: str) -> None:
+    async def draw_still(src: str, crossorigin: str) -> str:
+        raise fake.BrowserError(name, words)
+
+    monkeypatch.setattr(still, "draw_still", draw_still)
+
+
 def test_a_still_that_cannot_be_drawn_is_not_called_unreachable(
     loader: MediaLoader, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def draw_still(src: str, crossorigin: str) -> str:
-        raise fake.BrowserError("EncodingError", "the image is too large for a canvas")
-
-    monkeypatch.setattr(still, "draw_still", draw_still)
+    refuse_to_draw(monkeypatch, "EncodingError", "the image is too large for a canvas")
     element = image(data_type="image/png")
 
     async def scenario() -> None:
@@ -433,10 +437,7 @@ def test_a_still_that_cannot_be_drawn_is_not_called_unreachable(
 
 
 def test_an_svg_that_no_page_may_read_moves(loader: MediaLoader, monkeypatch: pytest.MonkeyPatch, browser: Any) -> None:
-    async def draw_still(src: str, crossorigin: str) -> str:
-        raise fake.BrowserError("SecurityError", "Tainted canvases may not be exported.")
-
-    monkeypatch.setattr(still, "draw_still", draw_still)
+    refuse_to_draw(monkeypatch, "SecurityError", "Tainted canvases may not be exported.")
     element = image(data_type="image/svg+xml")
 
     async def scenario() -> None:
