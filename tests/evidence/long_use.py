@@ -4,19 +4,22 @@
 
 Each page has an origin and so a session of its own. In each round every page is scrolled, gets a new picture, and plays
 its video. A proxy before a real Synapse records each request for media: the same media without `Range`, requested
-again by the same page, was loaded twice. The comparison runs anew in each round, with sessions of its own.
+again by the same page, was loaded twice. That is so once it has arrived: a browser aborts the transfer of an element
+that is scrolled past, and reports a failed request. The comparison runs anew in each round, with sessions of its own.
 """
 
 import functools
 import itertools
+import math
 import re
 import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from playwright.sync_api import BrowserContext, Error, Response, sync_playwright
+from playwright.sync_api import BrowserContext, Error, Request, Response, sync_playwright
 
 from tests.browser.engines import ALL_MODES, CHROMIUM, FIREFOX_PRIVATE, Mode, launch_browser, set_up_browsers
 from tests.browser.matrix_room import Room, picture
@@ -88,6 +91,7 @@ class MediaRequest:
     origin: str
     media: str
     headers: dict[str, str]
+    #: When it arrived, on the clock of `time.monotonic`.
     at_s: float
     url: str
     status: int = 0
@@ -99,6 +103,29 @@ class MediaRequest:
 
 
 @dataclass
+class Transfers:
+    """What the browser reports of a page's transfers of media."""
+
+    #: When each media had arrived for the first time, on the clock of `time.monotonic`.
+    finished_s: dict[str, float] = field(default_factory=dict)
+    aborted: list[str] = field(default_factory=list)
+
+    def finish(self, request: Request) -> None:
+        """Records a request whose body has arrived."""
+        if media := _media_of(request.url):
+            self.finished_s.setdefault(media, time.monotonic())
+
+    def fail(self, request: Request) -> None:
+        """Records a request whose transfer the browser aborted, or that failed."""
+        if media := _media_of(request.url):
+            self.aborted.append(media)
+
+    def arrived_s(self, media: str, requested_s: float) -> float:
+        """Returns when a media had arrived; at its first request, where the browser reports nothing of it."""
+        return self.finished_s.get(media, math.inf if media in self.aborted else requested_s)
+
+
+@dataclass
 class Outcome:
     """What happened to one page."""
 
@@ -107,7 +134,8 @@ class Outcome:
     rounds: int = 0
     problems: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
-    #: What fails on the page by design, and until when it did, in seconds since the proxy's start.
+    transfers: Transfers = field(default_factory=Transfers)
+    #: What fails on the page by design, and until when it did, on the clock of `time.monotonic`.
     failed_by_design: list[str] = field(default_factory=list)
     designed_until_s: float = 0.0
 
@@ -122,19 +150,19 @@ class RecordingProxy(CountingProxy):
         self._start_s = time.monotonic()
 
     async def _answer(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        found = _MEDIA.search(scope["path"])
+        url = f"{scope['path']}?{scope['query_string'].decode()}"
+        media = _media_of(url)
         self.renewals += scope["path"].endswith("/refresh") and scope["method"] == "POST"
-        if not found or scope["method"] != "GET":
+        if not media or scope["method"] != "GET":
             await super()._answer(scope, receive, send)
             return
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
-        shape = _SIGNATURE.sub("", scope["query_string"].decode()).strip("&")
         recorded = MediaRequest(
             headers.get("origin") or headers.get("referer", ""),
-            f"{found[2]}?{shape}",
+            media,
             {name.decode(): headers[name.decode()] for name in _HEADERS if name.decode() in headers},
-            round(self.elapsed_s, 2),
-            f"{scope['path']}?{scope['query_string'].decode()}",
+            time.monotonic(),
+            url,
         )
         self.requests.append(recorded)
 
@@ -144,22 +172,26 @@ class RecordingProxy(CountingProxy):
 
         await super()._answer(scope, receive, note)
 
-    @property
-    def elapsed_s(self) -> float:
-        """The time since the proxy was made, in seconds."""
-        return time.monotonic() - self._start_s
+    def twice(self, origin: str, transfers: Transfers, after_s: float = 0.0) -> list[str]:
+        """Returns the media that a page has loaded again after a time of `time.monotonic`, with its requests.
 
-    def twice(self, origin: str, after_s: float = 0.0) -> list[str]:
-        """Returns the media that a page has loaded again after so many seconds, with its requests."""
+        :param transfers: what the page's browser reports.
+        """
         whole = [one for one in self.requests if one.origin == origin and one.is_whole and one.status in (200, 206)]
         found = []
         for media, requests in itertools.groupby(sorted(whole, key=lambda one: one.media), key=lambda one: one.media):
-            listed = list(requests)
-            if len(listed) > 1 and listed[-1].at_s >= after_s:
-                urls = len({one.url for one in listed})  # of one URL, it is the browser's cache that has lost it
-                loads = "; ".join(f"{one.at_s} s {one.status} {one.headers}" for one in listed)
-                found.append(f"{media}, {len(listed)} loads of {urls} URLs: {loads}")
+            first, *others = requests
+            last_s = others[-1].at_s if others else 0.0
+            # A player that has a part aborts the transfer as well, and goes on with it by `Range`.
+            arrived_s = first.at_s if "range" in first.headers else transfers.arrived_s(media, first.at_s)
+            if last_s > arrived_s and last_s >= after_s:
+                found.append(self._described(media, [first, *others]))
         return found
+
+    def _described(self, media: str, requests: list[MediaRequest]) -> str:
+        urls = len({one.url for one in requests})  # of one URL, it is the browser's cache that has lost it
+        loads = "; ".join(f"{one.at_s - self._start_s:.2f} s {one.status} {one.headers}" for one in requests)
+        return f"{media}, {len(requests)} loads of {urls} URLs: {loads}"
 
 
 class Use:
@@ -179,6 +211,8 @@ class Use:
         for name in pages:
             tab, outcome = SiteTab(self._context, self._site), Outcome(name)
             tab.page.on("response", functools.partial(_note_refusal, outcome))
+            tab.page.on("requestfinished", outcome.transfers.finish)
+            tab.page.on("requestfailed", outcome.transfers.fail)
             self.outcomes[name] = outcome
             if name == COMPARE:
                 self._tabs[name] = tab
@@ -192,7 +226,7 @@ class Use:
             if name == ATTIC:
                 self._scroll(tab)
                 outcome.failed_by_design = tab.page.evaluate(_FAILED)
-                outcome.designed_until_s = self._proxy.elapsed_s
+                outcome.designed_until_s = time.monotonic()
                 tab.console_messages.clear()
 
     def run(self, until_s: float) -> None:
@@ -208,8 +242,8 @@ class Use:
         """Ends the use; the outcomes are complete then."""
         for name, tab in self._tabs.items():
             outcome = self.outcomes[name]
-            outcome.twice = [] if name == COMPARE else self._proxy.twice(tab.origin, outcome.designed_until_s)
             if name != COMPARE:
+                outcome.twice = self._proxy.twice(tab.origin, outcome.transfers, outcome.designed_until_s)
                 outcome.problems += [words for words in tab.console_messages if _is_problem(words)]
             tab.close()
 
@@ -252,6 +286,13 @@ def _note_refusal(outcome: Outcome, response: Response) -> None:
     words = f"status {response.status} of {response.url}"
     if response.status >= 400 and outcome.page not in _REFUSED_BY_DESIGN and _is_problem(words):
         outcome.problems.append(words)
+
+
+def _media_of(url: str) -> str:
+    """Returns which media a URL names, and in which size; empty for other URLs."""
+    address = urlsplit(url)
+    found = _MEDIA.search(address.path)
+    return f"{found[2]}?{_SIGNATURE.sub('', address.query).strip('&')}" if found else ""
 
 
 def _is_problem(words: str) -> bool:
@@ -313,7 +354,10 @@ def run(minutes: float, *, modes: list[str], pages: list[str]) -> int:
 def _described(outcome: Outcome) -> str:
     if outcome.words:
         return f"  {outcome.page}: does not work here ({outcome.words})"
-    lines = [f"  {outcome.page}: {outcome.rounds} rounds, {len(outcome.problems)} problems, {len(outcome.twice)} twice"]
+    lines = [
+        f"  {outcome.page}: {outcome.rounds} rounds, {len(outcome.problems)} problems, {len(outcome.twice)} twice, "
+        f"{len(outcome.transfers.aborted)} transfers aborted"
+    ]
     lines += [f"    problem: {words}" for words in outcome.problems]
     lines += [f"    twice: {words}" for words in outcome.twice]
     return "\n".join(lines)
