@@ -44,6 +44,14 @@ SERVERS = {
     GATEWAY: tuple(name for name in STRATEGIES if name not in ("cookie", "signed_query")),
     REDIRECTING: ("redirect",),
 }
+#: What a quick run has of them, in `QUICK_SERVER_MODES`: the strategies that each is there for.
+QUICK_SERVERS = {
+    RANGES: ("service_worker",),
+    GATEWAY: ("link", "delegated", "bundle"),
+    REDIRECTING: ("redirect",),
+}
+#: One mode of each engine that the other homeservers are run in by a quick run.
+QUICK_SERVER_MODES = ("chromium", "firefox-private")
 ALL = tuple(dict.fromkeys((*STRATEGIES, *(name for names in SERVERS.values() for name in names))))
 MEDIA = ("thumbnail", "image", "video", "audio", "encrypted")
 WORKS, FAILS, NOT_RUN = "works", "fails", "not run"
