@@ -351,13 +351,15 @@ def test_changes_between_runs() -> None:
     earlier = run_history.of_results(results(blob="works", opfs="fails"))
     later = run_history.of_results(results(blob="works", opfs="works", link="works", cookie="not run"))
     later["date"], later["worlds"][0]["version"] = "2027-01-01", "161"
-    assert [(change.strategy, change.before, change.after) for change in run_history.changes([earlier, later])] == [
-        ("link", "", "works"),
+    runs = [earlier, later]
+    assert [(change.strategy, change.before, change.after) for change in run_history.changes(runs)] == [
         ("opfs", "fails", "works"),
     ]
+    assert run_history.additions(runs) == [run_history.Addition("2027-01-01", 1, (), ("link",))]
     assert run_history.changes([earlier]) == run_history.changes([earlier, earlier]) == []
+    assert run_history.additions([]) == run_history.additions([earlier]) == run_history.additions([earlier] * 2) == []
     page_run = {**later, "source": run_history.PAGE_SOURCE}
-    assert run_history.changes([earlier, page_run]) == []
+    assert run_history.changes([earlier, page_run]) == run_history.additions([earlier, page_run]) == []
 
 
 def test_a_verdict_is_compared_with_the_latest_run_that_has_it() -> None:
@@ -368,8 +370,26 @@ def test_a_verdict_is_compared_with_the_latest_run_that_has_it() -> None:
     changes = run_history.changes([first, partial, last])
     assert [(change.strategy, change.before, change.after, change.dates) for change in changes] == [
         ("opfs", "fails", "works", ("2026-12-24", "2027-01-02")),
-        ("blob", "", "works", ("2026-12-24", "2027-01-01")),
     ]
+    assert [(each.date, each.verdicts, each.strategies) for each in run_history.additions([first, partial, last])] == [
+        ("2027-01-01", 1, ("blob",)),
+    ]
+
+
+def test_new_windows_and_homeservers_are_one_line_each_run() -> None:
+    first = run_history.of_results(results(blob="works"))
+    wider = results(blob="works")
+    wider.cells += [replace(cell, setting=replace(cell.setting, mode="firefox-iframe")) for cell in wider.cells]
+    wider.add(results_at(RANGES, blob="fails"))
+    second = {**run_history.of_results(wider), "date": "2027-01-01"}
+    assert [world["homeserver"] for world in second["worlds"]] == ["cross-site", "cross-site", RANGES]
+    assert run_history.changes([first, second]) == [], "another homeserver is another cell"
+    assert run_history.additions([first, second]) == [
+        run_history.Addition("2027-01-01", 2, ("firefox-iframe",), ()),
+    ]
+    last = {**run_history.of_results(results_at(RANGES, blob="works")), "date": "2027-01-02"}
+    (change,) = run_history.changes([first, second, last])
+    assert (change.homeserver, change.before, change.after) == (RANGES, "fails", "works")
 
 
 def test_runs_of_one_day_are_kept_apart_and_their_circumstances_with_them(tmp_path: Path) -> None:

@@ -98,8 +98,13 @@ class Evidence:
 
     @property
     def changes(self) -> list[run_history.Change]:
-        """What changed between the project's own runs."""
+        """Verdicts that changed between the project's own runs."""
         return run_history.changes(self.runs)
+
+    @property
+    def additions(self) -> list[run_history.Addition]:
+        """How many verdicts the project's own runs have added."""
+        return run_history.additions(self.runs)
 
     @property
     def own_runs(self) -> list[dict[str, Any]]:
