@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.evidence import run_conditions, run_history
-from tests.evidence.compare import report
+from tests.evidence.compare import report, stored_runs
 from tests.evidence.compare.results import GATEWAY, MEDIA, RANGES, REDIRECTING, Cell, Results, Setting
 from web import site, strategy_order
 from web.evidence import cited_tests, downloads, page, proofs
@@ -342,9 +342,52 @@ def test_compat_data_has_the_shape_of_browser_compat_data(built: Path) -> None:
 # --- history
 
 
-def test_the_stored_run_is_in_the_history() -> None:
+def test_the_stored_runs_are_in_the_history() -> None:
     stored = [run for run in run_history.read() if run["source"] == run_history.OWN_SOURCE]
-    assert run_history.of_results(Evidence().results) in stored
+    for path in (stored_runs.WHOLE, stored_runs.QUICK):
+        assert not path.exists() or run_history.of_results(Results.read(path)) in stored
+
+
+# --- a quick run on a whole one
+
+
+def quick_results(**verdicts: str) -> Results:
+    """A run of one round on the next day, in a later version."""
+    run = results(**verdicts)
+    run.about.update(date="2026-12-25T00:00:00", quick=True, commit="abc", alone=True, others_load=0.01)
+    run.cells = [replace(cell, setting=replace(cell.setting, version="161.0")) for cell in run.cells]
+    return run
+
+
+def test_a_later_quick_run_has_the_verdicts_and_not_the_costs() -> None:
+    whole, quick = results(blob="works", opfs="fails"), quick_results(opfs="works", link="works", blob="not run")
+    for run, value in ((whole, 39), (quick, 40)):
+        for strategy in ("opfs", "blob") if run is whole else ("opfs", "link"):
+            setting = replace(run.cells[0].setting, strategy=strategy)
+            for name in ("requests", "preflights", "bytes"):
+                run.measure(setting, "all", f"after a reload: {name}", "requests", value)
+    both = stored_runs.with_quick_run(whole, quick)
+    evidence = Evidence(both, {"rows": [], "about": {"date": ""}}, [])
+    cells = {name: evidence.matrix.row(name)[0] for name in ("blob", "opfs", "link")}
+    assert [(cell.outcome, cell.date, cell.version) for cell in cells.values()] == [
+        ("works", "2026-12-24", "160.1.2"),
+        ("works", "2026-12-25", "161.0"),
+        ("works", "2026-12-25", "161.0"),
+    ]
+    assert {row["strategy"]: row["cost"].partition(",")[0] for row in evidence.answers.reloads()} == {
+        "blob": "39 + 39",
+        "opfs": "39 + 39",
+        "link": "40 + 40",
+    }
+    assert "of 2026-12-25. Commit abc. It was alone" in evidence.quick_run
+    assert {row["date"] for row in evidence.matrix.all_places()} == {"2026-12-24", "2026-12-25"}
+
+
+def test_an_earlier_quick_run_changes_nothing() -> None:
+    whole, quick = results(opfs="fails"), quick_results(opfs="works")
+    quick.about["date"] = whole.about["date"]
+    assert stored_runs.with_quick_run(whole, quick) is whole
+    assert Evidence(whole, {"rows": []}, []).quick_run == ""
 
 
 def test_changes_between_runs() -> None:

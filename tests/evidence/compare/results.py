@@ -71,12 +71,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Cell:
-    """Whether one kind of media is shown."""
+    """Whether one kind of media is shown.
+
+    :param date: the day of the run, if it is another one than that of the results; it is not written.
+    """
 
     setting: Setting
     media: str
     verdict: str
     words: str = ""
+    date: str = ""
 
 
 @dataclass
@@ -157,6 +161,7 @@ def verdict(cells: Iterable[Cell]) -> tuple[str, str]:
 
 def _flat(entry: Cell | Measure) -> dict[str, Any]:
     values = asdict(entry)
+    values.pop("date", None)
     return {**values.pop("setting"), **values}
 
 
