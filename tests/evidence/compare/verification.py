@@ -20,12 +20,13 @@ _PAINTED_S = 3.0
 # Without range requests a video is seekable once it is loaded completely, which takes some browsers longer.
 _ARRIVED_S = 20.0
 _NEAR_S = 0.1
-# Seeks in a video that has arrived as a whole: more of them change nothing.
+# Seeks in a video that has arrived as a whole, or that the browser never seeks in: more of them change nothing.
 _SEEKS = 3
-_ARRIVED = """(selector) => {
-  const { buffered, duration, networkState } = document.querySelector(selector);
-  const end = buffered.length ? buffered.end(buffered.length - 1) : 0;
-  return networkState === HTMLMediaElement.NETWORK_IDLE && end >= duration - 0.2;
+_CHANGES_NO_MORE = """(selector) => {
+  const { buffered, duration, readyState, seekable } = document.querySelector(selector);
+  const end = (ranges) => (ranges.length ? ranges.end(ranges.length - 1) : 0);
+  const hasEnough = readyState === HTMLMediaElement.HAVE_ENOUGH_DATA;
+  return hasEnough && (end(buffered) >= duration - 0.2 || end(seekable) === 0);
 }"""
 # What `boot.js` says where no Python runs.
 _NO_PYTHON = "WebAssembly is missing"
@@ -153,7 +154,7 @@ def _sought(tab: Tab, selector: str, target: float) -> float:
     """Where a video stands after seeking; where nothing answers ranges, that is once the browser has all of it."""
     deadline, tries = time.monotonic() + _ARRIVED_S, 0
     while True:
-        tries += bool(tab.evaluate(_ARRIVED, selector))
+        tries += bool(tab.evaluate(_CHANGES_NO_MORE, selector))
         position = float(tab.evaluate(SEEK, [selector, target]))
         if abs(position - target) < _NEAR_S or tries >= _SEEKS or time.monotonic() > deadline:
             return position
