@@ -39,11 +39,12 @@ def test_findings_match_the_published_results() -> None:
 def test_a_finding_has_verdicts_words_days_and_addresses() -> None:
     frame = replace(SETTING, mode="firefox-iframe", strategy="opfs")
     window = replace(SETTING, strategy="cookie")
-    cells = [Cell(frame, "image", "fails", "a|b <c>", date="2026-12-25"), Cell(window, "image", "works")]
+    words = "a|b <c> //localhost:46815/"
+    cells = [Cell(frame, "image", "fails", words, date="2026-12-25"), Cell(window, "image", "works")]
     found = Results({"date": "2026-12-24T00:00:00", "worlds": {"firefox": {"cookies": "own=1"}}}, cells)
     made = finding_tables.tables(found)
     assert made[finding_tables.FRAMES].splitlines()[2:] == [
-        "| `opfs` | Firefox | fails: a\\|b &lt;c> | 2026-12-25 | `#cell-opfs-firefox-iframe` |"
+        "| `opfs` | Firefox | fails: a\\|b &lt;c> //localhost/ | 2026-12-25 | `#cell-opfs-firefox-iframe` |"
     ]
     assert made[finding_tables.COOKIES].splitlines()[2:] == [
         "| Firefox | partitioned ones | works | 2026-12-24 | `#cell-cookie-firefox` |"

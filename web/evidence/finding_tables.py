@@ -1,5 +1,6 @@
 """The tables of ``docs/findings.md`` that are taken from the published results, each cell with its address."""
 
+import re
 from collections.abc import Callable, Iterable
 
 from tests.evidence.compare.results import NOT_RUN, Results
@@ -10,6 +11,8 @@ from web.evidence.worlds import World
 COOKIES, FRAMES = "cookies-by-window", "frames-by-strategy"
 # What a window lets a page of another site have back: the comparison's probe sets a cookie of each kind.
 _COOKIES = {"": "none", "own=1": "partitioned ones", "whole=1; own=1": "all"}
+# A run's own port, another one each time.
+_PORT = re.compile(r"(?<=//localhost):\d+")
 _NONE = "No stored run has it yet.\n"
 
 
@@ -47,4 +50,4 @@ def _table(cells: list[MatrixCell], headings: tuple[str, str], names: Callable[[
 
 def _escaped(words: str) -> str:
     """Returns a browser's words as text in a cell of a table."""
-    return words.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
+    return _PORT.sub("", words).replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("`", "\\`")
