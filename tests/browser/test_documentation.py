@@ -56,6 +56,19 @@ def test_a_page_fits_its_window(page: Page, address: str, width: int) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
 
 
+def test_tables_take_focus_where_they_scroll(page: Page, address: str) -> None:
+    page.goto(f"{address}comparison.html")
+    regions = page.locator(".table-region")
+    expect(page.locator(".table-region .md-typeset__scrollwrap")).to_have_count(regions.count())
+    expect(page.locator(".table-region[tabindex]")).to_have_count(0)
+    page.set_viewport_size({"width": 320, "height": 640})
+    region = page.get_by_role("region", name="Comparison, table")
+    expect(region).to_have_attribute("tabindex", "0")
+    region.focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function("(region) => region.scrollLeft > 0", arg=region.element_handle())
+
+
 def test_search_finds_a_page(page: Page, address: str) -> None:
     page.goto(f"{address}api/loader.html")
     page.get_by_role("button", name="Search").click()

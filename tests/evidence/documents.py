@@ -7,6 +7,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 COMPARISON = ROOT / "docs" / "comparison.md"
+FINDINGS = ROOT / "docs" / "findings.md"
 PERFORMANCE = ROOT / "docs" / "performance.md"
 RELIABILITY = ROOT / "docs" / "reliability.md"
 ADMINISTRATORS = ROOT / "docs" / "administrators.md"

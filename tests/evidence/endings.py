@@ -1,4 +1,6 @@
-"""What each strategy shows once the session has ended or the homeserver is gone: ``python -m tests.evidence.endings``.
+"""What each strategy shows once the session has ended, the homeserver is gone, or the page was reloaded offline.
+
+``python -m tests.evidence.endings [STRATEGY or EVENT ...]``.
 
 Prints the figures of the table in ``docs/reliability.md``. What an expired link does is tested in
 ``tests/browser/test_link_renewal.py``.
@@ -13,7 +15,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.engines import CHROMIUM, launch_browser, set_up_browsers
+from tests.browser.engines import CHROMIUM, FIREFOX, launch_browser, set_up_browsers
 from tests.evidence.compare.results import Setting
 from tests.evidence.compare.runner import ComparisonSites, comparison_sites
 from tests.evidence.compare.tabs import PlaywrightTab, wait_until_settled
@@ -22,7 +24,6 @@ from web import strategy_order
 from web.site import WEB
 
 STATE = WEB.parent / ".state" / "comparison"
-_ENGINES = (CHROMIUM,)
 _STRATEGIES = [name for name in strategy_order.ALL if name not in ("redirect", "blocking")]
 # Links of a session that has ended are refused after a few seconds.
 _ENDED_S = 6.0
@@ -65,16 +66,26 @@ def _stop_homeserver(_page: Page, sites: ComparisonSites, strategy: str) -> None
     sites.proxy("cross-site", strategy).__exit__()
 
 
+def _reload_offline(page: Page, sites: ComparisonSites, strategy: str) -> None:
+    """Reloads as an application does that keeps itself and its rooms: only media and links are out of reach."""
+    sites.proxy("cross-site", strategy).refuses_media = True
+    page.goto(page.url.replace("&fresh=1", ""))
+    wait_until_settled(PlaywrightTab(page))
+
+
 EVENTS: dict[str, Callable[[Page, ComparisonSites, str], None]] = {
     "session ended": _end_session,
     "server gone": _stop_homeserver,
+    "reloaded offline": _reload_offline,
 }
+_ENGINES = {"reloaded offline": (CHROMIUM, FIREFOX)}
 
 
 def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, event: str) -> dict[str, Any]:
     """Returns how many media are shown after an event: of those that were, and once all are mounted again."""
     tab = PlaywrightTab(page)
     setting = Setting(engine, "", engine, "cross-site", "micropython", strategy)
+    sites.proxy("cross-site", strategy).refuses_media = False  # the browser before this one has left it so
     tab.open(sites.page(setting, fresh="1"))
     wait_until_settled(tab)
     before = tab.evaluate(_ON_SHOW)
@@ -104,13 +115,15 @@ def _wait(tab: PlaywrightTab) -> None:
 
 
 def main(names: list[str]) -> int:
-    """Measures all strategies, or those that are named; returns the exit status."""
+    """Measures what is named, or all strategies and events; returns the exit status."""
+    strategies = [name for name in names if name in _STRATEGIES] or _STRATEGIES
+    events = [name for name in names if name in EVENTS] or EVENTS
     set_up_browsers()
     with sync_playwright() as playwright:
-        for event in EVENTS:
+        for event in events:
             with comparison_sites(STATE, free_port(), lambda words: None) as sites:
-                for mode in _ENGINES:
-                    for strategy in names or _STRATEGIES:
+                for mode in _ENGINES.get(event, (CHROMIUM,)):
+                    for strategy in strategies:
                         with launch_browser(mode, playwright) as context:
                             print(measure(context.new_page(), sites, mode.name, strategy, event), flush=True)
     return 0

@@ -8,12 +8,14 @@ from tests.evidence import documents, run_history
 from tests.evidence.bench import command as bench_command
 from tests.evidence.bench import report as bench
 from tests.evidence.compare import report as comparison
+from tests.evidence.compare import stored_runs
 from tests.evidence.compare.command import FIGURES as COMPARISON
 from tests.evidence.compare.results import Results
 from tests.evidence.faults import command as faults_command
 from tests.evidence.faults import malformed_inputs as inputs
 from tests.evidence.faults import report as faults
 from tests.evidence.load import command as load
+from web.evidence import finding_tables
 
 # The keys of a row: a new row replaces the old one with the same keys.
 _KEYS = {bench.LATEST: ("engine", "what", "against"), faults.LATEST: ("engine", "fault")}
@@ -40,6 +42,8 @@ def take(folder: Path) -> list[str]:
 def write_tables() -> None:
     """Writes all tables from the latest figures."""
     comparison.write_tables(Results.read(comparison.LATEST))
+    for part, table in finding_tables.tables(stored_runs.published()).items():
+        documents.write_between(part, table, documents.FINDINGS)
     bench.write_tables(documents.read_figures(bench.LATEST))
     faults_table = faults.table(documents.read_figures(faults.LATEST))
     documents.write_between(faults.PART, faults_table, documents.RELIABILITY)
@@ -56,7 +60,7 @@ def merged(latest: dict[str, Any], new: dict[str, Any], key: tuple[str, ...]) ->
 
 def _take(file: Path, latest: Path) -> None:
     if latest == comparison.LATEST and Results.read(file).is_quick:
-        return  # the history has it; the tables are of whole runs
+        latest = stored_runs.QUICK  # which the site shows; the tables are of whole runs
     if latest not in _KEYS:
         shutil.copyfile(file, latest)
         return

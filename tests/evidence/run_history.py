@@ -15,38 +15,58 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.evidence.compare.results import NOT_RUN, Cell, Results, verdict
+from tests.evidence.compare.results import NOT_RUN, SERVERS, Cell, Results, verdict
 
 FOLDER = Path(__file__).with_name("history")
 FORMAT = 1
 OWN_SOURCE, PAGE_SOURCE = "build.py compare", "compare.html"
-# The typical deployment, which the evidence is about.
+# The typical deployment, which the evidence is about, and other homeservers there.
 _PLACE = "cross-site"
+_PLACES = (_PLACE, *SERVERS)
 _INTERPRETERS = ("micropython", "pyodide")
 _VISITS = {"first": "first visit", "reload": "after a reload"}
 _COSTS = ("requests", "preflights", "bytes")
 _CIRCUMSTANCES = ("commit", "alone", "others_load", "quick")
+# Strategy, mode, and the homeserver if it is not Synapse as it ships.
+_Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class Change:
-    """A verdict that is another one than in the latest earlier run that has it, or that no earlier run has.
+    """A verdict that is another one than in the latest earlier run that has it.
 
-    :param before: empty if the earlier run did not have it.
+    :param homeserver: empty for Synapse as it ships.
     """
 
     strategy: str
     mode: str
+    homeserver: str
     before: str
     after: str
     versions: tuple[str, str]
     dates: tuple[str, str]
 
 
+@dataclass(frozen=True)
+class Addition:
+    """What a run has that no earlier one has.
+
+    :param verdicts: how many verdicts.
+    :param modes: the modes that no earlier run has.
+    :param strategies: the strategies that no earlier run has.
+    """
+
+    date: str
+    verdicts: int
+    modes: tuple[str, ...]
+    strategies: tuple[str, ...]
+
+
 def of_results(results: Results) -> dict[str, Any]:
     """Returns the file of a run of ``build.py compare``."""
     versions = {name: text for name, text in results.about["versions"].items() if isinstance(text, str)}
-    worlds = [_world_of(results, mode) for mode in dict.fromkeys(cell.setting.mode for cell in results.cells)]
+    settings = dict.fromkeys((cell.setting.mode, cell.setting.homeserver) for cell in results.cells)
+    worlds = [_world_of(results, mode, place) for mode, place in settings if place in _PLACES]
     return {
         "format": FORMAT,
         "source": OWN_SOURCE,
@@ -92,33 +112,52 @@ def write(run: dict[str, Any], name: str, folder: Path = FOLDER) -> Path:
 def changes(runs: list[dict[str, Any]]) -> list[Change]:
     """Returns what changed between runs of ``build.py compare``, the latest first.
 
-    Each verdict is compared with that of the latest earlier run that has it: a run may have some browsers alone. The
-    first run has no predecessor.
+    Each verdict is compared with that of the latest earlier run that has it: a run may have some browsers alone.
     """
-    own = [run for run in runs if run["source"] == OWN_SOURCE]
-    known: dict[tuple[str, str], tuple[str, str, str]] = {}
+    known: dict[_Key, tuple[str, str, str]] = {}
     found = []
-    for number, run in enumerate(own):
-        for cell, (outcome, version) in _verdicts(run).items():
-            if outcome == NOT_RUN:
-                continue
-            previous, old_version, date = known.get(cell, ("", "", own[number - 1]["date"]))
-            if number and outcome != previous:
-                found.append(Change(*cell, previous, outcome, (old_version, version), (date, run["date"])))
-            known[cell] = (outcome, version, run["date"])
+    for run in _own(runs):
+        for key, (outcome, version) in _verdicts(run).items():
+            previous, old_version, date = known.get(key, (outcome, "", ""))
+            if outcome != previous:
+                found.append(Change(*key, previous, outcome, (old_version, version), (date, run["date"])))
+            known[key] = (outcome, version, run["date"])
     return found[::-1]
 
 
-def _verdicts(run: dict[str, Any]) -> dict[tuple[str, str], tuple[str, str]]:
+def additions(runs: list[dict[str, Any]]) -> list[Addition]:
+    """Returns how many verdicts each run of ``build.py compare`` but the first has added, the latest first."""
+    own = _own(runs)
+    known = set(_verdicts(own[0])) if own else set()
+    found = []
+    for run in own[1:]:
+        new = [key for key in _verdicts(run) if key not in known]
+        if new:
+            modes, strategies = (
+                tuple(dict.fromkeys(key[part] for key in new if key[part] not in {old[part] for old in known}))
+                for part in (1, 0)
+            )
+            found.append(Addition(run["date"], len(new), modes, strategies))
+            known.update(new)
+    return found[::-1]
+
+
+def _own(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [run for run in runs if run["source"] == OWN_SOURCE]
+
+
+def _verdicts(run: dict[str, Any]) -> dict[_Key, tuple[str, str]]:
+    """Returns the verdicts of what was run, each with the browser's version."""
     return {
-        (strategy, world["mode"]): (outcome["verdict"], world["version"])
+        (strategy, world["mode"], world["homeserver"].replace(_PLACE, "")): (outcome["verdict"], world["version"])
         for world in run["worlds"]
         for strategy, outcome in world["strategies"].items()
+        if outcome["verdict"] != NOT_RUN
     }
 
 
-def _world_of(results: Results, mode: str) -> dict[str, Any]:
-    cells = [cell for cell in results.cells if (cell.setting.mode, cell.setting.homeserver) == (mode, _PLACE)]
+def _world_of(results: Results, mode: str, place: str) -> dict[str, Any]:
+    cells = [cell for cell in results.cells if (cell.setting.mode, cell.setting.homeserver) == (mode, place)]
     setting = cells[0].setting
     names = dict.fromkeys(cell.setting.strategy for cell in cells)
     return {
@@ -126,30 +165,31 @@ def _world_of(results: Results, mode: str) -> dict[str, Any]:
         "browser": setting.engine,
         "version": setting.version,
         "window": mode.partition("-")[2],
-        "homeserver": _PLACE,
-        "strategies": {name: _outcome(results, mode, name, cells) for name in names},
+        "homeserver": place,
+        "strategies": {name: _outcome(results, name, cells) for name in names},
     }
 
 
-def _outcome(results: Results, mode: str, strategy: str, cells: list[Cell]) -> dict[str, Any]:
+def _outcome(results: Results, strategy: str, cells: list[Cell]) -> dict[str, Any]:
     outcome, words = NOT_RUN, ""
     for interpreter in _INTERPRETERS:
         own = [cell for cell in cells if (cell.setting.strategy, cell.setting.interpreter) == (strategy, interpreter)]
         outcome, words = verdict(own)
         if outcome != NOT_RUN:
             break
-    costs = {key: _cost(results, mode, strategy, visit) for key, visit in _VISITS.items()}
+    where = (cells[0].setting.mode, cells[0].setting.homeserver, strategy)
+    costs = {key: _cost(results, where, visit) for key, visit in _VISITS.items()}
     return {"verdict": outcome, "words": words, "costs": costs}
 
 
-def _cost(results: Results, mode: str, strategy: str, visit: str) -> dict[str, float] | None:
+def _cost(results: Results, where: tuple[str, str, str], visit: str) -> dict[str, float] | None:
     found = {}
     for name in _COSTS:
         values = [
             measure.median
             for measure in results.measures
-            if (measure.setting.mode, measure.setting.homeserver) == (mode, _PLACE)
-            and (measure.setting.strategy, measure.name) == (strategy, f"{visit}: {name}")
+            if (measure.setting.mode, measure.setting.homeserver, measure.setting.strategy) == where
+            and measure.name == f"{visit}: {name}"
         ]
         if not values:
             return None

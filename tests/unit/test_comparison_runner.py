@@ -1,31 +1,85 @@
 """Which cells a run of the comparison has: all, each of the matrix once, or one round of a window."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 
 from tests.evidence.compare import runner
 from tests.evidence.compare.browsers import Browser, Started
-from tests.evidence.compare.results import STRATEGIES, Setting
+from tests.evidence.compare.results import (
+    GATEWAY,
+    QUICK_SERVER_MODES,
+    QUICK_SERVERS,
+    RANGES,
+    REDIRECTING,
+    SERVERS,
+    STRATEGIES,
+    Results,
+    Setting,
+)
 
 
-def test_a_quick_run_has_each_cell_of_the_matrix_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[Setting] = []
-    monkeypatch.setattr(runner, "_try", lambda _sites, _started, _found, setting, **_: ran.append(setting))
-    monkeypatch.setattr(runner, "_look", lambda _browser, _found: None)
-    browser = Browser("firefox", "firefox", lambda: nullcontext(Started("153", nullcontext)))
-    found = runner.new_results(seed=1, runs=5, quick=True)
-    for _ in runner.compare(None, [browser], found, progress=str):  # type: ignore[arg-type]
+def browser_of(mode: str, *, brief: bool = False) -> Browser:
+    return Browser(mode.partition("-")[0], mode, lambda: nullcontext(Started("153", nullcontext)), brief)
+
+
+@contextmanager
+def broken() -> Iterator[Started]:
+    raise PlaywrightError("It does not start\nand says so at length")
+    yield
+
+
+@pytest.fixture
+def ran(monkeypatch: pytest.MonkeyPatch) -> list[Setting]:
+    """The settings that were run."""
+    found: list[Setting] = []
+    monkeypatch.setattr(runner, "_try", lambda _sites, _started, _results, setting, **_: found.append(setting))
+    monkeypatch.setattr(runner, "_look", lambda _started, _mode, _results: None)
+    return found
+
+
+def run(results: Results, *browsers: Browser) -> Results:
+    for _ in runner.compare(None, list(browsers), results, progress=str):  # type: ignore[arg-type]
         pass
+    return results
+
+
+def test_a_quick_run_has_each_cell_of_the_matrix_once(ran: list[Setting]) -> None:
+    found = run(runner.new_results(seed=1, runs=5, quick=True), browser_of("firefox"))
     assert found.about["runs"] == 1
     assert sorted(setting.strategy for setting in ran) == sorted(STRATEGIES)
     assert {setting.homeserver for setting in ran} == {"cross-site"}
     assert {setting.interpreter for setting in ran if setting.strategy != "blocking"} == {"micropython"}
     assert {setting.interpreter for setting in ran if setting.strategy == "blocking"} == {"pyodide"}
-    ran.clear()
-    found = runner.new_results(seed=1, runs=2)
-    for _ in runner.compare(None, [replace(browser, brief=True)], found, progress=str):  # type: ignore[arg-type]
-        pass
+
+
+def test_a_quick_run_has_each_homeserver_in_one_mode_of_an_engine(ran: list[Setting]) -> None:
+    run(runner.new_results(seed=1, quick=True), *map(browser_of, QUICK_SERVER_MODES))
+    for mode in QUICK_SERVER_MODES:
+        beside = [(setting.homeserver, setting.strategy) for setting in ran if setting.mode == mode][len(STRATEGIES) :]
+        assert sorted(beside) == sorted((place, name) for place, names in QUICK_SERVERS.items() for name in names)
+    assert {mode.partition("-")[0] for mode in QUICK_SERVER_MODES} == {"chromium", "firefox"}
+    assert set(QUICK_SERVERS) == {RANGES, GATEWAY, REDIRECTING} == set(SERVERS)
+    for place, names in QUICK_SERVERS.items():
+        assert set(names) <= set(SERVERS[place])
+
+
+def test_a_window_of_its_own_has_one_round_with_both_interpreters(ran: list[Setting]) -> None:
+    run(runner.new_results(seed=1, runs=2), browser_of("firefox", brief=True))
     assert {setting.homeserver for setting in ran} == {"cross-site"}
-    assert len(ran) == 2 * len(STRATEGIES), "one round, with both interpreters"
+    assert len(ran) == 2 * len(STRATEGIES)
+
+
+def test_a_whole_run_has_all_places_and_homeservers(ran: list[Setting]) -> None:
+    run(runner.new_results(seed=1, runs=1), browser_of("firefox"))
+    assert {setting.homeserver for setting in ran} == {"same-origin", "same-site", "cross-site", *SERVERS}
+
+
+def test_a_browser_that_does_not_start_is_noted_and_the_others_run(ran: list[Setting]) -> None:
+    bad = replace(browser_of("chromium"), start=broken)
+    found = run(runner.new_results(seed=1, quick=True), bad, browser_of("firefox"))
+    assert found.about["missing"] == {"chromium": "It does not start"}
+    assert {setting.mode for setting in ran} == {"firefox"}

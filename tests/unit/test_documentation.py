@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import authmedia
-from web import documentation, site
+from web import documentation, documentation_tables, site
 from web.docstring_examples import fence_examples
 
 # What a browser loads without being asked; `a` is not among them.
@@ -48,6 +48,29 @@ def test_pages_load_nothing_but_the_sites_own_files(built: Path) -> None:
         assert loaded.urls
         for url in loaded.urls:
             assert (page.parent / re.sub(r"[?#].*", "", url)).is_file(), f"{page.name}: {url}"
+
+
+def test_every_table_is_in_a_region_with_a_name_of_its_own(built: Path) -> None:
+    for page in built.rglob("*.html"):
+        html = page.read_text(encoding="utf-8")
+        names = re.findall(r'<div class="table-region" role="region" tabindex="0" aria-label="([^"]+)"><table>', html)
+        assert len(names) == len(set(names)) == html.count("<table>"), page.name
+
+
+def test_a_region_has_the_name_of_its_heading() -> None:
+    table = "<table><tr><td>1</td></tr></table>"
+    heading = (
+        '<h2 id="a-b">A &amp; <code>b</code><a class="headerlink" href="#a-b" title="Permanent link">&para;</a></h2>'
+    )
+    reference = '<h6 id="authmedia.Binder.retry" class="doc doc-heading"><span>retry</span> <small>method</small></h6>'
+    made = documentation_tables.with_regions(table + heading + table + "<p>" + table + reference + table)
+    assert re.findall(r'aria-label="([^"]+)"', made) == [
+        "Page, table",
+        "A &amp; b, table",
+        "A &amp; b, table 2",
+        "retry, table",
+    ]
+    assert re.sub(r'<div class="table-region"[^>]*>|</div>', "", made).count(table) == 4
 
 
 def test_style_sheets_load_nothing_from_elsewhere(built: Path) -> None:

@@ -2,17 +2,20 @@
 
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.evidence import documents, figures
 from tests.evidence.bench import report as bench
-from tests.evidence.compare import report
-from tests.evidence.compare.results import Cell, Results, Setting, verdict
+from tests.evidence.compare import modes, report, stored_runs
+from tests.evidence.compare.results import STRATEGIES, Cell, Results, Setting, verdict
 from tests.evidence.faults import malformed_inputs as inputs
 from tests.evidence.faults import report as faults
 from tests.evidence.load import command as load
+from web.evidence import finding_tables
+from web.evidence.page import Evidence
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "link")
@@ -24,10 +27,37 @@ def test_tables_of_the_comparison_match_the_latest_results() -> None:
     assert documents.read_between(report.PART, documents.README) == report.readme_table(latest)
 
 
+def test_findings_match_the_published_results() -> None:
+    for part, table in finding_tables.tables(stored_runs.published()).items():
+        assert documents.read_between(part, documents.FINDINGS) == table
+    anchors = {cell.anchor for cell in Evidence().matrix.cells()}
+    planned = {f"cell-{name}-{mode.name}" for name in STRATEGIES for mode in modes.MODES}
+    for anchor in re.findall(r"`#(cell-[\w-]+)`", documents.FINDINGS.read_text(encoding="utf-8")):
+        assert anchor in anchors | planned, anchor
+
+
+def test_a_finding_has_verdicts_words_days_and_addresses() -> None:
+    frame = replace(SETTING, mode="firefox-iframe", strategy="opfs")
+    window = replace(SETTING, strategy="cookie")
+    words = "a|b <c> //localhost:46815/"
+    cells = [Cell(frame, "image", "fails", words, date="2026-12-25"), Cell(window, "image", "works")]
+    found = Results({"date": "2026-12-24T00:00:00", "worlds": {"firefox": {"cookies": "own=1"}}}, cells)
+    made = finding_tables.tables(found)
+    assert made[finding_tables.FRAMES].splitlines()[2:] == [
+        "| `opfs` | Firefox | fails: a\\|b &lt;c> //localhost/ | 2026-12-25 | `#cell-opfs-firefox-iframe` |"
+    ]
+    assert made[finding_tables.COOKIES].splitlines()[2:] == [
+        "| Firefox | partitioned ones | works | 2026-12-24 | `#cell-cookie-firefox` |"
+    ]
+    nothing = finding_tables.tables(Results({"date": "2026-12-24"}))
+    assert set(nothing.values()) == {"No stored run has it yet.\n"}
+
+
 def test_a_quick_run_is_history_and_leaves_the_tables_as_they_are(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report, "LATEST", tmp_path / "latest.json")
+    monkeypatch.setattr(stored_runs, "QUICK", tmp_path / "quick.json")
     monkeypatch.setattr(figures, "write_tables", lambda: None)
     added: list[Results] = []
     monkeypatch.setattr(figures.run_history, "add", added.append)
@@ -35,6 +65,7 @@ def test_a_quick_run_is_history_and_leaves_the_tables_as_they_are(
         found = Results({"date": "2026-12-24", "versions": {}, "quick": quick}, [Cell(SETTING, "image", "works")])
         found.write(tmp_path / "results.json")
         assert figures.take(tmp_path) == ["results.json"]
+        assert (tmp_path / "quick.json").exists()
         assert (tmp_path / "latest.json").exists() is not quick
     assert [run.is_quick for run in added] == [True, False]
 

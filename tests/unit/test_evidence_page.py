@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.evidence import run_conditions, run_history
-from tests.evidence.compare import report
+from tests.evidence.compare import report, stored_runs
 from tests.evidence.compare.results import GATEWAY, MEDIA, RANGES, REDIRECTING, Cell, Results, Setting
 from web import site, strategy_order
 from web.evidence import cited_tests, downloads, page, proofs
@@ -342,22 +342,67 @@ def test_compat_data_has_the_shape_of_browser_compat_data(built: Path) -> None:
 # --- history
 
 
-def test_the_stored_run_is_in_the_history() -> None:
+def test_the_stored_runs_are_in_the_history() -> None:
     stored = [run for run in run_history.read() if run["source"] == run_history.OWN_SOURCE]
-    assert run_history.of_results(Evidence().results) in stored
+    for path in (stored_runs.WHOLE, stored_runs.QUICK):
+        assert not path.exists() or run_history.of_results(Results.read(path)) in stored
+
+
+# --- a quick run on a whole one
+
+
+def quick_results(**verdicts: str) -> Results:
+    """A run of one round on the next day, in a later version."""
+    run = results(**verdicts)
+    run.about.update(date="2026-12-25T00:00:00", quick=True, commit="abc", alone=True, others_load=0.01)
+    run.cells = [replace(cell, setting=replace(cell.setting, version="161.0")) for cell in run.cells]
+    return run
+
+
+def test_a_later_quick_run_has_the_verdicts_and_not_the_costs() -> None:
+    whole, quick = results(blob="works", opfs="fails"), quick_results(opfs="works", link="works", blob="not run")
+    for run, value in ((whole, 39), (quick, 40)):
+        for strategy in ("opfs", "blob") if run is whole else ("opfs", "link"):
+            setting = replace(run.cells[0].setting, strategy=strategy)
+            for name in ("requests", "preflights", "bytes"):
+                run.measure(setting, "all", f"after a reload: {name}", "requests", value)
+    both = stored_runs.with_quick_run(whole, quick)
+    evidence = Evidence(both, {"rows": [], "about": {"date": ""}}, [])
+    cells = {name: evidence.matrix.row(name)[0] for name in ("blob", "opfs", "link")}
+    assert [(cell.outcome, cell.date, cell.version) for cell in cells.values()] == [
+        ("works", "2026-12-24", "160.1.2"),
+        ("works", "2026-12-25", "161.0"),
+        ("works", "2026-12-25", "161.0"),
+    ]
+    assert {row["strategy"]: row["cost"].partition(",")[0] for row in evidence.answers.reloads()} == {
+        "blob": "39 + 39",
+        "opfs": "39 + 39",
+        "link": "40 + 40",
+    }
+    assert "of 2026-12-25. Commit abc. It was alone" in evidence.quick_run
+    assert {row["date"] for row in evidence.matrix.all_places()} == {"2026-12-24", "2026-12-25"}
+
+
+def test_an_earlier_quick_run_changes_nothing() -> None:
+    whole, quick = results(opfs="fails"), quick_results(opfs="works")
+    quick.about["date"] = whole.about["date"]
+    assert stored_runs.with_quick_run(whole, quick) is whole
+    assert Evidence(whole, {"rows": []}, []).quick_run == ""
 
 
 def test_changes_between_runs() -> None:
     earlier = run_history.of_results(results(blob="works", opfs="fails"))
     later = run_history.of_results(results(blob="works", opfs="works", link="works", cookie="not run"))
     later["date"], later["worlds"][0]["version"] = "2027-01-01", "161"
-    assert [(change.strategy, change.before, change.after) for change in run_history.changes([earlier, later])] == [
-        ("link", "", "works"),
+    runs = [earlier, later]
+    assert [(change.strategy, change.before, change.after) for change in run_history.changes(runs)] == [
         ("opfs", "fails", "works"),
     ]
+    assert run_history.additions(runs) == [run_history.Addition("2027-01-01", 1, (), ("link",))]
     assert run_history.changes([earlier]) == run_history.changes([earlier, earlier]) == []
+    assert run_history.additions([]) == run_history.additions([earlier]) == run_history.additions([earlier] * 2) == []
     page_run = {**later, "source": run_history.PAGE_SOURCE}
-    assert run_history.changes([earlier, page_run]) == []
+    assert run_history.changes([earlier, page_run]) == run_history.additions([earlier, page_run]) == []
 
 
 def test_a_verdict_is_compared_with_the_latest_run_that_has_it() -> None:
@@ -368,8 +413,26 @@ def test_a_verdict_is_compared_with_the_latest_run_that_has_it() -> None:
     changes = run_history.changes([first, partial, last])
     assert [(change.strategy, change.before, change.after, change.dates) for change in changes] == [
         ("opfs", "fails", "works", ("2026-12-24", "2027-01-02")),
-        ("blob", "", "works", ("2026-12-24", "2027-01-01")),
     ]
+    assert [(each.date, each.verdicts, each.strategies) for each in run_history.additions([first, partial, last])] == [
+        ("2027-01-01", 1, ("blob",)),
+    ]
+
+
+def test_new_windows_and_homeservers_are_one_line_each_run() -> None:
+    first = run_history.of_results(results(blob="works"))
+    wider = results(blob="works")
+    wider.cells += [replace(cell, setting=replace(cell.setting, mode="firefox-iframe")) for cell in wider.cells]
+    wider.add(results_at(RANGES, blob="fails"))
+    second = {**run_history.of_results(wider), "date": "2027-01-01"}
+    assert [world["homeserver"] for world in second["worlds"]] == ["cross-site", "cross-site", RANGES]
+    assert run_history.changes([first, second]) == [], "another homeserver is another cell"
+    assert run_history.additions([first, second]) == [
+        run_history.Addition("2027-01-01", 2, ("firefox-iframe",), ()),
+    ]
+    last = {**run_history.of_results(results_at(RANGES, blob="works")), "date": "2027-01-02"}
+    (change,) = run_history.changes([first, second, last])
+    assert (change.homeserver, change.before, change.after) == (RANGES, "fails", "works")
 
 
 def test_runs_of_one_day_are_kept_apart_and_their_circumstances_with_them(tmp_path: Path) -> None:

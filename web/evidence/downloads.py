@@ -14,7 +14,7 @@ from web.evidence.matrix import Matrix, MatrixCell
 
 JSON, CSV, COMPAT_DATA = "evidence.json", "evidence.csv", "evidence-bcd.json"
 PAGE = "evidence.html"
-_ABOUT = ("date", "commit", "versions", "machine", "alone", "others_load", "runs", "seed")
+_ABOUT = ("date", "commit", "versions", "machine", "alone", "others_load", "runs", "seed", "quick_run")
 _TITLES = {"": "normal windows", "private": "private windows"}
 
 
@@ -97,7 +97,7 @@ def _flat(cell: MatrixCell) -> dict[str, Any]:
         "address": f"{PAGE}#{cell.anchor}",
         "strategy": cell.strategy,
         "browser": cell.world.browser,
-        "version": cell.world.version,
+        "version": cell.version,
         "window": cell.world.window or "normal",
         "verdict": cell.outcome,
         "words": cell.words,

@@ -49,6 +49,7 @@ class MatrixCell:
     :param words: the browser's or homeserver's own words of the first failure.
     :param media: the verdict on each kind of media.
     :param deviations: where the homeserver's place or the interpreter make a difference.
+    :param version: the browser's, in which it was measured.
     """
 
     strategy: str
@@ -58,6 +59,7 @@ class MatrixCell:
     media: dict[str, str]
     deviations: tuple[str, ...]
     date: str
+    version: str
 
     @property
     def anchor(self) -> str:
@@ -146,14 +148,14 @@ class Matrix:
                     "cell": f"cell-{strategy}-{mode}",
                     "strategy": strategy,
                     "browser": world.browser,
-                    "version": world.version,
+                    "version": cell.setting.version,
                     "window": world.window or "normal",
                     "homeserver": place,
                     "interpreter": interpreter,
                     "media": cell.media,
                     "verdict": cell.verdict,
                     "words": cell.words,
-                    "date": self.date,
+                    "date": cell.date or self.date,
                 }
 
     def _cell(self, strategy: str, world: World) -> MatrixCell:
@@ -164,14 +166,16 @@ class Matrix:
         outcome, words = verdict(cells)
         media = {cell.media: cell.verdict for cell in cells if cell.media in MEDIA}
         deviations = self._deviations(strategy, world, outcome, interpreter)
-        return MatrixCell(strategy, world, outcome, words, media, deviations, self.date)
+        date, version = cells[0].date or self.date, cells[0].setting.version
+        return MatrixCell(strategy, world, outcome, words, media, deviations, date, version)
 
     def _not_run(self, strategy: str, world: World) -> MatrixCell:
         """Returns the cell of a strategy that no run has tried there, with the reason if a run has one."""
         for interpreter in _INTERPRETERS:
             for cell in self._grouped.get((strategy, world.mode, PLACE, interpreter), []):
-                return MatrixCell(strategy, world, NOT_RUN, cell.words, {}, (), self.date)
-        return MatrixCell(strategy, world, NOT_MEASURED, "", {}, (), "")
+                date = cell.date or self.date
+                return MatrixCell(strategy, world, NOT_RUN, cell.words, {}, (), date, cell.setting.version)
+        return MatrixCell(strategy, world, NOT_MEASURED, "", {}, (), "", world.version)
 
     def _measured(self, strategy: str, world: World, place: str) -> tuple[str, list[Cell]]:
         """Returns the first interpreter that ran it, and its cells."""

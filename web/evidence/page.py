@@ -9,6 +9,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from tests.evidence import documents, run_history
+from tests.evidence.compare import stored_runs
 from tests.evidence.compare.results import Results
 from web.evidence import cited_tests, downloads
 from web.evidence.answers import FILTERS, Answers
@@ -18,9 +19,7 @@ from web.evidence.matrix import Matrix
 from web.evidence.worlds import not_measured
 from web.strategy_order import GROUPS
 
-COMPARISON = documents.ROOT / "tests" / "evidence" / "compare" / "latest.json"
 BENCHMARK = documents.ROOT / "tests" / "evidence" / "bench" / "latest.json"
-FINDINGS = documents.ROOT / "docs" / "findings.md"
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
 _CODE = re.compile(r"`([^`]+)`")
 _BOLD, _EMPHASIS = re.compile(r"\*\*([^*]+)\*\*"), re.compile(r"\*([^*]+)\*")
@@ -50,7 +49,7 @@ class Evidence:
         benchmark: dict[str, Any] | None = None,
         runs: list[dict[str, Any]] | None = None,
     ) -> None:
-        self.results = Results.read(COMPARISON) if results is None else results
+        self.results = stored_runs.published() if results is None else results
         self.benchmark = documents.read_figures(BENCHMARK) if benchmark is None else benchmark
         self.runs = run_history.read() if runs is None else runs
         self.matrix = Matrix(self.results)
@@ -89,17 +88,23 @@ class Evidence:
     @property
     def circumstances(self) -> str:
         """The commit of the run, and how much of the machine other programs took."""
-        about = self.results.about
-        commit = f"Commit {about['commit']}." if about.get("commit") else "The commit was not noted."
-        if "alone" not in about:
-            return f"{commit} Whether it was alone on the machine was not noted."
-        others = f"other programs took at most {about['others_load']:.0%} of the machine"
-        return f"{commit} It was {'' if about['alone'] else 'not '}alone: {others}."
+        return _circumstances(self.results.about)
+
+    @property
+    def quick_run(self) -> str:
+        """The day and the circumstances of the quick run that has verdicts of these results; empty if there is none."""
+        about = self.results.about.get("quick_run")
+        return f"of {str(about['date'])[:10]}. {_circumstances(about)}" if about else ""
 
     @property
     def changes(self) -> list[run_history.Change]:
-        """What changed between the project's own runs."""
+        """Verdicts that changed between the project's own runs."""
         return run_history.changes(self.runs)
+
+    @property
+    def additions(self) -> list[run_history.Addition]:
+        """How many verdicts the project's own runs have added."""
+        return run_history.additions(self.runs)
 
     @property
     def own_runs(self) -> list[dict[str, Any]]:
@@ -114,7 +119,7 @@ class Evidence:
     @property
     def findings(self) -> list[Finding]:
         """What moved, from the documentation."""
-        return findings(FINDINGS.read_text(encoding="utf-8"))
+        return findings(documents.FINDINGS.read_text(encoding="utf-8"))
 
     @property
     def tests(self) -> list[cited_tests.CitedTest]:
@@ -131,6 +136,14 @@ class Evidence:
         )
         for name, content in zip(self.files, contents, strict=True):
             (out / name).write_text(content, encoding="utf-8", newline="")
+
+
+def _circumstances(about: dict[str, Any]) -> str:
+    commit = f"Commit {about['commit']}." if about.get("commit") else "The commit was not noted."
+    if "alone" not in about:
+        return f"{commit} Whether it was alone on the machine was not noted."
+    others = f"other programs took at most {about['others_load']:.0%} of the machine"
+    return f"{commit} It was {'' if about['alone'] else 'not '}alone: {others}."
 
 
 def findings(text: str) -> list[Finding]:

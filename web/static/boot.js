@@ -22,15 +22,28 @@ globalThis.trustedTypes?.createPolicy("default", {
   createScriptURL: (url) => (new URL(url, location.href).origin === location.origin ? url : undefined),
 });
 
-// PyScript 0.7.31 opens a database that no page here uses. Where a frame of another site has no storage, as in Chromium
-// without third-party cookies, it throws while it handles the refusal; Python starts all the same.
-const isOfDatabase = (error) => error?.name === "InvalidStateError" && String(error.stack).includes("IDBOpenDBRequest");
-const isRefusal = (reason) => reason instanceof Event && reason.target instanceof IDBOpenDBRequest;
-addEventListener("error", ({ message, error }) => message && !isOfDatabase(error) && fail(message));
-addEventListener(
-  "unhandledrejection",
-  ({ reason }) => reason?.name !== "AbortError" && !isRefusal(reason) && fail(String(reason)),
-);
+addEventListener("error", ({ message }) => message && fail(message));
+addEventListener("unhandledrejection", ({ reason }) => reason?.name !== "AbortError" && fail(String(reason)));
+
+// PyScript 0.7.31 opens a database that no page here uses, and starts no Pyodide without it. Where a frame of another site
+// has no storage, as in Chromium without third-party cookies, PyScript gets an empty one in its place.
+const answer = (result) => {
+  const request = {};
+  queueMicrotask(() => request.onsuccess?.({ target: { result } }));
+  return request;
+};
+const emptyStore = new Proxy({}, { get: (_, name) => () => answer(name === "getAllKeys" ? [] : undefined) });
+const emptyDatabase = { transaction: () => ({ objectStore: () => emptyStore }), close: () => {} };
+const openDatabase = globalThis.indexedDB?.open.bind(indexedDB);
+if (openDatabase)
+  indexedDB.open = (...given) => {
+    const request = openDatabase(...given);
+    request.addEventListener("error", (event) => {
+      event.stopImmediatePropagation(); // before `onerror`, which PyScript sets later
+      request.onsuccess?.({ target: { result: emptyDatabase } });
+    });
+    return request;
+  };
 
 // A room page first requests what the tab's last one requested first, so that it arrives while Python starts;
 // `browser.fetch` takes the responses. The token goes to its own homeserver alone, and only while it is valid: the page

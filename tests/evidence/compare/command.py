@@ -46,6 +46,9 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None
         results.about["missing"] = missing
         for _ in compare(sites, chosen, results, progress=tell):
             _write(out, results)
+        _write(out, results)  # a browser that does not start adds to `about` alone
+    for name, why in results.about["missing"].items():
+        console.print(f"{name} was not run: {why}", highlight=False)
     for sentence in report.summary_sentences(results):
         console.print(sentence, highlight=False)
     console.print(f"The report is in {out / 'index.html'}, the figures in {out / FIGURES}", highlight=False)

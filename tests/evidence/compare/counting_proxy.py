@@ -52,6 +52,8 @@ class CountingProxy:
         self.traffic = Traffic()
         #: Number of responses that the client aborted.
         self.aborted = 0
+        #: Whether pages reach nothing of media and links, as offline in an application that keeps its rooms.
+        self.refuses_media = False
         self._cuts = 0
         self._homeserver = homeserver
         self._site = site_application(site, demo or {}) if site else None
@@ -98,6 +100,10 @@ class CountingProxy:
         # Created here, because it belongs to the event loop of the server's thread.
         self._client = self._client or httpx.AsyncClient(timeout=_LONGEST_S, limits=httpx.Limits(max_connections=None))
         is_media = self._count(scope["method"], scope["path"])
+        if self.refuses_media and _is_counted(scope["path"]):  # without the headers that let a page read the response
+            await send({"type": "http.response.start", "status": 503, "headers": [(b"cache-control", b"no-store")]})
+            await send({"type": "http.response.body", "body": b""})
+            return
         query = scope["query_string"].decode("ascii")
         request = self._client.build_request(
             scope["method"],
@@ -140,7 +146,7 @@ class CountingProxy:
 
     def _count(self, method: str, path: str) -> bool:
         """Counts a request; returns whether its response is media."""
-        if any(mark in path for mark in (*_MEDIA, *_HELPERS)):
+        if _is_counted(path):
             is_media = any(mark in path for mark in _MEDIA) and not path.endswith(_NO_MEDIA)
             if method == "OPTIONS":
                 self.traffic.preflights += 1
@@ -150,6 +156,10 @@ class CountingProxy:
                 self.traffic.helpers += 1
             return is_media
         return False
+
+
+def _is_counted(path: str) -> bool:
+    return any(mark in path for mark in (*_MEDIA, *_HELPERS))
 
 
 async def _body(receive: Receive) -> bytes:

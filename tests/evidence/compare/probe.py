@@ -13,6 +13,8 @@ _HEADERS = [
     (b"cache-control", b"no-store"),
 ]
 _COOKIES = (b"whole=1; SameSite=None; Secure; Path=/", b"own=1; SameSite=None; Secure; Partitioned; Path=/")
+# Cookies know no ports: none of them is left to the homeservers of the same host.
+_ENDED = tuple(cookie + b"; Max-Age=0" for cookie in _COOKIES)
 # What a page at `localhost` sees, and which cookies of 127.0.0.1 come back from the second of two requests.
 _SEEN = """async (other) => {
   let cookies = "";
@@ -41,7 +43,7 @@ _SEEN = """async (other) => {
 
 
 async def _answer(scope: dict[str, Any], _receive: object, send: Any) -> None:
-    """Serves a page, sets two cookies, and says which came."""
+    """Serves a page, sets two cookies, says which came, and ends them."""
     given = dict(scope["headers"])
     headers = [*_HEADERS, (b"access-control-allow-origin", given.get(b"origin", b"*"))]
     body = b'{"cookies": "%s"}' % given.get(b"cookie", b"")
@@ -50,6 +52,8 @@ async def _answer(scope: dict[str, Any], _receive: object, send: Any) -> None:
         body = b"<!doctype html><title>A page</title>"
     if scope["path"] == "/set":
         headers += [(b"set-cookie", cookie) for cookie in _COOKIES]
+    if scope["path"] == "/read":
+        headers += [(b"set-cookie", cookie) for cookie in _ENDED]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

@@ -9,6 +9,7 @@ import jinja2
 
 from tests.browser.engines import ALL_MODES
 from tests.evidence import documents
+from tests.evidence.compare import stored_runs
 from tests.evidence.compare.results import (
     FAILS,
     GATEWAY,
@@ -28,7 +29,7 @@ from web.strategy_order import in_order
 
 HERE = Path(__file__).parent
 ORDERED = tuple(in_order(STRATEGIES))
-LATEST = HERE / "latest.json"
+LATEST = stored_runs.WHOLE
 PART = "comparison"
 
 # The typical deployment: the client on one site, the homeserver on another.

@@ -44,6 +44,14 @@ SERVERS = {
     GATEWAY: tuple(name for name in STRATEGIES if name not in ("cookie", "signed_query")),
     REDIRECTING: ("redirect",),
 }
+#: What a quick run has of them, in `QUICK_SERVER_MODES`: the strategies that each is there for.
+QUICK_SERVERS = {
+    RANGES: ("service_worker",),
+    GATEWAY: ("link", "delegated", "bundle"),
+    REDIRECTING: ("redirect",),
+}
+#: One mode of each engine that the other homeservers are run in by a quick run.
+QUICK_SERVER_MODES = ("chromium", "firefox-private")
 ALL = tuple(dict.fromkeys((*STRATEGIES, *(name for names in SERVERS.values() for name in names))))
 MEDIA = ("thumbnail", "image", "video", "audio", "encrypted")
 WORKS, FAILS, NOT_RUN = "works", "fails", "not run"
@@ -63,12 +71,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class Cell:
-    """Whether one kind of media is shown."""
+    """Whether one kind of media is shown.
+
+    :param date: the day of the run, if it is another one than that of the results; it is not written.
+    """
 
     setting: Setting
     media: str
     verdict: str
     words: str = ""
+    date: str = ""
 
 
 @dataclass
@@ -149,6 +161,7 @@ def verdict(cells: Iterable[Cell]) -> tuple[str, str]:
 
 def _flat(entry: Cell | Measure) -> dict[str, Any]:
     values = asdict(entry)
+    values.pop("date", None)
     return {**values.pop("setting"), **values}
 
 

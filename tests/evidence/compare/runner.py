@@ -15,7 +15,17 @@ from tests.evidence.compare import verification
 from tests.evidence.compare.browsers import Browser, Started
 from tests.evidence.compare.counting_proxy import CountingProxy, Traffic
 from tests.evidence.compare.probe import look, probe_server
-from tests.evidence.compare.results import ALL, PLACES, QUICK_PLACES, SERVERS, STRATEGIES, Results, Setting
+from tests.evidence.compare.results import (
+    ALL,
+    PLACES,
+    QUICK_PLACES,
+    QUICK_SERVER_MODES,
+    QUICK_SERVERS,
+    SERVERS,
+    STRATEGIES,
+    Results,
+    Setting,
+)
 from tests.evidence.compare.servers import Servers
 from tests.evidence.compare.tabs import Tab, Unsettled, report, show_held_media, wait_until_settled
 from tests.evidence.run_conditions import OtherLoad, about, note_load
@@ -104,23 +114,34 @@ def compare(
 ) -> Iterator[None]:
     """Adds to the results, and yields after each browser and place, so that the caller can save them.
 
-    Browsers and places that the results already have are skipped.
+    Browsers and places that the results already have are skipped. The results' ``missing`` has those that do not start.
 
     :param progress: called with a description of each step.
     """
     known = {(cell.setting.mode, cell.setting.homeserver) for cell in results.cells}
     for browser in browsers:
-        for homeserver in QUICK_PLACES if results.is_quick or browser.brief else places:
-            if (browser.mode, homeserver) in known:
+        for homeserver, offered in _offered(browser, places, quick=results.is_quick).items():
+            chosen = tuple(strategy for strategy in offered if strategy in strategies)
+            if (browser.mode, homeserver) in known or not chosen:
                 continue
             part = Results(results.about)
             load = OtherLoad()
-            offered = SERVERS.get(homeserver, STRATEGIES)
-            chosen = tuple(strategy for strategy in offered if strategy in strategies)
-            _compare_at(sites, browser, part, homeserver, chosen, progress)
+            try:
+                _compare_at(sites, browser, part, homeserver, chosen, progress)
+            except _BROKEN as error:
+                results.about.setdefault("missing", {})[browser.mode] = _first_line(error)
+                break
             note_load(results.about, load.share())
             results.add(part)
             yield
+
+
+def _offered(browser: Browser, places: tuple[str, ...], *, quick: bool) -> dict[str, tuple[str, ...]]:
+    """Returns the places of the homeserver for a browser, with the strategies to run in each."""
+    if not quick and not browser.brief:
+        return {place: SERVERS.get(place, STRATEGIES) for place in places}
+    servers = QUICK_SERVERS if quick and browser.mode in QUICK_SERVER_MODES else {}
+    return {**dict.fromkeys(QUICK_PLACES, STRATEGIES), **servers}
 
 
 def _compare_at(
@@ -133,10 +154,10 @@ def _compare_at(
 ) -> None:
     """Runs all rounds of one browser with the homeserver in one place."""
     runs = 1 if browser.brief else results.about["runs"]
-    _look(browser, results)
     order = random.Random(f"{results.about['seed']} {browser.mode} {homeserver}")
     for run in range(runs):
         with browser.start() as started:
+            _look(started, browser.mode, results)
             for strategy in order.sample(strategies, len(strategies)):
                 progress(f"{browser.mode}, {homeserver}, round {run + 1} of {runs}: {strategy}")
                 for interpreter in _interpreters(strategy, run, quick=results.is_quick):
@@ -145,16 +166,16 @@ def _compare_at(
                     _try(sites, started, results, setting, verify=run == 0)
 
 
-def _look(browser: Browser, results: Results) -> None:
+def _look(started: Started, mode: str, results: Results) -> None:
     """Notes what a page sees of the browser, unless it is known."""
     worlds = results.about.setdefault("worlds", {})
-    if browser.mode in worlds:
+    if mode in worlds:
         return
     try:
-        with browser.start() as started, started.new_tab() as tab, probe_server() as url:
-            worlds[browser.mode] = look(tab, url)
+        with started.new_tab() as tab, probe_server() as url:
+            worlds[mode] = look(tab, url)
     except _BROKEN as error:
-        worlds[browser.mode] = {"problem": str(error).splitlines()[0]}
+        worlds[mode] = {"problem": _first_line(error)}
 
 
 def _interpreters(strategy: str, run: int, *, quick: bool) -> tuple[str, ...]:
@@ -172,7 +193,11 @@ def _try(sites: ComparisonSites, started: Started, results: Results, setting: Se
     except _BROKEN as error:
         if verify:
             results.cells = [cell for cell in results.cells if cell.setting != setting]
-            results.cells += verification.failed_cells(setting, str(error).splitlines()[0])
+            results.cells += verification.failed_cells(setting, _first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
 
 
 def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, *, verify: bool) -> None:

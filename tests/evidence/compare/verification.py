@@ -20,6 +20,14 @@ _PAINTED_S = 3.0
 # Without range requests a video is seekable once it is loaded completely, which takes some browsers longer.
 _ARRIVED_S = 20.0
 _NEAR_S = 0.1
+# Seeks in a video that has arrived as a whole, or that the browser never seeks in: more of them change nothing.
+_SEEKS = 3
+_CHANGES_NO_MORE = """(selector) => {
+  const { buffered, duration, readyState, seekable } = document.querySelector(selector);
+  const end = (ranges) => (ranges.length ? ranges.end(ranges.length - 1) : 0);
+  const hasEnough = readyState === HTMLMediaElement.HAVE_ENOUGH_DATA;
+  return hasEnough && (end(buffered) >= duration - 0.2 || end(seekable) === 0);
+}"""
 # What `boot.js` says where no Python runs.
 _NO_PYTHON = "WebAssembly is missing"
 _ELEMENTS = """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => ({
@@ -144,10 +152,11 @@ def _wrong_length(elements: list[dict[str, Any]], samples: dict[str, Sample]) ->
 
 def _sought(tab: Tab, selector: str, target: float) -> float:
     """Where a video stands after seeking; where nothing answers ranges, that is once the browser has all of it."""
-    deadline = time.monotonic() + _ARRIVED_S
+    deadline, tries = time.monotonic() + _ARRIVED_S, 0
     while True:
+        tries += bool(tab.evaluate(_CHANGES_NO_MORE, selector))
         position = float(tab.evaluate(SEEK, [selector, target]))
-        if abs(position - target) < _NEAR_S or time.monotonic() > deadline:
+        if abs(position - target) < _NEAR_S or tries >= _SEEKS or time.monotonic() > deadline:
             return position
 
 
