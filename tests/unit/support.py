@@ -19,6 +19,8 @@ from media_protocol.signing import InvalidLink, Keyring  # noqa: E402
 PROBE = "http://home.test/probe"
 MXC = "mxc://example.org/abc"
 PICTURE = b"\x89PNG picture"
+# When a coroutine is taken to hang: far more than the slowest takes on a busy machine.
+_HUNG_S = 60
 # An encrypted file, https://spec.matrix.org/latest/client-server-api/#extensions-to-mroommessage-msgtypes
 SPECIFIED = {
     "url": "mxc://example.org/FHyPlCeYUSFFxlgbQYZmoEoe",
@@ -153,7 +155,7 @@ def error(status: int, errcode: str, words: str, **more: object) -> Any:
 
 
 def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Runs a coroutine to its end, within five seconds; what a task raises meanwhile and nobody hears of is a failure.
+    """Runs a coroutine to its end; what a task raises meanwhile, and no other task awaits, is a failure.
 
     In a thread of its own, since Playwright, in the same run of pytest, keeps an event loop in this one.
     """
@@ -164,8 +166,8 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 async def _watched(work: Coroutine[Any, Any, Any]) -> Any:
     unheard: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unheard.append(context))
-    result = await asyncio.wait_for(work, 5)
-    gc.collect()  # which is when a task that ended so tells of it
+    result = await asyncio.wait_for(work, _HUNG_S)
+    gc.collect()  # which is when a task that ended so reports it
     assert unheard == []
     return result
 
