@@ -146,17 +146,16 @@ const readBlob = (response, timeoutMs, controller) => within(response.blob(), co
 let timer = 0;
 let ready;
 const channel = new MessageChannel();
-channel.port1.onmessage = () => ready();
+channel.port1.onmessage = () => ready(false);
 
-/** Calls back once, in place of a call that was to come: after some milliseconds, or after what waits already. */
+/** Calls back with `false` after what waits already; or with `true` after some milliseconds, not when it was to before. */
 const runLater = (callback, ms) => {
-  clearTimeout(timer);
-  if (ms > 0) {
-    timer = setTimeout(callback, ms);
-    return;
+  if (ms <= 0) {
+    ready = callback;
+    return channel.port2.postMessage(null); // without the 4 ms of timers that set each other
   }
-  ready = callback;
-  channel.port2.postMessage(null); // without the 4 ms of timers that set each other
+  clearTimeout(timer);
+  timer = setTimeout(callback, ms, true);
 };
 
 export default {
