@@ -53,14 +53,6 @@ class Blob:
         return int(str(_stringify(self._js, _size_field))[_SIZE_START:-1])
 
     @property
-    def last_modified(self) -> int:
-        """A file's time of modification, modulo 2^31 milliseconds: for comparison with itself alone.
-
-        https://developer.mozilla.org/docs/Web/API/File/lastModified
-        """
-        return int(self._js.lastModified) % 2**31  # alike on both interpreters, of which MicroPython has it wrap
-
-    @property
     def content_type(self) -> str:
         """The content type. https://developer.mozilla.org/docs/Web/API/Blob/type"""
         return str(self._js.type)

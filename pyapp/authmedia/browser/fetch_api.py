@@ -1,5 +1,6 @@
 """Requests and their responses. https://developer.mozilla.org/docs/Web/API/Fetch_API"""
 
+import asyncio
 import json
 
 from authmedia.browser import primitives, timeouts
@@ -98,7 +99,7 @@ class Response:
 
         :raises BrowserError: if the transfer breaks off.
         """
-        if self._is_large:  # or announced so, by a server that may then send nothing more
+        if self.is_large:  # or announced so, by a server that may then send nothing more
             return str(await settle((await self.blob())._js.text()))
         return str(await self._settle_body(self._js.text()))
 
@@ -108,7 +109,7 @@ class Response:
         :param on_progress: called with the bytes received and the announced length, while a large body arrives.
         :raises BrowserError: if the transfer breaks off.
         """
-        if not self._is_large:
+        if not self.is_large:
             timeout_ms = timeouts.body_timeout_s(self.content_length) * 1000
             body = primitives.read_blob(self._js, timeout_ms, self._controller)
             return Blob(await timeouts.settle_or_abort(body, self._controller))
@@ -135,21 +136,37 @@ class Response:
         """Aborts the transfer; harmless once it is over."""
         self._controller.abort()
 
+    async def write_to_file(self, directory: "Any", name: str, head: str) -> None:
+        """Writes a text and the body into a file, which appears whole or not at all; a large body by `pipe_to`.
+
+        :param directory: a ``FileSystemDirectoryHandle``.
+        :param head: the text.
+        :raises BrowserError: if the transfer or a write fails.
+        """
+        timeout_ms = timeouts.body_timeout_s(self.content_length) * 1000
+        written = primitives.write_file(directory, name, head, self._js, timeout_ms, self._controller)
+        try:
+            await settle(written)
+        except asyncio.CancelledError:
+            self.abort()
+            try:
+                await settle(written)  # until what was written is removed
+            except BrowserError:
+                pass
+            raise
+
     async def pipe_to(
         self,
         writable: "Any",
         written: "Callable[[], Awaitable[Blob]]",
         on_progress: "Callable[[int, int], None] | None" = None,
     ) -> None:
-        """Streams the body into a file and closes it; a failure on either side aborts both.
+        """Streams a large body into a file and closes it; a failure on either side aborts both.
 
         :param writable: a ``FileSystemWritableFileStream``.
         :param written: returns what the file has of the body.
         :raises BrowserError: if the transfer or a write fails.
         """
-        if not self._is_large:
-            await self._settle_body(self._js.body.pipeTo(writable))
-            return
         if self._before:
             await settle(writable.write(self._before._js))
         pump = self._pump(on_progress)
@@ -180,7 +197,8 @@ class Response:
             self.partial = PartialBody(received, self.content_length or 0, self.header("ETag"))
 
     @property
-    def _is_large(self) -> bool:
+    def is_large(self) -> bool:
+        """Whether the body is streamed, and reports its progress."""
         return (self.content_length or 0) >= _LARGE_BODY_BYTES
 
     async def _settle_body(self, promise: "Any") -> "Any":
