@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _LARGE_BODY_BYTES = 500_000
 # Ciphertexts from this size on are decrypted piece by piece.
 _PIECEWISE_BYTES = 8 * 1024 * 1024
+# Looked up once, since MicroPython makes a new function object at each lookup.
+_new_controller = window.AbortController.new
 # The headers that are read of most responses, all at once.
 _HEADERS = "content-type,content-length,content-encoding,server-timing"
 #: The names of the errors by which browsers report a transfer that broke off, was aborted, or was never answered.
@@ -36,7 +38,7 @@ class Response:
     :param controller: the ``AbortController`` of its request.
     """
 
-    __slots__ = ("_before", "_controller", "_headers", "_js", "content_length", "partial", "status")
+    __slots__ = ("_before", "_controller", "_headers", "_js", "content_length", "partial", "redirected_url", "status")
 
     def __init__(self, js: "Any", controller: "Any") -> None:
         self._js = js
@@ -44,20 +46,15 @@ class Response:
         head = json.loads(str(primitives.response_head(js, _HEADERS)))
         self._headers: dict[str, str] = head["headers"]
         self.status: int = head["status"]
+        #: The URL that the request was redirected to in the end; empty if it was not.
+        #: https://developer.mozilla.org/docs/Web/API/Response/redirected
+        self.redirected_url: str = head["redirected_url"]
         #: The announced length of the body in bytes; ``None`` where no header says it.
         self.content_length = content_length(self.header)
         #: What was received of a large body that broke off, if another request can continue it.
         self.partial: PartialBody | None = None
         # What was received before, if this response continues it.
         self._before: Blob | None = None
-
-    @property
-    def redirected_url(self) -> str:
-        """The URL that the request was redirected to in the end; empty if it was not.
-
-        https://developer.mozilla.org/docs/Web/API/Response/redirected
-        """
-        return str(self._js.url) if self._js.redirected else ""
 
     def header(self, name: str) -> str:
         """Returns a header's value, empty where it is missing or hidden by CORS."""
@@ -276,7 +273,7 @@ async def send_request(url: str, options: "dict[str, Any]") -> "tuple[Any, Any]"
     :param options: those of ``fetch``. https://developer.mozilla.org/docs/Web/API/RequestInit
     :raises BrowserError: if no response arrives in time.
     """
-    controller = window.AbortController.new()
+    controller = _new_controller()
     promise = primitives.request(url, json.dumps(options), timeouts.RESPONSE_TIMEOUT_S * 1000, controller)
     return await timeouts.settle_or_abort(promise, controller), controller
 

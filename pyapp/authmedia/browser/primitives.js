@@ -14,18 +14,13 @@ const setAttributes = (element, ...namesAndValues) => {
 };
 
 /** Removes attributes. */
-const removeAttributes = (element, ...names) => {
-  for (const name of names) element.removeAttribute(name);
-};
+const removeAttributes = (element, ...names) => names.forEach((name) => element.removeAttribute(name));
 
 const numbers = new WeakMap();
 let lastNumber = 0;
 
 /** Returns a number that names an object for as long as it lives. */
-const numberOf = (object) => {
-  if (!numbers.has(object)) numbers.set(object, ++lastNumber);
-  return numbers.get(object);
-};
+const numberOf = (object) => numbers.get(object) ?? numbers.set(object, ++lastNumber).get(object);
 
 const described = (found, selector, roots) => {
   const describe = ([element, changed]) => [
@@ -104,9 +99,6 @@ const TIMING_FIELDS = ["initiatorType", "responseStart", ...SIZES, "serverTiming
 /** Returns the resource timing of all loads of a URL, as JSON. */
 const resourceTimings = (url) => JSON.stringify(performance.getEntriesByName(url, "resource"), TIMING_FIELDS);
 
-/** Returns the milliseconds since the page began to load. */
-const now = () => performance.now();
-
 const rejected = (number, callback) => (error) =>
   callback(number, false, String(error?.name ?? ""), String(error?.message ?? error));
 
@@ -127,15 +119,24 @@ const within = (promise, controller, timeoutMs) => {
 const request = (url, options, timeoutMs, controller) =>
   within(fetch(url, { ...JSON.parse(options), signal: controller.signal }), controller, timeoutMs);
 
-/** Returns the status of a response and those of the named headers that it has, as JSON. */
+/** Returns a response's status, the named headers, and the URL that it was redirected to in the end, as JSON. */
 const responseHead = (response, names) => {
   const headers = {};
   for (const name of names.split(",")) headers[name] = response.headers.get(name) ?? "";
-  return JSON.stringify({ status: response.status, headers });
+  return JSON.stringify({ status: response.status, headers, redirected_url: response.redirected ? response.url : "" });
 };
 
 /** Returns the promise of a response's body as a blob. */
 const readBlob = (response, timeoutMs, controller) => within(response.blob(), controller, timeoutMs);
+
+/** Returns the text up to the next newline, above the position of that; nothing where there is none. */
+const lineAt = (bytes, start) => {
+  const end = bytes.indexOf(10, start);
+  return end < 0 ? "" : `${end}\n${new TextDecoder().decode(bytes.subarray(start, end))}`;
+};
+
+/** Returns a part of some bytes as a blob. */
+const cutBlob = (bytes, start, end, type) => new Blob([bytes.subarray(start, end)], { type });
 
 /** Calls back as `settle` does: with a file, and its size and last modification as JSON, above its first line. */
 const readFile = (directory, name, maxBytes, number, callback) => {
@@ -165,7 +166,7 @@ const writeFile = async (directory, name, head, response, timeoutMs, controller)
 /** Requests a Web Lock, and calls back as `settle` does once it is granted or refused. */
 const lock = (name, key, number, callback) => {
   const controller = new AbortController();
-  const released = new Promise((resolve) => locks.set(key, resolve)).then(() => controller.abort());
+  const released = new Promise((resolve) => locks.set(key, resolve)).then(() => locks.delete(key) && controller.abort());
   const missing = new DOMException("navigator.locks is missing in this window", "NotSupportedError");
   const grant = () => (callback(number, true, null, ""), released);
   const request = navigator.locks?.request(name, { signal: controller.signal }, grant);
@@ -173,10 +174,7 @@ const lock = (name, key, number, callback) => {
 };
 
 /** Releases a lock, or ends the wait for it. */
-const unlock = (key) => {
-  locks.get(key)?.();
-  locks.delete(key);
-};
+const unlock = (key) => locks.get(key)?.();
 
 let timer = 0;
 let ready;
@@ -194,6 +192,7 @@ const runLater = (callback, ms) => {
 };
 
 export default {
-  ...{ changedElements, lock, matchingElements, now, numberOf, readAttributes, readBlob, readFile, removeAttributes },
-  ...{ request, resourceTimings, responseHead, runLater, setAttributes, settle, show, stopShowing, unlock, writeFile },
+  ...{ changedElements, cutBlob, lineAt, lock, matchingElements, numberOf, readAttributes, readBlob, readFile },
+  ...{ removeAttributes, request, resourceTimings, responseHead, runLater, setAttributes, settle, show, stopShowing },
+  ...{ unlock, writeFile },
 };

@@ -24,9 +24,11 @@ def _load() -> "Any":
 _module = _load()
 # Each is looked up once: MicroPython makes a new function object at each lookup.
 changed_elements = _module.changedElements
+cut_blob = _module.cutBlob
+line_at = _module.lineAt
 lock = _module.lock
 matching_elements = _module.matchingElements
-now = _module.now
+now = window.performance.now
 number_of = _module.numberOf
 read_attributes = _module.readAttributes
 read_blob = _module.readBlob

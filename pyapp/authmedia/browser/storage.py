@@ -50,20 +50,14 @@ async def _session_storage() -> "Any":
 class File(Blob):
     """A file as it was when it was read. https://developer.mozilla.org/docs/Web/API/File"""
 
-    __slots__ = ("_size", "head", "last_modified")
+    __slots__ = ("head", "last_modified")
 
     def __init__(self, js: "Any", size: int, last_modified: int, head: str) -> None:
-        super().__init__(js)
-        self._size = size
+        super().__init__(js, size)
         #: Its modification, modulo 2^31 milliseconds: for comparison with itself alone.
         self.last_modified = last_modified % 2**31  # which is what the index of earlier versions has
         #: The text before the first newline.
         self.head = head
-
-    @property
-    def size(self) -> int:
-        """The size in bytes."""
-        return self._size
 
 
 class Directory:
