@@ -4,6 +4,7 @@ All URLs are relative, and every asset's name contains the hash of its content, 
 under any path with immutable caching.
 """
 
+import base64
 import hashlib
 import re
 import shutil
@@ -198,6 +199,7 @@ def _render_pages(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["integrity"] = _integrity
     scripts = [static["boot.js"], *(f"{core}/{path.name}" for path in sorted((out / core).iterdir()))]
     evidence = Evidence()
     evidence.write_downloads(out)
@@ -284,6 +286,11 @@ def _copy_folder(source: Path, names: tuple[str, ...] | list[str], assets: Path,
 def _only(folder: Path, pattern: str) -> str:
     (found,) = folder.glob(pattern)
     return found.name
+
+
+def _integrity(script: str) -> str:
+    """Returns what names a script in a Content-Security-Policy. https://www.w3.org/TR/SRI/#integrity-metadata"""
+    return "sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _hash(content: bytes) -> str:

@@ -1,4 +1,4 @@
-"""Both interpreters import every module of the library and of the demo."""
+"""Both interpreters import every module of the library and of the demo, and their event loops do the same."""
 
 import hmac
 import json
@@ -112,12 +112,13 @@ def names() -> list[str]:
 
 @pytest.fixture(scope="module")
 def site(names: list[str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The site with two additional pages that contain all modules."""
+    """The site with three additional pages that contain all modules."""
     folder = tmp_path_factory.mktemp("every")
     build(folder / "built")
     source = EVERY.format(names=names, count=DIGESTS, bodies=len(BODIES), last=len(BODIES) - 1)
     every = build_site_with_page(folder / "built", folder / "every", "every", source)
-    out = build_site_with_page(every, folder / "site", "public", PUBLIC)
+    public = build_site_with_page(every, folder / "public", "public", PUBLIC)
+    out = build_site_with_page(public, folder / "site", "event_loop")
     (out / "bodies").mkdir()
     for number, (body, _) in enumerate(BODIES):
         (out / "bodies" / str(number)).write_bytes(body)
@@ -153,6 +154,25 @@ def test_the_public_names_are_imported_with_nothing_more(browser: BrowserContext
     assert (works, bound, key) == (True, 0, "mxc://example.org/abc")
     assert {"authmedia.loader", "authmedia.elements.binder", "authmedia.strategies.blob"} <= set(loaded)
     assert not {"authmedia.strategies.opfs", "authmedia.transport.link_client"} & set(loaded)
+    of_micropython = [url for url in tab.requests if "micropython" in url.rpartition("?")[0]]
+    assert bool(of_micropython) is (interpreter == "micropython"), "the other interpreter is not preloaded"
+    tab.close()
+
+
+@pytest.mark.parametrize("mode", [CHROMIUM], ids=lambda mode: mode.name, indirect=True, scope="session")
+def test_the_event_loop_keeps_time_and_order(browser: BrowserContext, site: str, interpreter: str) -> None:
+    tab = SiteTab(browser, site)
+    tab.open("event_loop", interpreter=interpreter)
+    measured = json.loads(tab.page.locator("#report").text_content() or "{}")
+    assert measured["order"] == ["new 1", "new 2", "yielded", "waiting 1", "waiting 2"]
+    assert measured["cancel"] == ["waits", "sleeps"]
+    assert measured["lock"] == [0, 1, 2, 3]
+    assert 49 <= measured["sleep_after_another_blocked"] < 500
+    assert 49 <= measured["time_out_beside_busy_tasks"] < 1000
+    slept_ms, calls = measured["sleep_beside_longer_sleep"]
+    assert 98 <= slept_ms < 1000
+    assert calls > 5
+    assert measured["wake_after_idling"] < 200
     tab.close()
 
 

@@ -49,10 +49,9 @@ TRANSFER_ERRORS = ("TypeError", "NetworkError", "AbortError")
 
 
 class Blob:
-    def __init__(self, content: bytes, content_type: str = "", last_modified: int = 0) -> None:
+    def __init__(self, content: bytes, content_type: str = "") -> None:
         self.content = content
         self.content_type = content_type
-        self.last_modified = last_modified
 
     @property
     def size(self) -> int:
@@ -473,6 +472,13 @@ async def remove_session_item(name: str) -> None:
     STATE.remembered.pop(name, None)
 
 
+class File(Blob):
+    def __init__(self, content: bytes, last_modified: int, max_head_bytes: int) -> None:
+        super().__init__(content)
+        self.last_modified = last_modified
+        self.head = content[:max_head_bytes].decode("utf-8", "replace").split("\n")[0]
+
+
 class Directory:
     @classmethod
     async def get(cls, name: str) -> "Directory":
@@ -480,9 +486,9 @@ class Directory:
             raise STATE.storage_refusal
         return cls()
 
-    async def read(self, name: str) -> Blob | None:
+    async def read(self, name: str, max_head_bytes: int = 0) -> File | None:
         content = STATE.files.get(name)
-        return None if content is None else Blob(content, last_modified=STATE.changed.get(name, 0))
+        return None if content is None else File(content, STATE.changed.get(name, 0), max_head_bytes)
 
     async def write(
         self,

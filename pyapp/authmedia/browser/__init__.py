@@ -44,6 +44,7 @@ from authmedia.browser.page import (
 from authmedia.browser.resource_timing import ResourceTimings, resource_timing_generation, resource_timings
 from authmedia.browser.storage import (
     Directory,
+    File,
     get_session_item,
     remove_session_item,
     set_session_item,
@@ -81,6 +82,7 @@ __all__ = (
     "ElementHandler",
     "ElementObserver",
     "EventListener",
+    "File",
     "Frame",
     "Lock",
     "LongTasks",

@@ -34,10 +34,13 @@ OBJECT_URLS = ObjectUrlCounter()
 class Blob:
     """Bytes that stay in the browser. https://developer.mozilla.org/docs/Web/API/Blob"""
 
-    __slots__ = ("_js",)
+    __slots__ = ("_content_type", "_js", "_size")
 
-    def __init__(self, js: "Any") -> None:
+    def __init__(self, js: "Any", size: int | None = None) -> None:
         self._js = js
+        # Of a blob they never change, and are read once.
+        self._size = size
+        self._content_type: str | None = None
 
     @property
     def js(self) -> "Any":
@@ -48,22 +51,17 @@ class Blob:
     def size(self) -> int:
         """The size in bytes, read as text: 2 GiB and more would wrap on MicroPython."""
         global _size_field
-        if _size_field is None:
-            _size_field = ffi.to_js(["size"])
-        return int(str(_stringify(self._js, _size_field))[_SIZE_START:-1])
-
-    @property
-    def last_modified(self) -> int:
-        """A file's time of modification, modulo 2^31 milliseconds: for comparison with itself alone.
-
-        https://developer.mozilla.org/docs/Web/API/File/lastModified
-        """
-        return int(self._js.lastModified) % 2**31  # alike on both interpreters, of which MicroPython has it wrap
+        if self._size is None:
+            _size_field = _size_field or ffi.to_js(["size"])
+            self._size = int(str(_stringify(self._js, _size_field))[_SIZE_START:-1])
+        return self._size
 
     @property
     def content_type(self) -> str:
         """The content type. https://developer.mozilla.org/docs/Web/API/Blob/type"""
-        return str(self._js.type)
+        if self._content_type is None:
+            self._content_type = str(self._js.type)
+        return self._content_type
 
     def slice(self, start: int, content_type: str) -> "Blob":
         """Returns the bytes from ``start`` to the end under a content type of the caller's choice, without copying."""

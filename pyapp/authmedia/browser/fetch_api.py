@@ -1,5 +1,6 @@
 """Requests and their responses. https://developer.mozilla.org/docs/Web/API/Fetch_API"""
 
+import asyncio
 import json
 
 from authmedia.browser import primitives, timeouts
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _LARGE_BODY_BYTES = 500_000
 # Ciphertexts from this size on are decrypted piece by piece.
 _PIECEWISE_BYTES = 8 * 1024 * 1024
+# Looked up once, since MicroPython makes a new function object at each lookup.
+_new_controller = window.AbortController.new
 # The headers that are read of most responses, all at once.
 _HEADERS = "content-type,content-length,content-encoding,server-timing"
 #: The names of the errors by which browsers report a transfer that broke off, was aborted, or was never answered.
@@ -35,7 +38,7 @@ class Response:
     :param controller: the ``AbortController`` of its request.
     """
 
-    __slots__ = ("_before", "_controller", "_headers", "_js", "content_length", "partial", "status")
+    __slots__ = ("_before", "_controller", "_headers", "_js", "content_length", "partial", "redirected_url", "status")
 
     def __init__(self, js: "Any", controller: "Any") -> None:
         self._js = js
@@ -43,20 +46,15 @@ class Response:
         head = json.loads(str(primitives.response_head(js, _HEADERS)))
         self._headers: dict[str, str] = head["headers"]
         self.status: int = head["status"]
+        #: The URL that the request was redirected to in the end; empty if it was not.
+        #: https://developer.mozilla.org/docs/Web/API/Response/redirected
+        self.redirected_url: str = head["redirected_url"]
         #: The announced length of the body in bytes; ``None`` where no header says it.
         self.content_length = content_length(self.header)
         #: What was received of a large body that broke off, if another request can continue it.
         self.partial: PartialBody | None = None
         # What was received before, if this response continues it.
         self._before: Blob | None = None
-
-    @property
-    def redirected_url(self) -> str:
-        """The URL that the request was redirected to in the end; empty if it was not.
-
-        https://developer.mozilla.org/docs/Web/API/Response/redirected
-        """
-        return str(self._js.url) if self._js.redirected else ""
 
     def header(self, name: str) -> str:
         """Returns a header's value, empty where it is missing or hidden by CORS."""
@@ -98,7 +96,7 @@ class Response:
 
         :raises BrowserError: if the transfer breaks off.
         """
-        if self._is_large:  # or announced so, by a server that may then send nothing more
+        if self.is_large:  # or announced so, by a server that may then send nothing more
             return str(await settle((await self.blob())._js.text()))
         return str(await self._settle_body(self._js.text()))
 
@@ -108,7 +106,7 @@ class Response:
         :param on_progress: called with the bytes received and the announced length, while a large body arrives.
         :raises BrowserError: if the transfer breaks off.
         """
-        if not self._is_large:
+        if not self.is_large:
             timeout_ms = timeouts.body_timeout_s(self.content_length) * 1000
             body = primitives.read_blob(self._js, timeout_ms, self._controller)
             return Blob(await timeouts.settle_or_abort(body, self._controller))
@@ -135,21 +133,37 @@ class Response:
         """Aborts the transfer; harmless once it is over."""
         self._controller.abort()
 
+    async def write_to_file(self, directory: "Any", name: str, head: str) -> None:
+        """Writes a text and the body into a file, which appears whole or not at all; a large body by `pipe_to`.
+
+        :param directory: a ``FileSystemDirectoryHandle``.
+        :param head: the text.
+        :raises BrowserError: if the transfer or a write fails.
+        """
+        timeout_ms = timeouts.body_timeout_s(self.content_length) * 1000
+        written = primitives.write_file(directory, name, head, self._js, timeout_ms, self._controller)
+        try:
+            await settle(written)
+        except asyncio.CancelledError:
+            self.abort()
+            try:
+                await settle(written)  # until what was written is removed
+            except BrowserError:
+                pass
+            raise
+
     async def pipe_to(
         self,
         writable: "Any",
         written: "Callable[[], Awaitable[Blob]]",
         on_progress: "Callable[[int, int], None] | None" = None,
     ) -> None:
-        """Streams the body into a file and closes it; a failure on either side aborts both.
+        """Streams a large body into a file and closes it; a failure on either side aborts both.
 
         :param writable: a ``FileSystemWritableFileStream``.
         :param written: returns what the file has of the body.
         :raises BrowserError: if the transfer or a write fails.
         """
-        if not self._is_large:
-            await self._settle_body(self._js.body.pipeTo(writable))
-            return
         if self._before:
             await settle(writable.write(self._before._js))
         pump = self._pump(on_progress)
@@ -180,7 +194,8 @@ class Response:
             self.partial = PartialBody(received, self.content_length or 0, self.header("ETag"))
 
     @property
-    def _is_large(self) -> bool:
+    def is_large(self) -> bool:
+        """Whether the body is streamed, and reports its progress."""
         return (self.content_length or 0) >= _LARGE_BODY_BYTES
 
     async def _settle_body(self, promise: "Any") -> "Any":
@@ -258,7 +273,7 @@ async def send_request(url: str, options: "dict[str, Any]") -> "tuple[Any, Any]"
     :param options: those of ``fetch``. https://developer.mozilla.org/docs/Web/API/RequestInit
     :raises BrowserError: if no response arrives in time.
     """
-    controller = window.AbortController.new()
+    controller = _new_controller()
     promise = primitives.request(url, json.dumps(options), timeouts.RESPONSE_TIMEOUT_S * 1000, controller)
     return await timeouts.settle_or_abort(promise, controller), controller
 

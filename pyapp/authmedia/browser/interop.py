@@ -42,10 +42,7 @@ async def settle(promise: "Any") -> "Any":
     :raises BrowserError: if the promise is rejected.
     """
     if sys.implementation.name == "micropython":
-        resolved, value, words = await await_callback(primitives.settle, promise)
-        if not resolved:
-            raise BrowserError(str(value), str(words))
-        return value
+        return (await call_and_settle(primitives.settle, promise))[0]
     failure = None
     try:
         return await promise
@@ -89,6 +86,17 @@ async def await_callback(function: "Any", *arguments: object, cancel: "Any" = No
         if _calls.pop(number, None) and cancel:
             cancel(number)
     return call.values
+
+
+async def call_and_settle(function: "Any", *arguments: object) -> "tuple[Any, Any]":
+    """Calls a function of `primitives` that calls back as ``settle`` does; returns the two values.
+
+    :raises BrowserError: if what it waits for is rejected.
+    """
+    resolved, value, detail = await await_callback(function, *arguments)
+    if not resolved:
+        raise BrowserError(str(value), str(detail))
+    return value, detail
 
 
 def _on_called_back(number: "Any", *values: "Any") -> None:

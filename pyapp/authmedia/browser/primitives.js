@@ -3,12 +3,8 @@
 
 /** Returns those attributes that are present and not empty, as JSON; their names are separated by commas. */
 const readAttributes = (element, names) => {
-  const found = {};
-  for (const name of names.split(",")) {
-    const value = element.getAttribute(name);
-    if (value) found[name] = value;
-  }
-  return JSON.stringify(found);
+  const found = names.split(",").map((name) => [name, element.getAttribute(name)]);
+  return JSON.stringify(Object.fromEntries(found.filter(([, value]) => value)));
 };
 
 /** Sets attributes: each name is followed by its value. */
@@ -18,18 +14,13 @@ const setAttributes = (element, ...namesAndValues) => {
 };
 
 /** Removes attributes. */
-const removeAttributes = (element, ...names) => {
-  for (const name of names) element.removeAttribute(name);
-};
+const removeAttributes = (element, ...names) => names.forEach((name) => element.removeAttribute(name));
 
 const numbers = new WeakMap();
 let lastNumber = 0;
 
 /** Returns a number that names an object for as long as it lives. */
-const numberOf = (object) => {
-  if (!numbers.has(object)) numbers.set(object, ++lastNumber);
-  return numbers.get(object);
-};
+const numberOf = (object) => numbers.get(object) ?? numbers.set(object, ++lastNumber).get(object);
 
 const described = (found, selector, roots) => {
   const describe = ([element, changed]) => [
@@ -65,8 +56,8 @@ const changedElements = (records, selector, roots) => {
 // A second after one of these, a player is ready: before playback iOS fires the first alone, data savers the second.
 const PAUSING_EVENTS = ["loadedmetadata", "suspend"];
 const PAUSE_MS = 1000;
-/** What `stopShowing` ends, by the caller's numbers. */
-const showing = new Map();
+/** What `stopShowing` and `unlock` end, by the caller's numbers. */
+const [showing, locks] = [new Map(), new Map()];
 
 /**
  * Sets an element's source and calls back once: with `number` and the type of the event that fired, `success` or
@@ -102,24 +93,19 @@ const show = (element, src, success, crossorigin, play, timeoutMs, number, callb
 /** Ends the listening of a call of `show`, which does not call back any more. */
 const stopShowing = (number) => showing.get(number)?.();
 
-const TIMING_FIELDS = ["initiatorType", "transferSize", "responseStart", "encodedBodySize", "decodedBodySize"];
-TIMING_FIELDS.push("serverTiming", "name", "description");
+const SIZES = ["transferSize", "encodedBodySize", "decodedBodySize"];
+const TIMING_FIELDS = ["initiatorType", "responseStart", ...SIZES, "serverTiming", "name", "description"];
 
 /** Returns the resource timing of all loads of a URL, as JSON. */
 const resourceTimings = (url) => JSON.stringify(performance.getEntriesByName(url, "resource"), TIMING_FIELDS);
 
-/** Returns the milliseconds since the page began to load. */
-const now = () => performance.now();
+const rejected = (number, callback) => (error) =>
+  callback(number, false, String(error?.name ?? ""), String(error?.message ?? error));
 
-/** Calls back once a promise is settled: with `number`, whether it was resolved, and its value, or name and message.
- *
- * MicroPython 1.27 passes `undefined` to a callback as an object, which `ffi.is_none` does not know.
- */
+/** Calls back once a promise is settled: with `number`, whether it was resolved, and its value, or name and message. */
 const settle = (promise, number, callback) => {
-  promise.then(
-    (value) => callback(number, true, value ?? null, ""),
-    (error) => callback(number, false, String(error?.name ?? ""), String(error?.message ?? error)),
-  );
+  // MicroPython 1.27 passes `undefined` to a callback as an object, which `ffi.is_none` does not know.
+  promise.then((value) => callback(number, true, value ?? null, ""), rejected(number, callback));
 };
 
 /** Returns a promise settled as another, whose transfer is aborted after some milliseconds. */
@@ -133,46 +119,80 @@ const within = (promise, controller, timeoutMs) => {
 const request = (url, options, timeoutMs, controller) =>
   within(fetch(url, { ...JSON.parse(options), signal: controller.signal }), controller, timeoutMs);
 
-/** Returns the status of a response and those of the named headers that it has, as JSON. */
+/** Returns a response's status, the named headers, and the URL that it was redirected to in the end, as JSON. */
 const responseHead = (response, names) => {
   const headers = {};
   for (const name of names.split(",")) headers[name] = response.headers.get(name) ?? "";
-  return JSON.stringify({ status: response.status, headers });
+  return JSON.stringify({ status: response.status, headers, redirected_url: response.redirected ? response.url : "" });
 };
 
 /** Returns the promise of a response's body as a blob. */
 const readBlob = (response, timeoutMs, controller) => within(response.blob(), controller, timeoutMs);
 
+/** Returns the text up to the next newline, above the position of that; nothing where there is none. */
+const lineAt = (bytes, start) => {
+  const end = bytes.indexOf(10, start);
+  return end < 0 ? "" : `${end}\n${new TextDecoder().decode(bytes.subarray(start, end))}`;
+};
+
+/** Returns a part of some bytes as a blob. */
+const cutBlob = (bytes, start, end, type) => new Blob([bytes.subarray(start, end)], { type });
+
+/** Calls back as `settle` does: with a file, and its size and last modification as JSON, above its first line. */
+const readFile = (directory, name, maxBytes, number, callback) => {
+  const read = async () => {
+    const file = await (await directory.getFileHandle(name)).getFile();
+    const [line] = (await file.slice(0, maxBytes).text()).split("\n");
+    callback(number, true, file, `${JSON.stringify([file.size, file.lastModified])}\n${line}`);
+  };
+  read().catch(rejected(number, callback));
+};
+
+/** Writes a text, and the body of a response if there is one, into a file, which appears whole or not at all. */
+const writeFile = async (directory, name, head, response, timeoutMs, controller) => {
+  const handle = await directory.getFileHandle(name, { create: true });
+  let writable;
+  try {
+    writable = await handle.createWritable();
+    await writable.write(head);
+    await (response ? within(response.body.pipeTo(writable), controller, timeoutMs) : writable.close());
+  } catch (error) {
+    await writable?.abort().catch(Boolean); // while it is open, the file cannot be removed
+    await directory.removeEntry(name).catch(Boolean);
+    throw error;
+  }
+};
+
+/** Requests a Web Lock, and calls back as `settle` does once it is granted or refused. */
+const lock = (name, key, number, callback) => {
+  const controller = new AbortController();
+  const released = new Promise((resolve) => locks.set(key, resolve)).then(() => locks.delete(key) && controller.abort());
+  const missing = new DOMException("navigator.locks is missing in this window", "NotSupportedError");
+  const grant = () => (callback(number, true, null, ""), released);
+  const request = navigator.locks?.request(name, { signal: controller.signal }, grant);
+  (request ?? Promise.reject(missing)).catch(rejected(number, callback));
+};
+
+/** Releases a lock, or ends the wait for it. */
+const unlock = (key) => locks.get(key)?.();
+
 let timer = 0;
 let ready;
 const channel = new MessageChannel();
-channel.port1.onmessage = () => ready();
+channel.port1.onmessage = () => ready(false);
 
-/** Calls back once, in place of a call that was to come: after some milliseconds, or after what waits already. */
+/** Calls back with `false` after what waits already; or with `true` after some milliseconds, not when it was to before. */
 const runLater = (callback, ms) => {
-  clearTimeout(timer);
-  if (ms > 0) {
-    timer = setTimeout(callback, ms);
-    return;
+  if (ms <= 0) {
+    ready = callback;
+    return channel.port2.postMessage(null); // without the 4 ms of timers that set each other
   }
-  ready = callback;
-  channel.port2.postMessage(null); // without the 4 ms of timers that set each other
+  clearTimeout(timer);
+  timer = setTimeout(callback, ms, true);
 };
 
 export default {
-  changedElements,
-  matchingElements,
-  now,
-  numberOf,
-  readAttributes,
-  readBlob,
-  removeAttributes,
-  request,
-  resourceTimings,
-  responseHead,
-  runLater,
-  setAttributes,
-  settle,
-  show,
-  stopShowing,
+  ...{ changedElements, cutBlob, lineAt, lock, matchingElements, numberOf, readAttributes, readBlob, readFile },
+  ...{ removeAttributes, request, resourceTimings, responseHead, runLater, setAttributes, settle, show, stopShowing },
+  ...{ unlock, writeFile },
 };

@@ -24,11 +24,15 @@ def _load() -> "Any":
 _module = _load()
 # Each is looked up once: MicroPython makes a new function object at each lookup.
 changed_elements = _module.changedElements
+cut_blob = _module.cutBlob
+line_at = _module.lineAt
+lock = _module.lock
 matching_elements = _module.matchingElements
-now = _module.now
+now = window.performance.now
 number_of = _module.numberOf
 read_attributes = _module.readAttributes
 read_blob = _module.readBlob
+read_file = _module.readFile
 remove_attributes = _module.removeAttributes
 request = _module.request
 resource_timings = _module.resourceTimings
@@ -38,3 +42,5 @@ set_attributes = _module.setAttributes
 settle = _module.settle
 show = _module.show
 stop_showing = _module.stopShowing
+unlock = _module.unlock
+write_file = _module.writeFile

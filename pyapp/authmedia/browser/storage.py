@@ -1,8 +1,11 @@
 """Storage: ``sessionStorage`` and the origin private file system."""
 
+import json
+
+from authmedia.browser import primitives
 from authmedia.browser.blobs import Blob, text_blob
 from authmedia.browser.fetch_api import Response
-from authmedia.browser.interop import BrowserError, call_guarded, settle
+from authmedia.browser.interop import BrowserError, call_and_settle, call_guarded, settle
 from authmedia.browser.javascript import ffi, window
 
 TYPE_CHECKING = False
@@ -44,16 +47,31 @@ async def _session_storage() -> "Any":
     return await call_guarded(window.Reflect.get, None, window, "sessionStorage", window)
 
 
+class File(Blob):
+    """A file as it was when it was read. https://developer.mozilla.org/docs/Web/API/File"""
+
+    __slots__ = ("head", "last_modified")
+
+    def __init__(self, js: "Any", size: int, last_modified: int, head: str) -> None:
+        super().__init__(js, size)
+        #: Its modification, modulo 2^31 milliseconds: for comparison with itself alone.
+        self.last_modified = last_modified % 2**31  # which is what the index of earlier versions has
+        #: The text before the first newline.
+        self.head = head
+
+
 class Directory:
     """A directory of the origin private file system.
 
     https://developer.mozilla.org/docs/Web/API/File_System_API/Origin_private_file_system
     """
 
-    __slots__ = ("_js",)
+    __slots__ = ("_js", "_writes_files")
 
     def __init__(self, js: "Any") -> None:
         self._js = js
+        # In Safari before 26 only workers can.
+        self._writes_files = bool(window.Reflect.has(window.FileSystemFileHandle.prototype, "createWritable"))
 
     @classmethod
     async def get(cls, name: str) -> "Directory":
@@ -67,18 +85,21 @@ class Directory:
         root = await settle(storage.getDirectory())
         return cls(await settle(root.getDirectoryHandle(name, ffi.to_js({"create": True}))))
 
-    async def read(self, name: str) -> Blob | None:
+    async def read(self, name: str, max_head_bytes: int = 0) -> File | None:
         """Returns a file, or ``None`` if there is none.
 
+        :param max_head_bytes: where its first line ends at the latest.
         :raises BrowserError: if the browser refuses.
         """
         try:
-            handle = await settle(self._js.getFileHandle(name))
-            return Blob(await settle(handle.getFile()))
+            js, described = await call_and_settle(primitives.read_file, self._js, name, max_head_bytes)
         except BrowserError as error:
             if error.name == "NotFoundError":
                 return None
             raise
+        numbers, _, head = str(described).partition("\n")
+        size, last_modified = json.loads(numbers)
+        return File(js, size, last_modified, head)
 
     async def write(
         self,
@@ -93,22 +114,33 @@ class Directory:
         :param on_progress: called with the bytes received and the announced length, while a large body arrives.
         :raises BrowserError: ``QuotaExceededError`` where the storage is full; otherwise what the network said.
         """
+        if not self._writes_files:
+            await self._write_in_worker(name, head, response, on_progress)
+        elif response and response.is_large:
+            await self._write_in_pieces(name, head, response, on_progress)
+        elif response:
+            await response.write_to_file(self._js, name, head)
+        else:
+            await settle(primitives.write_file(self._js, name, head, None, 0, None))
+
+    async def _write_in_worker(
+        self, name: str, head: str, response: Response | None, on_progress: "Callable[[int, int], None] | None"
+    ) -> None:
+        body = await response.blob(on_progress) if response else text_blob("", "")
+        from authmedia.browser.file_writer import write_in_worker
+
+        await write_in_worker(str(self._js.name), name, head, body)
+
+    async def _write_in_pieces(
+        self, name: str, head: str, response: Response, on_progress: "Callable[[int, int], None] | None"
+    ) -> None:
         handle = await settle(self._js.getFileHandle(name, ffi.to_js({"create": True})))
         writable: Any = None
         complete = False
         try:
-            if ffi.is_none(getattr(handle, "createWritable", None)):
-                body = await response.blob(on_progress) if response else text_blob("", "")
-                from authmedia.browser.file_writer import write_in_worker
-
-                await write_in_worker(str(self._js.name), name, head, body)
-            else:
-                writable = await settle(handle.createWritable())
-                await settle(writable.write(head))
-                if response:
-                    await response.pipe_to(writable, lambda: _copy_without_head(handle, head), on_progress)
-                else:
-                    await settle(writable.close())
+            writable = await settle(handle.createWritable())
+            await settle(writable.write(head))
+            await response.pipe_to(writable, lambda: _copy_without_head(handle, head), on_progress)
             complete = True
         finally:
             if not complete:

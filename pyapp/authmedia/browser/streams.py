@@ -1,6 +1,6 @@
 """Response bodies as streams. https://developer.mozilla.org/docs/Web/API/Streams_API"""
 
-from authmedia.browser import timeouts
+from authmedia.browser import primitives, timeouts
 from authmedia.browser.blobs import Blob, new_blob
 from authmedia.browser.interop import BrowserError, call_guarded, settle
 from authmedia.browser.javascript import ffi, window
@@ -40,6 +40,10 @@ class BodyReader:
 
         :raises BrowserError: if the transfer breaks off, or the line is longer than ``max_characters``.
         """
+        end, _, text = str(primitives.line_at(self._chunk, self._start)).partition("\n")
+        if end and len(text) <= max_characters:  # as most lines are, all of it is in the chunk
+            self._start = int(end) + 1
+            return text
         text = ""
         while True:
             newline = int(self._chunk.indexOf(10, self._start))
@@ -58,6 +62,9 @@ class BodyReader:
 
         :raises BrowserError: if the transfer breaks off.
         """
+        if 0 < length <= self._end - self._start:  # as most parts are, all of it is in the chunk
+            start, self._start = self._start, self._start + length
+            return Blob(primitives.cut_blob(self._chunk, start, self._start, content_type), length)
         parts = window.Array.new()
         while length > 0:
             available = min(length, self._end - self._start)

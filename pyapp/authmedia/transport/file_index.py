@@ -48,14 +48,14 @@ class FileIndex:
         """Records that this tab is about to write a file."""
         self._own[name] = browser.epoch_ms(), _BEING_WRITTEN
 
-    def record_use(self, name: str, file: browser.Blob) -> None:
+    def record_use(self, name: str, file: browser.File) -> None:
         """Records that a file is used; the index is written once for all uses within half a second."""
         self._own[name] = browser.epoch_ms(), file.last_modified
         if not self._write_pending:
             self._write_pending = True
             browser.create_task(self._write_soon())
 
-    async def is_modified(self, name: str, file: browser.Blob) -> bool:
+    async def is_modified(self, name: str, file: browser.File) -> bool:
         """Returns whether a file was modified without a record in the index."""
         if self._agrees(name, file):
             return False
@@ -65,7 +65,7 @@ class FileIndex:
                 self._stored = await _read(await self._get_directory())
         return not self._agrees(name, file)
 
-    def _agrees(self, name: str, file: browser.Blob) -> bool:
+    def _agrees(self, name: str, file: browser.File) -> bool:
         """Returns whether a file's last modification is the recorded one, as far as the index is known."""
         own = self._own.get(name)
         stored = self._stored.get(name) if self._stored is not None else None
@@ -101,11 +101,11 @@ class FileIndex:
 
 
 async def _read(directory: browser.Directory) -> "dict[str, Entry]":
-    file = await directory.read(FILE_NAME)
+    file = await directory.read(FILE_NAME, _MAX_BYTES)
     if not file:
         return {}
     try:
-        entries = json_object(parse_json(await file.first_line(_MAX_BYTES)))
+        entries = json_object(parse_json(file.head))
         return {name: (float(entry[0]), int(entry[1])) for name, entry in entries.items() if _is_entry(entry)}
     except (ValueError, OverflowError):  # of NaN, of 1e999
         return {}

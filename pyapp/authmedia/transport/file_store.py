@@ -73,10 +73,9 @@ class FileStore:
         name = _PROBE + "-" + str(browser.now_ms()).replace(".", "")
         async with _write_lock(name):
             await directory.write(name, _MAGIC, None)
-            found = await directory.read(name)
-            read_back = await found.first_line(_MAX_HEAD_BYTES) if found else ""
+            found = await directory.read(name, _MAX_HEAD_BYTES)
             await directory.remove(name)
-        if read_back != _MAGIC:
+        if not found or found.head != _MAGIC:
             raise browser.BrowserError("DataError", "a file written to the private file system reads back differently")
 
     def write_lock(self, key: str) -> browser.Lock:
@@ -91,10 +90,10 @@ class FileStore:
         """
         directory = await self._get_directory()
         name = self._name(key)
-        file = await directory.read(name)
+        file = await directory.read(name, _MAX_HEAD_BYTES)
         if not file:
             return None
-        head = await file.first_line(_MAX_HEAD_BYTES)
+        head = file.head
         content_type, size = _parse_head(head)
         start = len(head) + 1
         left = file.size - start  # negative where the line does not end
