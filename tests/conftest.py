@@ -16,6 +16,7 @@ from tests.browser.engines import CHROMIUM, FIREFOX_PRIVATE, MODES, Mode, launch
 from tests.browser.matrix_room import Account
 from tests.browser.page_builder import build_site_with_page
 from tests.browser.site_tab import SiteTab
+from tests.evidence.compare import webkit
 from tests.relay import free_port
 from tests.sample_media_cache import copy_sample_media
 from web.demonstration import Demonstration
@@ -64,7 +65,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Skips tests of OPFS in private windows, which do not have it."""
     parameters = _parameters(item)
     on_disk = item.get_closest_marker("on_disk") and parameters.get("strategy", "opfs") == "opfs"
-    if on_disk and parameters["mode"].private:
+    if on_disk and "mode" in parameters and parameters["mode"].private:
         pytest.skip("private windows have no disk")
 
 
@@ -159,6 +160,22 @@ def ordinary_chromium(playwright: Playwright, downloads: Path) -> Iterator[Brows
     """Chromium with its popup blocker, and its memory for back and forward."""
     with launch_ordinary_chromium(playwright, downloads) as context:
         yield context
+
+
+@pytest.fixture(scope="session")
+def screen() -> Iterator[str]:
+    """A virtual screen for WebKitGTK."""
+    if not webkit.browser_path():
+        pytest.skip("there is no WebKitGTK here")
+    with webkit.virtual_screen() as display:
+        yield display
+
+
+@pytest.fixture
+def webkit_tab(screen: str) -> Iterator[webkit.WebKitTab]:
+    """A WebKitGTK of its own with one tab, in an ephemeral session."""
+    with webkit.webkit_tab(webkit.browser_path(), screen) as tab:
+        yield tab
 
 
 @pytest.fixture

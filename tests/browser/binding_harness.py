@@ -3,7 +3,7 @@
 import hashlib
 import json
 import mimetypes
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,23 @@ ADD = """([tag, attributes, gap]) => {
     document.getElementById("elements").append(place);
   }
 }"""
+
+
+# Whether all elements of a selector, or so many of them, are in a state.
+ARE_IN_STATE = """([selector, state, count]) => {
+  const all = [...document.querySelectorAll(selector)];
+  const good = all.filter((element) => element.dataset.state === state).length;
+  return all.length > 0 && good === (count ?? all.length);
+}"""
+# Reads `shown`, or what the user reads in its place, by the element's label.
+OUTCOMES = """() => Object.fromEntries([...document.querySelectorAll("[data-label]")].map((element) => {
+  const view = element.nextElementSibling;
+  const words = view?.className === "media-failed" ? view.firstChild.textContent : element.dataset.state;
+  return [element.dataset.label, words];
+}))"""
+# Whether each element with a label is shown or failed.
+ARE_SETTLED = """() => [...document.querySelectorAll("[data-label]")].every(
+  (element) => ["shown", "failed"].includes(element.dataset.state))"""
 
 
 class MediaSet:
@@ -121,8 +138,13 @@ def binding_harness(
 
 def add_elements(tab: SiteTab, mxcs: list[str], tag: str = "img", gap: int = 0, **attributes: str) -> None:
     """Adds an element for each ``mxc://`` URI to the document."""
-    given = [{"data-mxc": mxc, **{name.replace("_", "-"): value for name, value in attributes.items()}} for mxc in mxcs]
-    tab.page.evaluate(ADD, [tag, given, gap])
+    tab.page.evaluate(ADD, arguments_to_add(mxcs, tag, gap, attributes))
+
+
+def arguments_to_add(mxcs: list[str], tag: str, gap: int, attributes: Mapping[str, str]) -> list[object]:
+    """Returns the argument of `ADD` for an element for each ``mxc://`` URI, of which all have the same attributes."""
+    named = {name.replace("_", "-"): value for name, value in attributes.items()}
+    return [tag, [{"data-mxc": mxc, **named} for mxc in mxcs], gap]
 
 
 def press(tab: SiteTab, button: str) -> None:
@@ -141,15 +163,7 @@ def read_counters(tab: SiteTab, which: int = 0) -> dict[str, int]:
 
 def wait_for_state(tab: SiteTab, selector: str, state: str = "shown", count: int | None = None) -> None:
     """Waits until all elements of a selector, or ``count`` of them, are in a state."""
-    tab.page.wait_for_function(
-        """([selector, state, count]) => {
-          const all = [...document.querySelectorAll(selector)];
-          const good = all.filter((element) => element.dataset.state === state).length;
-          return all.length > 0 && good === (count ?? all.length);
-        }""",
-        arg=[selector, state, count],
-        timeout=20_000,
-    )
+    tab.page.wait_for_function(ARE_IN_STATE, arg=[selector, state, count], timeout=20_000)
 
 
 def to_json(value: object) -> str:

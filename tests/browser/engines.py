@@ -51,6 +51,7 @@ class Mode:
     :param off_the_record: for Chromium, windows that keep nothing; for Firefox, the tabs of one container.
     :param arguments: switches for the command line of Chromium.
     :param device: a device of Playwright to emulate, such as ``Pixel 7``.
+    :param own_viewport: whether a Firefox has the viewport and device pixels of its window, until a test sets others.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Mode:
     off_the_record: bool = False
     arguments: tuple[str, ...] = ()
     device: str = ""
+    own_viewport: bool = False
 
     @property
     def private(self) -> bool:
@@ -169,6 +171,7 @@ def _launch(
         headless=headless,
         downloads_path=downloads,
         ignore_https_errors=bool(trusted_spki),
+        no_viewport=mode.own_viewport or None,
         **debian_build,
         **emulation,
     )

@@ -9,7 +9,8 @@ import httpx
 from playwright.sync_api import BrowserContext, Page
 
 _SETTLED = "['done', 'failed'].includes(document.documentElement.dataset.state)"
-_BYTES_HASH = """async (element) => {
+# Computes the SHA-256 of the bytes at an element's source URL.
+BYTES_HASH = """async (element) => {
   const body = await (await fetch(element.currentSrc || element.src)).arrayBuffer();
   const digest = await crypto.subtle.digest("SHA-256", body);
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -23,6 +24,15 @@ SEEK = """([selector, position]) => new Promise((resolve, reject) => {
   video.onerror = () => reject(new Error(video.error.message));
   video.onseeked = () => requestAnimationFrame(() => requestAnimationFrame(() => resolve(video.currentTime)));
   video.currentTime = position;
+})"""
+
+# Reads attributes and boxes of all media elements of the timeline, in page coordinates, and the words in their place.
+MEDIA_ELEMENTS = """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => {
+  const { x, y, width, height } = element.getBoundingClientRect();
+  const words = (element.closest("button") ?? element).nextElementSibling;
+  return { tag: element.localName, ...element.dataset, src: element.src,
+    box: [x + scrollX, y + scrollY, width, height],
+    words: words?.classList.contains("media-failed") ? words.firstChild.textContent : "" };
 })"""
 
 _numbers = itertools.count(1)
@@ -82,21 +92,11 @@ class SiteTab:
 
     def media_elements(self) -> list[dict[str, Any]]:
         """Returns attributes and boxes of all media elements of the timeline, in page coordinates."""
-        return list(
-            self.page.evaluate(
-                """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => {
-                  const { x, y, width, height } = element.getBoundingClientRect();
-                  const words = (element.closest("button") ?? element).nextElementSibling;
-                  return { tag: element.localName, ...element.dataset, src: element.src,
-                    box: [x + scrollX, y + scrollY, width, height],
-                    words: words?.classList.contains("media-failed") ? words.firstChild.textContent : "" };
-                })"""
-            )
-        )
+        return list(self.page.evaluate(MEDIA_ELEMENTS))
 
     def sha256(self, selector: str) -> str:
         """Returns the SHA-256 of the bytes at an element's source URL, computed in the page."""
-        return str(self.page.eval_on_selector(selector, _BYTES_HASH))
+        return str(self.page.eval_on_selector(selector, BYTES_HASH))
 
     def requested_origins(self) -> set[str]:
         """Returns the origins of all requests but those to ``blob:``, ``data:`` and ``about:`` URLs."""

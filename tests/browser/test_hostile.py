@@ -8,8 +8,10 @@ import pytest
 from playwright.sync_api import Error, Page
 
 from tests.browser.matrix_room import Account, Room, picture
-from tests.browser.site_tab import SiteTab
+from tests.browser.site_tab import MEDIA_ELEMENTS, SiteTab
+from tests.browser.webkit_pages import open_page
 from tests.conftest import OpenTab
+from tests.evidence.compare.webkit import WebKitTab
 from web.demonstration import Demonstration
 
 MARK = "document.title = 'hacked'; try { localStorage.hacked = 'yes'; opener.hacked = 'yes'; } catch {}"
@@ -98,6 +100,25 @@ def test_nothing_in_media_runs_however_they_are_opened(
     told = tab.page.evaluate("() => [localStorage.hacked, window.hacked, document.title]")
     assert told[:2] == [None, None]
     assert told[2] != "hacked"
+
+
+@pytest.mark.full_matrix
+@pytest.mark.parametrize("strategy", ["link", "blob"])
+def test_nothing_in_media_runs_in_webkit(
+    webkit_tab: WebKitTab, site_for: Callable[[Account], str], hostile_room: Room, strategy: str
+) -> None:
+    open_page(webkit_tab, site_for(hostile_room.account), strategy)
+    elements = webkit_tab.evaluate(MEDIA_ELEMENTS)
+    states = {element["label"]: element["state"] for element in elements if "label" in element}
+    assert len([name for name in states if not name.startswith("Avatar")]) == 2 * len(HOSTILE) + 1
+    assert states["a-picture"] == states["svg"] == "shown"
+    assert states["page"] == states["page-as-png"] == states["script"] == states["svg-as-png"] == "failed"
+    addresses = [element["src"] for element in elements if element["state"] == "shown"]
+    assert len(addresses) >= 2
+    for address in addresses:
+        assert webkit_tab.evaluate_in_new_tab(address, "() => document.title") != "hacked", address
+    assert webkit_tab.evaluate("() => [localStorage.hacked ?? null, window.hacked ?? null]") == [None, None]
+    assert webkit_tab.evaluate("() => document.title") != "hacked"
 
 
 def wait_until_loaded_or_closed(page: Page) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from tests.browser.binding_harness import (
     to_json,
     wait_for_state,
 )
+from tests.browser.site_tab import BYTES_HASH
+from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_webkit
 from tests.conftest import OpenTab
 from tests.evidence.bench.mp4_padding import pad_mp4
+from tests.evidence.compare.webkit import WebKitTab
 from web.demonstration import Demonstration
 
 PAIRS = (("firefox", "micropython"),)
@@ -66,6 +70,20 @@ def decrypted(ciphertext: bytes, key: bytes, counter: bytes) -> bytes:
 def test_the_worker_decrypts_and_digests_any_length_and_counter(open_tab: OpenTab) -> None:
     tab = open_tab()
     tab.page.goto(f"{tab.origin}/icon-of-no-site.html")
+    assert_decrypts(lambda cases: tab.page.evaluate(DECRYPT, cases))
+
+
+@pytest.mark.full_matrix
+def test_webkits_worker_decrypts_and_digests_any_length_and_counter(
+    webkit_tab: WebKitTab, demonstration: Demonstration
+) -> None:
+    assert demonstration.site
+    webkit_tab.open(f"{demonstration.site.url}icon-of-no-site.html")
+    assert_decrypts(lambda cases: webkit_tab.evaluate(DECRYPT, cases))
+
+
+def assert_decrypts(decrypt: Callable[[list[dict[str, Any]]], Any]) -> None:
+    """Checks what a browser's worker decrypts and digests."""
     cases: list[dict[str, Any]] = []
     expected = []
     for size in SIZES:
@@ -85,9 +103,9 @@ def test_the_worker_decrypts_and_digests_any_length_and_counter(open_tab: OpenTa
                 }
             )
             expected.append([hashlib.sha256(ciphertext).hexdigest(), decrypted(ciphertext, key, block).hex()])
-    assert tab.page.evaluate(DECRYPT, cases) == expected
+    assert decrypt(cases) == expected
     cases = [{**cases[0], "key": "short"}, {**cases[0], "ciphertext": "", "byUrl": False}]
-    refused, empty = tab.page.evaluate(DECRYPT, cases)
+    refused, empty = decrypt(cases)
     assert refused == [None, "DataError"]
     assert empty == [hashlib.sha256(b"").hexdigest(), ""]
 
@@ -141,3 +159,30 @@ def test_a_large_attachment_is_shown_with_a_worker_and_without(
                 assert read_counters(tab)["urls"] == 1, "the ciphertext's is revoked"
             finally:
                 browser.unroute("**/decryption-worker.js")
+
+
+@pytest.mark.full_matrix
+@pytest.mark.parametrize("strategy", ["link", "blob"])
+def test_webkit_shows_a_large_attachment_by_its_worker(
+    webkit_tab: WebKitTab,
+    site_for: Callable[..., str],
+    binding_site: Path,
+    media_set: MediaSet,
+    strategy: str,
+) -> None:
+    film = pad_mp4((MEDIA / "film.mp4").read_bytes(), FILM_BYTES)
+    ciphertext, file = encrypt(film)
+    mxc = media_set.upload(ciphertext, "application/octet-stream")
+    damaged = media_set.upload(ciphertext[:-1] + bytes([ciphertext[-1] ^ 1]), "application/octet-stream")
+    told = {**media_set.room.account, "files": to_json([{**file, "url": mxc}, {**file, "url": damaged}])}
+    open_binding(webkit_tab, site_for(told, binding_site), strategy=strategy)
+    webkit_tab.evaluate(f"() => {{ {WATCH_WORKERS} }}")
+    add_to_webkit(webkit_tab, [mxc], "video", data_encrypted="1", data_type="video/mp4")
+    wait_for_webkit(webkit_tab, "video")
+    assert webkit_tab.evaluate(f"() => ({BYTES_HASH})(document.querySelector('video'))") == (
+        hashlib.sha256(film).hexdigest()
+    )
+    assert webkit_tab.evaluate("() => window.workers") == ["decryption-worker.js"]
+    add_to_webkit(webkit_tab, [damaged], "audio", data_encrypted="2", data_type="audio/mp4")
+    wait_for_webkit(webkit_tab, "audio", "failed")
+    assert webkit_tab.evaluate("() => document.querySelector('audio').src") == ""

@@ -8,11 +8,12 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from development.synapse import Synapse
-from tests.browser.binding_harness import ADD, MEDIA, BindingHarness, MediaSet, add_elements, binding_harness
+from tests.browser.binding_harness import MEDIA, BindingHarness, MediaSet, add_elements, binding_harness
 from tests.browser.engines import Mode
 from tests.browser.matrix_room import Room
 from tests.browser.saved_files import save
 from tests.browser.site_tab import SiteTab
+from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_webkit
 from tests.conftest import OpenTab, only_chromium
 from tests.evidence.compare import webkit
 from tests.homeserver.support import wait_for
@@ -172,15 +173,6 @@ def test_a_click_of_six_seconds_ago(
         save(tab, mode, downloads / "walk.gpx", lambda: tab.page.click("#file"))
 
 
-@pytest.fixture(scope="session")
-def screen() -> Iterator[str]:
-    """A virtual screen for WebKitGTK."""
-    if not webkit.browser_path():
-        pytest.skip("there is no WebKitGTK here")
-    with webkit.virtual_screen() as display:
-        yield display
-
-
 @pytest.mark.full_matrix
 @pytest.mark.parametrize("size", ["empty", "65 MiB", "1 GB"])
 @pytest.mark.parametrize("strategy", ["link", "blob"])
@@ -198,13 +190,10 @@ def test_webkit_saves_files_of_any_size(
     monkeypatch.setenv("HOME", str(tmp_path))  # where it saves them
     mxc, length = upload_sparse(demonstration.synapse, room, SIZES[size]), SIZES[size]
     with webkit.webkit_tab(webkit.browser_path(), screen) as tab:
-        tab.open(f"{site_for(room.account, binding_site).rstrip('/')}/binding.html?strategy={strategy}&budget=0")
-        state = "() => document.documentElement.dataset.state ?? ''"
-        wait_for(lambda: tab.evaluate(state) == "done", 60, "the page")
-        attributes = {"data-mxc": mxc, "download": "file.bin", "id": "file", "href": "#file"}
-        tab.evaluate(ADD, ["a", [attributes], 40])
+        open_binding(tab, site_for(room.account, binding_site), strategy=strategy, budget="0")
+        add_to_webkit(tab, [mxc], "a", 40, download="file.bin", id="file", href="#file")
         tab.evaluate("() => { document.getElementById('file').textContent = 'The file'; }")
-        wait_for(lambda: tab.evaluate("() => document.getElementById('file').dataset.state") == "ready", 20, "the link")
+        wait_for_webkit(tab, "#file", "ready")
         tab.click("#file")
         if strategy == "link":  # whose tab is blocked once the link was requested
             wait_for(lambda: tab.evaluate(WORDS) == TOO_OLD, 20, "the words")

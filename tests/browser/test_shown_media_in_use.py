@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Playwright
 
 from development.attachments import encrypt
 from tests.browser.binding_harness import (
@@ -21,11 +21,15 @@ from tests.browser.binding_harness import (
     to_json,
     wait_for_state,
 )
-from tests.browser.engines import Mode
+from tests.browser.engines import Mode, launch_browser
 from tests.browser.matrix_room import picture
 from tests.browser.site_tab import SiteTab
+from tests.browser.throttling_proxy import ThrottlingProxy
+from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_webkit
+from tests.evidence.compare.webkit import WebKitTab
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
+from web.server import Server, site_application
 
 STRATEGIES = ("link", "delegated", "opfs", "blob", "bundle")
 PAIRS = (("chromium", "micropython"), ("firefox", "micropython"))
@@ -109,9 +113,10 @@ def test_print_zoom_copy_drag_and_picture_in_picture(tab: tuple[SiteTab, Binding
     page.eval_on_selector("#film", "(video) => video.pause()")
     if mode.browser == "chromium":
         page.emulate_media(media="print")
-        printed = page.pdf(print_background=True)
+    printed = page.pdf(print_background=True)
+    if mode.browser == "chromium":
         page.emulate_media(media="screen")
-        assert printed.count(b"/Subtype /Image") >= 2
+    assert printed.count(b"/Subtype /Image") >= 2
     assert page.evaluate(WIDTHS) == [64, 64]
 
     # Enlarged by the page, and on a screen with other pixels.
@@ -166,3 +171,76 @@ def test_back_and_forward(tab: tuple[SiteTab, BindingHarness], mode: Mode) -> No
     page.evaluate("() => setTimeout(() => history.back())")
     wait_for(lambda: harness.proxy.request_count("/returned/") > 0, 20, "the page")
     assert harness.proxy.request_count("/returned/true/64/64/12") == 1
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_firefox_window_on_a_screen_with_other_pixels(
+    playwright: Playwright, binding_site: Path, demonstration: Demonstration, media_set: MediaSet, strategy: str
+) -> None:
+    mode = Mode("firefox-dense", "firefox", {"layout.css.devPixelsPerPx": "2"}, own_viewport=True)
+    with (
+        launch_browser(mode, playwright) as context,
+        binding_harness(binding_site, context, demonstration.synapse, media_set.room.account) as harness,
+    ):
+        opened = harness.open(strategy, css_pixels="yes")
+        assert opened.page.evaluate("() => devicePixelRatio") == 2
+        thumbnail = {"data_width": "24", "data_height": "18"}
+        add_elements(opened, media_set.pictures[1:2])
+        add_elements(opened, media_set.pictures[:1], **thumbnail)
+        wait_for_state(opened, "img[data-mxc]")
+        before = media_requests(harness)
+        opened.page.set_viewport_size({"width": 800, "height": 600})  # and one device pixel, as BiDi sets it
+        opened.page.wait_for_function("() => devicePixelRatio === 1")
+        assert opened.page.evaluate(WIDTHS) == [64, 48]
+        assert media_requests(harness) == before, "nothing loads anew"
+
+
+# Zooms by CSS there and back, once the page has had time to load anew what it would; resolves to the pictures' widths.
+ZOOM = """async () => {
+  const frame = () => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)));
+  document.body.style.zoom = 2;
+  await frame();
+  document.body.style.zoom = 1;
+  await frame();
+  return [...document.querySelectorAll("img[data-mxc]")].map((image) => image.complete && image.naturalWidth);
+}"""
+
+
+@pytest.mark.parametrize("strategy", ["link", "blob"])
+def test_webkit_zooms_goes_back_copies_drags_and_opens_in_a_tab(
+    webkit_tab: WebKitTab, binding_site: Path, demonstration: Demonstration, media_set: MediaSet, strategy: str
+) -> None:
+    """Its driver prints nothing, and the browser has no picture-in-picture."""
+    ciphertext, file = encrypt(picture(120))
+    secret = media_set.upload(ciphertext, "application/octet-stream")
+    with ThrottlingProxy(demonstration.synapse.base_url) as proxy:
+        told = {**media_set.room.account, "files": to_json([{**file, "url": secret}]), "homeserver": proxy.address()}
+        server = Server(site_application(binding_site, told), 0)
+        server.start()
+        try:
+            open_binding(webkit_tab, server.url, strategy=strategy)
+            add_to_webkit(webkit_tab, media_set.pictures[1:2], gap=80, id="plain")
+            add_to_webkit(webkit_tab, [secret], gap=80, id="secret", data_encrypted="1", data_type="image/png")
+            film = media_set.upload_file("film.mp4")
+            add_to_webkit(webkit_tab, [film], "video", 300, muted="", controls="", id="film")
+            wait_for_webkit(webkit_tab, "[data-mxc]")
+            before = len([path for path in proxy.requested_paths if "/media/" in path])
+            assert webkit_tab.evaluate(ZOOM) == [64, 64]
+            assert len([path for path in proxy.requested_paths if "/media/" in path]) == before, "nothing loads anew"
+            if strategy == "link":  # by `blob`, the page tells of no return, for a reason that is not known
+                webkit_tab.evaluate(TELL_RETURN, proxy.address())
+                webkit_tab.open(f"{server.url}icon-of-no-site.html")
+                webkit_tab.go_back()
+                wait_for(lambda: proxy.request_count("/returned/") > 0, 20, "the page")
+                assert proxy.request_count("/returned/true/64/64/12") == 1
+            for name, red in (("plain", 127), ("secret", 120)):
+                element = f"document.querySelector('#{name}')"
+                assert webkit_tab.evaluate(f"() => ({COPIED})({element})") == [red, 90, 160]
+                webkit_tab.evaluate(WATCH_DRAG)
+                webkit_tab.drag(f"#{name}")
+                wait_for(lambda: webkit_tab.evaluate("() => Boolean(window.dragged)"), 10, "the drag")
+                webkit_tab.evaluate("() => { window.dragged = null; }")
+                url = webkit_tab.evaluate(f"() => {element}.src")
+                assert webkit_tab.evaluate_in_new_tab(url, "() => document.images[0].naturalWidth") == 64
+        finally:
+            server.stop()

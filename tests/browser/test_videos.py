@@ -1,7 +1,7 @@
 """Videos as pages have them: loaded on demand, with posters, without `loadeddata`, and more than there are players."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,10 @@ from tests.browser.binding_harness import (
     wait_for_state,
 )
 from tests.browser.matrix_room import picture
+from tests.browser.throttling_proxy import ThrottlingProxy
+from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_webkit
+from tests.evidence.compare.webkit import WebKitTab
+from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
 
 PAIRS = (("chromium", "micropython"),)
@@ -32,6 +36,12 @@ NO_METADATA = """for (const event of ["loadeddata", "loadedmetadata"])
 BLANK = """async ({ src }) => {
   const { type, size } = await (await fetch(src)).blob();
   return [type, size];
+}"""
+POSTERS = "video[poster][data-state=ready]"
+POSTER_SIZE = """async () => {
+  const { poster } = document.querySelector("video");
+  const picture = await createImageBitmap(await (await fetch(poster)).blob());
+  return [picture.width, picture.height];
 }"""
 
 pytestmark = pytest.mark.timeout(120)
@@ -77,14 +87,7 @@ def test_videos_cost_nothing_before_they_are_played(
         tab.page.wait_for_function("document.querySelectorAll('video[poster][data-state=ready]').length === 10")
         assert opened.proxy.request_count(encrypted["film"].rpartition("/")[2]) == 0
         first, second = tab.page.locator("video").first, tab.page.locator("video").nth(1)
-        posters = tab.page.evaluate(
-            """async () => {
-              const { poster } = document.querySelector("video");
-              const picture = await createImageBitmap(await (await fetch(poster)).blob());
-              return [picture.width, picture.height];
-            }"""
-        )
-        assert posters == [64, 48]
+        assert tab.page.evaluate(POSTER_SIZE) == [64, 48]
         first.evaluate("(video) => { video.muted = true; }")
         first.focus()
         tab.page.keyboard.press("Space")
@@ -108,6 +111,34 @@ def test_videos_cost_nothing_before_they_are_played(
         tab.page.click("#close")
         tab.page.wait_for_selector("html[data-closed]", state="attached")
         assert tab.report["urls"] == 0
+
+
+@pytest.mark.full_matrix
+@pytest.mark.parametrize("strategy", ["link", "blob"])
+def test_webkit_shows_the_poster_and_transfers_the_video_once_it_is_played(
+    webkit_tab: WebKitTab,
+    site_for: Callable[..., str],
+    binding_site: Path,
+    demonstration: Demonstration,
+    media_set: MediaSet,
+    encrypted: dict[str, str],
+    strategy: str,
+) -> None:
+    with ThrottlingProxy(demonstration.synapse.base_url) as proxy:
+        told = {**media_set.room.account, "homeserver": proxy.address(), "files": encrypted["files"]}
+        open_binding(webkit_tab, site_for(told, binding_site), strategy=strategy)
+        given = {"data_encrypted": "1", "data_type": "video/mp4", "controls": "", "preload": "none", "muted": ""}
+        poster = {"data_poster": encrypted["still"], "data_poster_encrypted": "2", "data_poster_type": "image/png"}
+        add_to_webkit(webkit_tab, [encrypted["film"]] * 2, "video", 260, **given, **poster)
+        wait_for(
+            lambda: webkit_tab.evaluate(f"() => document.querySelectorAll('{POSTERS}').length") == 2, 30, "posters"
+        )
+        assert proxy.request_count(encrypted["film"].rpartition("/")[2]) == 0
+        assert webkit_tab.evaluate(POSTER_SIZE) == [64, 48]
+        webkit_tab.evaluate("() => { document.querySelector('video').play().catch(() => {}); }")
+        wait_for_webkit(webkit_tab, "video", count=1)
+        wait_for(lambda: webkit_tab.evaluate("() => document.querySelector('video').currentTime > 0"), 20, "playback")
+        assert webkit_tab.evaluate(f"() => document.querySelectorAll('{POSTERS}').length") == 1
 
 
 def wait_shown(page: Page, count: int) -> None:

@@ -13,7 +13,7 @@ from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import MediaRequest
 from tests.unit import fake_browser as fake
-from tests.unit.support import MXC, Script, answer, error, run
+from tests.unit.support import MXC, PICTURE, Script, answer, error, run
 
 # --- service_worker
 
@@ -57,6 +57,7 @@ class CookieServer:
         self._browser = browser
         self._taken = taken
         self.asked: list[dict[str, Any]] = []
+        self.is_removed = False
 
     def __call__(self, request: Any) -> Any:
         if request.url.endswith("/cookie"):
@@ -67,7 +68,11 @@ class CookieServer:
         return None
 
     async def can_decode_image(self, url: str) -> bool:
+        if url.startswith("blob:"):
+            return self._browser.object_urls[url].content == PICTURE
         assert url.startswith(f"http://home.test{AUTHMEDIA_PREFIX}/cookie/picture?try=")
+        if self.is_removed:
+            return False
         return bool(self.asked) and self.asked[-1] == self._taken
 
 
@@ -108,6 +113,52 @@ def test_a_cookie_that_is_never_sent_is_not_supported(
     support = run(open_loader("cookie", homeserver).support())
     assert not support.works
     assert "does not send the cookie back" in support.words
+
+
+@pytest.mark.parametrize(
+    ("response", "cause"),
+    [
+        (error(401, "M_UNKNOWN_TOKEN", "Token is not active"), errors.SessionExpired),
+        (fake.BrowserError("TypeError", "Failed to fetch"), errors.HomeserverUnreachable),
+        (error(404, "M_NOT_FOUND", "Not found"), errors.MediaNotFound),
+        (answer({"no": "picture"}), errors.WrongContent),
+        (None, errors.TransferInterrupted),
+    ],
+)
+def test_the_cause_of_a_failure_is_requested_by_the_header(
+    script: Script,
+    homeserver: Homeserver,
+    browser: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    response: Any,
+    cause: type[errors.AuthMediaError],
+) -> None:
+    server = script.instead = CookieServer(browser, {"same_site": "Lax"})
+    monkeypatch.setattr(fake, "can_decode_image", server.can_decode_image)
+    loader = open_loader("cookie", homeserver)
+    media = run(loader.load(MediaRequest(MXC)))
+    script.instead = lambda request: response if "/media/download/" in request.url else None
+    script.signed_out = cause is errors.SessionExpired
+    failure = run(loader.examine(media))
+    assert type(failure) is cause
+    assert failure.mxc == MXC
+    asked = [request for request in browser.requests if "/media/download/" in request.url]
+    assert {request.headers["Authorization"] for request in asked} == {"Bearer secret-token"}
+
+
+def test_a_cookie_that_is_gone_is_set_again(
+    script: Script, homeserver: Homeserver, browser: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = script.instead = CookieServer(browser, {"same_site": "Lax"})
+    monkeypatch.setattr(fake, "can_decode_image", server.can_decode_image)
+    loader = open_loader("cookie", homeserver)
+    media = run(loader.load(MediaRequest(MXC)))
+    server.is_removed = True
+    failure = run(loader.examine(media))
+    assert type(failure) is errors.LinkExpired
+    assert failure.retry_at_once
+    run(loader.load(MediaRequest(MXC)))
+    assert len(server.asked) == 2
 
 
 # --- signed_query

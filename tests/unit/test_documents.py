@@ -147,6 +147,23 @@ def test_proposals_and_findings_name_tests_that_exist() -> None:
         assert named <= there, named - there
 
 
+def test_the_kinds_of_reliability_name_tests_that_exist_in_the_engines_that_they_name() -> None:
+    """In `WebKit` each test is one of its own, because another driver opens it."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    there = set(re.findall(r"def (test_\w+)\(", sources))
+    text = documents.RELIABILITY.read_text(encoding="utf-8")
+    named = set(re.findall(r"`(test_\w+)`", text))
+    assert len(named) > 60
+    assert named <= there, named - there
+    _, _, rest = text.partition("## The kinds by engine\n")
+    rows = [line.split(" | ") for line in rest.partition("\n## ")[0].splitlines() if re.match(r"\| \d", line)]
+    assert [int(row[0].removeprefix("| ")) for row in rows] == list(range(1, 20))
+    for row in rows:
+        tests = re.findall(r"`(test_\w+)`", row[3])
+        assert tests, row[1]
+        assert any("webkit" in test for test in tests) == row[7].startswith(("yes", "up to")), row[1]
+
+
 PAGES = sorted(
     [*ROOT.glob("*.md"), *(ROOT / "homeserver").glob("*.md"), *(ROOT / "docs").rglob("*.md")],
     key=lambda page: str(page),

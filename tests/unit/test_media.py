@@ -156,6 +156,16 @@ def test_an_attribute_may_be_a_measured_size(width: str, requested: int) -> None
     assert request_from_attributes("image", attributes, Keyring()).width == requested
 
 
+@pytest.mark.parametrize(("value", "animated"), [("true", True), ("false", False), ("", False), ("TRUE", False)])
+def test_a_thumbnail_is_animated_where_its_element_says_so(value: str, animated: bool) -> None:
+    attributes = {"data-mxc": "mxc://example.org/abc", "data-animated": value, "data-width": "96", "data-height": "96"}
+    request = request_from_attributes("image", attributes, Keyring())
+    assert request.thumbnail_query.endswith(f"&animated={str(animated).lower()}")
+    entry = batch_entry(request)["thumbnail"]
+    assert entry["animated"] is animated
+    assert parse_thumbnail(entry).animated is animated
+
+
 # Names that are allowed, and odd.
 ODD_NAMES = [
     ("[2001:db8::1]", "abc"),

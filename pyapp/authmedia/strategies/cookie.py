@@ -7,14 +7,14 @@ still allows third-party cookies; one cookie stands for the whole session; and a
 import asyncio
 
 from authmedia import browser
-from authmedia.errors import AuthMediaError, StrategyUnsupported
+from authmedia.errors import AuthMediaError, LinkExpired, StrategyUnsupported, TransferInterrupted, WrongContent
 from authmedia.matrix.endpoints import AUTHMEDIA_PREFIX
 from authmedia.media import NETWORK, Media, MediaRequest, Support
 from authmedia.strategies.base import Strategy
 from authmedia.support.untrusted import json_object
 from authmedia.traffic import Traffic
 from authmedia.transport.media_requests import request_media
-from authmedia.transport.resource_timing import TransferObserver
+from authmedia.transport.resource_timing import TransferObserver, diagnose_transfer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -85,6 +85,19 @@ class CookieStrategy(Strategy):
         """Reads from the browser's resource timing what the element's own requests cost."""
         return self._ciphertexts.pop(media.src, None) is media or self._observer.measure(media)
 
+    async def diagnose(self, media: Media, words: str) -> AuthMediaError:
+        """Requests the media by the header, since no page may read by the cookie, and an element reports no cause.
+
+        Where that succeeds, the cookie may be gone: removed by the user, or replaced by another session's.
+        """
+        failure = await diagnose_transfer(
+            media, words, request=lambda: request_media(self.homeserver, media.request, media.traffic)
+        )
+        if not isinstance(failure, (TransferInterrupted, WrongContent)) or await self._is_sent():
+            return failure
+        self._valid_until_ms = 0.0
+        return LinkExpired("The browser sends no valid cookie", mxc=failure.mxc, words=failure.words)
+
     async def clear(self, request: MediaRequest | None) -> None:
         """Requests the removal of the cookie, whichever page requested it."""
         if request is None:
@@ -94,12 +107,15 @@ class CookieStrategy(Strategy):
     async def _choose_attributes(self, traffic: Traffic) -> None:
         for attributes in _ATTRIBUTES:
             await self._set_cookie(attributes, traffic)
-            # By another URL each time, or the browser may show what it has cached.
-            if await browser.can_decode_image(f"{self.homeserver.base_url}{_PROBE}?try={browser.random_uuid()}"):
+            if await self._is_sent():
                 self._attributes = attributes
                 return
         words = "the browser does not send the cookie back, whether SameSite is Lax or None, or Partitioned"
         raise StrategyUnsupported("Elements do not send the cookie", words=words)
+
+    async def _is_sent(self) -> bool:
+        """Whether the browser sends the cookie: by another URL each time, or it may show what it has cached."""
+        return await browser.can_decode_image(f"{self.homeserver.base_url}{_PROBE}?try={browser.random_uuid()}")
 
     async def _set_cookie(self, attributes: "dict[str, Any]", traffic: Traffic) -> None:
         cookie = await self.homeserver.request_json("POST", _COOKIE, attributes, traffic=traffic, credentials="include")

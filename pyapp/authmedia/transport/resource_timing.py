@@ -12,6 +12,8 @@ from authmedia.transport.object_urls import is_decodable_image, safe_body
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from authmedia.matrix.request_hooks import RequestHooks
 
 
@@ -81,12 +83,19 @@ class _Observation:
         self.incomplete = 0
 
 
-async def diagnose_transfer(media: Media, words: str, hooks: "tuple[RequestHooks, ...]" = ()) -> AuthMediaError:
+async def diagnose_transfer(
+    media: Media,
+    words: str,
+    hooks: "tuple[RequestHooks, ...]" = (),
+    request: "Callable[[], Awaitable[browser.Response]] | None" = None,
+) -> AuthMediaError:
     """Returns why an element did not show a media, by requesting the same URL again; the parameters are those below.
 
     Where the page gets the media and its element does not, the page's own policy may forbid the element to.
+
+    :param request: requests the media in another way, and counts that; for URLs that no page may read.
     """
-    failure = await _diagnose(media, words, hooks)
+    failure = await _diagnose(media, words, request or (lambda: _request_again(media, hooks)))
     if isinstance(failure, (TransferInterrupted, WrongContent)):
         from authmedia.transport.media_formats import policy_refusal  # few media fail
 
@@ -94,23 +103,29 @@ async def diagnose_transfer(media: Media, words: str, hooks: "tuple[RequestHooks
     return failure
 
 
-async def _diagnose(media: Media, words: str, hooks: "tuple[RequestHooks, ...]") -> AuthMediaError:
-    """Returns why an element did not show a media, by requesting the same URL again.
+async def _request_again(media: Media, hooks: "tuple[RequestHooks, ...]") -> browser.Response:
+    """Requests the URL of a media, past the browser's cache for an image: it may contain an incomplete response.
+
+    :param hooks: see the request and its response.
+    """
+    media.traffic.requests += 1
+    return await request_url(media.src, cache="reload" if media.request.kind == "image" else "default", hooks=hooks)
+
+
+async def _diagnose(media: Media, words: str, request: "Callable[[], Awaitable[browser.Response]]") -> AuthMediaError:
+    """Returns why an element did not show a media, by requesting it again.
 
     An image is read to its end and shown to another element, which does not transfer it: the first element reports the
     same for a transfer that broke off as for a damaged file.
 
     :param words: the element's own error message, often empty.
-    :param hooks: see the request and its response.
     """
     mxc = media.request.mxc
     is_image = media.request.kind == "image"
-    media.traffic.requests += 1
     from authmedia.transport.media_formats import content_failure, diagnose_response  # few media fail
 
     try:
-        # Past the browser's cache for an image: it may contain an incomplete response.
-        response = await request_url(media.src, cache="reload" if is_image else "default", hooks=hooks)
+        response = await request()
         if not is_image:
             return await diagnose_response(response, media, words)
         body = await _read_whole(response, media)

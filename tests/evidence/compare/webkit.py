@@ -7,14 +7,16 @@ import os
 import shutil
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from selenium import webdriver
-from selenium.common.exceptions import WebDriverException
+from selenium.common.exceptions import NoSuchWindowException, WebDriverException
+from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.webkitgtk.options import Options
 from selenium.webdriver.webkitgtk.service import Service
@@ -29,10 +31,23 @@ _BROWSERS = "/usr/lib/*/webkit2gtk-4.*/MiniBrowser"
 _SCRIPT_S = 100
 _START_S = 30
 _TRIES = 3
+_TAB_S = 2.0
+_POLL_S = 0.05
 # Selenium's scripts get their callback as the last argument.
 _CALL = """const [given, done] = arguments;
 const called = Promise.resolve().then(() => (%s)(...given));
 called.then((value) => done({ value }), (error) => done({ error: String(error) }));"""
+
+_IS_LOADED = "() => location.href !== 'about:blank' && document.readyState === 'complete'"
+# Adds a link that opens a tab, in place of an earlier one.
+_ADD_LINK = """(url) => {
+  document.getElementById("opens-a-tab")?.remove();
+  const link = Object.assign(document.createElement("a"), { id: "opens-a-tab", href: url, target: "_blank" });
+  link.rel = "opener";
+  link.textContent = "In a new tab";
+  link.style = "position: fixed; top: 0; left: 0; z-index: 9999";
+  document.body.append(link);
+}"""
 
 
 class ScriptFailed(WebDriverException):
@@ -92,6 +107,40 @@ class WebKitTab:
     def click(self, selector: str) -> None:
         """Clicks an element as a user does."""
         self._driver.find_element(By.CSS_SELECTOR, selector).click()
+
+    def evaluate_in_new_tab(self, url: str, function: str) -> Any:
+        """Opens a URL in a new tab, as a link of the page that a user clicks, and calls a function there.
+
+        :returns: its result once the tab has loaded; ``None`` if none does, as for a download.
+        """
+        first = self._driver.current_window_handle
+        self.evaluate(_ADD_LINK, url)
+        self.click("#opens-a-tab")
+        deadline = time.monotonic() + _TAB_S
+        found = None
+        while time.monotonic() < deadline and found is None:
+            time.sleep(_POLL_S)
+            for handle in [handle for handle in self._driver.window_handles if handle != first]:
+                with suppress(WebDriverException):
+                    self._driver.switch_to.window(handle)
+                    if self.evaluate(_IS_LOADED):
+                        found = self.evaluate(function)
+        for handle in [handle for handle in self._driver.window_handles if handle != first]:
+            with suppress(NoSuchWindowException):
+                self._driver.switch_to.window(handle)
+                self._driver.close()
+        self._driver.switch_to.window(first)
+        return found
+
+    def drag(self, selector: str) -> None:
+        """Presses the mouse on an element, moves it, and releases it."""
+        element = self._driver.find_element(By.CSS_SELECTOR, selector)
+        moves = ActionChains(self._driver).move_to_element(element).click_and_hold()
+        moves.move_by_offset(10, 10).move_by_offset(30, 20).release().perform()
+
+    def go_back(self) -> None:
+        """Goes back to the page before."""
+        self._driver.back()
 
     def screenshot(self) -> Image.Image:
         return pixels.decode_screenshot(self._driver.get_screenshot_as_png())
