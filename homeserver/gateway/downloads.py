@@ -12,14 +12,14 @@ import httpx
 from .body_cache import BodyCache, Head
 from .errors import MatrixError, homeserver_failed
 from .homeserver import StreamedResponse
+from .write_behind import WriteBehindQueue
 
 logger = logging.getLogger(__name__)
 
 # A player that seeks closes its connection and opens another one. A download that nobody reads for longer is aborted.
 _LINGER_S = 10.0
 _MAX_DIGITS = 15
-# A body up to this size is sent from memory, and written to disk afterwards: to create a file takes longer than to
-# receive such a body.
+# A body up to this size is sent from memory, and written to disk afterwards (`write_behind`).
 _IN_MEMORY_BYTES = 64 * 1024
 
 OpenResponse = Callable[[], Awaitable[StreamedResponse]]
@@ -45,6 +45,7 @@ def _head(response: StreamedResponse, size: int) -> Head:
 class Download:
     """One body that is being received, in a task of its own.
 
+    :param writes: has small bodies written to the cache.
     :param open_response: requests the body.
     :param on_end: called when the download has ended, in whatever way.
     :param waits_for_upload: whether the homeserver waits for the upload of a media whose id is reserved.
@@ -53,6 +54,7 @@ class Download:
     def __init__(
         self,
         cache: BodyCache,
+        writes: WriteBehindQueue,
         key: str,
         open_response: OpenResponse,
         on_end: Callable[[], None],
@@ -60,6 +62,7 @@ class Download:
         waits_for_upload: bool = True,
     ) -> None:
         self._cache = cache
+        self._writes = writes
         self._key = key
         self._open_response = open_response
         self._head: asyncio.Future[Head] = asyncio.get_running_loop().create_future()
@@ -160,11 +163,12 @@ class Download:
         content = b"".join([chunk async for chunk in response.aiter_raw()])
         if len(content) != head.size:
             raise homeserver_failed()
+        await response.aclose()  # its connection is for the next request, and does not wait for the disk
         self.content = content
         self.received_bytes = head.size
         self._head.set_result(head)
         try:
-            await asyncio.to_thread(self._cache.store, self._key, head, content)
+            await self._writes.store(self._key, head, content)
         except OSError as error:
             logger.warning("A media cannot be kept on disk: %s", error.strerror)
 

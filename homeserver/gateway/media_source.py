@@ -23,6 +23,7 @@ from .homeserver import Homeserver, StreamedResponse
 from .metrics import Metrics
 from .sessions import Caller, Sessions
 from .time_limited_cache import TimeLimitedCache
+from .write_behind import WriteBehindQueue
 
 # How long the homeserver's word that a session may download a media holds. A media that is removed or quarantined is
 # sent from the cache for no longer.
@@ -137,6 +138,7 @@ class MediaSource:
         self._homeserver = homeserver
         self._sessions = sessions
         self._cache = cache
+        self._writes = WriteBehindQueue(cache)
         self._budget = budget
         self._metrics = metrics
         self._downloads: dict[str, Download] = {}
@@ -144,8 +146,9 @@ class MediaSource:
         self._proofs: TimeLimitedCache[tuple[str, str], int] = TimeLimitedCache(MEDIA_PROOF_MS)
 
     async def close(self) -> None:
-        """Aborts all downloads."""
+        """Aborts all downloads. Small bodies that are complete are written to disk."""
         await asyncio.gather(*(download.cancel() for download in list(self._downloads.values())))
+        await self._writes.close()
 
     async def open(self, media: Media, caller: Caller, *, wait: bool = True) -> OpenMedia:
         """Opens a media or a thumbnail for a session.
@@ -241,6 +244,7 @@ class MediaSource:
         self._budget.spend(caller.session_key, 0)  # raises the error before anything is requested
         download = self._downloads[key] = Download(
             self._cache,
+            self._writes,
             key,
             lambda: self._request(media, key, caller, wait),
             lambda: self._end(key, caller),

@@ -177,8 +177,9 @@ class RoomPage(Page):
         )
 
     def _stop_loading(self) -> None:
-        """Releases what was loaded by a strategy that does not work."""
+        """Releases what was loaded by a strategy that does not work, or whose links lead elsewhere since."""
         self.release()
+        self.report.set_field("shown_by", "")
         self.root.query("#measures-panel").hidden = True
 
     async def _wait_for_all_media(self, session: Session) -> None:

@@ -1,6 +1,7 @@
 """The gateway with a scripted homeserver: what a real one does seldom or never."""
 
 import asyncio
+import errno
 import gc
 import hashlib
 import json
@@ -163,6 +164,57 @@ def test_body_that_ends_early_is_an_error_and_is_not_kept(tmp_path: Path) -> Non
 
     run(test)
     assert list((tmp_path / "media").iterdir()) == []
+
+
+def test_small_bodies_are_sent_at_once_and_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then they hold no connection to the homeserver, and a second reader joins the download."""
+    monkeypatch.setattr("gateway.write_behind._DELAY_S", 3600.0)
+    monkeypatch.setattr("gateway.media_client._MAX_CONNECTIONS_OF_TOKEN", 1)
+    media = [replace(MEDIA, media_id=name) for name in ("a", "b", "c")]
+    requests = []
+    threads = []
+    to_thread = asyncio.to_thread
+
+    async def counted(*arguments: Any) -> Any:
+        threads.append(arguments)
+        return await to_thread(*arguments)
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        requests.append(path)
+        if "whoami" in path:
+            return (response(200, b'{"user_id": "@ana:localhost"}'),)
+        return (response(200, path.partition("?")[0].rpartition("/")[2].encode()),)
+
+    async def test() -> None:
+        monkeypatch.setattr(asyncio, "to_thread", counted)
+        async with media_source(answer, tmp_path) as source:
+            for one in (*media, *media):
+                assert await read(await source.open(one, Caller("token"))) == one.media_id.encode()
+            assert list((tmp_path / "media").iterdir()) == []
+
+    run(test)
+    assert len([path for path in requests if "download" in path]) == 3
+    assert len(threads) == 1
+    assert len(list((tmp_path / "media").glob("*.small"))) == 3, "its close writes what is left"
+
+
+def test_body_that_cannot_be_written_is_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(BodyCache, "create", refuse)
+
+    async def test() -> None:
+        async with media_source(lambda path, token: (response(200, b"content"),), tmp_path) as source:
+            assert await read(await source.open(MEDIA, Caller("token"))) == b"content"
+            while source._downloads:
+                await asyncio.sleep(0.01)
+
+    run(test)
+    logged = [record.getMessage() for record in caplog.records if record.name.startswith("gateway")]
+    assert logged == ["A media cannot be kept on disk: No space left on device"]
 
 
 @pytest.mark.parametrize(
