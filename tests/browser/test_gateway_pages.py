@@ -11,13 +11,19 @@ from development.long_room import ArchiveRoom
 from development.sample_media.catalogue import Sample
 from development.synapse import Synapse
 from tests.browser.authorization import authorization_server, decide
+from tests.browser.engines import Mode
 from tests.browser.matrix_room import Account, Room, picture
 from tests.browser.site_tab import SiteTab
 from tests.browser.test_attic import assert_ended, assert_presented, attic  # noqa: F401
+from tests.browser.test_compare_page import BY_THE_HOMESERVER, check_figures, compared
+from tests.browser.test_compare_page import STRATEGIES as COMPARED
+from tests.browser.test_redirect_page import room as redirecting_room  # noqa: F401
+from tests.browser.test_redirect_page import storage  # noqa: F401
 from tests.browser.test_timeline import SHOWN, archive, events, scroll_through  # noqa: F401
 from tests.conftest import OpenTab, only_chromium
 from tests.evidence.compare.servers import copied_homeserver
 from tests.gateway.process import Gateway
+from tests.homeserver.s3_storage import S3Storage
 from tests.homeserver.support import wait_for
 from tests.relay import free_port
 from web.demonstration import Demonstration
@@ -93,6 +99,58 @@ def test_baseline_is_not_offered(open_tab: OpenTab, gateway: Gateway, strategy: 
     assert f'"{strategy} is off"' in tab.page.locator("#problem").inner_text()
     tab.click_and_settle("#others button:has-text('link')")
     assert_all_shown(tab, {"link"})
+
+
+@pytest.mark.full_matrix
+def test_redirects_pass_through_gateway(
+    open_tab: OpenTab, site_for: Callable[..., str], redirecting_room: Room, storage: S3Storage, tmp_path: Path
+) -> None:
+    """The browser follows the homeserver's redirects by itself, so that no body passes through the gateway."""
+    account = redirecting_room.account
+    with Gateway(tmp_path / "gateway", account["homeserver"]) as gateway:
+        tab = open_tab(site_for({**account, "homeserver": gateway.url}))
+        tab.open("redirect", measure="video")
+        assert tab.state == "done", tab.page.locator("#problem").inner_text()
+        elements = tab.media_elements()
+        assert {element["state"] for element in elements} == {"shown"}
+        kinds = {(element["tag"], element["src"].startswith(storage.url)) for element in elements}
+        assert {("video", True), ("img", True), ("img", False)} <= kinds, "the small picture is not redirected"
+        assert tab.report["video"]["done"], "it seeks by ranges of the storage"
+        assert tab.requested_origins() == {tab.origin, gateway.url, storage.url}
+        assert gateway.metric("responses_total", endpoint="proxy", status="307") > 0
+    for _, headers, _ in storage.presigned_requests:
+        assert not {"authorization", "cookie", "referer"} & set(headers)
+
+
+@pytest.mark.full_matrix
+def test_page_says_that_nothing_is_redirected(open_tab: OpenTab, gateway: Gateway) -> None:
+    tab = open_tab("")
+    tab.open("redirect", homeserver=gateway.url)
+    assert tab.state == "failed"
+    assert "itself, and redirects to no storage" in tab.page.locator("#problem").inner_text()
+    tab.click_and_settle("#others button:has-text('delegated')")
+    assert_all_shown(tab, {"delegated"})
+    assert_only_by(tab, gateway)
+
+
+@pytest.mark.full_matrix
+def test_comparison_through_gateway(open_tab: OpenTab, gateway: Gateway, mode: Mode) -> None:
+    """All strategies have their figures, but for the baselines that a gateway does not offer."""
+    tab = open_tab("")
+    report = compared(tab, seed="7", homeserver=gateway.url)
+    outcomes = report["strategies"]
+    assert sorted(outcomes) == sorted(COMPARED)
+    for name, found in outcomes.items():
+        if name in BY_THE_HOMESERVER:
+            assert f"{name} is off" in found["support"]["words"]
+        assert found["support"]["works"] is not (name in BY_THE_HOMESERVER or (mode.private and name == "opfs")), name
+        if found["support"]["works"]:
+            check_figures(found)
+    for name in ("link", "delegated", "auto"):
+        assert outcomes[name]["video"]["right"], "the gateway has ranges"
+    link = outcomes["link"]
+    assert link["reload"]["bytes"] < link["first"]["bytes"] / 2, "the browser's cache answers after a reload"
+    assert_only_by(tab, gateway)
 
 
 @pytest.mark.full_matrix
