@@ -18,6 +18,7 @@ from tests.browser.test_attic import assert_ended, assert_presented, attic  # no
 from tests.browser.test_compare_page import BY_THE_HOMESERVER, check_figures, compared
 from tests.browser.test_compare_page import STRATEGIES as COMPARED
 from tests.browser.test_redirect_page import room as redirecting_room  # noqa: F401
+from tests.browser.test_redirect_page import storage  # noqa: F401
 from tests.browser.test_timeline import SHOWN, archive, events, scroll_through  # noqa: F401
 from tests.conftest import OpenTab, only_chromium
 from tests.evidence.compare.servers import copied_homeserver
