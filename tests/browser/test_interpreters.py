@@ -154,7 +154,7 @@ def test_the_public_names_are_imported_with_nothing_more(browser: BrowserContext
     assert (works, bound, key) == (True, 0, "mxc://example.org/abc")
     assert {"authmedia.loader", "authmedia.elements.binder", "authmedia.strategies.blob"} <= set(loaded)
     assert not {"authmedia.strategies.opfs", "authmedia.transport.link_client"} & set(loaded)
-    of_micropython = [url for url in tab.requests if "micropython" in url.rpartition("?")[0]]
+    of_micropython = [url for url in tab.requests if "micropython" in url.partition("?")[0]]
     assert bool(of_micropython) is (interpreter == "micropython"), "the other interpreter is not preloaded"
     tab.close()
 
