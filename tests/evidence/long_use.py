@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from playwright.sync_api import BrowserContext, Error, Request, Response, sync_playwright
 
@@ -79,6 +79,8 @@ _PLAY = """async () => {
   try { await video.play(); } catch (error) { return `the video does not play: ${error.message}`; }
   return "";
 }"""
+_STRATEGIES = """() => [...new Set([...document.querySelectorAll("[data-strategy]")].map(({ dataset }) =>
+  [dataset.strategy, dataset.reason].filter(Boolean).join(": ")))]"""
 _FAILED = """() => [...document.querySelectorAll("[data-mxc][data-state=failed]")].map((element) =>
   `${element.dataset.label ?? element.dataset.mxc}: ${
     (element.closest("button") ?? element).nextElementSibling?.title ?? ""}`)"""
@@ -134,6 +136,8 @@ class Outcome:
     rounds: int = 0
     problems: list[str] = field(default_factory=list)
     twice: list[str] = field(default_factory=list)
+    #: By which strategies the page shows media at last, with the reasons for those that took another's place.
+    strategies: list[str] = field(default_factory=list)
     transfers: Transfers = field(default_factory=Transfers)
     #: What fails on the page by design, and until when it did, on the clock of `time.monotonic`.
     failed_by_design: list[str] = field(default_factory=list)
@@ -189,9 +193,11 @@ class RecordingProxy(CountingProxy):
         return found
 
     def _described(self, media: str, requests: list[MediaRequest]) -> str:
-        urls = len({one.url for one in requests})  # of one URL, it is the browser's cache that has lost it
+        # Of one URL, it is the browser's cache that has lost it; of two expiries, a bucket of time has ended.
+        urls = len({one.url for one in requests})
+        expiries = len({dict(parse_qsl(urlsplit(one.url).query)).get("e", "") for one in requests})
         loads = "; ".join(f"{one.at_s - self._start_s:.2f} s {one.status} {one.headers}" for one in requests)
-        return f"{media}, {len(requests)} loads of {urls} URLs: {loads}"
+        return f"{media}, {len(requests)} loads of {urls} URLs, {expiries} expiries: {loads}"
 
 
 class Use:
@@ -243,6 +249,7 @@ class Use:
         for name, tab in self._tabs.items():
             outcome = self.outcomes[name]
             if name != COMPARE:
+                outcome.strategies = tab.page.evaluate(_STRATEGIES)
                 outcome.twice = self._proxy.twice(tab.origin, outcome.transfers, outcome.designed_until_s)
                 outcome.problems += [words for words in tab.console_messages if _is_problem(words)]
             tab.close()
@@ -358,6 +365,7 @@ def _described(outcome: Outcome) -> str:
         f"  {outcome.page}: {outcome.rounds} rounds, {len(outcome.problems)} problems, {len(outcome.twice)} twice, "
         f"{len(outcome.transfers.aborted)} transfers aborted"
     ]
+    lines += [f"    by {strategy}" for strategy in outcome.strategies]
     lines += [f"    problem: {words}" for words in outcome.problems]
     lines += [f"    twice: {words}" for words in outcome.twice]
     return "\n".join(lines)

@@ -24,6 +24,12 @@ def loader(script: Script, homeserver: Homeserver) -> MediaLoader:
     return open_loader("delegated", homeserver)
 
 
+@pytest.fixture
+def renews_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link_signer, "_MAX_RENEWAL_S", 0)
+    monkeypatch.setattr(link_signer, "_MIN_RENEWAL_S", 0)
+
+
 def ours(browser: Any) -> list[str]:
     """The requests to the module's endpoints so far."""
     sent = [request for request in browser.requests if AUTHMEDIA_PREFIX in request.url and "dsig=" not in request.url]
@@ -114,10 +120,8 @@ def test_renewed_token_changes_nothing(loader: MediaLoader, homeserver: Homeserv
 
 
 def test_key_is_renewed_when_its_bucket_ends_before_it_expires(
-    loader: MediaLoader, script: Script, browser: Any, monkeypatch: pytest.MonkeyPatch
+    loader: MediaLoader, script: Script, browser: Any, renews_at_once: None
 ) -> None:
-    monkeypatch.setattr(link_signer, "_MAX_RENEWAL_S", 0)
-    monkeypatch.setattr(link_signer, "_MIN_RENEWAL_S", 0)
 
     async def scenario() -> None:
         first = (await load(loader)).src
@@ -137,11 +141,53 @@ def test_key_is_renewed_when_its_bucket_ends_before_it_expires(
     run(scenario())
 
 
-def test_renewal_that_brings_nothing_new_is_not_repeated_at_once(
-    loader: MediaLoader, script: Script, browser: Any, monkeypatch: pytest.MonkeyPatch
+def test_pictures_keep_their_urls_while_the_previous_key_is_valid(
+    script: Script, homeserver: Homeserver, browser: Any, renews_at_once: None
 ) -> None:
-    monkeypatch.setattr(link_signer, "_MAX_RENEWAL_S", 0)
-    monkeypatch.setattr(link_signer, "_MIN_RENEWAL_S", 0)
+    picture, video = MediaRequest(MXC), MediaRequest("mxc://example.org/video", kind="video")
+
+    async def scenario() -> None:
+        signer = LinkSigner(homeserver)
+        first = [await signer.request_link(request, Traffic()) for request in (picture, video)]
+        browser.clock += script.bucket_ms
+        while not script.keys:
+            await asyncio.sleep(0)
+        await turns()
+        again = [await signer.request_link(request, Traffic()) for request in (picture, video)]
+        assert (again[0].url, again[0].valid_until_ms) == (first[0].url, first[0].valid_until_ms)
+        assert again[1].url != first[1].url, "a player takes the link that is valid for longer"
+        assert again[1].valid_until_ms > first[1].valid_until_ms
+        signer.invalidate(picture.key, first[0].url, True)
+        refused = await signer.request_link(picture, Traffic())
+        assert signed_by(refused.url) == signed_by(again[1].url)
+        signer.close()
+
+    run(scenario())
+
+
+def test_expired_previous_key_signs_no_more(
+    script: Script, homeserver: Homeserver, browser: Any, renews_at_once: None
+) -> None:
+    picture = MediaRequest(MXC)
+
+    async def scenario() -> None:
+        signer = LinkSigner(homeserver)
+        first = await signer.request_link(picture, Traffic())
+        browser.clock += script.bucket_ms
+        while not script.keys:
+            await asyncio.sleep(0)
+        await turns()
+        browser.clock = first.valid_until_ms - fake.epoch_ms() + browser.clock + 1
+        assert not first.is_valid
+        assert script.grants((await signer.request_link(picture, Traffic())).url)
+        signer.close()
+
+    run(scenario())
+
+
+def test_renewal_that_brings_nothing_new_is_not_repeated_at_once(
+    loader: MediaLoader, script: Script, browser: Any, renews_at_once: None
+) -> None:
     ended = {**script.key(), "renew_in_ms": 0}
     answers = [answer(ended), error(500, "M_UNKNOWN", "Down"), answer(ended)]
     script.instead = lambda request: (

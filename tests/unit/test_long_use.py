@@ -36,7 +36,7 @@ def test_media_requested_again_after_it_had_arrived_is_loaded_twice(
     assert proxy.twice(ORIGIN, transfers) == []
     _request(proxy, 6.0)
     (words,) = proxy.twice(ORIGIN, transfers)
-    assert "2 loads of 1 URLs" in words
+    assert "2 loads of 1 URLs, 1 expiries" in words
     assert proxy.twice(ORIGIN, transfers, after_s=7.0) == []
 
 

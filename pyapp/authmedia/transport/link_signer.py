@@ -95,16 +95,20 @@ class LinkSigner:
     """Makes one session's links without a request for each: one request in a bucket of time brings the key.
 
     The first key is part of what the homeserver says of its limits. The next one is requested when the bucket ends,
-    while this one is still valid. A renewed access token changes nothing.
+    while this one is still valid: as long, the pictures that it has signed keep their URLs, by which the browser caches
+    them. A renewed access token changes nothing.
     """
 
     __slots__ = (
         "_homeserver",
         "_is_offer_used",
         "_key",
+        "_previous_key",
+        "_previously_signed",
         "_renewal",
         "_request",
         "_revisions",
+        "_signed",
         "_task",
         "backoff",
     )
@@ -112,6 +116,10 @@ class LinkSigner:
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
         self._key: LinkKey | None = None
+        self._previous_key: LinkKey | None = None
+        # The keys of the pictures that each of the two has signed.
+        self._signed: set[str] = set()
+        self._previously_signed: set[str] = set()
         # Whether the key that came with the homeserver's limits was used: it does not change.
         self._is_offer_used = False
         # By the keys of media whose URL has to differ from what a cache may have.
@@ -134,9 +142,10 @@ class LinkSigner:
         return key.named_base_url + url[len(key.base_url) :]
 
     def correct_address(self) -> None:
-        """Has the present key's links lead to where they arrive."""
-        if self._key:
-            self._key.base_url = self._homeserver.link_addresses.base_of(self._key.named_base_url)
+        """Has the keys' links lead to where they arrive."""
+        for key in (self._key, self._previous_key):
+            if key:
+                key.base_url = self._homeserver.link_addresses.base_of(key.named_base_url)
 
     async def request_link(self, request: MediaRequest, traffic: Traffic) -> Link:
         """Returns a valid link, at once if there is a key.
@@ -144,15 +153,22 @@ class LinkSigner:
         :raises AuthMediaError: if the homeserver refuses.
         """
         revision = self._revisions.get(request.key, 0)
-        key = self._key
-        if not key or not key.is_valid:
-            key = await self._wait_for_key(request, traffic)
+        key = self._previous_key
+        if not key or request.key not in self._previously_signed or not key.is_valid:
+            key = self._key
+            if not key or not key.is_valid:
+                key = await self._wait_for_key(request, traffic)
+            if request.kind == "image":  # a player may outlast a link whose key is the previous one
+                self._signed.add(request.key)
         return Link(key.sign(request, revision), key.valid_until_ms)
 
     def invalidate(self, key: str, url: str, refused: bool) -> None:
         """Drops the key that signed a link which the homeserver refused, unless another one replaced it."""
         if refused and self._key and self._key.query in url:
             self._key = None
+            self._signed = set()
+        if refused and self._previous_key and self._previous_key.query in url:
+            self._previous_key = None
 
     def replace(self, key: str, url: str) -> None:
         """Gives a media another URL, if the present one is this one: the browser caches its response incompletely."""
@@ -170,8 +186,9 @@ class LinkSigner:
             self._revisions = {}
 
     def close(self) -> None:
-        """Forgets the key, and cancels requests for another one."""
-        self._key = None
+        """Forgets the keys, and cancels requests for another one."""
+        self._key = self._previous_key = None
+        self._signed = set()
         for task in (self._task, self._renewal):
             if task:
                 task.cancel()
@@ -207,8 +224,8 @@ class LinkSigner:
 
     async def _run(self, request: "_KeyRequest", traffic: Traffic) -> None:
         try:
-            request.key = self._key = await self._fetch_key(traffic)
-            self.correct_address()
+            request.key = key = await self._fetch_key(traffic)
+            self._use(key)
             if not self._renewal:
                 self._renewal = browser.create_task(self._renew_ahead())
         except AuthMediaError as error:
@@ -218,6 +235,12 @@ class LinkSigner:
             if self._request is request:
                 self._request = None
             request.done.set()
+
+    def _use(self, key: LinkKey) -> None:
+        if self._key and self._key.query != key.query:
+            self._previous_key, self._previously_signed, self._signed = self._key, self._signed, set()
+        self._key = key
+        self.correct_address()
 
     async def _fetch_key(self, traffic: Traffic) -> LinkKey:
         await self.backoff.wait()
