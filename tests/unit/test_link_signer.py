@@ -141,18 +141,26 @@ def test_key_is_renewed_when_its_bucket_ends_before_it_expires(
     run(scenario())
 
 
-def test_pictures_keep_their_urls_while_the_previous_key_is_valid(
-    script: Script, homeserver: Homeserver, browser: Any, renews_at_once: None
+async def renewals(script: Script, browser: Any, count: int) -> None:
+    """Ends so many buckets, and waits for the key of each."""
+    for number in range(1, count + 1):
+        browser.clock += script.bucket_ms
+        while script.keys < number:
+            await asyncio.sleep(0)
+        await turns()
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_pictures_keep_their_urls_while_their_key_is_valid(
+    script: Script, homeserver: Homeserver, browser: Any, renews_at_once: None, count: int
 ) -> None:
+    script.lifetime_ms = 2 * script.bucket_ms
     picture, video = MediaRequest(MXC), MediaRequest("mxc://example.org/video", kind="video")
 
     async def scenario() -> None:
         signer = LinkSigner(homeserver)
         first = [await signer.request_link(request, Traffic()) for request in (picture, video)]
-        browser.clock += script.bucket_ms
-        while not script.keys:
-            await asyncio.sleep(0)
-        await turns()
+        await renewals(script, browser, count)
         again = [await signer.request_link(request, Traffic()) for request in (picture, video)]
         assert (again[0].url, again[0].valid_until_ms) == (first[0].url, first[0].valid_until_ms)
         assert again[1].url != first[1].url, "a player takes the link that is valid for longer"
@@ -165,19 +173,14 @@ def test_pictures_keep_their_urls_while_the_previous_key_is_valid(
     run(scenario())
 
 
-def test_expired_previous_key_signs_no_more(
-    script: Script, homeserver: Homeserver, browser: Any, renews_at_once: None
-) -> None:
+def test_expired_key_signs_no_more(script: Script, homeserver: Homeserver, browser: Any, renews_at_once: None) -> None:
     picture = MediaRequest(MXC)
 
     async def scenario() -> None:
         signer = LinkSigner(homeserver)
         first = await signer.request_link(picture, Traffic())
-        browser.clock += script.bucket_ms
-        while not script.keys:
-            await asyncio.sleep(0)
-        await turns()
-        browser.clock = first.valid_until_ms - fake.epoch_ms() + browser.clock + 1
+        await renewals(script, browser, 1)
+        browser.clock += first.valid_until_ms - fake.epoch_ms() + 1
         assert not first.is_valid
         assert script.grants((await signer.request_link(picture, Traffic())).url)
         signer.close()

@@ -103,12 +103,10 @@ class LinkSigner:
         "_homeserver",
         "_is_offer_used",
         "_key",
-        "_previous_key",
-        "_previously_signed",
+        "_picture_keys",
         "_renewal",
         "_request",
         "_revisions",
-        "_signed",
         "_task",
         "backoff",
     )
@@ -116,10 +114,8 @@ class LinkSigner:
     def __init__(self, homeserver: Homeserver) -> None:
         self._homeserver = homeserver
         self._key: LinkKey | None = None
-        self._previous_key: LinkKey | None = None
-        # The keys of the pictures that each of the two has signed.
-        self._signed: set[str] = set()
-        self._previously_signed: set[str] = set()
+        # What the link of each picture was signed with.
+        self._picture_keys: dict[str, LinkKey] = {}
         # Whether the key that came with the homeserver's limits was used: it does not change.
         self._is_offer_used = False
         # By the keys of media whose URL has to differ from what a cache may have.
@@ -142,10 +138,12 @@ class LinkSigner:
         return key.named_base_url + url[len(key.base_url) :]
 
     def correct_address(self) -> None:
-        """Has the keys' links lead to where they arrive."""
-        for key in (self._key, self._previous_key):
-            if key:
-                key.base_url = self._homeserver.link_addresses.base_of(key.named_base_url)
+        """Has links lead to where they arrive."""
+        key = self._key
+        base_url = self._homeserver.link_addresses.base_of(key.named_base_url) if key else ""
+        if key and key.base_url != base_url:
+            key.base_url = base_url
+            self._picture_keys = {}
 
     async def request_link(self, request: MediaRequest, traffic: Traffic) -> Link:
         """Returns a valid link, at once if there is a key.
@@ -153,22 +151,20 @@ class LinkSigner:
         :raises AuthMediaError: if the homeserver refuses.
         """
         revision = self._revisions.get(request.key, 0)
-        key = self._previous_key
-        if not key or request.key not in self._previously_signed or not key.is_valid:
+        key = self._picture_keys.get(request.key)
+        if not key or not key.is_valid:
             key = self._key
             if not key or not key.is_valid:
                 key = await self._wait_for_key(request, traffic)
-            if request.kind == "image":  # a player may outlast a link whose key is the previous one
-                self._signed.add(request.key)
+            if request.kind == "image":  # a player takes the link that is valid for the longest time
+                self._picture_keys[request.key] = key
         return Link(key.sign(request, revision), key.valid_until_ms)
 
     def invalidate(self, key: str, url: str, refused: bool) -> None:
-        """Drops the key that signed a link which the homeserver refused, unless another one replaced it."""
-        if refused and self._key and self._key.query in url:
-            self._key = None
-            self._signed = set()
-        if refused and self._previous_key and self._previous_key.query in url:
-            self._previous_key = None
+        """Ends the use of the key that signed a link which the homeserver refused, unless another one replaced it."""
+        for signer in (self._picture_keys.get(key), self._key):
+            if refused and signer and signer.query in url:
+                signer.valid_until_ms = 0.0
 
     def replace(self, key: str, url: str) -> None:
         """Gives a media another URL, if the present one is this one: the browser caches its response incompletely."""
@@ -187,8 +183,8 @@ class LinkSigner:
 
     def close(self) -> None:
         """Forgets the keys, and cancels requests for another one."""
-        self._key = self._previous_key = None
-        self._signed = set()
+        self._key = None
+        self._picture_keys = {}
         for task in (self._task, self._renewal):
             if task:
                 task.cancel()
@@ -224,8 +220,9 @@ class LinkSigner:
 
     async def _run(self, request: "_KeyRequest", traffic: Traffic) -> None:
         try:
-            request.key = key = await self._fetch_key(traffic)
-            self._use(key)
+            key = await self._fetch_key(traffic)
+            key.base_url = self._homeserver.link_addresses.base_of(key.named_base_url)
+            request.key = self._key = key
             if not self._renewal:
                 self._renewal = browser.create_task(self._renew_ahead())
         except AuthMediaError as error:
@@ -235,12 +232,6 @@ class LinkSigner:
             if self._request is request:
                 self._request = None
             request.done.set()
-
-    def _use(self, key: LinkKey) -> None:
-        if self._key and self._key.query != key.query:
-            self._previous_key, self._previously_signed, self._signed = self._key, self._signed, set()
-        self._key = key
-        self.correct_address()
 
     async def _fetch_key(self, traffic: Traffic) -> LinkKey:
         await self.backoff.wait()
