@@ -13,7 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from web import documentation_tables, output_folder
+from web import documentation_regions, output_folder
 
 ROOT = Path(__file__).resolve().parents[1]
 _CACHE = ROOT / "web" / ".cache"
@@ -78,7 +78,7 @@ def _run_generator(project: Path) -> Path:
     if done.returncode or "griffe: " in output:
         raise DocumentationError(f"the documentation cannot be built:\n{output}")
     pages = project / "dist" / "docs"
-    documentation_tables.add_regions(pages)
+    documentation_regions.add_regions(pages)
     return pages
 
 
@@ -91,7 +91,7 @@ def _remove_outdated() -> None:
 def _digest() -> str:
     """Returns a hash of the sources and the generators' versions."""
     digest = hashlib.sha256("".join(version(name) for name in _GENERATORS).encode())
-    digest.update(Path(documentation_tables.__file__).read_bytes())
+    digest.update(Path(documentation_regions.__file__).read_bytes())
     files = [ROOT / _SETTINGS, *(ROOT / name for name in _INCLUDED)]
     files += [path for path in (ROOT / _PAGES).rglob("*") if path.is_file()]
     files += [path for folder in _DOCUMENTED for path in (ROOT / folder).rglob("*.py")]

@@ -13,7 +13,7 @@ from web.server import SiteServer
 pytestmark = only_chromium
 # The pages whose requests after the `load` event are waited for, one of each kind.
 LATE = ("index.html", "comparison.html", "api/index.html")
-_FOCUSABLE_WHERE_THEY_SCROLL = """() => [...document.querySelectorAll(".table-region")].every(
+_FOCUSABLE_WHERE_THEY_SCROLL = """() => [...document.querySelectorAll(".table-region, pre > code")].every(
   (region) => region.scrollWidth > region.clientWidth === (region.tabIndex === 0))"""
 
 

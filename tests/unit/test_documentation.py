@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import authmedia
-from web import documentation, documentation_tables, site
+from web import documentation, documentation_regions, site
 from web.docstring_examples import fence_examples
 
 # What a browser loads without being asked; `a` is not among them.
@@ -57,13 +57,18 @@ def test_every_table_is_in_a_region_with_a_name_of_its_own(built: Path) -> None:
         assert len(names) == len(set(names)) == html.count("<table>"), page.name
 
 
+def test_code_takes_focus(built: Path) -> None:
+    html = (built / "applications.html").read_text()
+    assert html.count("<pre") == len(re.findall(r'<pre[^>]*>(?:<span></span>)?<code tabindex="0"', html)) > 0
+
+
 def test_a_region_has_the_name_of_its_heading() -> None:
     table = "<table><tr><td>1</td></tr></table>"
     heading = (
         '<h2 id="a-b">A &amp; <code>b</code><a class="headerlink" href="#a-b" title="Permanent link">&para;</a></h2>'
     )
     reference = '<h6 id="authmedia.Binder.retry" class="doc doc-heading"><span>retry</span> <small>method</small></h6>'
-    made = documentation_tables.with_regions(table + heading + table + "<p>" + table + reference + table)
+    made = documentation_regions.with_regions(table + heading + table + "<p>" + table + reference + table)
     assert re.findall(r'aria-label="([^"]+)"', made) == [
         "Page, table",
         "A &amp; b, table",
