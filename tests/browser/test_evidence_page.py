@@ -89,7 +89,7 @@ def test_a_page_starts_in_a_frame_of_another_site(browser: BrowserContext, addre
     with embedding_tab(browser) as tab:
         tab.open(address + name)
         assert tab.frame
-        tab.frame.wait_for_selector("#sign-in:not([hidden])")
+        tab.frame.wait_for_selector("#sign-in:not([hidden])", timeout=60_000)
         assert not tab.frame.is_visible("#problem")
 
 

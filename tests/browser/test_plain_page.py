@@ -82,7 +82,7 @@ def console(page: Page) -> str:
 
 def wait_for_console(page: Page, words: str) -> str:
     """Waits until the console has the words; returns all that is in it."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while words not in console(page):
         assert time.monotonic() < deadline, console(page)
         page.wait_for_timeout(20)
