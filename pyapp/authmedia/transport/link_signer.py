@@ -151,13 +151,13 @@ class LinkSigner:
         :raises AuthMediaError: if the homeserver refuses.
         """
         revision = self._revisions.get(request.key, 0)
-        key = self._picture_keys.get(request.key)
-        if not key or not key.is_valid:
-            key = self._key
-            if not key or not key.is_valid:
-                key = await self._wait_for_key(request, traffic)
-            if request.kind == "image":  # a player takes the link that is valid for the longest time
-                self._picture_keys[request.key] = key
+        for key in (self._picture_keys.get(request.key), self._key):
+            if key and key.is_valid:
+                break
+        else:
+            key = await self._wait_for_key(request, traffic)
+        if request.kind == "image":  # a player takes the link that is valid for the longest time
+            self._picture_keys[request.key] = key
         return Link(key.sign(request, revision), key.valid_until_ms)
 
     def invalidate(self, key: str, url: str, refused: bool) -> None:
