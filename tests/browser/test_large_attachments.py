@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,29 @@ def media_set(demonstration: Demonstration) -> MediaSet:
     return MediaSet(demonstration.synapse, "large", 0)
 
 
+@dataclass
+class EncryptedFilm:
+    """An encrypted film that is uploaded, and a copy whose last byte is another.
+
+    :param files: their encrypted files as JSON, in this order.
+    """
+
+    sha256: str
+    mxc: str
+    damaged: str
+    files: str
+
+
+@pytest.fixture(scope="session")
+def film(media_set: MediaSet) -> EncryptedFilm:
+    content = pad_mp4((MEDIA / "film.mp4").read_bytes(), FILM_BYTES)
+    ciphertext, file = encrypt(content)
+    mxc = media_set.upload(ciphertext, "application/octet-stream")
+    damaged = media_set.upload(ciphertext[:-1] + bytes([ciphertext[-1] ^ 1]), "application/octet-stream")
+    files = to_json([{**file, "url": mxc}, {**file, "url": damaged}])
+    return EncryptedFilm(hashlib.sha256(content).hexdigest(), mxc, damaged, files)
+
+
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["link", "opfs", "blob", "bundle"])
 def test_a_large_attachment_is_shown_with_a_worker_and_without(
@@ -132,27 +156,23 @@ def test_a_large_attachment_is_shown_with_a_worker_and_without(
     browser: BrowserContext,
     demonstration: Demonstration,
     media_set: MediaSet,
+    film: EncryptedFilm,
     interpreter: str,
     strategy: str,
 ) -> None:
-    film = pad_mp4((MEDIA / "film.mp4").read_bytes(), FILM_BYTES)
-    ciphertext, file = encrypt(film)
-    mxc = media_set.upload(ciphertext, "application/octet-stream")
-    damaged = media_set.upload(ciphertext[:-1] + bytes([ciphertext[-1] ^ 1]), "application/octet-stream")
-    files = [{**file, "url": mxc}, {**file, "url": damaged}]
-    told = {**media_set.room.account, "files": to_json(files)}
+    told = {**media_set.room.account, "files": film.files}
     with binding_harness(binding_site, browser, demonstration.synapse, told) as opened:
         for workers in (True, False):
             if not workers:
                 browser.route("**/decryption-worker.js", lambda route: route.abort())
             try:
                 tab = opened.open(strategy, script=WATCH_WORKERS, interpreter=interpreter)
-                add_elements(tab, [mxc], "video", data_encrypted="1", data_type="video/mp4")
+                add_elements(tab, [film.mxc], "video", data_encrypted="1", data_type="video/mp4")
                 wait_for_state(tab, "video")
-                assert tab.sha256("video") == hashlib.sha256(film).hexdigest()
+                assert tab.sha256("video") == film.sha256
                 if workers:
                     assert tab.page.evaluate("window.workers") == ["decryption-worker.js"]
-                    add_elements(tab, [damaged], "audio", data_encrypted="2", data_type="audio/mp4")
+                    add_elements(tab, [film.damaged], "audio", data_encrypted="2", data_type="audio/mp4")
                     wait_for_state(tab, "audio", "failed")
                     assert tab.page.eval_on_selector("audio", "(audio) => audio.src") == ""
                     tab.page.wait_for_function("window.workers.length >= 2")
@@ -168,21 +188,16 @@ def test_webkit_shows_a_large_attachment_by_its_worker(
     site_for: Callable[..., str],
     binding_site: Path,
     media_set: MediaSet,
+    film: EncryptedFilm,
     strategy: str,
 ) -> None:
-    film = pad_mp4((MEDIA / "film.mp4").read_bytes(), FILM_BYTES)
-    ciphertext, file = encrypt(film)
-    mxc = media_set.upload(ciphertext, "application/octet-stream")
-    damaged = media_set.upload(ciphertext[:-1] + bytes([ciphertext[-1] ^ 1]), "application/octet-stream")
-    told = {**media_set.room.account, "files": to_json([{**file, "url": mxc}, {**file, "url": damaged}])}
+    told = {**media_set.room.account, "files": film.files}
     open_binding(webkit_tab, site_for(told, binding_site), strategy=strategy)
     webkit_tab.evaluate(f"() => {{ {WATCH_WORKERS} }}")
-    add_to_webkit(webkit_tab, [mxc], "video", data_encrypted="1", data_type="video/mp4")
+    add_to_webkit(webkit_tab, [film.mxc], "video", data_encrypted="1", data_type="video/mp4")
     wait_for_webkit(webkit_tab, "video")
-    assert webkit_tab.evaluate(f"() => ({BYTES_HASH})(document.querySelector('video'))") == (
-        hashlib.sha256(film).hexdigest()
-    )
+    assert webkit_tab.evaluate(f"() => ({BYTES_HASH})(document.querySelector('video'))") == film.sha256
     assert webkit_tab.evaluate("() => window.workers") == ["decryption-worker.js"]
-    add_to_webkit(webkit_tab, [damaged], "audio", data_encrypted="2", data_type="audio/mp4")
+    add_to_webkit(webkit_tab, [film.damaged], "audio", data_encrypted="2", data_type="audio/mp4")
     wait_for_webkit(webkit_tab, "audio", "failed")
     assert webkit_tab.evaluate("() => document.querySelector('audio').src") == ""

@@ -4,7 +4,7 @@ In the full matrix, by each strategy; the table in `docs/reliability.md` has wha
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_web
 from tests.evidence.compare.webkit import WebKitTab
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
-from web.server import Server, site_application
 
 STRATEGIES = ("link", "delegated", "opfs", "blob", "bundle")
 PAIRS = (("chromium", "micropython"), ("firefox", "micropython"))
@@ -100,14 +99,14 @@ def tab(
         yield opened, harness
 
 
-def media_requests(harness: BindingHarness) -> int:
-    return len([path for path in harness.proxy.requested_paths if "/media/" in path])
+def media_requests(proxy: ThrottlingProxy) -> int:
+    return len([path for path in proxy.requested_paths if "/media/" in path])
 
 
 def test_print_zoom_copy_drag_and_picture_in_picture(tab: tuple[SiteTab, BindingHarness], mode: Mode) -> None:
     opened, harness = tab
     page = opened.page
-    before = media_requests(harness)
+    before = media_requests(harness.proxy)
 
     # Printed, on paper and into a PDF.
     page.eval_on_selector("#film", "(video) => video.pause()")
@@ -127,7 +126,7 @@ def test_print_zoom_copy_drag_and_picture_in_picture(tab: tuple[SiteTab, Binding
         page.wait_for_function("() => devicePixelRatio === 2")
     page.evaluate("() => { document.body.style.zoom = 1; }")
     assert page.evaluate(WIDTHS) == [64, 64]
-    assert media_requests(harness) == before, "nothing loads anew"
+    assert media_requests(harness.proxy) == before, "nothing loads anew"
 
     for name, red in (("plain", 127), ("secret", 120)):
         assert page.eval_on_selector(f"#{name}", COPIED) == [red, 90, 160]
@@ -188,11 +187,11 @@ def test_a_firefox_window_on_a_screen_with_other_pixels(
         add_elements(opened, media_set.pictures[1:2])
         add_elements(opened, media_set.pictures[:1], **thumbnail)
         wait_for_state(opened, "img[data-mxc]")
-        before = media_requests(harness)
+        before = media_requests(harness.proxy)
         opened.page.set_viewport_size({"width": 800, "height": 600})  # and one device pixel, as BiDi sets it
         opened.page.wait_for_function("() => devicePixelRatio === 1")
         assert opened.page.evaluate(WIDTHS) == [64, 48]
-        assert media_requests(harness) == before, "nothing loads anew"
+        assert media_requests(harness.proxy) == before, "nothing loads anew"
 
 
 # Zooms by CSS there and back, once the page has had time to load anew what it would; resolves to the pictures' widths.
@@ -208,39 +207,40 @@ ZOOM = """async () => {
 
 @pytest.mark.parametrize("strategy", ["link", "blob"])
 def test_webkit_zooms_goes_back_copies_drags_and_opens_in_a_tab(
-    webkit_tab: WebKitTab, binding_site: Path, demonstration: Demonstration, media_set: MediaSet, strategy: str
+    webkit_tab: WebKitTab,
+    site_for: Callable[..., str],
+    binding_site: Path,
+    demonstration: Demonstration,
+    media_set: MediaSet,
+    strategy: str,
 ) -> None:
     """Its driver prints nothing, and the browser has no picture-in-picture."""
     ciphertext, file = encrypt(picture(120))
     secret = media_set.upload(ciphertext, "application/octet-stream")
     with ThrottlingProxy(demonstration.synapse.base_url) as proxy:
         told = {**media_set.room.account, "files": to_json([{**file, "url": secret}]), "homeserver": proxy.address()}
-        server = Server(site_application(binding_site, told), 0)
-        server.start()
-        try:
-            open_binding(webkit_tab, server.url, strategy=strategy)
-            add_to_webkit(webkit_tab, media_set.pictures[1:2], gap=80, id="plain")
-            add_to_webkit(webkit_tab, [secret], gap=80, id="secret", data_encrypted="1", data_type="image/png")
-            film = media_set.upload_file("film.mp4")
-            add_to_webkit(webkit_tab, [film], "video", 300, muted="", controls="", id="film")
-            wait_for_webkit(webkit_tab, "[data-mxc]")
-            before = len([path for path in proxy.requested_paths if "/media/" in path])
-            assert webkit_tab.evaluate(ZOOM) == [64, 64]
-            assert len([path for path in proxy.requested_paths if "/media/" in path]) == before, "nothing loads anew"
-            if strategy == "link":  # by `blob`, the page tells of no return, for a reason that is not known
-                webkit_tab.evaluate(TELL_RETURN, proxy.address())
-                webkit_tab.open(f"{server.url}icon-of-no-site.html")
-                webkit_tab.go_back()
-                wait_for(lambda: proxy.request_count("/returned/") > 0, 20, "the page")
-                assert proxy.request_count("/returned/true/64/64/12") == 1
-            for name, red in (("plain", 127), ("secret", 120)):
-                element = f"document.querySelector('#{name}')"
-                assert webkit_tab.evaluate(f"() => ({COPIED})({element})") == [red, 90, 160]
-                webkit_tab.evaluate(WATCH_DRAG)
-                webkit_tab.drag(f"#{name}")
-                wait_for(lambda: webkit_tab.evaluate("() => Boolean(window.dragged)"), 10, "the drag")
-                webkit_tab.evaluate("() => { window.dragged = null; }")
-                url = webkit_tab.evaluate(f"() => {element}.src")
-                assert webkit_tab.evaluate_in_new_tab(url, "() => document.images[0].naturalWidth") == 64
-        finally:
-            server.stop()
+        site = site_for(told, binding_site)
+        open_binding(webkit_tab, site, strategy=strategy)
+        add_to_webkit(webkit_tab, media_set.pictures[1:2], gap=80, id="plain")
+        add_to_webkit(webkit_tab, [secret], gap=80, id="secret", data_encrypted="1", data_type="image/png")
+        film = media_set.upload_file("film.mp4")
+        add_to_webkit(webkit_tab, [film], "video", 300, muted="", controls="", id="film")
+        wait_for_webkit(webkit_tab, "[data-mxc]")
+        before = media_requests(proxy)
+        assert webkit_tab.evaluate(ZOOM) == [64, 64]
+        assert media_requests(proxy) == before, "nothing loads anew"
+        if strategy == "link":  # by `blob`, the page tells of no return, for a reason that is not known
+            webkit_tab.evaluate(TELL_RETURN, proxy.address())
+            webkit_tab.open(f"{site}icon-of-no-site.html")
+            webkit_tab.go_back()
+            wait_for(lambda: proxy.request_count("/returned/") > 0, 20, "the page")
+            assert proxy.request_count("/returned/true/64/64/12") == 1
+        for name, red in (("plain", 127), ("secret", 120)):
+            element = f"document.querySelector('#{name}')"
+            assert webkit_tab.evaluate(f"() => ({COPIED})({element})") == [red, 90, 160]
+            webkit_tab.evaluate(WATCH_DRAG)
+            webkit_tab.drag(f"#{name}")
+            wait_for(lambda: webkit_tab.evaluate("() => Boolean(window.dragged)"), 10, "the drag")
+            webkit_tab.evaluate("() => { window.dragged = null; }")
+            url = webkit_tab.evaluate(f"() => {element}.src")
+            assert webkit_tab.evaluate_in_new_tab(url, "() => document.images[0].naturalWidth") == 64
