@@ -351,9 +351,9 @@ def test_compat_data_has_the_shape_of_browser_compat_data(built: Path) -> None:
 
 
 def test_compat_data_has_what_the_schema_of_browser_compat_data_requires(built: Path) -> None:
-    """But for the names of browsers, which are our own.
+    """But for the names of browsers, which are our own, and their being in one file.
 
-    https://github.com/mdn/browser-compat-data/tree/main/schemas
+    https://github.com/mdn/browser-compat-data/tree/main/schemas, as of August 2026
     """
     whole: dict[str, Any] = json.loads((built / downloads.COMPAT_DATA).read_text(encoding="utf-8"))
     for browser in whole["browsers"].values():
