@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.engines import CHROMIUM, FIREFOX, Mode, launch_browser, set_up_browsers
 from tests.evidence.compare.results import Setting
 from tests.evidence.compare.runner import ComparisonSites, comparison_sites
-from tests.evidence.compare.tabs import PlaywrightTab, wait_until_settled
+from tests.evidence.compare.tabs import PlaywrightTab, report, wait_until_settled
 from tests.relay import free_port
 from web import strategy_order
 from web.site import WEB
@@ -54,6 +54,7 @@ _ADDED = "() => document.querySelector('#added').dataset.state"
 _SETTLED = """() => [...document.querySelectorAll("#timeline [data-mxc]")].every(
   (element) => ["shown", "failed", "held", "ready"].includes(element.dataset.state))"""
 _DONE = "() => ['done', 'failed'].includes(document.documentElement.dataset.state)"
+_FAILED = "() => document.documentElement.dataset.state === 'failed'"
 _WORDS = """() => document.querySelector("#timeline .media-failed")?.firstChild?.textContent ?? ''"""
 
 
@@ -93,17 +94,16 @@ def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, even
     before = tab.evaluate(_ON_SHOW)
     EVENTS[event](page, sites, strategy)
     still = tab.evaluate(_ON_SHOW)
+    outcome = {"event": event, "engine": engine, "strategy": strategy, "before": before, "still on show": still}
+    if tab.evaluate(_FAILED):  # it binds no elements
+        return {**outcome, "page": report(tab)["problem"]}
     tab.evaluate(_REMOUNT)
     _wait(tab)
     again = tab.evaluate(_ON_SHOW)
     tab.evaluate(_ADD)
     _wait(tab)
     return {
-        "event": event,
-        "engine": engine,
-        "strategy": strategy,
-        "before": before,
-        "still on show": still,
+        **outcome,
         "mounted again": again,
         "new": tab.evaluate(_ADDED),
         "words": tab.evaluate(_WORDS),

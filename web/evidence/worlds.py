@@ -46,7 +46,6 @@ PLANNED = {
     "firefox-iframe": "A page in a frame of another site, as widgets are, in Firefox",
     "webkit-persistent": "WebKitGTK with persistent storage",
     "webkit-persistent-file-system": "The same with its origin private file system switched on",
-    "offline": "A reload while offline, in an application that keeps its rooms",
     "native-ranges": "Synapse with ranges (native_ranges)",
 }
 
