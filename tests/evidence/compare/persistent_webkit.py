@@ -27,7 +27,10 @@ class Browser:
         manager = WebKit2.WebsiteDataManager(
             base_data_directory=f"{profile}/data", base_cache_directory=f"{profile}/cache"
         )
-        self._context = WebKit2.WebContext(website_data_manager=manager)
+        # As MiniBrowser has it.
+        self._context = WebKit2.WebContext(
+            website_data_manager=manager, process_swap_on_cross_site_navigation_enabled=True
+        )
         self._context.set_automation_allowed(True)
         self._context.connect("automation-started", self._begin)
         self._settings = WebKit2.Settings()
