@@ -9,7 +9,7 @@ import pytest
 
 from tests.evidence import documents, figures
 from tests.evidence.bench import report as bench
-from tests.evidence.compare import modes, report, stored_runs
+from tests.evidence.compare import browsers, modes, report, stored_runs
 from tests.evidence.compare.results import STRATEGIES, Cell, Results, Setting, verdict
 from tests.evidence.faults import malformed_inputs as inputs
 from tests.evidence.faults import report as faults
@@ -31,7 +31,8 @@ def test_findings_match_the_published_results() -> None:
     for part, table in finding_tables.tables(stored_runs.published()).items():
         assert documents.read_between(part, documents.FINDINGS) == table
     anchors = {cell.anchor for cell in Evidence().matrix.cells()}
-    planned = {f"cell-{name}-{mode.name}" for name in STRATEGIES for mode in modes.MODES}
+    windows = (*(mode.name for mode in modes.MODES), browsers.PERSISTENT)
+    planned = {f"cell-{name}-{window}" for name in STRATEGIES for window in windows}
     for anchor in re.findall(r"`#(cell-[\w-]+)`", documents.FINDINGS.read_text(encoding="utf-8")):
         assert anchor in anchors | planned, anchor
 
