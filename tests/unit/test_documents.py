@@ -31,7 +31,7 @@ def test_findings_match_the_published_results() -> None:
     for part, table in finding_tables.tables(stored_runs.published()).items():
         assert documents.read_between(part, documents.FINDINGS) == table
     anchors = {cell.anchor for cell in Evidence().matrix.cells()}
-    windows = (*(mode.name for mode in modes.MODES), browsers.PERSISTENT)
+    windows = (*(mode.name for mode in modes.MODES), *browsers.PERSISTENT_MODES)
     planned = {f"cell-{name}-{window}" for name in STRATEGIES for window in windows}
     for anchor in re.findall(r"`#(cell-[\w-]+)`", documents.FINDINGS.read_text(encoding="utf-8")):
         assert anchor in anchors | planned, anchor
