@@ -9,13 +9,14 @@ import pytest
 
 from tests.evidence import documents, figures
 from tests.evidence.bench import report as bench
-from tests.evidence.compare import browsers, modes, report, stored_runs
+from tests.evidence.compare import modes, report, stored_runs
 from tests.evidence.compare.results import STRATEGIES, Cell, Results, Setting, verdict
 from tests.evidence.faults import malformed_inputs as inputs
 from tests.evidence.faults import report as faults
 from tests.evidence.load import command as load
 from web.evidence import finding_tables
 from web.evidence.page import Evidence
+from web.evidence.worlds import PLANNED
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "link")
@@ -31,8 +32,8 @@ def test_findings_match_the_published_results() -> None:
     for part, table in finding_tables.tables(stored_runs.published()).items():
         assert documents.read_between(part, documents.FINDINGS) == table
     anchors = {cell.anchor for cell in Evidence().matrix.cells()}
-    windows = (*(mode.name for mode in modes.MODES), *browsers.PERSISTENT_MODES)
-    planned = {f"cell-{name}-{window}" for name in STRATEGIES for window in windows}
+    names = {*(mode.name for mode in modes.MODES), *PLANNED}
+    planned = {f"cell-{strategy}-{name}" for strategy in STRATEGIES for name in names}
     for anchor in re.findall(r"`#(cell-[\w-]+)`", documents.FINDINGS.read_text(encoding="utf-8")):
         assert anchor in anchors | planned, anchor
 

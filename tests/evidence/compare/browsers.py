@@ -18,7 +18,7 @@ WEBKIT = "webkit"
 EPHEMERAL, PERSISTENT = "webkit-ephemeral", "webkit-persistent"
 #: Features of WebKit without which there is no origin private file system; WebKitGTK 2.50 has them switched off.
 FILE_SYSTEM_FEATURES = ("FileSystem", "FileSystemWritableStream", "AccessHandle", "StorageAPI", "StorageAPIEstimate")
-PERSISTENT_MODES: dict[str, tuple[str, ...]] = {PERSISTENT: (), f"{PERSISTENT}-file-system": FILE_SYSTEM_FEATURES}
+_PERSISTENT_MODES: dict[str, tuple[str, ...]] = {PERSISTENT: (), f"{PERSISTENT}-file-system": FILE_SYSTEM_FEATURES}
 _TABS: dict[str, Callable[[BrowserContext], AbstractContextManager[Tab]]] = {
     modes.CHROMIUM_INCOGNITO.name: incognito_tab,
     modes.CHROMIUM_SAVE_DATA.name: save_data_tab,
@@ -62,7 +62,7 @@ def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[
         return browsers, {PERSISTENT: f"install {' and '.join(webkit.PERSISTENT_PACKAGES)} on Debian"}
     browsers += [
         Browser(WEBKIT, mode, partial(_persistent_webkit, features, display), brief=True)
-        for mode, features in PERSISTENT_MODES.items()
+        for mode, features in _PERSISTENT_MODES.items()
     ]
     return browsers, {}
 
