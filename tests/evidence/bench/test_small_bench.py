@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -120,8 +121,28 @@ def test_figures_round_trip_and_table(tmp_path: Path) -> None:
     assert found == json.loads((tmp_path / "bench.json").read_text())
     assert found["rows"][0]["ratios"] == [0.25, 0.75, 0.5]
     assert report.table(found).splitlines() == [
-        "| what | against | goal | chromium | firefox |",
-        "|---|---|---|---|---|",
-        "| a | b | at most 0.5 | 0.50 (0.25 to 0.75) reached | 0.75 (0.75 to 0.75) **missed** |",
-        "| c | d | at most 0.4 | 0.50 (0.50 to 0.50) **missed** | - |",
+        "| what | against | goal | chromium | firefox | measured |",
+        "|---|---|---|---|---|---|",
+        "| a | b | at most 0.5 | 0.50 (0.25 to 0.75) reached | 0.75 (0.75 to 0.75) **missed** | - |",
+        "| c | d | at most 0.4 | 0.50 (0.50 to 0.50) **missed** | - | - |",
     ]
+
+
+def test_the_table_has_each_engines_goal_and_the_runs_of_a_row() -> None:
+    rows = [
+        {**as_json(Row("a", "b", goal, "ms", engine, [(1.0, 1.0)])), "date": f"2026-11-{day}T09:00:00", "commit": "c0"}
+        for engine, goal, day in (("chromium", 1.35, 28), ("firefox", 1.2, 29))
+    ]
+    assert report.table({"rows": rows}).splitlines()[2] == (
+        "| a | b | at most 1.35 (chromium), at most 1.2 (firefox) | 1.00 (1.00 to 1.00) reached "
+        "| 1.00 (1.00 to 1.00) reached | 2026-11-28 at `c0`, 2026-11-29 at `c0` |"
+    )
+
+
+@pytest.mark.parametrize(("now", "named"), [(1.09, 0), (1.11, 1), (0.5, 0)])
+def test_a_row_that_is_worse_by_more_than_a_tenth_is_named(now: float, named: int) -> None:
+    def run(ratio: float) -> dict[str, Any]:
+        rows = [Row("a", "b", 0.5, "ms", "chromium", [(ratio, 1.0)]), Row("c", "d", 1.0, "ms", "chromium")]
+        return {"rows": [as_json(row) for row in rows]}
+
+    assert report.worsened(run(1.0), run(now)) == ["chromium | a | b: 1.11, before 1.00"] * named
