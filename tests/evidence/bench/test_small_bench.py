@@ -13,7 +13,12 @@ from tests.browser.engines import CHROMIUM, launch_browser
 from tests.evidence import documents
 from tests.evidence.bench import mp4_padding, report
 from tests.evidence.bench.benchmark import Benchmark, Row, as_json
-from tests.evidence.bench.crossings import calls_of_elements, calls_until_first_media
+from tests.evidence.bench.crossings import (
+    TASKS_GOAL,
+    calls_of_elements,
+    calls_until_first_media,
+    tasks_of_elements,
+)
 from tests.evidence.bench.environment import BenchmarkEnvironment, benchmark_environment
 from tests.evidence.bench.large_video import FILM
 from tests.evidence.bench.network_emulation import EmulatedNetwork
@@ -26,6 +31,10 @@ COUNTED = 30
 MOST_CALLS = {"link": 22, "delegated": 18, "blob": 34, "bundle": 24, "opfs": 56}
 #: Those of `link.html` until its first media.
 MOST_CALLS_FIRST_MEDIA = 2900
+#: How often a task is resumed, an element, by strategy: each step takes as long as several calls.
+MOST_STEPS = {"link": 6, "delegated": 4.5, "blob": 7.5, "bundle": 6, "opfs": 11}
+#: How many tasks are shared by all elements that load at once, at the most.
+MOST_SHARED_TASKS = 5
 ABOUT = {"machine": {}, "versions": {}, "date": "", "runs": 2}
 
 
@@ -61,6 +70,14 @@ def test_calls_into_javascript_an_element(benchmark: Benchmark, strategy: str) -
     counting = Benchmark(benchmark.environment, benchmark.context, benchmark.engine, print, runs=1, count=COUNTED)
     calls = calls_of_elements(counting, strategy)
     assert calls.total() / COUNTED <= MOST_CALLS[strategy], calls.most_common()
+
+
+@pytest.mark.parametrize("strategy", MOST_STEPS)
+def test_tasks_and_steps_an_element(benchmark: Benchmark, strategy: str) -> None:
+    counting = Benchmark(benchmark.environment, benchmark.context, benchmark.engine, print, runs=1, count=COUNTED)
+    tasks, steps = tasks_of_elements(counting, strategy)
+    assert 0 < tasks <= TASKS_GOAL * COUNTED + MOST_SHARED_TASKS
+    assert steps / COUNTED <= MOST_STEPS[strategy]
 
 
 def test_calls_into_javascript_until_the_first_media(benchmark: Benchmark) -> None:
