@@ -32,7 +32,7 @@ MOST_CALLS = {"link": 22, "delegated": 18, "blob": 34, "bundle": 24, "opfs": 56}
 #: Those of `link.html` until its first media.
 MOST_CALLS_FIRST_MEDIA = 2900
 #: How often a task is resumed, an element, by strategy: each step takes as long as several calls.
-MOST_STEPS = {"link": 6, "delegated": 4.5, "blob": 7.5, "bundle": 6, "opfs": 11}
+MOST_STEPS = {"link": 6, "delegated": 4.5, "blob": 7.2, "bundle": 6, "opfs": 10.6}
 #: How many tasks are shared by all elements that load at once, at the most.
 MOST_SHARED_TASKS = 5
 ABOUT = {"machine": {}, "versions": {}, "date": "", "runs": 2}
