@@ -1,6 +1,7 @@
 """Media as people send them, in real browsers and on a real Synapse: the same end by every strategy."""
 
 import io
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.browser.binding_harness import (
     ARE_SETTLED,
     MEDIA,
     OUTCOMES,
+    SHOWN_BY_ELEMENTS,
     BindingHarness,
     MediaSet,
     add_elements,
@@ -27,6 +29,7 @@ from tests.browser.engines import Mode
 from tests.browser.matrix_room import picture
 from tests.browser.site_tab import SiteTab
 from tests.browser.webkit_pages import open_binding
+from tests.conftest import OpenTab
 from tests.evidence.compare.webkit import WebKitTab
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
@@ -160,6 +163,32 @@ def test_webkit_ends_each_kind_the_same_way(
     others = {name: end for name, end in ends.items() if end != KINDS[name].becomes}
     assert others in ({}, MAY_STAY_IN_WEBKIT)
     assert len(ends) == len(KINDS)
+
+
+@pytest.mark.full_matrix
+def test_what_an_element_shows_by_itself_is_shown(open_tab: OpenTab) -> None:
+    """All kinds end as `KINDS` says by every strategy, so that none is refused that an element shows by itself."""
+    tab = open_tab()
+    tab.page.goto(f"{tab.origin}/icon-of-no-site.html")
+    assert_refuses_nothing(tab.page.evaluate(SHOWN_BY_ELEMENTS, files_of_kinds()))
+
+
+@pytest.mark.full_matrix
+def test_what_webkit_shows_by_itself_is_shown(webkit_tab: WebKitTab, demonstration: Demonstration) -> None:
+    assert demonstration.site
+    webkit_tab.open(f"{demonstration.site.url}icon-of-no-site.html")
+    assert_refuses_nothing(webkit_tab.evaluate(SHOWN_BY_ELEMENTS, files_of_kinds()))
+
+
+def files_of_kinds() -> list[tuple[str, str, str, str]]:
+    """Returns name, tag, content in base64 and declared type of each kind, for `SHOWN_BY_ELEMENTS`."""
+    return [(name, kind.tag, b64encode(kind.content).decode(), kind.content_type) for name, kind in KINDS.items()]
+
+
+def assert_refuses_nothing(shown: list[str]) -> None:
+    """Checks what elements show without the library."""
+    assert {"bmp", "ico", "avif", "jpg", "m4v", "mp3"} <= set(shown)
+    assert [name for name in shown if KINDS[name].becomes != SHOWN] == []
 
 
 @pytest.mark.by_default("chromium")
