@@ -23,6 +23,7 @@ from tests.browser.binding_harness import (
 )
 from tests.browser.engines import Mode, launch_browser
 from tests.browser.matrix_room import picture
+from tests.browser.printed_images import printed_images
 from tests.browser.site_tab import SiteTab
 from tests.browser.throttling_proxy import ThrottlingProxy
 from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_webkit
@@ -99,6 +100,11 @@ def tab(
         yield opened, harness
 
 
+def middle_of(image: Image.Image) -> Any:
+    """Returns the colour of an image's middle."""
+    return image.getpixel((image.width // 2, image.height // 2))
+
+
 def media_requests(proxy: ThrottlingProxy) -> int:
     return len([path for path in proxy.requested_paths if "/media/" in path])
 
@@ -115,7 +121,7 @@ def test_print_zoom_copy_drag_and_picture_in_picture(tab: tuple[SiteTab, Binding
     printed = page.pdf(print_background=True)
     if mode.browser == "chromium":
         page.emulate_media(media="screen")
-    assert printed.count(b"/Subtype /Image") >= 2
+    assert {(127, 90, 160), (120, 90, 160)} <= {middle_of(image) for image in printed_images(printed)}
     assert page.evaluate(WIDTHS) == [64, 64]
 
     # Enlarged by the page, and on a screen with other pixels.
@@ -158,7 +164,7 @@ def test_open_in_a_new_tab(tab: tuple[SiteTab, BindingHarness], mode: Mode) -> N
         other = caught.value
         other.wait_for_function("() => document.images.length === 1 && document.images[0].naturalWidth === 64")
         shot = Image.open(io.BytesIO(other.locator("img").screenshot())).convert("RGB")
-        assert shot.getpixel((shot.width // 2, shot.height // 2)) == (red, 90, 160)
+        assert middle_of(shot) == (red, 90, 160)
         other.close()
 
 
