@@ -64,6 +64,11 @@ TELL_RETURN = """(homeserver) => addEventListener("pageshow", async ({ persisted
   const widths = [...document.querySelectorAll("img[data-mxc]")].map((image) => image.complete && image.naturalWidth);
   fetch(`${homeserver}/returned/${persisted}/${widths.join("/")}/${film.currentTime}`, { mode: "no-cors" });
 })"""
+# The same of the pictures alone.
+TELL_PICTURES = """(homeserver) => addEventListener("pageshow", ({ persisted }) => {
+  const widths = [...document.querySelectorAll("img[data-mxc]")].map((image) => image.complete && image.naturalWidth);
+  fetch(`${homeserver}/returned/${persisted}/${widths.join("/")}`, { mode: "no-cors" });
+})"""
 
 pytestmark = [pytest.mark.full_matrix, pytest.mark.on_disk, pytest.mark.timeout(170)]
 
@@ -235,12 +240,13 @@ def test_webkit_zooms_goes_back_copies_drags_and_opens_in_a_tab(
         before = media_requests(proxy)
         assert webkit_tab.evaluate(ZOOM) == [64, 64]
         assert media_requests(proxy) == before, "nothing loads anew"
-        if strategy == "link":  # by `blob`, the page tells of no return, for a reason that is not known
-            webkit_tab.evaluate(TELL_RETURN, proxy.address())
-            webkit_tab.open(f"{site}icon-of-no-site.html")
-            webkit_tab.go_back()
-            wait_for(lambda: proxy.request_count("/returned/") > 0, 20, "the page")
-            assert proxy.request_count("/returned/true/64/64/12") == 1
+        # By `blob` of the pictures alone: WebKitGTK 2.50 loads the film's object URL again, which at times stalls.
+        tell, returned = (TELL_RETURN, "true/64/64/12") if strategy == "link" else (TELL_PICTURES, "true/64/64")
+        webkit_tab.evaluate(tell, proxy.address())
+        webkit_tab.open(f"{site}icon-of-no-site.html")
+        webkit_tab.go_back()
+        wait_for(lambda: proxy.request_count("/returned/") > 0, 20, "the page")
+        assert proxy.request_count(f"/returned/{returned}") == 1
         for name, red in (("plain", 127), ("secret", 120)):
             element = f"document.querySelector('#{name}')"
             assert webkit_tab.evaluate(f"() => ({COPIED})({element})") == [red, 90, 160]
