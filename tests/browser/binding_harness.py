@@ -50,6 +50,23 @@ OUTCOMES = """() => Object.fromEntries([...document.querySelectorAll("[data-labe
   const words = view?.className === "media-failed" ? view.firstChild.textContent : element.dataset.state;
   return [element.dataset.label, words];
 }))"""
+# Has elements show files by object URLs of their types, without the library; resolves to the names of those shown.
+SHOWN_BY_ELEMENTS = """async (files) => {
+  const shows = async ([name, tag, content, type]) => {
+    const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
+    const element = document.createElement(tag);
+    const event = { img: "load", video: "loadeddata", audio: "loadedmetadata" }[tag];
+    const ended = new Promise((resolve) => {
+      element.addEventListener(event, () => resolve([name]));
+      element.addEventListener("error", () => resolve([]));
+      setTimeout(resolve, 10_000, []);
+    });
+    element.src = URL.createObjectURL(new Blob([bytes], { type }));
+    document.body.append(element);
+    return ended;
+  };
+  return (await Promise.all(files.map(shows))).flat();
+}"""
 # Whether each element with a label is shown or failed.
 ARE_SETTLED = """() => [...document.querySelectorAll("[data-label]")].every(
   (element) => ["shown", "failed"].includes(element.dataset.state))"""

@@ -1,10 +1,12 @@
 """The page `attic.html`: each odd kind of media ends in the same way by every strategy."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
 
-from development.attic import EITHER, READY, SHOWN, Attic
+from development.attic import EITHER, ODDITIES, READY, SHOWN, Attic
+from tests.browser.binding_harness import SHOWN_BY_ELEMENTS
 from tests.browser.site_tab import MEDIA_ELEMENTS, SiteTab
 from tests.browser.webkit_pages import open_page
 from tests.conftest import OpenTab
@@ -15,6 +17,7 @@ from web.demonstration import Demonstration
 STRATEGIES = ("link", "blob", "opfs", "bundle", "auto")
 STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox-private": ("blob",)}
 
+TAGS = {"m.image": "img", "m.video": "video", "m.audio": "audio"}
 # WebKitGTK 2.50 shows a picture that is declared as a video as a video of one frame: GStreamer decodes both.
 WEBKIT_SHOWS = {"a picture that claims to be a video": SHOWN}
 
@@ -28,8 +31,11 @@ def attic(demonstration: Demonstration) -> Attic:
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_each_kind_ends_as_it_has_to(open_tab: OpenTab, attic: Attic, strategy: str) -> None:
     tab = open_tab("")
+    tab.page.goto(f"{tab.origin}/icon-of-no-site.html")
+    by_themselves = tab.page.evaluate(SHOWN_BY_ELEMENTS, files_of_oddities())
     tab.open("attic", strategy=strategy)
-    assert_ended(tab, attic)
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
+    assert unexpected_ends(tab.media_elements(), attic, by_themselves) == {}
     assert_presented(tab)
     waiting = [mxc.rpartition("/")[2] for mxc, oddity in attic.oddities.items() if oddity.ends == READY]
     tab.page.wait_for_selector(f"video[data-state={READY}][poster] >> nth={len(waiting) - 1}", state="attached")
@@ -42,26 +48,36 @@ def test_webkit_ends_each_kind_as_it_has_to(
     webkit_tab: WebKitTab, demonstration: Demonstration, attic: Attic, strategy: str
 ) -> None:
     assert demonstration.site
+    webkit_tab.open(f"{demonstration.site.url}icon-of-no-site.html")
+    by_themselves = webkit_tab.evaluate(SHOWN_BY_ELEMENTS, files_of_oddities())
     open_page(webkit_tab, demonstration.site.url, "attic", strategy=strategy)
-    assert unexpected_ends(webkit_tab.evaluate(MEDIA_ELEMENTS), attic) == WEBKIT_SHOWS
+    assert unexpected_ends(webkit_tab.evaluate(MEDIA_ELEMENTS), attic, by_themselves) == WEBKIT_SHOWS
     waiting = [oddity for oddity in attic.oddities.values() if oddity.ends == READY]
     posters = f"() => document.querySelectorAll('video[data-state={READY}][poster]').length"
     wait_for(lambda: webkit_tab.evaluate(posters) == len(waiting), 20, "the posters")
 
 
-def assert_ended(tab: SiteTab, attic: Attic) -> None:
-    """Checks how each media has ended."""
-    assert tab.state == "done", tab.page.locator("#problem").inner_text()
-    assert unexpected_ends(tab.media_elements(), attic) == {}
+def files_of_oddities() -> list[tuple[str, str, str, str]]:
+    """Returns name, tag, content in base64 and declared type of what loads unencrypted, for `SHOWN_BY_ELEMENTS`."""
+    return [
+        (oddity.name, TAGS[oddity.kind], b64encode(oddity.file.make()).decode(), oddity.file.declared)
+        for oddity in ODDITIES
+        if oddity.loads and oddity.ends != READY and oddity.file and not oddity.file.encrypted
+    ]
 
 
-def unexpected_ends(elements: list[dict[str, Any]], attic: Attic) -> dict[str, str]:
-    """Returns how media have ended that have not as they have to, by the oddity's name; empty for one without end."""
+def unexpected_ends(elements: list[dict[str, Any]], attic: Attic, by_themselves: list[str]) -> dict[str, str]:
+    """Returns how media have ended that have not as they have to, by the oddity's name; empty for one without end.
+
+    :param by_themselves: the names of those that elements show without the library, which have to be shown.
+    """
     ended = {element["mxc"]: element["state"] for element in elements if "state" in element}
+    loaded = {mxc: oddity for mxc, oddity in attic.oddities.items() if oddity.loads}
+    expected = {mxc: SHOWN if oddity.name in by_themselves else oddity.ends for mxc, oddity in loaded.items()}
     return {
         oddity.name: ended.get(mxc, "")
-        for mxc, oddity in attic.oddities.items()
-        if oddity.loads and ended.get(mxc) != oddity.ends and not (oddity.ends == EITHER and mxc in ended)
+        for mxc, oddity in loaded.items()
+        if ended.get(mxc) != expected[mxc] and not (expected[mxc] == EITHER and mxc in ended)
     }
 
 

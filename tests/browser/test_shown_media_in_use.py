@@ -23,6 +23,7 @@ from tests.browser.binding_harness import (
 )
 from tests.browser.engines import Mode, launch_browser
 from tests.browser.matrix_room import picture
+from tests.browser.printed_images import printed_images
 from tests.browser.site_tab import SiteTab
 from tests.browser.throttling_proxy import ThrottlingProxy
 from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_webkit
@@ -63,6 +64,11 @@ TELL_RETURN = """(homeserver) => addEventListener("pageshow", async ({ persisted
   const widths = [...document.querySelectorAll("img[data-mxc]")].map((image) => image.complete && image.naturalWidth);
   fetch(`${homeserver}/returned/${persisted}/${widths.join("/")}/${film.currentTime}`, { mode: "no-cors" });
 })"""
+# The same of the pictures alone.
+TELL_PICTURES = """(homeserver) => addEventListener("pageshow", ({ persisted }) => {
+  const widths = [...document.querySelectorAll("img[data-mxc]")].map((image) => image.complete && image.naturalWidth);
+  fetch(`${homeserver}/returned/${persisted}/${widths.join("/")}`, { mode: "no-cors" });
+})"""
 
 pytestmark = [pytest.mark.full_matrix, pytest.mark.on_disk, pytest.mark.timeout(170)]
 
@@ -99,6 +105,11 @@ def tab(
         yield opened, harness
 
 
+def middle_of(image: Image.Image) -> Any:
+    """Returns the colour of an image's middle."""
+    return image.getpixel((image.width // 2, image.height // 2))
+
+
 def media_requests(proxy: ThrottlingProxy) -> int:
     return len([path for path in proxy.requested_paths if "/media/" in path])
 
@@ -115,7 +126,7 @@ def test_print_zoom_copy_drag_and_picture_in_picture(tab: tuple[SiteTab, Binding
     printed = page.pdf(print_background=True)
     if mode.browser == "chromium":
         page.emulate_media(media="screen")
-    assert printed.count(b"/Subtype /Image") >= 2
+    assert {(127, 90, 160), (120, 90, 160)} <= {middle_of(image) for image in printed_images(printed)}
     assert page.evaluate(WIDTHS) == [64, 64]
 
     # Enlarged by the page, and on a screen with other pixels.
@@ -158,7 +169,7 @@ def test_open_in_a_new_tab(tab: tuple[SiteTab, BindingHarness], mode: Mode) -> N
         other = caught.value
         other.wait_for_function("() => document.images.length === 1 && document.images[0].naturalWidth === 64")
         shot = Image.open(io.BytesIO(other.locator("img").screenshot())).convert("RGB")
-        assert shot.getpixel((shot.width // 2, shot.height // 2)) == (red, 90, 160)
+        assert middle_of(shot) == (red, 90, 160)
         other.close()
 
 
@@ -229,12 +240,13 @@ def test_webkit_zooms_goes_back_copies_drags_and_opens_in_a_tab(
         before = media_requests(proxy)
         assert webkit_tab.evaluate(ZOOM) == [64, 64]
         assert media_requests(proxy) == before, "nothing loads anew"
-        if strategy == "link":  # by `blob`, the page tells of no return, for a reason that is not known
-            webkit_tab.evaluate(TELL_RETURN, proxy.address())
-            webkit_tab.open(f"{site}icon-of-no-site.html")
-            webkit_tab.go_back()
-            wait_for(lambda: proxy.request_count("/returned/") > 0, 20, "the page")
-            assert proxy.request_count("/returned/true/64/64/12") == 1
+        # By `blob` of the pictures alone: WebKitGTK 2.50 loads the film's object URL again, which at times stalls.
+        tell, returned = (TELL_RETURN, "true/64/64/12") if strategy == "link" else (TELL_PICTURES, "true/64/64")
+        webkit_tab.evaluate(tell, proxy.address())
+        webkit_tab.open(f"{site}icon-of-no-site.html")
+        webkit_tab.go_back()
+        wait_for(lambda: proxy.request_count("/returned/") > 0, 20, "the page")
+        assert proxy.request_count(f"/returned/{returned}") == 1
         for name, red in (("plain", 127), ("secret", 120)):
             element = f"document.querySelector('#{name}')"
             assert webkit_tab.evaluate(f"() => ({COPIED})({element})") == [red, 90, 160]

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,16 @@ class WebKitTab:
 
         :returns: its result once the tab has loaded; ``None`` if none does, as for a download.
         """
+        return self._read_new_tab(url, lambda: self.evaluate(function) if self.evaluate(_IS_LOADED) else None)
+
+    def titles_of_new_tab(self, url: str) -> list[str]:
+        """Opens a URL as `evaluate_in_new_tab` does; returns the titles that the tab has within two seconds."""
+        titles: list[str] = []
+        self._read_new_tab(url, lambda: titles.append(self._driver.title))
+        return titles
+
+    def _read_new_tab(self, url: str, read: Callable[[], Any]) -> Any:
+        """Opens a URL in a new tab, and reads there until the result is not ``None``."""
         first = self._driver.current_window_handle
         self.evaluate(_ADD_LINK, url)
         self.click("#opens-a-tab")
@@ -142,8 +152,7 @@ class WebKitTab:
             for handle in [handle for handle in self._driver.window_handles if handle != first]:
                 with suppress(WebDriverException):
                     self._driver.switch_to.window(handle)
-                    if self.evaluate(_IS_LOADED):
-                        found = self.evaluate(function)
+                    found = read()
         for handle in [handle for handle in self._driver.window_handles if handle != first]:
             with suppress(NoSuchWindowException):
                 self._driver.switch_to.window(handle)
