@@ -170,7 +170,7 @@ def test_body_that_ends_early_is_an_error_and_is_not_kept(tmp_path: Path) -> Non
 
 def test_small_bodies_are_sent_at_once_and_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then they hold no connection to the homeserver, and a second reader joins the download."""
-    monkeypatch.setattr("gateway.write_behind._DELAY_S", 3600.0)
+    monkeypatch.setattr("gateway.write_behind._QUIET_S", 3600.0)
     monkeypatch.setattr("gateway.media_client._MAX_CONNECTIONS_OF_TOKEN", 1)
     media = [replace(MEDIA, media_id=name) for name in ("a", "b", "c")]
     requests = []
@@ -198,6 +198,27 @@ def test_small_bodies_are_sent_at_once_and_written_together(tmp_path: Path, monk
     assert len([path for path in requests if "download" in path]) == 3
     assert len(threads) == 1
     assert len(list((tmp_path / "media").glob("*.small"))) == 3, "its close writes what is left"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("_MAX_DELAY_S", 0.2), ("_MAX_BYTES", 20_000)])
+def test_burst_without_an_end_is_written_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
+) -> None:
+    monkeypatch.setattr("gateway.write_behind._QUIET_S", 0.1)
+    monkeypatch.setattr(f"gateway.write_behind.{limit}", value)
+    folder = tmp_path / "media"
+
+    async def test() -> None:
+        async with media_source(lambda path, token: (response(200, bytes(1000)),), tmp_path) as source:
+            for number in range(40):
+                await read(await source.open(replace(MEDIA, media_id=str(number)), Caller("token")))
+                if number == 5:
+                    assert list(folder.iterdir()) == []
+                await asyncio.sleep(0.02)
+            assert len(list(folder.glob("*.small"))) > 5, "of a burst that goes on"
+
+    run(test)
+    assert len(list(folder.glob("*.small"))) == 40
 
 
 def test_body_that_cannot_be_written_is_sent(
