@@ -231,11 +231,8 @@ class MediaSource:
                 self._cache.remove(key)
                 await opened.close()
                 return None
-        except BaseException as error:
+        except BaseException:
             await opened.close()
-            if isinstance(error, MatrixError) and error.status == 404:
-                # It is removed, or this session alone may not have it: the homeserver is asked again for all others.
-                self._proofs.discard(lambda proof: proof[1] == key)
             raise
         self._metrics.opened.labels("disk").inc()
         return opened
@@ -290,7 +287,13 @@ class MediaSource:
         """Has the homeserver confirm a session's right to a media, unless it has done so of late; returns the size."""
         size = self._proofs.peek((caller.token, key))
         if size is None:
-            return await self._proofs.get((caller.token, key), lambda: self._request_proof(media, caller))
+            try:
+                return await self._proofs.get((caller.token, key), lambda: self._request_proof(media, caller))
+            except MatrixError as error:
+                if error.status == 404:
+                    # Removed, or not for this session alone: the homeserver is asked again for all others.
+                    self._proofs.discard(lambda proof: proof[1] == key)
+                raise
         await self._sessions.prove_alive(caller)
         return size
 

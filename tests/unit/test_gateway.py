@@ -377,6 +377,33 @@ def test_session_that_joins_a_download_has_its_right_proved(tmp_path: Path) -> N
     run(test)
 
 
+@pytest.mark.parametrize("is_on_disk", [True, False])
+def test_media_that_one_session_does_not_find_is_proved_again_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_on_disk: bool
+) -> None:
+    monkeypatch.setattr("gateway.write_behind._QUIET_S", 0 if is_on_disk else 3600.0)
+    is_quarantined = False
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        if "whoami" in path:
+            return (response(200, b'{"user_id": "@ana:localhost"}'),)
+        return (error(404, "M_NOT_FOUND") if is_quarantined else response(200, b"content"),)
+
+    async def test() -> None:
+        nonlocal is_quarantined
+        async with media_source(answer, tmp_path) as source:
+            await read(await source.open(MEDIA, Caller("ana")))
+            while is_on_disk and source._downloads:
+                await asyncio.sleep(0.01)
+            is_quarantined = True
+            for token in ("bob", "ana"):
+                with pytest.raises(MatrixError) as raised:
+                    await source.open(MEDIA, Caller(token))
+                assert raised.value.status == 404
+
+    run(test)
+
+
 def test_proof_is_asked_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
