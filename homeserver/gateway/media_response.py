@@ -97,7 +97,9 @@ def content_disposition(head: Head, download: bool, file_name: str | None = None
 def _file_name(message: Message) -> str | None:
     try:
         return message.get_filename()
-    except UnicodeError:  # of a codec that decodes no such bytes, or nothing, such as `idna`
+    except (ValueError, TypeError):
+        # Of a codec that decodes no such bytes, or nothing, such as `idna`; or, in CPython 3.11, of parts of which one
+        # has no number, so that they cannot be sorted.
         return None
 
 

@@ -908,6 +908,7 @@ def test_file_names_of_the_cache_are_digests() -> None:
         ("image/png", "nonsense\x00;;=", "attachment"),
         ("image/png", "inline; filename*=idna''%FF", "inline"),
         ("image/png", "inline; filename*=punycode''%FF", "inline"),
+        ("image/png", "inline; filename*=a; filename*1=b", "inline"),
     ],
 )
 def test_homeserver_cannot_have_browsers_run_a_media(content_type: str, given: str, sent: str) -> None:
