@@ -77,7 +77,7 @@ def build(options: argparse.Namespace) -> int:
     from web.documentation import DocumentationError
 
     try:
-        return run(options.out, options.url)
+        return run(options.out, options.url or "")
     except (DocumentationError, FileExistsError) as error:
         raise CommandError(str(error)) from error
 
@@ -175,9 +175,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
 
 def _add_build(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "dist", help="output folder (default: dist)")
-    parser.add_argument(
-        "--url", type=_site_url, default="", help="where the site will be, for pictures in link previews"
-    )
+    parser.add_argument("--url", type=_site_url, help="where the site will be, for pictures in link previews")
     parser.set_defaults(command=build)
 
 

@@ -1,16 +1,28 @@
 """Free ports, servers in threads, and a TCP relay whose connections a test can cut."""
 
 import asyncio
+import itertools
+import os
 import socket
 import threading
 from collections.abc import Coroutine
+from contextlib import suppress
 from typing import Any, Self
+
+# Below the ports that systems give to outgoing connections (Linux: from 32768, others: from 49152), one of which would
+# be in use by a browser when the server starts. Test processes at the same time each have a range of their own.
+_FIRST_PORT, _PORTS_A_PROCESS, _RANGES = 12_000, 200, 100
+_offered = itertools.count(os.getpid())
 
 
 def free_port() -> int:
-    """Returns a port that is free at this moment."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """Returns a port that is free at this moment, and is offered to no other test meanwhile."""
+    first = _FIRST_PORT + os.getpid() % _RANGES * _PORTS_A_PROCESS
+    for _ in range(_PORTS_A_PROCESS):
+        port = first + next(_offered) % _PORTS_A_PROCESS
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise OSError(f"no port from {first} on is free")
 
 
 def is_open(port: int) -> bool:

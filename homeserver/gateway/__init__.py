@@ -9,7 +9,7 @@ each media with the access token of the client that the link was minted for.
 - ``sessions``: the session that a link belongs to. ``token_store``: the newest token of each session.
 - ``homeserver``: requests to the homeserver. ``media_client``: those of media.
 - ``media_source``: proves a client's right to a media, and opens it. ``downloads``: bodies that are being received.
-- ``body_cache``: bodies on disk. ``write_behind``: writes small ones after a burst of them.
+- ``body_cache``: bodies on disk. ``write_behind``: writes small ones a moment after they were received.
 - ``media_response``: one media as a response, with ranges.
 - ``reverse_proxy``: all other requests. ``metrics``: counters for Prometheus.
 

@@ -286,16 +286,16 @@ class MediaSource:
     async def _prove(self, media: Media, key: str, caller: Caller) -> int:
         """Has the homeserver confirm a session's right to a media, unless it has done so of late; returns the size."""
         size = self._proofs.peek((caller.token, key))
-        if size is None:
-            try:
-                return await self._proofs.get((caller.token, key), lambda: self._request_proof(media, caller))
-            except MatrixError as error:
-                if error.status == 404:
-                    # Removed, or not for this session alone: the homeserver is asked again for all others.
-                    self._proofs.discard(lambda proof: proof[1] == key)
-                raise
-        await self._sessions.prove_alive(caller)
-        return size
+        if size is not None:
+            await self._sessions.prove_alive(caller)
+            return size
+        try:
+            return await self._proofs.get((caller.token, key), lambda: self._request_proof(media, caller))
+        except MatrixError as error:
+            if error.status == 404:
+                # It is removed, or this session alone may not have it: the homeserver is asked again for all others.
+                self._proofs.discard(lambda proof: proof[1] == key)
+            raise
 
     async def _request_proof(self, media: Media, caller: Caller, *, wait: bool = True) -> int:
         response = await self._homeserver.open_media(media, caller.token, address=caller.address, wait=wait)

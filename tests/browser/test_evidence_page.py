@@ -10,13 +10,15 @@ from tests.browser.accessibility import violations
 from tests.conftest import only_chromium
 from tests.evidence.compare.tab_kinds import embedding_tab
 from web import site
+from web.evidence.answers import FILTERS
 from web.evidence.page import Evidence
-from web.evidence.worlds import NO_WORKER
+from web.evidence.worlds import World
 from web.server import SiteServer
 
 DOCUMENTS = tuple(f"docs/{name}.html" for name in ("index", "comparison", "findings", "applications"))
 PAGES = ("evidence.html", "evidence-tests.html")
-WORLDS = Evidence().matrix.worlds
+MATRIX = Evidence().matrix
+WORLDS = MATRIX.worlds
 # A phone; a window of 1,280 pixels at 200 %; the same at 100 %.
 WIDTHS = (320, 640, 1280)
 MAX_BAR_PX = 60
@@ -93,17 +95,23 @@ def test_a_page_starts_in_a_frame_of_another_site(browser: BrowserContext, addre
         assert not tab.frame.is_visible("#problem")
 
 
+def matrix_text(world: World) -> str:
+    cell = MATRIX.cell("opfs", world)
+    return f"{cell.sign} {cell.outcome}"
+
+
 @only_chromium
 def test_filters_and_menu_work_without_scripts(page: Page, address: str) -> None:
     page.context.new_cdp_session(page).send("Emulation.setScriptExecutionDisabled", {"value": True})
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(address + "evidence.html")
     opfs = page.locator("#matrix tr:has(a[href='#strategy-opfs'])")
-    assert opfs.locator("td:visible").count() == len(WORLDS)
-    page.locator("#show-no-worker").check()
-    assert opfs.locator("td:visible").count() == len([world for world in WORLDS if NO_WORKER in world.traits])
-    page.locator("#show-video").check()
-    assert opfs.locator("td:visible a:visible").first.inner_text() == "✓ video: works"
+    for question in FILTERS:
+        page.locator(f"#show-{question.name}").check()
+        shown = [world for world in WORLDS if not question.trait or question.trait in world.traits]
+        assert opfs.locator("td:visible").count() == len(shown) > 0, question
+        expected = f"✓ {question.media}: works" if question.media else matrix_text(shown[0])
+        assert opfs.locator("td:visible a:visible").first.inner_text() == expected, question
     link = page.locator("#menu a[href='blob.html']")
     assert not link.is_visible()
     page.locator(".menu-button").focus()

@@ -1,6 +1,6 @@
 """What each strategy shows once the session has ended, the homeserver is gone, or the page was reloaded offline.
 
-``python -m tests.evidence.endings [STRATEGY or EVENT ...]``.
+``python -m tests.evidence.endings [STRATEGY, EVENT or ENGINE ...]``.
 
 Prints the figures of the table in ``docs/reliability.md``. What an expired link does is tested in
 ``tests/browser/test_link_renewal.py``.
@@ -15,10 +15,10 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
-from tests.browser.engines import CHROMIUM, FIREFOX, launch_browser, set_up_browsers
+from tests.browser.engines import CHROMIUM, FIREFOX, Mode, launch_browser, set_up_browsers
 from tests.evidence.compare.results import Setting
 from tests.evidence.compare.runner import ComparisonSites, comparison_sites
-from tests.evidence.compare.tabs import PlaywrightTab, wait_until_settled
+from tests.evidence.compare.tabs import PlaywrightTab, report, wait_until_settled
 from tests.relay import free_port
 from web import strategy_order
 from web.site import WEB
@@ -28,6 +28,7 @@ _STRATEGIES = [name for name in strategy_order.ALL if name not in ("redirect", "
 # Links of a session that has ended are refused after a few seconds.
 _ENDED_S = 6.0
 _SETTLED_S = 30.0
+_OFFLINE = "reloaded offline"
 _TOKEN = "() => JSON.parse(sessionStorage['authmedia.session']).access_token"
 _ON_SHOW = """() => {
   const elements = [...document.querySelectorAll("#timeline [data-mxc]")];
@@ -52,6 +53,8 @@ _ADD = """() => {
 _ADDED = "() => document.querySelector('#added').dataset.state"
 _SETTLED = """() => [...document.querySelectorAll("#timeline [data-mxc]")].every(
   (element) => ["shown", "failed", "held", "ready"].includes(element.dataset.state))"""
+_DONE = "() => ['done', 'failed'].includes(document.documentElement.dataset.state)"
+_FAILED = "() => document.documentElement.dataset.state === 'failed'"
 _WORDS = """() => document.querySelector("#timeline .media-failed")?.firstChild?.textContent ?? ''"""
 
 
@@ -70,15 +73,15 @@ def _reload_offline(page: Page, sites: ComparisonSites, strategy: str) -> None:
     """Reloads as an application does that keeps itself and its rooms: only media and links are out of reach."""
     sites.proxy("cross-site", strategy).refuses_media = True
     page.goto(page.url.replace("&fresh=1", ""))
-    wait_until_settled(PlaywrightTab(page))
+    _wait(PlaywrightTab(page), _DONE)
 
 
 EVENTS: dict[str, Callable[[Page, ComparisonSites, str], None]] = {
     "session ended": _end_session,
     "server gone": _stop_homeserver,
-    "reloaded offline": _reload_offline,
+    _OFFLINE: _reload_offline,
 }
-_ENGINES = {"reloaded offline": (CHROMIUM, FIREFOX)}
+_ENGINES = {_OFFLINE: (CHROMIUM, FIREFOX)}
 
 
 def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, event: str) -> dict[str, Any]:
@@ -91,27 +94,32 @@ def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, even
     before = tab.evaluate(_ON_SHOW)
     EVENTS[event](page, sites, strategy)
     still = tab.evaluate(_ON_SHOW)
+    outcome = {"event": event, "engine": engine, "strategy": strategy, "before": before, "still on show": still}
+    if tab.evaluate(_FAILED):  # it binds no elements
+        return {**outcome, "page": report(tab)["problem"]}
     tab.evaluate(_REMOUNT)
     _wait(tab)
     again = tab.evaluate(_ON_SHOW)
     tab.evaluate(_ADD)
     _wait(tab)
     return {
-        "event": event,
-        "engine": engine,
-        "strategy": strategy,
-        "before": before,
-        "still on show": still,
+        **outcome,
         "mounted again": again,
         "new": tab.evaluate(_ADDED),
         "words": tab.evaluate(_WORDS),
     }
 
 
-def _wait(tab: PlaywrightTab) -> None:
+def _wait(tab: PlaywrightTab, condition: str = _SETTLED) -> None:
     deadline = time.monotonic() + _SETTLED_S
-    while not tab.evaluate(_SETTLED) and time.monotonic() < deadline:
+    while not tab.evaluate(condition) and time.monotonic() < deadline:
         time.sleep(0.1)
+
+
+def _modes(event: str, names: list[str]) -> list[Mode]:
+    """Returns those modes of an event that are named, or all of them."""
+    modes = _ENGINES.get(event, (CHROMIUM,))
+    return [mode for mode in modes if mode.name in names] or list(modes)
 
 
 def main(names: list[str]) -> int:
@@ -122,7 +130,7 @@ def main(names: list[str]) -> int:
     with sync_playwright() as playwright:
         for event in events:
             with comparison_sites(STATE, free_port(), lambda words: None) as sites:
-                for mode in _ENGINES.get(event, (CHROMIUM,)):
+                for mode in _modes(event, names):
                     for strategy in strategies:
                         with launch_browser(mode, playwright) as context:
                             print(measure(context.new_page(), sites, mode.name, strategy, event), flush=True)

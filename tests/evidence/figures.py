@@ -64,5 +64,8 @@ def _take(file: Path, latest: Path) -> None:
     if latest not in _KEYS:
         shutil.copyfile(file, latest)
         return
+    if latest == bench.LATEST:
+        for sentence in bench.worsened(documents.read_figures(latest), documents.read_figures(file)):
+            print(f"Worse than before: {sentence}")
     new = merged(documents.read_figures(latest), documents.read_figures(file), _KEYS[latest])
     documents.write_figures(latest, new)

@@ -5,7 +5,9 @@
 Each page has an origin and so a session of its own. In each round every page is scrolled, gets a new picture, and plays
 its video. A proxy before a real Synapse records each request for media: the same media without `Range`, requested
 again by the same page, was loaded twice. That is so once it has arrived: a browser aborts the transfer of an element
-that is scrolled past, and reports a failed request. The comparison runs anew in each round, with sessions of its own.
+that is scrolled past, and reports a failed request. A media whose URL was refused since is loaded again, as it must be;
+the refusal is a problem, but for `signed_query`, whose URLs end with the access token by the proposal's design. The
+comparison runs anew in each round, with sessions of its own.
 """
 
 import functools
@@ -35,7 +37,11 @@ ROOM_PAGES = tuple(name.replace("_", "-") for name in strategy_order.ALL)
 #: Its media fail by design, some of them.
 ATTIC = "attic"
 COMPARE = "compare"
-PAGES = (*ROOM_PAGES, "timeline", ATTIC, COMPARE)
+# The timeline has a window of its own: Firefox keeps the cache of all private windows in 32 MB of memory, which the
+# comparison alone fills in each round. Of 500 pictures that are scrolled past, it would forget some.
+_WINDOWS = ((*ROOM_PAGES, ATTIC, COMPARE), ("timeline",))
+#: Its URLs are signed by the access token and end with it, also those of a player that has not all of its video.
+ENDS_WITH_TOKEN = "signed-query"
 # The attic has media that are not there, and the comparison makes the HTTP cache forget by requests without a header.
 _REFUSED_BY_DESIGN = (ATTIC, COMPARE)
 #: What the comparison runs in each round.
@@ -142,6 +148,8 @@ class Outcome:
     #: What fails on the page by design, and until when it did, on the clock of `time.monotonic`.
     failed_by_design: list[str] = field(default_factory=list)
     designed_until_s: float = 0.0
+    #: How many requests were refused because their URL had ended with the access token, by a proposal's design.
+    ended_urls: int = 0
 
 
 class RecordingProxy(CountingProxy):
@@ -181,15 +189,17 @@ class RecordingProxy(CountingProxy):
 
         :param transfers: what the page's browser reports.
         """
-        whole = [one for one in self.requests if one.origin == origin and one.is_whole and one.status in (200, 206)]
+        own = sorted((one for one in self.requests if one.origin == origin), key=lambda one: one.media)
         found = []
-        for media, requests in itertools.groupby(sorted(whole, key=lambda one: one.media), key=lambda one: one.media):
-            first, *others = requests
-            last_s = others[-1].at_s if others else 0.0
+        for media, requests in itertools.groupby(own, key=lambda one: one.media):
+            loads = _whole_loads(list(requests))
+            if len(loads) < 2:
+                continue
+            first, last = loads[0], loads[-1]
             # A player that has a part aborts the transfer as well, and goes on with it by `Range`.
             arrived_s = first.at_s if "range" in first.headers else transfers.arrived_s(media, first.at_s)
-            if last_s > arrived_s and last_s >= after_s:
-                found.append(self._described(media, [first, *others]))
+            if last.at_s > arrived_s and last.at_s >= after_s:
+                found.append(self._described(media, loads))
         return found
 
     def _described(self, media: str, requests: list[MediaRequest]) -> str:
@@ -251,7 +261,7 @@ class Use:
             if name != COMPARE:
                 outcome.strategies = tab.page.evaluate(_STRATEGIES)
                 outcome.twice = self._proxy.twice(tab.origin, outcome.transfers, outcome.designed_until_s)
-                outcome.problems += [words for words in tab.console_messages if _is_problem(words)]
+                outcome.problems += _console_problems(tab, outcome)
             tab.close()
 
     def _use(self, tab: SiteTab, outcome: Outcome) -> None:
@@ -289,10 +299,29 @@ class Use:
             tab.page.wait_for_function(_SETTLED, timeout=SETTLED_S * 1000)
 
 
+def _whole_loads(requests: list[MediaRequest]) -> list[MediaRequest]:
+    """Returns the requests that loaded one media as a whole, from the last one on that followed a refusal."""
+    loads: list[MediaRequest] = []
+    for request in requests:
+        if request.status == 403:
+            loads = []
+        elif request.is_whole and request.status in (200, 206):
+            loads.append(request)
+    return loads
+
+
 def _note_refusal(outcome: Outcome, response: Response) -> None:
     words = f"status {response.status} of {response.url}"
-    if response.status >= 400 and outcome.page not in _REFUSED_BY_DESIGN and _is_problem(words):
+    if outcome.page == ENDS_WITH_TOKEN and response.status == 403 and _media_of(response.url):
+        outcome.ended_urls += 1
+    elif response.status >= 400 and outcome.page not in _REFUSED_BY_DESIGN and _is_problem(words):
         outcome.problems.append(words)
+
+
+def _console_problems(tab: SiteTab, outcome: Outcome) -> list[str]:
+    # Chromium writes a message without the URL for each refused one.
+    ended = "status of 403" if outcome.ended_urls else None
+    return [words for words in tab.console_messages if _is_problem(words) and not (ended and ended in words)]
 
 
 def _media_of(url: str) -> str:
@@ -339,6 +368,7 @@ def run(minutes: float, *, modes: list[str], pages: list[str]) -> int:
     :param pages: names of pages; empty for all.
     """
     wanted = modes or [CHROMIUM.name, FIREFOX_PRIVATE.name]
+    windows = [tuple(page for page in window if not pages or page in pages) for window in _WINDOWS]
     bad = 0
     set_up_browsers()
     with tempfile.TemporaryDirectory(prefix="authmedia-long-use-") as folder:
@@ -349,10 +379,10 @@ def run(minutes: float, *, modes: list[str], pages: list[str]) -> int:
             demonstration.fill_attic()
             demonstration.fill_archive()
             for mode in [mode for mode in ALL_MODES if mode.name in wanted]:
-                site = Path(folder) / "site"
-                for outcome in run_mode(mode, demonstration, site, minutes, tuple(pages or PAGES)):
-                    bad += len(outcome.problems) + len(outcome.twice)
-                    print(_described(outcome), flush=True)
+                for window in filter(None, windows):
+                    for outcome in run_mode(mode, demonstration, Path(folder) / "site", minutes, window):
+                        bad += len(outcome.problems) + len(outcome.twice)
+                        print(_described(outcome), flush=True)
         finally:
             demonstration.stop()
     return 1 if bad else 0
@@ -363,7 +393,7 @@ def _described(outcome: Outcome) -> str:
         return f"  {outcome.page}: does not work here ({outcome.words})"
     lines = [
         f"  {outcome.page}: {outcome.rounds} rounds, {len(outcome.problems)} problems, {len(outcome.twice)} twice, "
-        f"{len(outcome.transfers.aborted)} transfers aborted"
+        f"{len(outcome.transfers.aborted)} transfers aborted, {outcome.ended_urls} ended URLs"
     ]
     lines += [f"    by {strategy}" for strategy in outcome.strategies]
     lines += [f"    problem: {words}" for words in outcome.problems]

@@ -9,7 +9,7 @@ import ssl
 import sys
 import time
 from base64 import urlsafe_b64decode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -316,14 +316,17 @@ def other_end(connection: socket.socket) -> Callable[[], bool]:
     return is_open
 
 
-def listener(port: int, name: str = "client", *, x_forwarded: bool = False) -> dict[str, Any]:
+def listener(
+    port: int, name: str = "client", *, x_forwarded: bool = False, addresses: Sequence[str] = ("127.0.0.1",)
+) -> dict[str, Any]:
     """Returns one of Synapse's ``listeners``, on loopback.
 
     :param name: of its resource.
+    :param addresses: each has a backlog of connections of its own.
     """
     return {
         "port": port,
-        "bind_addresses": ["127.0.0.1"],
+        "bind_addresses": list(addresses),
         "type": "http",
         "tls": False,
         "x_forwarded": x_forwarded,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import build
 from tools.run_tests import BROWSER_TESTS, OTHER_TESTS, needs_browsers
 from tools.setup_environment import ROOT
 
@@ -23,6 +24,15 @@ def top_level_imports(path: Path) -> set[str]:
 @pytest.mark.parametrize("name", ["build.py", "tools/__init__.py", "tools/setup_environment.py"])
 def test_setup_imports_the_standard_library_alone(name: str) -> None:
     assert top_level_imports(ROOT / name) - sys.stdlib_module_names <= {"tools"}
+
+
+@pytest.mark.parametrize(
+    "command", ["serve", "build", "docs", "package", "gateway --homeserver https://example.org", "test", "compare"]
+)
+def test_a_command_needs_no_options(command: str) -> None:
+    """Also its defaults are parsed, where they are texts."""
+    name, *options = command.split()
+    assert build._parse([name, *options]).command.__name__ == name
 
 
 def test_build_script_is_a_table_of_contents() -> None:

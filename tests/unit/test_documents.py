@@ -16,6 +16,7 @@ from tests.evidence.faults import report as faults
 from tests.evidence.load import command as load
 from web.evidence import finding_tables
 from web.evidence.page import Evidence
+from web.evidence.worlds import PLANNED
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTING = Setting("firefox", "153", "firefox", "cross-site", "micropython", "link")
@@ -31,7 +32,8 @@ def test_findings_match_the_published_results() -> None:
     for part, table in finding_tables.tables(stored_runs.published()).items():
         assert documents.read_between(part, documents.FINDINGS) == table
     anchors = {cell.anchor for cell in Evidence().matrix.cells()}
-    planned = {f"cell-{name}-{mode.name}" for name in STRATEGIES for mode in modes.MODES}
+    names = {*(mode.name for mode in modes.MODES), *PLANNED}
+    planned = {f"cell-{strategy}-{name}" for strategy in STRATEGIES for name in names}
     for anchor in re.findall(r"`#(cell-[\w-]+)`", documents.FINDINGS.read_text(encoding="utf-8")):
         assert anchor in anchors | planned, anchor
 
@@ -145,6 +147,32 @@ def test_proposals_and_findings_name_tests_that_exist() -> None:
         named = set(re.findall(r"`(test_\w+)`", page.read_text(encoding="utf-8")))
         assert named
         assert named <= there, named - there
+
+
+#: The points of the discussion that are about a strategy of the comparison.
+_STRATEGY_OF_POINT = {
+    "T1": "service_worker",
+    "T2": "blob",
+    "T3": "opfs",
+    "T4": "link",
+    "T7": "cookie",
+    "T8": "signed_query",
+}
+
+
+def test_alternatives_of_the_proposal_have_all_points_and_the_figures_of_the_comparison() -> None:
+    text = (ROOT / "docs" / "proposals" / "pre-authed-media-links.md").read_text(encoding="utf-8")
+    rows = {found[1]: found[0] for found in re.finditer(r"^\| (T\d+) \|.*$", text, re.MULTILINE)}
+    assert list(rows) == [f"T{number}" for number in range(1, 19)]
+    table = documents.read_between(report.PART, documents.COMPARISON).replace("\N{NO-BREAK SPACE}", " ").splitlines()
+    published = {line.split("`")[1]: [cell.strip() for cell in line.split("|")[2:-1]] for line in table if "`" in line}
+    for point, strategy in _STRATEGY_OF_POINT.items():
+        *windows, first, reload = published[strategy]
+        costs = ", then ".join(cost.partition(",")[0] for cost in (first, reload))
+        assert costs in rows[point], point
+        said = re.search(r"works in (?:all )?(\d)(?: of 6)?", rows[point])
+        assert said, point
+        assert int(said[1]) == windows.count("works"), point
 
 
 def test_the_kinds_of_reliability_name_tests_that_exist_in_the_engines_that_they_name() -> None:

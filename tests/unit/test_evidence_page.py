@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.evidence import run_conditions, run_history
+from tests.evidence import documents, run_conditions, run_history
 from tests.evidence.compare import report, stored_runs
 from tests.evidence.compare.results import GATEWAY, MEDIA, RANGES, REDIRECTING, Cell, Results, Setting
 from web import site, strategy_order
@@ -205,6 +205,17 @@ def test_pages_have_a_picture_for_link_previews(tmp_path: Path) -> None:
         assert (tmp_path / found[1]).stat().st_size < 60_000
 
 
+def test_cells_that_the_documentation_cites_are_in_the_matrix_or_planned() -> None:
+    matrix = Evidence().matrix
+    there = {cell.anchor for cell in matrix.cells()} | {
+        f"cell-{strategy}-{mode}" for strategy in matrix.strategies for mode in PLANNED
+    }
+    pages = [*(documents.ROOT / "docs").rglob("*.md"), documents.README]
+    cited = {anchor for path in pages for anchor in re.findall(r"#(cell-[\w-]+)", path.read_text(encoding="utf-8"))}
+    assert len(cited) > 10
+    assert cited <= there, cited - there
+
+
 # --- what it is made from
 
 
@@ -330,13 +341,42 @@ def test_compat_data_has_the_shape_of_browser_compat_data(built: Path) -> None:
     assert opfs["__compat"]["support"]["firefox"] == {"version_added": f"≤{major}"}
     refused = opfs["private_windows"]["__compat"]["support"]["firefox"]
     assert refused["version_added"] is False
-    assert "GetDirectory" in refused["notes"]
+    assert "GetDirectory" in refused["notes"][0]
+    assert proofs.FIREFOX_OPFS.url in refused["notes"][1]
     partly = whole["authmedia"]["service_worker"]["__compat"]["support"]["chromium"]
     assert partly["partial_implementation"] is True
-    for feature in whole["authmedia"].values():
-        for own in (feature, *(value for key, value in feature.items() if key != "__compat")):
-            assert set(own["__compat"]["support"]) <= set(whole["browsers"])
+    assert partly["impl_url"] == "https://crbug.com/1018533"
+    assert proofs.SYNAPSE_RANGES.url in partly["notes"][1]
     assert "delegated" not in whole["authmedia"], "what was not measured is left out"
+
+
+def test_compat_data_has_what_the_schema_of_browser_compat_data_requires(built: Path) -> None:
+    """But for the names of browsers, which are our own, and their being in one file.
+
+    https://github.com/mdn/browser-compat-data/tree/main/schemas, as of August 2026
+    """
+    whole: dict[str, Any] = json.loads((built / downloads.COMPAT_DATA).read_text(encoding="utf-8"))
+    for browser in whole["browsers"].values():
+        assert set(browser) == {"name", "type", "accepts_flags", "accepts_webextensions", "releases"}
+        for release in browser["releases"].values():
+            assert set(release) == {"engine", "engine_version", "status"}
+    features = [("authmedia", whole["authmedia"])]
+    for name, feature in features:
+        assert re.fullmatch(r"[\w$@-]+", name)
+        features += [(key, value) for key, value in feature.items() if key != "__compat"]
+    compats = [feature["__compat"] for _, feature in features if "__compat" in feature]
+    assert len(compats) > 20
+    for compat in compats:
+        assert set(compat) == {"description", "support", "status"}
+        assert set(compat["status"]) == {"experimental", "standard_track", "deprecated"}
+        for browser, support in compat["support"].items():
+            assert browser in whole["browsers"]
+            assert set(support) <= {"version_added", "notes", "impl_url", "partial_implementation"}
+            assert support["version_added"] is False or re.fullmatch(r"≤\d+", support["version_added"])
+            for name in ("notes", "impl_url"):
+                assert not isinstance(support.get(name), list) or len(support[name]) > 1
+            assert "notes" in support or "partial_implementation" not in support
+            assert re.fullmatch(r"https://(crbug\.com|bugzil\.la)/\d+", support.get("impl_url", "https://crbug.com/1"))
 
 
 # --- history

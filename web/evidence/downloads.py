@@ -16,6 +16,14 @@ JSON, CSV, COMPAT_DATA = "evidence.json", "evidence.csv", "evidence-bcd.json"
 PAGE = "evidence.html"
 _ABOUT = ("date", "commit", "versions", "machine", "alone", "others_load", "runs", "seed", "quick_run")
 _TITLES = {"": "normal windows", "private": "private windows"}
+_ENGINES = {"chromium": "Blink", "firefox": "Gecko", "webkit": "WebKit"}
+# What each feature has to say of its standard: strategies have none.
+_STATUS = {"experimental": True, "standard_track": False, "deprecated": False}
+# The only form in which browser-compat-data takes the addresses of bugs.
+_BUGS = {
+    "https://bugzilla.mozilla.org/show_bug.cgi?id=": "https://bugzil.la/",
+    "https://bugs.chromium.org/p/chromium/issues/detail?id=": "https://crbug.com/",
+}
 
 
 def as_json(matrix: Matrix, results: Results, charts: list[Chart], missing: list[str]) -> str:
@@ -55,13 +63,15 @@ def as_csv(matrix: Matrix) -> str:
 def as_compat_data(matrix: Matrix) -> str:
     """Returns the matrix in the shape of browser-compat-data: a feature for each strategy, with one for each window.
 
-    A version is the one that was measured: ``≤156`` says that this version works, and nothing of earlier ones.
+    A version is the one that was measured: ``≤156`` says that this version works, and nothing of earlier ones. The
+    names of the browsers are our own, since a WebKitGTK is no Safari, and a Chromium no Chrome.
     """
     browsers: dict[str, Any] = {}
     for world in matrix.worlds:
         major = world.version.partition(".")[0]
-        browser = browsers.setdefault(world.engine, {"name": world.browser, "type": "desktop", "releases": {}})
-        browser["releases"][major] = {"engine_version": world.version, "status": "current"}
+        browser = browsers.setdefault(world.engine, _browser(world.browser))
+        engine = {"engine": _ENGINES[world.engine]} if world.engine in _ENGINES else {}
+        browser["releases"][major] = {**engine, "engine_version": world.version, "status": "current"}
     features: dict[str, Any] = {}
     for strategy in matrix.strategies:
         if not matrix.is_measured(strategy):
@@ -72,7 +82,7 @@ def as_compat_data(matrix: Matrix) -> str:
             if window:
                 feature = feature.setdefault(f"{window}_windows", {})
             titled = f"{strategy} in {_TITLES.get(cell.world.window, cell.world.window)}, homeserver on another site"
-            compat = feature.setdefault("__compat", {"description": titled, "support": {}})
+            compat = feature.setdefault("__compat", {"description": titled, "support": {}, "status": _STATUS})
             if cell.kind != NOT_RUN:
                 compat["support"][cell.world.engine] = _support(cell)
     meta = {"version": matrix.date, "timestamp": f"{matrix.date}T00:00:00Z"}
@@ -80,16 +90,35 @@ def as_compat_data(matrix: Matrix) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=1) + "\n"
 
 
+def _browser(name: str) -> dict[str, Any]:
+    return {"name": name, "type": "desktop", "accepts_flags": True, "accepts_webextensions": True, "releases": {}}
+
+
 def _support(cell: MatrixCell) -> dict[str, Any]:
     major = cell.world.version.partition(".")[0]
     support: dict[str, Any] = {"version_added": False if cell.outcome == FAILS else f"≤{major}"}
-    if cell.kind != WORKS:
-        support["notes"] = f"{cell.outcome}: {cell.words}" if cell.outcome != FAILS else cell.words
-        if cell.outcome != FAILS:
-            support["partial_implementation"] = True
-        if cell.explanations:
-            support["impl_url"] = cell.explanations[0].url
+    if cell.kind == WORKS:
+        return support
+    if cell.outcome != FAILS:
+        support["partial_implementation"] = True
+    words = cell.words if cell.outcome == FAILS else f"{cell.outcome}: {cell.words}"
+    bugs, others = _sources(cell)
+    for name, found in (("impl_url", bugs), ("notes", [words, *others])):
+        if found:
+            support[name] = found if len(found) > 1 else found[0]
     return support
+
+
+def _sources(cell: MatrixCell) -> tuple[list[str], list[str]]:
+    """Returns the addresses of browsers' bugs that explain a failure, and other sources as notes."""
+    bugs, others = [], []
+    for source in cell.explanations:
+        short = next((short + source.url.removeprefix(long) for long, short in _BUGS.items() if long in source.url), "")
+        if short:
+            bugs.append(short)
+        else:
+            others.append(f"{source.kind}: {source.url}")
+    return bugs, others
 
 
 def _flat(cell: MatrixCell) -> dict[str, Any]:

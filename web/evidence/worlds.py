@@ -21,6 +21,8 @@ _WINDOWS = {
     "tor-like": "Tor-like",
     "tor-like-no-webassembly": "Tor-like, no WebAssembly",
     "iframe": "in a frame of another site",
+    "persistent": "persistent storage",
+    "persistent-file-system": "persistent, with its file system switched on",
 }
 # Parts of a mode's name that tell what its windows lack.
 _TRAITS = (
@@ -43,7 +45,7 @@ PLANNED = {
     "firefox-tor-like-no-webassembly": "The same without WebAssembly, as at Tor Browser's level Safer",
     "firefox-iframe": "A page in a frame of another site, as widgets are, in Firefox",
     "webkit-persistent": "WebKitGTK with persistent storage",
-    "offline": "A reload while offline, in an application that keeps its rooms",
+    "webkit-persistent-file-system": "The same with its origin private file system switched on",
     "native-ranges": "Synapse with ranges (native_ranges)",
 }
 

@@ -14,7 +14,7 @@ from tests.evidence.bench.benchmark import Benchmark, Row, as_json, limit, overh
 from tests.evidence.bench.crossings import crossings
 from tests.evidence.bench.environment import benchmark_environment
 from tests.evidence.documents import write_figures
-from tests.evidence.run_conditions import about
+from tests.evidence.run_conditions import OtherLoad, about, note_load
 
 MEDIA = 5000
 FIGURES = "bench.json"
@@ -55,14 +55,18 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str
         with benchmark_environment(state, MEDIA, tell) as environment:
             tell("what requests cost the homeserver")
             said = {**about(None, runs), "costs": server_cost.costs(environment)}
+            when = {"date": said["date"], "commit": said["commit"]}
             for engine in modes or list(ENGINES):
                 trusted_spki = environment.proxy.spki if environment.proxy else ""
                 with launch_browser(ENGINES[engine], playwright, trusted_spki=trusted_spki) as context:
                     benchmark = Benchmark(environment, context, engine, tell, runs=runs)
                     for group in groups or GROUPS:
+                        load = OtherLoad()
                         for row in GROUPS[group](benchmark):
                             found.append(row)
-                            write_figures(out / FIGURES, {"about": said, "rows": [as_json(row) for row in found]})
+                            note_load(said, load.share())
+                            rows = [{**as_json(row), **when} for row in found]
+                            write_figures(out / FIGURES, {"about": said, "rows": rows})
     console.print(_shown(found))
     console.print(f"The figures are in {out / FIGURES}", highlight=False)
     return 0

@@ -13,6 +13,7 @@ from tests.evidence.bench.environment import AVATAR, LOAD
 
 #: Calls an element in the library alone, by strategy, and those of `link.html` until its first media.
 GOALS = {"link": 25, "delegated": 20, "blob": 35, "bundle": 25, "opfs": 60}
+TASKS_GOAL = 2
 FIRST_MEDIA_GOAL = 3000
 # Wraps the imports of every WebAssembly module before it is instantiated.
 _COUNT = """
@@ -38,12 +39,17 @@ _SHOWN = '() => document.querySelectorAll("#bench [data-state=shown]").length'
 
 
 def crossings(benchmark: Benchmark) -> Iterator[Row]:
-    """Rows of calls, an element by each strategy, and of `link.html` until its first media."""
+    """Rows of calls and tasks, an element by each strategy, and of calls of `link.html` until its first media."""
     if benchmark.engine != "chromium":  # the same in all engines
         return
     for strategy, goal in GOALS.items():
         row = Row(f"calls into JavaScript an element, `{strategy}`", f"{goal}", 1.0, "calls", benchmark.engine)
         row.pairs = [(sum(calls_of_elements(benchmark, strategy).values()) / benchmark.count, goal)]
+        yield row
+        tasks, steps = tasks_of_elements(benchmark, strategy)
+        row = Row(f"tasks an element of its own, `{strategy}`", f"{TASKS_GOAL}", 1.0, "tasks", benchmark.engine)
+        row.pairs = [(tasks // benchmark.count, TASKS_GOAL)]
+        row.note = f"{tasks % benchmark.count} tasks that all share; {steps / benchmark.count:.1f} steps an element"
         yield row
     row = Row("calls into JavaScript of `link.html` until its first media", "3,000", 1.0, "calls", benchmark.engine)
     row.pairs = [(sum(calls_until_first_media(benchmark, "link").values()), FIRST_MEDIA_GOAL)]
@@ -62,6 +68,20 @@ def calls_of_elements(benchmark: Benchmark, strategy: str) -> Counter[str]:
         tab.page.evaluate(LOAD, [environment.media[: benchmark.count], AVATAR])
         tab.page.wait_for_function(f"(count) => ({_SHOWN})() === count", arg=benchmark.count)
         return _calls(tab) - before
+    finally:
+        tab.close()
+
+
+def tasks_of_elements(benchmark: Benchmark, strategy: str) -> tuple[int, int]:
+    """Returns how many tasks a page that is there creates for its elements, and how often one is resumed."""
+    environment = benchmark.environment
+    tab = environment.open(benchmark.context, "library", environment.address(), strategy=strategy, tasks="1")
+    try:
+        tab.page.evaluate(LOAD, [environment.media[: benchmark.count], AVATAR])
+        tab.page.wait_for_function(f"(count) => ({_SHOWN})() === count", arg=benchmark.count)
+        tab.page.click("#tasks")
+        tasks, steps = (int(tab.page.get_attribute("html", f"data-{name}") or 0) for name in ("tasks", "steps"))
+        return tasks, steps
     finally:
         tab.close()
 

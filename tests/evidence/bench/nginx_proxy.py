@@ -5,6 +5,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -58,10 +59,17 @@ class NginxProxy:
     :param ports: of the servers behind it, which must trust ``X-Forwarded-For``.
     :param name: of the recommended configuration: ``matrix``, ``gateway`` or ``gateway-cache``.
     :param media_store: the media store of the homeserver behind it, from which nginx may send files.
+    :param addresses: of each of those servers.
     """
 
     def __init__(
-        self, nginx: str, folder: Path, *ports: int, name: str = "matrix", media_store: Path | None = None
+        self,
+        nginx: str,
+        folder: Path,
+        *ports: int,
+        name: str = "matrix",
+        media_store: Path | None = None,
+        addresses: Sequence[str] = ("127.0.0.1",),
     ) -> None:
         self.port = free_port()
         make_private_folder(folder)
@@ -70,7 +78,8 @@ class NginxProxy:
         certificate.private_key_pem.write_to_path(folder / "private.key")
         #: Makes Chromium trust the certificate (``--ignore-certificate-errors-spki-list``).
         self.spki = _spki(certificate.cert_chain_pems[0].bytes())
-        (folder / "matrix.conf").write_text(self._configured(folder, ports, name, media_store), encoding="utf-8")
+        servers = [";\n    server ".join(f"{address}:{port}" for address in addresses) for port in ports]
+        (folder / "matrix.conf").write_text(self._configured(folder, servers, name, media_store), encoding="utf-8")
         (folder / "nginx.conf").write_text(_AROUND.format(folder=folder, user=_worker_user()), encoding="utf-8")
         self._command = [nginx, "-c", str(folder / "nginx.conf"), "-e", str(folder / "error.log")]
 
@@ -85,12 +94,12 @@ class NginxProxy:
         self._process.terminate()
         self._process.wait()
 
-    def _configured(self, folder: Path, ports: tuple[int, ...], name: str, media_store: Path | None) -> str:
+    def _configured(self, folder: Path, servers: list[str], name: str, media_store: Path | None) -> str:
         """Returns the recommended configuration with the ports and files of this process."""
         text = (RECOMMENDED / f"{name}.conf").read_text(encoding="utf-8").replace(_CACHE, str(folder / "cache"))
         name = name.partition("-")[0]
         for recommended, own in (
-            *zip(_SERVERS[name], (f"127.0.0.1:{port}" for port in ports), strict=True),
+            *zip(_SERVERS[name], servers, strict=True),
             ("listen 443 ", f"listen 127.0.0.1:{self.port} "),
             (f"/etc/ssl/certs/{name}.example.org.pem", str(folder / "certificate.pem")),
             (f"/etc/ssl/private/{name}.example.org.key", str(folder / "private.key")),

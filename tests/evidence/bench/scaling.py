@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 
+from tests.evidence.bench import goals
 from tests.evidence.bench.benchmark import Benchmark, Measurement, Row
 from tests.evidence.bench.environment import AVATAR, LOAD
 from tests.evidence.compare.counting_proxy import CountingProxy
@@ -22,7 +23,7 @@ def growth(benchmark: Benchmark) -> Iterator[Row]:
             yield _grown(
                 benchmark,
                 f"`{strategy}`",
-                1.1,
+                goals.GROWTH,
                 partial(benchmark.library, benchmark.environment.address(), strategy),
                 fewer,
                 more,

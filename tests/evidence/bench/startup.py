@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from tests.browser.site_tab import SiteTab
+from tests.evidence.bench import goals
 from tests.evidence.bench.benchmark import Benchmark, Row
 
 MOST_BYTES = 350_000
@@ -30,7 +31,7 @@ def starting(benchmark: Benchmark) -> Iterator[Row]:
             yield benchmark.row(
                 f"navigation to the first media of `{strategy}.html`, {how}",
                 "a bare page that does one fetch",
-                1.25,
+                goals.start(benchmark.engine, warm=warm),
                 partial(_first, benchmark, strategy, warm, seen),
                 partial(_first, benchmark, "bare", warm, []),
             )

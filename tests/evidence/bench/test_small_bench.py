@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +13,12 @@ from tests.browser.engines import CHROMIUM, launch_browser
 from tests.evidence import documents
 from tests.evidence.bench import mp4_padding, report
 from tests.evidence.bench.benchmark import Benchmark, Row, as_json
-from tests.evidence.bench.crossings import calls_of_elements, calls_until_first_media
+from tests.evidence.bench.crossings import (
+    TASKS_GOAL,
+    calls_of_elements,
+    calls_until_first_media,
+    tasks_of_elements,
+)
 from tests.evidence.bench.environment import BenchmarkEnvironment, benchmark_environment
 from tests.evidence.bench.large_video import FILM
 from tests.evidence.bench.network_emulation import EmulatedNetwork
@@ -25,6 +31,10 @@ COUNTED = 30
 MOST_CALLS = {"link": 22, "delegated": 18, "blob": 34, "bundle": 24, "opfs": 56}
 #: Those of `link.html` until its first media.
 MOST_CALLS_FIRST_MEDIA = 2900
+#: How often a task is resumed, an element, by strategy: each step takes as long as several calls.
+MOST_STEPS = {"link": 6, "delegated": 4.5, "blob": 7.2, "bundle": 6, "opfs": 10.6}
+#: How many tasks are shared by all elements that load at once, at the most.
+MOST_SHARED_TASKS = 5
 ABOUT = {"machine": {}, "versions": {}, "date": "", "runs": 2}
 
 
@@ -60,6 +70,14 @@ def test_calls_into_javascript_an_element(benchmark: Benchmark, strategy: str) -
     counting = Benchmark(benchmark.environment, benchmark.context, benchmark.engine, print, runs=1, count=COUNTED)
     calls = calls_of_elements(counting, strategy)
     assert calls.total() / COUNTED <= MOST_CALLS[strategy], calls.most_common()
+
+
+@pytest.mark.parametrize("strategy", MOST_STEPS)
+def test_tasks_and_steps_an_element(benchmark: Benchmark, strategy: str) -> None:
+    counting = Benchmark(benchmark.environment, benchmark.context, benchmark.engine, print, runs=1, count=COUNTED)
+    tasks, steps = tasks_of_elements(counting, strategy)
+    assert 0 < tasks <= TASKS_GOAL * COUNTED + MOST_SHARED_TASKS
+    assert steps / COUNTED <= MOST_STEPS[strategy]
 
 
 def test_calls_into_javascript_until_the_first_media(benchmark: Benchmark) -> None:
@@ -120,8 +138,28 @@ def test_figures_round_trip_and_table(tmp_path: Path) -> None:
     assert found == json.loads((tmp_path / "bench.json").read_text())
     assert found["rows"][0]["ratios"] == [0.25, 0.75, 0.5]
     assert report.table(found).splitlines() == [
-        "| what | against | goal | chromium | firefox |",
-        "|---|---|---|---|---|",
-        "| a | b | at most 0.5 | 0.50 (0.25 to 0.75) reached | 0.75 (0.75 to 0.75) **missed** |",
-        "| c | d | at most 0.4 | 0.50 (0.50 to 0.50) **missed** | - |",
+        "| what | against | goal | chromium | firefox | measured |",
+        "|---|---|---|---|---|---|",
+        "| a | b | at most 0.5 | 0.50 (0.25 to 0.75) reached | 0.75 (0.75 to 0.75) **missed** | - |",
+        "| c | d | at most 0.4 | 0.50 (0.50 to 0.50) **missed** | - | - |",
     ]
+
+
+def test_the_table_has_each_engines_goal_and_the_runs_of_a_row() -> None:
+    rows = [
+        {**as_json(Row("a", "b", goal, "ms", engine, [(1.0, 1.0)])), "date": f"2026-11-{day}T09:00:00", "commit": "c0"}
+        for engine, goal, day in (("chromium", 1.35, 28), ("firefox", 1.2, 29))
+    ]
+    assert report.table({"rows": rows}).splitlines()[2] == (
+        "| a | b | at most 1.35 (chromium), at most 1.2 (firefox) | 1.00 (1.00 to 1.00) reached "
+        "| 1.00 (1.00 to 1.00) reached | 2026-11-28 at `c0`, 2026-11-29 at `c0` |"
+    )
+
+
+@pytest.mark.parametrize(("now", "named"), [(1.09, 0), (1.11, 1), (0.5, 0)])
+def test_a_row_that_is_worse_by_more_than_a_tenth_is_named(now: float, named: int) -> None:
+    def run(ratio: float) -> dict[str, Any]:
+        rows = [Row("a", "b", 0.5, "ms", "chromium", [(ratio, 1.0)]), Row("c", "d", 1.0, "ms", "chromium")]
+        return {"rows": [as_json(row) for row in rows]}
+
+    assert report.worsened(run(1.0), run(now)) == ["chromium | a | b: 1.11, before 1.00"] * named

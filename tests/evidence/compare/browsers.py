@@ -4,6 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from playwright.sync_api import BrowserContext, Playwright
 
@@ -13,6 +15,10 @@ from tests.evidence.compare.tab_kinds import embedding_tab, incognito_tab, save_
 from tests.evidence.compare.tabs import Tab, playwright_tab
 
 WEBKIT = "webkit"
+EPHEMERAL, PERSISTENT = "webkit-ephemeral", "webkit-persistent"
+#: Features of WebKit without which there is no origin private file system; WebKitGTK 2.50 has them switched off.
+FILE_SYSTEM_FEATURES = ("FileSystem", "FileSystemWritableStream", "AccessHandle", "StorageAPI", "StorageAPIEstimate")
+_PERSISTENT_MODES: dict[str, tuple[str, ...]] = {PERSISTENT: (), f"{PERSISTENT}-file-system": FILE_SYSTEM_FEATURES}
 _TABS: dict[str, Callable[[BrowserContext], AbstractContextManager[Tab]]] = {
     modes.CHROMIUM_INCOGNITO.name: incognito_tab,
     modes.CHROMIUM_SAVE_DATA.name: save_data_tab,
@@ -51,8 +57,13 @@ def find(playwright: Playwright, stack: ExitStack) -> tuple[list[Browser], dict[
     if not path:
         return browsers, {WEBKIT: f"there is no WebKitGTK here: install {' and '.join(webkit.PACKAGES)} on Debian"}
     display = stack.enter_context(webkit.virtual_screen())
-    # WebDriver sessions of WebKitGTK are always ephemeral, so it has this mode only.
-    browsers.append(Browser(WEBKIT, "webkit-ephemeral", partial(_by_selenium, path, display)))
+    browsers.append(Browser(WEBKIT, EPHEMERAL, partial(_ephemeral_webkit, path, display)))
+    if not webkit.has_persistent_browser():
+        return browsers, {PERSISTENT: f"install {' and '.join(webkit.PERSISTENT_PACKAGES)} on Debian"}
+    browsers += [
+        Browser(WEBKIT, mode, partial(_persistent_webkit, features, display), brief=True)
+        for mode, features in _PERSISTENT_MODES.items()
+    ]
     return browsers, {}
 
 
@@ -69,7 +80,17 @@ def _start(mode: Mode, playwright: Playwright) -> Iterator[Started]:
 
 
 @contextmanager
-def _by_selenium(path: str, display: str) -> Iterator[Started]:
+def _ephemeral_webkit(path: str, display: str) -> Iterator[Started]:
     with webkit.webkit_tab(path, display) as tab:
         version = tab.version
     yield Started(version, partial(webkit.webkit_tab, path, display))
+
+
+@contextmanager
+def _persistent_webkit(features: tuple[str, ...], display: str) -> Iterator[Started]:
+    """Each tab is in a browser of its own, which has the profile of the ones before."""
+    with TemporaryDirectory(prefix="authmedia-profile-", ignore_cleanup_errors=True) as folder:
+        profile = Path(folder)
+        with webkit.persistent_tab(profile, display, features) as tab:
+            version = tab.version
+        yield Started(version, partial(webkit.persistent_tab, profile, display, features))

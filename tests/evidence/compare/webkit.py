@@ -1,6 +1,7 @@
-"""Debian's WebKitGTK MiniBrowser on a virtual screen, driven by Selenium over WebDriver.
+"""Debian's WebKitGTK on a virtual screen, driven by Selenium over WebDriver: a new browser for every tab.
 
-WebDriver sessions are always ephemeral, like private windows; a new one is started for every tab.
+MiniBrowser's sessions are ephemeral under WebDriver, like private windows. `persistent_webkit.py` is a browser whose
+storage persists: it needs ``PERSISTENT_PACKAGES``.
 """
 
 import os
@@ -9,7 +10,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,11 @@ from tests.browser.engines import install_package
 from tests.evidence.compare.tabs import SIZE
 
 PACKAGES = ("webkit2gtk-driver", "xvfb")
+PERSISTENT_PACKAGES = ("python3-gi", "gir1.2-webkit2-4.1")
 _BROWSERS = "/usr/lib/*/webkit2gtk-4.*/MiniBrowser"
+_SYSTEM_PYTHON = "/usr/bin/python3"
+_HAS_BINDINGS = "import gi; gi.require_version('WebKit2', '4.1')"
+_PERSISTENT_BROWSER = Path(__file__).with_name("persistent_webkit.py")
 _SCRIPT_S = 100
 _START_S = 30
 _TRIES = 3
@@ -62,6 +67,20 @@ def browser_path() -> str:
             install_package(package)
         found = _find()
     return found if shutil.which("WebKitWebDriver") and shutil.which("Xvfb") else ""
+
+
+def has_persistent_browser() -> bool:
+    """Returns whether the system's Python has WebKitGTK's bindings, and installs them if possible."""
+    if not _has_bindings():
+        for package in PERSISTENT_PACKAGES:
+            install_package(package)
+    return _has_bindings()
+
+
+def _has_bindings() -> bool:
+    if not Path(_SYSTEM_PYTHON).exists():
+        return False
+    return subprocess.run([_SYSTEM_PYTHON, "-c", _HAS_BINDINGS], capture_output=True, check=False).returncode == 0
 
 
 def _find() -> str:
@@ -146,11 +165,12 @@ class WebKitTab:
         return pixels.decode_screenshot(self._driver.get_screenshot_as_png())
 
 
-def _started(path: str, display: str) -> webdriver.WebKitGTK:
+def _started(program: tuple[str, ...], display: str) -> webdriver.WebKitGTK:
     """Starts the browser; if it does not start in time, kills it and tries again."""
     options = Options()
-    options.binary_location = path
-    options.add_argument("--automation")
+    options.binary_location, *arguments = program
+    for argument in arguments:
+        options.add_argument(argument)
     for _ in range(_TRIES):
         service = Service(env={**os.environ, "DISPLAY": display})
         watch = threading.Timer(_START_S, service.stop)
@@ -165,10 +185,22 @@ def _started(path: str, display: str) -> webdriver.WebKitGTK:
 
 
 @contextmanager
-def webkit_tab(path: str, display: str) -> Iterator[WebKitTab]:
-    """Starts a browser with one tab and quits it afterwards."""
-    driver = _started(path, display)
+def _tab(program: tuple[str, ...], display: str) -> Iterator[WebKitTab]:
+    driver = _started(program, display)
     try:
         yield WebKitTab(driver)
     finally:
         driver.quit()
+
+
+def webkit_tab(path: str, display: str) -> AbstractContextManager[WebKitTab]:
+    """Starts MiniBrowser with one tab, in an ephemeral session, and quits it afterwards."""
+    return _tab((path, "--automation"), display)
+
+
+def persistent_tab(profile: Path, display: str, features: tuple[str, ...] = ()) -> AbstractContextManager[WebKitTab]:
+    """Starts a browser with one tab whose storage persists in a folder, and quits it afterwards.
+
+    :param features: identifiers of WebKit's features to switch on.
+    """
+    return _tab((_SYSTEM_PYTHON, str(_PERSISTENT_BROWSER), str(profile), *features), display)

@@ -1,6 +1,8 @@
 """The benchmark's page ``library``: binds the images in ``#bench`` by the strategy of the parameter ``strategy``."""
 
+import asyncio
 import gc
+import sys
 
 from authmedia import browser
 from authmedia.elements.binder import bind
@@ -21,6 +23,40 @@ ISSUED = {
 }
 
 
+class CountedCoroutine:
+    """Counts how often MicroPython's event loop resumes a task."""
+
+    __slots__ = ("_coroutine", "_counts")
+
+    def __init__(self, coroutine, counts):
+        self._coroutine = coroutine
+        self._counts = counts
+
+    def send(self, value):
+        self._counts["steps"] += 1
+        return self._coroutine.send(value)
+
+    def throw(self, *exception):
+        self._counts["steps"] += 1
+        return self._coroutine.throw(*exception)
+
+    def close(self):
+        self._coroutine.close()
+
+
+def count_tasks():
+    """Returns the numbers of tasks and of their steps from now on, on MicroPython."""
+    counts = {"tasks": 0, "steps": 0}
+    create_task = asyncio.create_task
+
+    def counted(coroutine):
+        counts["tasks"] += 1
+        return create_task(CountedCoroutine(coroutine, counts))
+
+    sys.modules["asyncio.core"].create_task = asyncio.create_task = counted
+    return counts
+
+
 class LibraryPage(Page):
     """Binds the element ``#bench``."""
 
@@ -28,6 +64,7 @@ class LibraryPage(Page):
         super().__init__("library")
         self.loader = None
         self.binder = None
+        self.counts = {}
 
     async def work(self, session):
         """Opens the loader and binds; the benchmark adds the images."""
@@ -35,12 +72,18 @@ class LibraryPage(Page):
         place = browser.create_element("div", id="bench")
         self.root.query("#main").append(place)
         self.loader = open_loader(browser.query_parameter("strategy"), session.homeserver)
-        # Once, as on every page; the rows about start-up measure its cost.
-        await self.loader.support()
+        # Once, as on every page; the rows about start-up measure its cost. It makes connections and preflights.
+        if not browser.query_parameter("new"):
+            await self.loader.support()
         self.binder = bind(place, self.loader, near_px=None)
         if self.loader.name == "delegated":
             button = browser.create_element("button", id="sign", type="button")
             button.listen("click", self.tell_signing_time)
+            self.root.query("body").append(button)
+        if browser.query_parameter("tasks"):
+            self.counts = count_tasks()
+            button = browser.create_element("button", id="tasks", type="button")
+            button.listen("click", self.tell_tasks)
             self.root.query("body").append(button)
         button = browser.create_element("button", id="heap", type="button")
         button.listen("click", self.tell_heap)
@@ -57,6 +100,11 @@ class LibraryPage(Page):
                 key.sign(request, 0)
             rounds.append((browser.now_ms() - started_ms) * 10)
         self.root.set_attribute("data-signing-us", str(min(rounds)))
+
+    def tell_tasks(self):
+        """Writes how many tasks were created, and how often the event loop resumed one."""
+        for name, count in self.counts.items():
+            self.root.set_attribute(f"data-{name}", str(count))
 
     def tell_heap(self):
         """Writes the size of Python's heap in bytes."""

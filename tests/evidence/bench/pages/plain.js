@@ -65,7 +65,8 @@ const STRATEGIES = {
       });
     }
   },
-  delegated: (elements) => {
+  delegated: async (elements) => {
+    if (!signingKey) await requestKey();
     elements.forEach(async (element) => {
       const { mxc, width, height, method } = element.dataset;
       const [server, id] = mxc.slice("mxc://".length).split("/");
@@ -140,7 +141,6 @@ const requestKey = async () => {
 window.signIn = async (token) => {
   headers = { Authorization: `Bearer ${token}` };
   if (strategy === "worker") await startWorker(token);
-  if (strategy === "delegated") await requestKey();
   document.documentElement.dataset.state = "done";
 };
 document.documentElement.dataset.state = "ready";
