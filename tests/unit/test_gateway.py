@@ -210,8 +210,6 @@ def test_burst_without_an_end_is_written_in_parts(
         async with media_source(lambda path, token: (response(200, bytes(1000)),), tmp_path) as source:
             for number in range(40):
                 await read(await source.open(replace(MEDIA, media_id=str(number)), Caller("token")))
-                if number == 5:
-                    assert list(folder.iterdir()) == []
                 await asyncio.sleep(0.02)
             assert len(list(folder.glob("*.small"))) > 5, "of a burst that goes on"
 
