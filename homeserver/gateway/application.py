@@ -78,13 +78,14 @@ def create_application(config: GatewayConfig) -> Starlette:
 
     media_path = "/{server_name}/{media_id}"
     own = {
+        # The first one, because most requests are for it, and each route is a regular expression.
+        SIGNED_PREFIX + "{rest:path}": ("signed", "GET", endpoints.signed),
         PREFIX + "/config": ("config", "GET", endpoints.config),
         PREFIX + "/links": ("links", "POST", endpoints.links),
         PREFIX + "/key": ("key", "POST", endpoints.key),
         PREFIX + "/bundle": ("bundle", "POST", endpoints.bundle),
         PREFIX + "/link" + media_path: ("link", "GET", endpoints.link),
         PREFIX + "/link/thumbnail" + media_path: ("link", "GET", endpoints.thumbnail_link),
-        SIGNED_PREFIX + "{rest:path}": ("signed", "GET", endpoints.signed),
     }
     routes = [
         Route(path, _counted(endpoint, name, metrics), methods=[method, "OPTIONS"])

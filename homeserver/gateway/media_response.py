@@ -97,7 +97,9 @@ def content_disposition(head: Head, download: bool, file_name: str | None = None
 def _file_name(message: Message) -> str | None:
     try:
         return message.get_filename()
-    except UnicodeError:  # of a codec that decodes no such bytes, or nothing, such as `idna`
+    except (ValueError, TypeError):
+        # Of a codec that decodes no such bytes, or nothing, such as `idna`; or, in CPython 3.11, of parts of which one
+        # has no number, so that they cannot be sorted.
         return None
 
 
@@ -160,12 +162,21 @@ class MediaResponse(Response):
         """Sends the response, and closes the media."""
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            if self._is_body_sent:
-                await self._send_body(receive, send)
-            else:
+            content = self._opened.content
+            if not self._is_body_sent:
                 await send({"type": "http.response.body", "body": b""})
+            elif content is not None:
+                await self._send_small(content, send)
+            else:
+                await self._send_body(receive, send)
         finally:
             await self._opened.close()
+
+    async def _send_small(self, content: bytes, send: Send) -> None:
+        """Sends a body that is in memory as a whole, and that the server's buffer for the connection has room for."""
+        start, length = self._range.start, self._range.length
+        await send({"type": "http.response.body", "body": content[start : start + length]})
+        self._metrics.sent_bytes.inc(length)
 
     async def _send_body(self, receive: Receive, send: Send) -> None:
         """Sends the body at the pace at which the client reads it. What the client does not read costs it nothing."""

@@ -1,7 +1,7 @@
-"""Writes small bodies to disk a moment after they were received, several at a time.
+"""Writes small bodies to disk after a burst of them, several at a time.
 
-To create a file takes about as long as to send a small body, and delays the responses that follow. Until its write a
-body is sent from memory by its download.
+To create a file takes about as long as to send a small body, and each of its system calls hands the interpreter's lock
+over and back, which delays the responses of that time. Until its write a body is sent from memory by its download.
 """
 
 import asyncio
@@ -9,13 +9,16 @@ from contextlib import suppress
 
 from .body_cache import BodyCache, Head
 
-_DELAY_S = 0.05
+# A burst has ended when no small body has come for so long. One without an end is written in parts.
+_QUIET_S = 0.1
+_MAX_DELAY_S = 2.0
+_MAX_BYTES = 8 * 1024 * 1024
 
 _Body = tuple[str, Head, bytes, asyncio.Future[None]]
 
 
 class WriteBehindQueue:
-    """The small bodies that are not on disk yet: those that were received within a moment, or while others are written.
+    """The small bodies that are not on disk yet: those of one burst, or that were received while others are written.
 
     :param cache: where they are written.
     """
@@ -45,10 +48,8 @@ class WriteBehindQueue:
 
     async def _run(self) -> None:
         try:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_DELAY_S):
-                    await self._closing.wait()
             while self._bodies:
+                await self._wait_for_quiet()
                 bodies, self._bodies = self._bodies, []
                 errors = await asyncio.to_thread(self._write, bodies)
                 for (_, _, _, written), error in zip(bodies, errors, strict=True):
@@ -60,6 +61,19 @@ class WriteBehindQueue:
                         written.set_result(None)
         finally:
             self._task = None
+
+    async def _wait_for_quiet(self) -> None:
+        """Waits for the end of a burst, or until it has brought much."""
+        now = asyncio.get_running_loop().time
+        latest = now() + _MAX_DELAY_S
+        count = 0
+        while len(self._bodies) > count and now() < latest and not self._closing.is_set():
+            count = len(self._bodies)
+            if sum(len(content) for _, _, content, _ in self._bodies) > _MAX_BYTES:
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_QUIET_S):
+                    await self._closing.wait()
 
     def _write(self, bodies: list[_Body]) -> list[Exception | None]:
         return [self._write_one(key, head, content) for key, head, content, _ in bodies]

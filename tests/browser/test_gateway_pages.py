@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from authmedia.strategies import NAMES
 from development.attic import Attic
 from development.long_room import ArchiveRoom
 from development.sample_media.catalogue import Sample
@@ -87,6 +88,18 @@ def test_page_through_gateway(open_tab: OpenTab, gateway: Gateway, samples: dict
     assert tab.sha256(f'#timeline video[data-mxc="{mxc}"]') == samples[mxc].sha256
     tab.reload()
     assert_all_shown(tab, SHOWN_BY.get(strategy, {strategy}))
+    assert_only_by(tab, gateway)
+
+
+@pytest.mark.full_matrix
+def test_start_page_tries_the_strategies_through_gateway(open_tab: OpenTab, gateway: Gateway, mode: Mode) -> None:
+    tab = open_tab("")
+    tab.open("index", homeserver=gateway.url)
+    assert tab.state == "done", tab.page.locator("#problem").inner_text()
+    works = tab.page.eval_on_selector_all(
+        "[data-support][data-works]", "(tried) => tried.map(({ dataset }) => [dataset.support, dataset.works])"
+    )
+    assert dict(works) == {name: "no" if mode.private and name == "opfs" else "yes" for name in NAMES}
     assert_only_by(tab, gateway)
 
 

@@ -1,6 +1,9 @@
 """Ranges, strong entity tags and 304 of Synapse's own downloads and thumbnails (`native_ranges`)."""
 
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +27,7 @@ from tests.homeserver.support import (
 
 CONTENT = noise(SIZE, "native")
 MEDIA = "/_matrix/client/v1/media"
+CURL = shutil.which("curl") or ""
 THUMBNAIL = {"width": 64, "height": 64, "method": "crop"}
 
 
@@ -109,6 +113,23 @@ def test_copies_from_before_stay_valid(nia: Account, film: Mxc) -> None:
 def test_if_range(nia: Account, film: Mxc, whole: Answer, header: str, status: int) -> None:
     answer = get(nia, film, Range="bytes=5-9", If_Range=header.format(tag=whole.headers["etag"]))
     assert (answer.status, answer.body) == (status, CONTENT[5:10] if status == 206 else CONTENT)
+
+
+@pytest.mark.skipif(not CURL, reason="there is no curl here")
+def test_curl_goes_on_with_a_download_and_does_not_repeat_it(nia: Account, film: Mxc, tmp_path: Path) -> None:
+    file, etag = tmp_path / "film.mp4", tmp_path / "etag"
+    file.write_bytes(CONTENT[:1000])
+    url = f"http://127.0.0.1:{nia.synapse.port}{MEDIA}/download/{film.names}"
+
+    def curl(*options: str) -> str:
+        always = ["-sS", "-H", f"Authorization: Bearer {nia.token}", "-w", "%{http_code} %{size_download}"]
+        command = [CURL, *always, "-o", str(file), *options, url]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+
+    assert curl("-C", "-") == f"206 {SIZE - 1000}"
+    assert file.read_bytes() == CONTENT
+    assert curl("--etag-save", str(etag)) == f"200 {SIZE}"
+    assert curl("--etag-compare", str(etag)) == "304 0"
 
 
 def test_head_equals_get(nia: Account, film: Mxc, whole: Answer) -> None:

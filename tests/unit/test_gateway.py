@@ -168,7 +168,7 @@ def test_body_that_ends_early_is_an_error_and_is_not_kept(tmp_path: Path) -> Non
 
 def test_small_bodies_are_sent_at_once_and_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Until then they hold no connection to the homeserver, and a second reader joins the download."""
-    monkeypatch.setattr("gateway.write_behind._DELAY_S", 3600.0)
+    monkeypatch.setattr("gateway.write_behind._QUIET_S", 3600.0)
     monkeypatch.setattr("gateway.media_client._MAX_CONNECTIONS_OF_TOKEN", 1)
     media = [replace(MEDIA, media_id=name) for name in ("a", "b", "c")]
     requests = []
@@ -196,6 +196,25 @@ def test_small_bodies_are_sent_at_once_and_written_together(tmp_path: Path, monk
     assert len([path for path in requests if "download" in path]) == 3
     assert len(threads) == 1
     assert len(list((tmp_path / "media").glob("*.small"))) == 3, "its close writes what is left"
+
+
+@pytest.mark.parametrize(("limit", "value"), [("_MAX_DELAY_S", 0.2), ("_MAX_BYTES", 20_000)])
+def test_burst_without_an_end_is_written_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
+) -> None:
+    monkeypatch.setattr("gateway.write_behind._QUIET_S", 0.1)
+    monkeypatch.setattr(f"gateway.write_behind.{limit}", value)
+    folder = tmp_path / "media"
+
+    async def test() -> None:
+        async with media_source(lambda path, token: (response(200, bytes(1000)),), tmp_path) as source:
+            for number in range(40):
+                await read(await source.open(replace(MEDIA, media_id=str(number)), Caller("token")))
+                await asyncio.sleep(0.02)
+            assert len(list(folder.glob("*.small"))) > 5, "of a burst that goes on"
+
+    run(test)
+    assert len(list(folder.glob("*.small"))) == 40
 
 
 def test_body_that_cannot_be_written_is_sent(
@@ -350,6 +369,33 @@ def test_session_that_joins_a_download_has_its_right_proved(tmp_path: Path) -> N
                 await source.open(MEDIA, Caller("other"))
             assert raised.value.status == 404
             assert await read(first) == content
+
+    run(test)
+
+
+@pytest.mark.parametrize("is_on_disk", [True, False])
+def test_media_that_one_session_does_not_find_is_proved_again_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_on_disk: bool
+) -> None:
+    monkeypatch.setattr("gateway.write_behind._QUIET_S", 0 if is_on_disk else 3600.0)
+    is_quarantined = False
+
+    def answer(path: str, token: str) -> tuple[bytes, ...]:
+        if "whoami" in path:
+            return (response(200, b'{"user_id": "@ana:localhost"}'),)
+        return (error(404, "M_NOT_FOUND") if is_quarantined else response(200, b"content"),)
+
+    async def test() -> None:
+        nonlocal is_quarantined
+        async with media_source(answer, tmp_path) as source:
+            await read(await source.open(MEDIA, Caller("ana")))
+            while is_on_disk and source._downloads:
+                await asyncio.sleep(0.01)
+            is_quarantined = True
+            for token in ("bob", "ana"):
+                with pytest.raises(MatrixError) as raised:
+                    await source.open(MEDIA, Caller(token))
+                assert raised.value.status == 404
 
     run(test)
 
@@ -773,6 +819,7 @@ def test_file_names_of_the_cache_are_digests() -> None:
         ("image/png", "nonsense\x00;;=", "attachment"),
         ("image/png", "inline; filename*=idna''%FF", "inline"),
         ("image/png", "inline; filename*=punycode''%FF", "inline"),
+        ("image/png", "inline; filename*=a; filename*1=b", "inline"),
     ],
 )
 def test_homeserver_cannot_have_browsers_run_a_media(content_type: str, given: str, sent: str) -> None:

@@ -1,6 +1,6 @@
 """Two hundred clients of a gateway for five minutes: the load test of the module, with its conditions.
 
-    .venv/bin/python -m tests.evidence.gateway.load [--clients N] [--seconds N]
+    PYTHONPATH=homeserver:pyapp .venv/bin/python -m tests.evidence.gateway.load [--clients N] [--seconds N]
 
 Other processes on the machine change the delay of other endpoints, and nothing else.
 """
@@ -43,6 +43,8 @@ def main() -> int:
     held = holds(tally, stats)
     for what, it_holds in held.items():
         print(f"{'holds' if it_holds else 'MISSED'}: {what}")
+    megabytes = [f"{sample / 1e6:.0f}" for sample in (*stats.memory[::60], stats.memory[-1])]
+    print(f"memory at the start, after each minute and at the end, in MB: {', '.join(megabytes)}")
     statuses = {f"{action} {status}": count for (action, status), count in sorted(tally.statuses.items())}
     print(json.dumps({"statuses": statuses, "memory": stats.memory}))
     return int(not all(held.values()))

@@ -1,6 +1,6 @@
 """What the gateway costs: the time of downloads through it against direct ones, and its memory under load.
 
-    .venv/bin/python -m tests.evidence.gateway.overhead [--pairs N] [--film-mb N] [--seconds N]
+    PYTHONPATH=homeserver:pyapp .venv/bin/python -m tests.evidence.gateway.overhead [--pairs N] [--film-mb N]
 
 Each pair downloads the same media directly and through the gateway, in turn. "First" is a media that the gateway has
 not seen before, "again" one that it has on disk. The machine should be idle.
