@@ -12,7 +12,7 @@ from tests.evidence.compare.tab_kinds import embedding_tab
 from web import site
 from web.evidence.answers import FILTERS
 from web.evidence.page import Evidence
-from web.evidence.worlds import World
+from web.evidence.worlds import NO_STORAGE, World
 from web.server import SiteServer
 
 DOCUMENTS = tuple(f"docs/{name}.html" for name in ("index", "comparison", "findings", "applications"))
@@ -112,6 +112,12 @@ def test_filters_and_menu_work_without_scripts(page: Page, address: str) -> None
         assert opfs.locator("td:visible").count() == len(shown) > 0, question
         expected = f"✓ {question.media}: works" if question.media else matrix_text(shown[0])
         assert opfs.locator("td:visible a:visible").first.inner_text() == expected, question
+    # A link leads to its cell although the filter hides the others of its window.
+    page.locator("#show-no-storage").check()
+    hidden = next(cell for cell in MATRIX.row("cookie") if cell.kind == "fails" and NO_STORAGE not in cell.world.traits)
+    assert not page.locator(f"#{hidden.anchor}").is_visible()
+    page.locator(f"#answer-cookies a[href='#{hidden.anchor}']").first.click()
+    page.locator(f"#{hidden.anchor}").wait_for()
     link = page.locator("#menu a[href='blob.html']")
     assert not link.is_visible()
     page.locator(".menu-button").focus()

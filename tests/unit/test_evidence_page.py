@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from tests.evidence import documents, run_conditions, run_history
 from tests.evidence.compare import report, stored_runs
@@ -279,7 +280,24 @@ def test_a_world_without_python_says_so_and_counts_for_no_strategy() -> None:
     evidence = Evidence(run, {"rows": [], "about": {"date": ""}}, [])
     cell = evidence.matrix.row("blob")[1]
     assert (cell.kind, cell.words, cell.tests) == ("not run", "WebAssembly is missing", [])
+    assert cell.of_media("video")[2] == "not run", "and not that it was not measured"
+    assert "blob" not in dict(evidence.gaps_by_strategy)
     assert "Works:</strong> <code>blob</code>." in " ".join(evidence.answers.in_worlds("private"))
+
+
+def test_every_window_is_explained(evidence_page: Page) -> None:
+    for world in Evidence().matrix.worlds:
+        assert world.description, world.mode
+        assert f"<dd>{escape(world.description)}</dd>" in evidence_page.text
+
+
+def test_what_a_strategy_was_not_measured_in_is_counted() -> None:
+    run = results(blob="works")
+    other = replace(run.cells[0].setting, mode="firefox", strategy="link")
+    run.cells.append(Cell(other, "image", "works"))
+    evidence = Evidence(run, {"rows": [], "about": {"date": ""}}, [])
+    gaps = dict(evidence.gaps_by_strategy)
+    assert (gaps["blob"], gaps["link"], gaps["opfs"]) == (1, 1, 2)
 
 
 def test_other_places_and_interpreters_are_told_where_they_differ() -> None:

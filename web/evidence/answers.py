@@ -105,6 +105,12 @@ class Answers:
         """Returns what a reload costs by each strategy."""
         return reload_costs(self._results, self._measured)
 
+    @property
+    def unmeasured_reloads(self) -> Markup:
+        """The strategies whose reloads were not measured."""
+        measured = {row["strategy"] for row in self.reloads()}
+        return _codes(name for name in self._matrix.strategies if name not in measured)
+
     def film_seconds(self, strategy: str) -> str:
         """Returns how long the middle of a 100 MB video takes by ``link`` or ``blob``, over all browsers."""
         side = ("link", "blob").index(strategy)

@@ -72,6 +72,11 @@ class MatrixCell:
         return kind_of(self.outcome)
 
     @property
+    def is_gap(self) -> bool:
+        """Whether no run has tried it."""
+        return self.outcome == NOT_MEASURED
+
+    @property
     def sign(self) -> str:
         """A character that tells the verdict without its colour."""
         return _SIGNS[self.kind]
@@ -90,7 +95,7 @@ class MatrixCell:
 
     def of_media(self, media: str) -> tuple[str, str, str]:
         """Returns kind, sign and outcome of one kind of media."""
-        outcome = self.media.get(media, NOT_MEASURED)
+        outcome = self.media.get(media, NOT_RUN if self.outcome == NOT_RUN else NOT_MEASURED)
         kind = kind_of(outcome)
         return kind, _SIGNS[kind], outcome
 

@@ -97,6 +97,17 @@ class Evidence:
         return f"of {str(about['date'])[:10]}. {_circumstances(about)}" if about else ""
 
     @property
+    def quick_run_date(self) -> str:
+        """The day of that run; empty if there is none."""
+        return str(self.results.about.get("quick_run", {}).get("date", ""))[:10]
+
+    @property
+    def gaps_by_strategy(self) -> list[tuple[str, int]]:
+        """The strategies that no stored run has in some windows, and in how many."""
+        gaps = [(name, sum(cell.is_gap for cell in self.matrix.row(name))) for name in self.matrix.strategies]
+        return [(name, windows) for name, windows in gaps if windows]
+
+    @property
     def changes(self) -> list[run_history.Change]:
         """Verdicts that changed between the project's own runs."""
         return run_history.changes(self.runs)

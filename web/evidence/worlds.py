@@ -13,6 +13,7 @@ _WINDOWS = {
     "ephemeral": "private",
     "private-no-service-worker": "private, no service worker",
     "third-party-cookies-blocked": "third-party cookies blocked",
+    "third-party-cookies-allowed": "third-party cookies allowed",
     "incognito": "incognito by its switch",
     "phone": "as a phone",
     "save-data": "with Save-Data",
@@ -32,6 +33,15 @@ _TRAITS = (
 )
 # The cookie of another site that comes back unless the browser blocks it: see the comparison's probe.
 _WHOLE_COOKIE = "whole="
+_SHIPPED = {
+    "chromium": "A normal window, as Debian ships it: it blocks third-party cookies",
+    "chromium-off-the-record": "A private window of a browser that has normal ones, too",
+    "firefox": "A normal window",
+    "firefox-private": "A private window",
+    "firefox-private-no-service-worker": "A private window without service workers, as before Firefox 138",
+    "webkit-ephemeral": "The session of WebKitGTK's MiniBrowser under WebDriver, which stores nothing",
+    "chromium-third-party-cookies-allowed": "Chromium with third-party cookies allowed",
+}
 #: Worlds that the comparison is to have, with what is special about each.
 PLANNED = {
     "chromium-third-party-cookies-blocked": "Chromium with third-party cookies blocked",
@@ -72,6 +82,11 @@ class World:
         """What kind of window it is; empty for a normal one."""
         rest = self.mode.partition("-")[2]
         return _WINDOWS.get(rest, rest.replace("-", " "))
+
+    @property
+    def description(self) -> str:
+        """What is special about the window; empty for one that is not known."""
+        return _SHIPPED.get(self.mode) or PLANNED.get(self.mode, "")
 
     @property
     def title(self) -> str:

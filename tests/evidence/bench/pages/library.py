@@ -96,9 +96,9 @@ class LibraryPage(Page):
         rounds = []
         for _ in range(20):
             started_ms = browser.now_ms()
-            for _ in range(100):
+            for _ in range(1000):  # Firefox's clock goes in steps of a millisecond
                 key.sign(request, 0)
-            rounds.append((browser.now_ms() - started_ms) * 10)
+            rounds.append(browser.now_ms() - started_ms)
         self.root.set_attribute("data-signing-us", str(min(rounds)))
 
     def tell_tasks(self):
