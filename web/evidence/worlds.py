@@ -33,14 +33,26 @@ _TRAITS = (
 )
 # The cookie of another site that comes back unless the browser blocks it: see the comparison's probe.
 _WHOLE_COOKIE = "whole="
-_SHIPPED = {
-    "chromium": "A normal window, as Debian ships it: it blocks third-party cookies",
-    "chromium-off-the-record": "A private window of a browser that has normal ones, too",
-    "firefox": "A normal window",
-    "firefox-private": "A private window",
-    "firefox-private-no-service-worker": "A private window without service workers, as before Firefox 138",
-    "webkit-ephemeral": "The session of WebKitGTK's MiniBrowser under WebDriver, which stores nothing",
-    "chromium-third-party-cookies-allowed": "Chromium with third-party cookies allowed",
+_DESCRIPTIONS = {
+    "chromium": "A normal window, as Debian ships it: it blocks third-party cookies.",
+    "chromium-off-the-record": "A private window of a browser that has normal ones, too.",
+    "chromium-third-party-cookies-blocked": "The setting that blocks third-party cookies.",
+    "chromium-third-party-cookies-allowed": "The setting that allows them.",
+    "chromium-incognito": "A browser that has private windows alone: it was started with --incognito.",
+    "chromium-phone": "The screen, the touch and the user agent of a phone, as Playwright describes it.",
+    "chromium-save-data": "The setting that asks sites for less data.",
+    "chromium-iframe": "The page is in a frame of another site, as widgets are.",
+    "firefox": "A normal window.",
+    "firefox-private": "A private window.",
+    "firefox-private-no-service-worker": "A private window without service workers, as before Firefox 138.",
+    "firefox-strict": "Enhanced tracking protection at its level strict.",
+    "firefox-container": "A container, which has cookies and storage of its own.",
+    "firefox-tor-like": "Firefox with settings of Tor Browser: private, resistFingerprinting, no worker, no JIT.",
+    "firefox-tor-like-no-webassembly": "The same without WebAssembly, as at Tor Browser's levels Safer and Safest.",
+    "firefox-iframe": "The page is in a frame of another site, as widgets are.",
+    "webkit-ephemeral": "MiniBrowser under WebDriver, which keeps nothing.",
+    "webkit-persistent": "A window that keeps what sites store.",
+    "webkit-persistent-file-system": "The same with WebKit's private file system, which is off as shipped.",
 }
 #: Worlds that the comparison is to have, with what is special about each.
 PLANNED = {
@@ -86,7 +98,7 @@ class World:
     @property
     def description(self) -> str:
         """What is special about the window; empty for one that is not known."""
-        return _SHIPPED.get(self.mode) or PLANNED.get(self.mode, "")
+        return _DESCRIPTIONS.get(self.mode, "")
 
     @property
     def title(self) -> str:
