@@ -82,5 +82,10 @@ def _goal(found: dict[str, dict[str, Any]]) -> str:
 
 
 def _measured(found: dict[str, dict[str, Any]]) -> str:
-    days = {(row["date"][:10], row["commit"]) for row in found.values() if row.get("date")}
-    return ", ".join(f"{day} at `{commit}`" for day, commit in sorted(days)) or "-"
+    """Returns day and commit of a row's measurements, by engine where they differ."""
+    runs = {
+        engine: f"{row['date'][:10]} at `{row['commit']}`" if row.get("date") else "" for engine, row in found.items()
+    }
+    if len(set(runs.values())) == 1:
+        return next(iter(runs.values())) or "-"
+    return ", ".join(f"{run} ({engine})" for engine, run in runs.items() if run)

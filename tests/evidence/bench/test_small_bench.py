@@ -154,7 +154,7 @@ def test_the_table_has_each_engines_goal_and_the_runs_of_a_row() -> None:
     ]
     assert report.table({"rows": rows}).splitlines()[2] == (
         "| a | b | at most 1.35 (chromium), at most 1.2 (firefox) | 1.00 (1.00 to 1.00) reached "
-        "| 1.00 (1.00 to 1.00) reached | 2026-11-28 at `c0`, 2026-11-29 at `c0` |"
+        "| 1.00 (1.00 to 1.00) reached | 2026-11-28 at `c0` (chromium), 2026-11-29 at `c0` (firefox) |"
     )
 
 
