@@ -18,7 +18,7 @@ from tests.evidence.load import command as load
 from web.evidence import finding_tables
 
 # The keys of a row: a new row replaces the old one with the same keys.
-_KEYS = {bench.LATEST: ("engine", "what", "against"), faults.LATEST: ("engine", "fault")}
+_KEYS = {bench.LATEST: bench.KEY, faults.LATEST: ("engine", "fault")}
 
 
 def take(folder: Path) -> list[str]:
@@ -64,8 +64,8 @@ def _take(file: Path, latest: Path) -> None:
     if latest not in _KEYS:
         shutil.copyfile(file, latest)
         return
+    before, new = documents.read_figures(latest), documents.read_figures(file)
     if latest == bench.LATEST:
-        for sentence in bench.worsened(documents.read_figures(latest), documents.read_figures(file)):
+        for sentence in bench.worsened(before, new):
             print(f"Worse than before: {sentence}")
-    new = merged(documents.read_figures(latest), documents.read_figures(file), _KEYS[latest])
-    documents.write_figures(latest, new)
+    documents.write_figures(latest, merged(before, new, _KEYS[latest]))

@@ -17,6 +17,8 @@ from tests.evidence.bench import cost_model
 LATEST = Path(__file__).with_name("latest.json")
 PART = "bench"
 COST_MODEL_PART = "cost-model"
+#: What identifies a row: a new one replaces the old one with the same values.
+KEY = ("engine", "what", "against")
 #: A row whose median is larger than before by more than this factor is named when it is taken over.
 WORSE = 1.1
 
@@ -66,8 +68,8 @@ def _cell(row: dict[str, Any]) -> str:
     return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) {verdict(row)}".rstrip()
 
 
-def _key(row: dict[str, Any]) -> tuple[str, str, str]:
-    return row["engine"], row["what"], row["against"]
+def _key(row: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(row[name] for name in KEY)
 
 
 def _goal(found: dict[str, dict[str, Any]]) -> str:
