@@ -65,8 +65,7 @@ def calls_of_elements(benchmark: Benchmark, strategy: str) -> Counter[str]:
         tab.open("library", homeserver=environment.address(), strategy=strategy)
         assert tab.state == "done", tab.page.locator("#problem").inner_text()
         before = _calls(tab)
-        tab.page.evaluate(LOAD, [environment.media[: benchmark.count], AVATAR])
-        tab.page.wait_for_function(f"(count) => ({_SHOWN})() === count", arg=benchmark.count)
+        _load(tab, benchmark)
         return _calls(tab) - before
     finally:
         tab.close()
@@ -77,8 +76,7 @@ def tasks_of_elements(benchmark: Benchmark, strategy: str) -> tuple[int, int]:
     environment = benchmark.environment
     tab = environment.open(benchmark.context, "library", environment.address(), strategy=strategy, tasks="1")
     try:
-        tab.page.evaluate(LOAD, [environment.media[: benchmark.count], AVATAR])
-        tab.page.wait_for_function(f"(count) => ({_SHOWN})() === count", arg=benchmark.count)
+        _load(tab, benchmark)
         tab.page.click("#tasks")
         tasks, steps = (int(tab.page.get_attribute("html", f"data-{name}") or 0) for name in ("tasks", "steps"))
         return tasks, steps
@@ -95,6 +93,11 @@ def calls_until_first_media(benchmark: Benchmark, page: str) -> Counter[str]:
         return _calls(tab, "firstCrossings")
     finally:
         tab.close()
+
+
+def _load(tab: SiteTab, benchmark: Benchmark) -> None:
+    tab.page.evaluate(LOAD, [benchmark.environment.media[: benchmark.count], AVATAR])
+    tab.page.wait_for_function(f"(count) => ({_SHOWN})() === count", arg=benchmark.count)
 
 
 def _calls(tab: SiteTab, name: str = "crossings") -> Counter[str]:

@@ -77,16 +77,16 @@ class LibraryPage(Page):
             await self.loader.support()
         self.binder = bind(place, self.loader, near_px=None)
         if self.loader.name == "delegated":
-            button = browser.create_element("button", id="sign", type="button")
-            button.listen("click", self.tell_signing_time)
-            self.root.query("body").append(button)
+            self.add_button("sign", self.tell_signing_time)
         if browser.query_parameter("tasks"):
             self.counts = count_tasks()
-            button = browser.create_element("button", id="tasks", type="button")
-            button.listen("click", self.tell_tasks)
-            self.root.query("body").append(button)
-        button = browser.create_element("button", id="heap", type="button")
-        button.listen("click", self.tell_heap)
+            self.add_button("tasks", self.tell_tasks)
+        self.add_button("heap", self.tell_heap)
+
+    def add_button(self, name, listener):
+        """Adds a button for the benchmark."""
+        button = browser.create_element("button", id=name, type="button")
+        button.listen("click", listener)
         self.root.query("body").append(button)
 
     def tell_signing_time(self):
