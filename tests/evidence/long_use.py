@@ -320,8 +320,8 @@ def _note_refusal(outcome: Outcome, response: Response) -> None:
 
 def _console_problems(tab: SiteTab, outcome: Outcome) -> list[str]:
     # Chromium writes a message without the URL for each refused one.
-    ended = "status of 403" if outcome.ended_urls else None
-    return [words for words in tab.console_messages if _is_problem(words) and not (ended and ended in words)]
+    expected = ("status of 403",) if outcome.ended_urls else ()
+    return [words for words in tab.console_messages if _is_problem(words, *expected)]
 
 
 def _media_of(url: str) -> str:
@@ -331,9 +331,9 @@ def _media_of(url: str) -> str:
     return f"{found[2]}?{_SIGNATURE.sub('', address.query).strip('&')}" if found else ""
 
 
-def _is_problem(words: str) -> bool:
+def _is_problem(words: str, *expected: str) -> bool:
     """Whether a console message reports something that was not to be expected."""
-    return not any(known in words for known in _EXPECTED)
+    return not any(known in words for known in (*_EXPECTED, *expected))
 
 
 def run_mode(
