@@ -105,10 +105,9 @@ class Answers:
         """Returns what a reload costs by each strategy."""
         return reload_costs(self._results, self._measured)
 
-    @property
-    def unmeasured_reloads(self) -> Markup:
-        """The strategies whose reloads were not measured."""
-        measured = {row["strategy"] for row in self.reloads()}
+    def unmeasured_reloads(self, reloads: list[dict[str, str]]) -> Markup:
+        """Returns the strategies that are not among the reloads that were measured."""
+        measured = {row["strategy"] for row in reloads}
         return _codes(name for name in self._matrix.strategies if name not in measured)
 
     def film_seconds(self, strategy: str) -> str:

@@ -94,7 +94,7 @@ class Evidence:
     def quick_run(self) -> str:
         """The day and the circumstances of the quick run that has verdicts of these results; empty if there is none."""
         about = self.results.about.get("quick_run")
-        return f"of {str(about['date'])[:10]}. {_circumstances(about)}" if about else ""
+        return f"of {self.quick_run_date}. {_circumstances(about)}" if about else ""
 
     @property
     def quick_run_date(self) -> str:
