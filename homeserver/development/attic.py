@@ -116,6 +116,7 @@ ODDITIES = (
     Oddity(
         "SVG with a script", SHOWN, File(lambda: files.svg("document.title='hacked'"), "image/svg+xml"), info=_SIZED
     ),
+    Oddity("SVG that its event calls PNG", SHOWN, File(files.svg, "image/svg+xml"), info=_PNG_INFO),
     Oddity(
         "SVG, encrypted", SHOWN, File(files.svg, "", "drawing.svg", True), info={"mimetype": "image/svg+xml", **_SIZED}
     ),

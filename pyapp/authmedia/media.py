@@ -70,14 +70,19 @@ def safe_content_type(content_type: str) -> str:
 
 
 def shown_content_type(kind: str, by_server: str, by_event: str) -> str:
-    """Returns the safe content type to show a body with: the server's, unless the event's fits the element better.
+    """Returns the content type to show a body with: the server's, unless the event's fits the element better.
+
+    It is a safe one, or for an image that of SVG, whose document has to be contained.
 
     :param kind: that of the request.
     """
+    if kind == "image" and is_svg(by_server):
+        return SVG_TYPE  # whatever the event claims: no other image has this type by mistake
     known, other = safe_content_type(by_server), safe_content_type(by_event)
     kinds = _TYPED_KINDS if kind in _TYPED_KINDS else (kind,)
     better = other.split("/")[0] in kinds and known.split("/")[0] not in kinds
-    return other if better or known == UNKNOWN_TYPE else known
+    shown = other if better or known == UNKNOWN_TYPE else known
+    return SVG_TYPE if kind == "image" and shown == UNKNOWN_TYPE and is_svg(by_event) else shown
 
 
 def needs_sniffing(kind: str, content_type: str) -> bool:

@@ -5,11 +5,11 @@ from authmedia.errors import HomeserverUnreachable
 from authmedia.matrix.homeserver import Homeserver
 from authmedia.media import (
     NETWORK,
+    SVG_TYPE,
     UNKNOWN_TYPE,
     Media,
     MediaRequest,
     Support,
-    is_svg,
     needs_sniffing,
     shown_content_type,
 )
@@ -76,12 +76,13 @@ async def safe_body(request: MediaRequest, body: browser.Blob, by_server: str) -
         from authmedia.transport.media_formats import sniff_content_type  # most media have a type
 
         content_type = await sniff_content_type(body, request.kind)
-    elif content_type == UNKNOWN_TYPE and request.kind == "image" and is_svg(by_server, request.content_type):
+    elif content_type == SVG_TYPE:
         from authmedia.browser import contain_svg  # few pages have any
 
         contained = await contain_svg(body)
         if contained:
             return contained
+        content_type = UNKNOWN_TYPE  # images of other formats are known by their bytes
     return body if body.content_type == content_type else body.slice(0, content_type)
 
 
