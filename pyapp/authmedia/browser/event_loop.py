@@ -93,7 +93,6 @@ class _Scheduler:
     def _run(self, by_timer: bool) -> None:
         if by_timer:
             self._timer_key = None
-            self.read_again()  # nothing may have run for hours
         else:
             self._is_due = False
         self._is_running = True
