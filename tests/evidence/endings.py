@@ -16,7 +16,7 @@ import httpx
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.engines import CHROMIUM, FIREFOX, Mode, launch_browser, set_up_browsers
-from tests.evidence.compare.results import Setting
+from tests.evidence.compare.results import TYPICAL_PLACE, Setting
 from tests.evidence.compare.runner import ComparisonSites, comparison_sites
 from tests.evidence.compare.tabs import PlaywrightTab, report, wait_until_settled
 from tests.relay import free_port
@@ -59,19 +59,19 @@ _WORDS = """() => document.querySelector("#timeline .media-failed")?.firstChild?
 
 
 def _end_session(page: Page, sites: ComparisonSites, strategy: str) -> None:
-    homeserver = sites.proxy("cross-site", strategy).address()
+    homeserver = sites.proxy(TYPICAL_PLACE, strategy).address()
     headers = {"Authorization": f"Bearer {page.evaluate(_TOKEN)}"}
     httpx.post(f"{homeserver}/_matrix/client/v3/logout", headers=headers, json={}).raise_for_status()
     time.sleep(_ENDED_S)
 
 
 def _stop_homeserver(_page: Page, sites: ComparisonSites, strategy: str) -> None:
-    sites.proxy("cross-site", strategy).__exit__()
+    sites.proxy(TYPICAL_PLACE, strategy).__exit__()
 
 
 def _reload_offline(page: Page, sites: ComparisonSites, strategy: str) -> None:
     """Reloads as an application does that keeps itself and its rooms: only media and links are out of reach."""
-    sites.proxy("cross-site", strategy).refuses_media = True
+    sites.proxy(TYPICAL_PLACE, strategy).refuses_media = True
     page.goto(page.url.replace("&fresh=1", ""))
     _wait(PlaywrightTab(page), _DONE)
 
@@ -87,8 +87,8 @@ _ENGINES = {_OFFLINE: (CHROMIUM, FIREFOX)}
 def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, event: str) -> dict[str, Any]:
     """Returns how many media are shown after an event: of those that were, and once all are mounted again."""
     tab = PlaywrightTab(page)
-    setting = Setting(engine, "", engine, "cross-site", "micropython", strategy)
-    sites.proxy("cross-site", strategy).refuses_media = False  # the browser before this one has left it so
+    setting = Setting(engine, "", engine, TYPICAL_PLACE, "micropython", strategy)
+    sites.proxy(TYPICAL_PLACE, strategy).refuses_media = False  # the browser before this one has left it so
     tab.open(sites.page(setting, fresh="1"))
     wait_until_settled(tab)
     before = tab.evaluate(_ON_SHOW)
