@@ -18,7 +18,7 @@ from playwright.sync_api import Page, sync_playwright
 from tests.browser.engines import CHROMIUM, FIREFOX, Mode, launch_browser, set_up_browsers
 from tests.evidence.compare.results import TYPICAL_PLACE, Setting
 from tests.evidence.compare.runner import ComparisonSites, comparison_sites
-from tests.evidence.compare.tabs import PlaywrightTab, report, wait_until_settled
+from tests.evidence.compare.tabs import FINAL_STATE, PlaywrightTab, poll, report, wait_until_settled
 from tests.relay import free_port
 from web import strategy_order
 from web.site import WEB
@@ -53,7 +53,6 @@ _ADD = """() => {
 _ADDED = "() => document.querySelector('#added').dataset.state"
 _SETTLED = """() => [...document.querySelectorAll("#timeline [data-mxc]")].every(
   (element) => ["shown", "failed", "held", "ready"].includes(element.dataset.state))"""
-_DONE = "() => ['done', 'failed'].includes(document.documentElement.dataset.state)"
 _FAILED = "() => document.documentElement.dataset.state === 'failed'"
 _WORDS = """() => document.querySelector("#timeline .media-failed")?.firstChild?.textContent ?? ''"""
 
@@ -73,7 +72,7 @@ def _reload_offline(page: Page, sites: ComparisonSites, strategy: str) -> None:
     """Reloads as an application does that keeps itself and its rooms: only media and links are out of reach."""
     sites.proxy(TYPICAL_PLACE, strategy).refuses_media = True
     page.goto(page.url.replace("&fresh=1", ""))
-    _wait(PlaywrightTab(page), _DONE)
+    poll(PlaywrightTab(page), FINAL_STATE, _SETTLED_S)
 
 
 EVENTS: dict[str, Callable[[Page, ComparisonSites, str], None]] = {
@@ -98,22 +97,16 @@ def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, even
     if tab.evaluate(_FAILED):  # it binds no elements
         return {**outcome, "page": report(tab)["problem"]}
     tab.evaluate(_REMOUNT)
-    _wait(tab)
+    poll(tab, _SETTLED, _SETTLED_S)
     again = tab.evaluate(_ON_SHOW)
     tab.evaluate(_ADD)
-    _wait(tab)
+    poll(tab, _SETTLED, _SETTLED_S)
     return {
         **outcome,
         "mounted again": again,
         "new": tab.evaluate(_ADDED),
         "words": tab.evaluate(_WORDS),
     }
-
-
-def _wait(tab: PlaywrightTab, condition: str = _SETTLED) -> None:
-    deadline = time.monotonic() + _SETTLED_S
-    while not tab.evaluate(condition) and time.monotonic() < deadline:
-        time.sleep(0.1)
 
 
 def _modes(event: str, names: list[str]) -> list[Mode]:
