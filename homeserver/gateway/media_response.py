@@ -135,8 +135,10 @@ class MediaResponse(Response):
         headers["Content-Disposition"] = content_disposition(head, media.download, media.file_name)
         self.status_code = self._choose(request, etag, headers)
         self._is_body_sent = request.method == "GET" and self.status_code in (200, 206)
+        self._unsent_bytes = 0
         if self._is_body_sent:
             budget.spend(session_key, opened.skipped_bytes(self._range.start) + self._range.length)
+            self._unsent_bytes = self._range.length
         self.raw_headers = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
 
     def _choose(self, request: Request, etag: str, headers: dict[str, str]) -> int:
@@ -159,7 +161,7 @@ class MediaResponse(Response):
         return 200
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Sends the response, and closes the media."""
+        """Sends the response, and closes the media. What the client does not read costs it nothing."""
         try:
             await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
             content = self._opened.content
@@ -170,30 +172,32 @@ class MediaResponse(Response):
             else:
                 await self._send_body(receive, send)
         finally:
+            self._budget.refund(self._session_key, self._unsent_bytes)
             await self._opened.close()
 
     async def _send_small(self, content: bytes, send: Send) -> None:
         """Sends a body that is in memory as a whole, and that the server's buffer for the connection has room for."""
         start, length = self._range.start, self._range.length
         await send({"type": "http.response.body", "body": content[start : start + length]})
-        self._metrics.sent_bytes.inc(length)
+        self._count_sent(length)
 
     async def _send_body(self, receive: Receive, send: Send) -> None:
-        """Sends the body at the pace at which the client reads it. What the client does not read costs it nothing."""
-        left = self._range.length
+        """Sends the body at the pace at which the client reads it."""
         disconnect = asyncio.ensure_future(_wait_for_disconnect(receive))
         try:
-            async for chunk in self._opened.read(self._range.start, left):
+            async for chunk in self._opened.read(self._range.start, self._range.length):
                 async with asyncio.timeout(_STALL_TIMEOUT_S):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if disconnect.done():
                     return
-                left -= len(chunk)
+                self._count_sent(len(chunk))
             await send({"type": "http.response.body", "body": b""})
         finally:
             disconnect.cancel()
-            self._budget.refund(self._session_key, left)
-            self._metrics.sent_bytes.inc(self._range.length - left)
+
+    def _count_sent(self, size: int) -> None:
+        self._unsent_bytes -= size
+        self._metrics.sent_bytes.inc(size)
 
 
 async def _wait_for_disconnect(receive: Receive) -> None:

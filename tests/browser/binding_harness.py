@@ -3,7 +3,8 @@
 import hashlib
 import json
 import mimetypes
-from collections.abc import Callable, Iterator, Mapping
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,7 @@ OUTCOMES = """() => Object.fromEntries([...document.querySelectorAll("[data-labe
   return [element.dataset.label, words];
 }))"""
 # Has elements show files by object URLs of their types, without the library; resolves to the names of those shown.
-SHOWN_BY_ELEMENTS = """async (files) => {
+_SHOWN_BY_ELEMENTS = """async (files) => {
   const shows = async ([name, tag, content, type]) => {
     const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
     const element = document.createElement(tag);
@@ -70,6 +71,17 @@ SHOWN_BY_ELEMENTS = """async (files) => {
 # Whether each element with a label is shown or failed.
 ARE_SETTLED = """() => [...document.querySelectorAll("[data-label]")].every(
   (element) => ["shown", "failed"].includes(element.dataset.state))"""
+
+
+def shown_by_elements(evaluate: Callable[[str, Any], Any], files: Iterable[tuple[str, str, bytes, str]]) -> list[str]:
+    """Returns the names of the files that elements show without the library.
+
+    :param evaluate: calls a JavaScript function in the page.
+    :param files: name, tag, content and declared type of each.
+    """
+    encoded = [(name, tag, b64encode(content).decode(), declared) for name, tag, content, declared in files]
+    shown: list[str] = evaluate(_SHOWN_BY_ELEMENTS, encoded)
+    return shown
 
 
 class MediaSet:

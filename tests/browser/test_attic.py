@@ -1,12 +1,11 @@
 """The page `attic.html`: each odd kind of media ends in the same way by every strategy."""
 
-from base64 import b64encode
 from typing import Any
 
 import pytest
 
 from development.attic import EITHER, ODDITIES, READY, SHOWN, Attic
-from tests.browser.binding_harness import SHOWN_BY_ELEMENTS
+from tests.browser.binding_harness import shown_by_elements
 from tests.browser.site_tab import MEDIA_ELEMENTS, SiteTab
 from tests.browser.webkit_pages import open_page
 from tests.conftest import OpenTab
@@ -32,7 +31,7 @@ def attic(demonstration: Demonstration) -> Attic:
 def test_each_kind_ends_as_it_has_to(open_tab: OpenTab, attic: Attic, strategy: str) -> None:
     tab = open_tab("")
     tab.page.goto(f"{tab.origin}/icon-of-no-site.html")
-    by_themselves = tab.page.evaluate(SHOWN_BY_ELEMENTS, files_of_oddities())
+    by_themselves = shown_by_elements(tab.page.evaluate, files_of_oddities())
     tab.open("attic", strategy=strategy)
     assert tab.state == "done", tab.page.locator("#problem").inner_text()
     assert unexpected_ends(tab.media_elements(), attic, by_themselves) == {}
@@ -49,7 +48,7 @@ def test_webkit_ends_each_kind_as_it_has_to(
 ) -> None:
     assert demonstration.site
     webkit_tab.open(f"{demonstration.site.url}icon-of-no-site.html")
-    by_themselves = webkit_tab.evaluate(SHOWN_BY_ELEMENTS, files_of_oddities())
+    by_themselves = shown_by_elements(webkit_tab.evaluate, files_of_oddities())
     open_page(webkit_tab, demonstration.site.url, "attic", strategy=strategy)
     assert unexpected_ends(webkit_tab.evaluate(MEDIA_ELEMENTS), attic, by_themselves) == WEBKIT_SHOWS
     waiting = [oddity for oddity in attic.oddities.values() if oddity.ends == READY]
@@ -57,10 +56,10 @@ def test_webkit_ends_each_kind_as_it_has_to(
     wait_for(lambda: webkit_tab.evaluate(posters) == len(waiting), 20, "the posters")
 
 
-def files_of_oddities() -> list[tuple[str, str, str, str]]:
-    """Returns name, tag, content in base64 and declared type of what loads unencrypted, for `SHOWN_BY_ELEMENTS`."""
+def files_of_oddities() -> list[tuple[str, str, bytes, str]]:
+    """Returns name, tag, content and declared type of what loads unencrypted."""
     return [
-        (oddity.name, TAGS[oddity.kind], b64encode(oddity.file.make()).decode(), oddity.file.declared)
+        (oddity.name, TAGS[oddity.kind], oddity.file.make(), oddity.file.declared)
         for oddity in ODDITIES
         if oddity.loads and oddity.ends != READY and oddity.file and not oddity.file.encrypted
     ]

@@ -1,7 +1,6 @@
 """Media as people send them, in real browsers and on a real Synapse: the same end by every strategy."""
 
 import io
-from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -18,11 +17,11 @@ from tests.browser.binding_harness import (
     ARE_SETTLED,
     MEDIA,
     OUTCOMES,
-    SHOWN_BY_ELEMENTS,
     BindingHarness,
     MediaSet,
     add_elements,
     arguments_to_add,
+    shown_by_elements,
     wait_for_state,
 )
 from tests.browser.engines import Mode
@@ -181,19 +180,19 @@ def test_what_an_element_shows_by_itself_is_shown(open_tab: OpenTab) -> None:
     """All kinds end as `KINDS` says by every strategy, so that none is refused that an element shows by itself."""
     tab = open_tab()
     tab.page.goto(f"{tab.origin}/icon-of-no-site.html")
-    assert_refuses_nothing(tab.page.evaluate(SHOWN_BY_ELEMENTS, files_of_kinds()))
+    assert_refuses_nothing(shown_by_elements(tab.page.evaluate, files_of_kinds()))
 
 
 @pytest.mark.full_matrix
 def test_what_webkit_shows_by_itself_is_shown(webkit_tab: WebKitTab, demonstration: Demonstration) -> None:
     assert demonstration.site
     webkit_tab.open(f"{demonstration.site.url}icon-of-no-site.html")
-    assert_refuses_nothing(webkit_tab.evaluate(SHOWN_BY_ELEMENTS, files_of_kinds()))
+    assert_refuses_nothing(shown_by_elements(webkit_tab.evaluate, files_of_kinds()))
 
 
-def files_of_kinds() -> list[tuple[str, str, str, str]]:
-    """Returns name, tag, content in base64 and declared type of each kind, for `SHOWN_BY_ELEMENTS`."""
-    return [(name, kind.tag, b64encode(kind.content).decode(), kind.content_type) for name, kind in KINDS.items()]
+def files_of_kinds() -> list[tuple[str, str, bytes, str]]:
+    """Returns name, tag, content and declared type of each kind."""
+    return [(name, kind.tag, kind.content, kind.content_type) for name, kind in KINDS.items()]
 
 
 def assert_refuses_nothing(shown: list[str]) -> None:

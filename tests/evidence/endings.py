@@ -16,9 +16,9 @@ import httpx
 from playwright.sync_api import Page, sync_playwright
 
 from tests.browser.engines import CHROMIUM, FIREFOX, Mode, launch_browser, set_up_browsers
-from tests.evidence.compare.results import Setting
+from tests.evidence.compare.results import TYPICAL_PLACE, Setting
 from tests.evidence.compare.runner import ComparisonSites, comparison_sites
-from tests.evidence.compare.tabs import PlaywrightTab, report, wait_until_settled
+from tests.evidence.compare.tabs import FINAL_STATE, PlaywrightTab, poll, report, wait_until_settled
 from tests.relay import free_port
 from web import strategy_order
 from web.site import WEB
@@ -53,27 +53,26 @@ _ADD = """() => {
 _ADDED = "() => document.querySelector('#added').dataset.state"
 _SETTLED = """() => [...document.querySelectorAll("#timeline [data-mxc]")].every(
   (element) => ["shown", "failed", "held", "ready"].includes(element.dataset.state))"""
-_DONE = "() => ['done', 'failed'].includes(document.documentElement.dataset.state)"
 _FAILED = "() => document.documentElement.dataset.state === 'failed'"
 _WORDS = """() => document.querySelector("#timeline .media-failed")?.firstChild?.textContent ?? ''"""
 
 
 def _end_session(page: Page, sites: ComparisonSites, strategy: str) -> None:
-    homeserver = sites.proxy("cross-site", strategy).address()
+    homeserver = sites.proxy(TYPICAL_PLACE, strategy).address()
     headers = {"Authorization": f"Bearer {page.evaluate(_TOKEN)}"}
     httpx.post(f"{homeserver}/_matrix/client/v3/logout", headers=headers, json={}).raise_for_status()
     time.sleep(_ENDED_S)
 
 
 def _stop_homeserver(_page: Page, sites: ComparisonSites, strategy: str) -> None:
-    sites.proxy("cross-site", strategy).__exit__()
+    sites.proxy(TYPICAL_PLACE, strategy).__exit__()
 
 
 def _reload_offline(page: Page, sites: ComparisonSites, strategy: str) -> None:
     """Reloads as an application does that keeps itself and its rooms: only media and links are out of reach."""
-    sites.proxy("cross-site", strategy).refuses_media = True
+    sites.proxy(TYPICAL_PLACE, strategy).refuses_media = True
     page.goto(page.url.replace("&fresh=1", ""))
-    _wait(PlaywrightTab(page), _DONE)
+    poll(PlaywrightTab(page), FINAL_STATE, _SETTLED_S)
 
 
 EVENTS: dict[str, Callable[[Page, ComparisonSites, str], None]] = {
@@ -87,8 +86,8 @@ _ENGINES = {_OFFLINE: (CHROMIUM, FIREFOX)}
 def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, event: str) -> dict[str, Any]:
     """Returns how many media are shown after an event: of those that were, and once all are mounted again."""
     tab = PlaywrightTab(page)
-    setting = Setting(engine, "", engine, "cross-site", "micropython", strategy)
-    sites.proxy("cross-site", strategy).refuses_media = False  # the browser before this one has left it so
+    setting = Setting(engine, "", engine, TYPICAL_PLACE, "micropython", strategy)
+    sites.proxy(TYPICAL_PLACE, strategy).refuses_media = False  # the browser before this one has left it so
     tab.open(sites.page(setting, fresh="1"))
     wait_until_settled(tab)
     before = tab.evaluate(_ON_SHOW)
@@ -98,22 +97,16 @@ def measure(page: Page, sites: ComparisonSites, engine: str, strategy: str, even
     if tab.evaluate(_FAILED):  # it binds no elements
         return {**outcome, "page": report(tab)["problem"]}
     tab.evaluate(_REMOUNT)
-    _wait(tab)
+    poll(tab, _SETTLED, _SETTLED_S)
     again = tab.evaluate(_ON_SHOW)
     tab.evaluate(_ADD)
-    _wait(tab)
+    poll(tab, _SETTLED, _SETTLED_S)
     return {
         **outcome,
         "mounted again": again,
         "new": tab.evaluate(_ADDED),
         "words": tab.evaluate(_WORDS),
     }
-
-
-def _wait(tab: PlaywrightTab, condition: str = _SETTLED) -> None:
-    deadline = time.monotonic() + _SETTLED_S
-    while not tab.evaluate(condition) and time.monotonic() < deadline:
-        time.sleep(0.1)
 
 
 def _modes(event: str, names: list[str]) -> list[Mode]:

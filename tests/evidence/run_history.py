@@ -15,14 +15,13 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from tests.evidence.compare.results import NOT_RUN, SERVERS, Cell, Results, verdict
+from tests.evidence.compare.results import NOT_RUN, SERVERS, TYPICAL_PLACE, Cell, Results, verdict
 
 FOLDER = Path(__file__).with_name("history")
 FORMAT = 1
 OWN_SOURCE, PAGE_SOURCE = "build.py compare", "compare.html"
 # The typical deployment, which the evidence is about, and other homeservers there.
-_PLACE = "cross-site"
-_PLACES = (_PLACE, *SERVERS)
+_PLACES = (TYPICAL_PLACE, *SERVERS)
 _INTERPRETERS = ("micropython", "pyodide")
 _VISITS = {"first": "first visit", "reload": "after a reload"}
 _COSTS = ("requests", "preflights", "bytes")
@@ -149,7 +148,10 @@ def _own(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _verdicts(run: dict[str, Any]) -> dict[_Key, tuple[str, str]]:
     """Returns the verdicts of what was run, each with the browser's version."""
     return {
-        (strategy, world["mode"], world["homeserver"].replace(_PLACE, "")): (outcome["verdict"], world["version"])
+        (strategy, world["mode"], world["homeserver"].replace(TYPICAL_PLACE, "")): (
+            outcome["verdict"],
+            world["version"],
+        )
         for world in run["worlds"]
         for strategy, outcome in world["strategies"].items()
         if outcome["verdict"] != NOT_RUN

@@ -22,7 +22,7 @@ from web.evidence.costs import Bar, Chart
 from web.evidence.drawing import draw
 from web.evidence.matrix import Matrix
 from web.evidence.page import Evidence
-from web.evidence.worlds import PLANNED, not_measured
+from web.evidence.worlds import DESCRIPTIONS, not_measured, title_of
 
 MAX_GZIPPED = 150_000
 #: What each strategy has to have a row for, before the first run that has it.
@@ -209,7 +209,7 @@ def test_pages_have_a_picture_for_link_previews(tmp_path: Path) -> None:
 def test_cells_that_the_documentation_cites_are_in_the_matrix_or_planned() -> None:
     matrix = Evidence().matrix
     there = {cell.anchor for cell in matrix.cells()} | {
-        f"cell-{strategy}-{mode}" for strategy in matrix.strategies for mode in PLANNED
+        f"cell-{strategy}-{mode}" for strategy in matrix.strategies for mode in DESCRIPTIONS
     }
     pages = [*(documents.ROOT / "docs").rglob("*.md"), documents.README]
     cited = {anchor for path in pages for anchor in re.findall(r"#(cell-[\w-]+)", path.read_text(encoding="utf-8"))}
@@ -247,7 +247,7 @@ def test_cell_names_the_server_that_makes_a_difference() -> None:
     table = report.table(run)
     assert "| `service_worker` | no video | - | - |" in table
     assert "| `service_worker`, Synapse with `native_ranges` | works | - | - |" in table
-    assert PLANNED["native-ranges"] not in not_measured(run)
+    assert "Synapse with ranges (native_ranges)" not in not_measured(run)
 
 
 def test_a_row_appears_as_soon_as_a_run_has_it() -> None:
@@ -289,6 +289,17 @@ def test_every_window_is_explained(evidence_page: Page) -> None:
     for world in Evidence().matrix.worlds:
         assert world.description, world.mode
         assert f"<dd>{escape(world.description)}</dd>" in evidence_page.text
+
+
+def test_windows_of_a_later_run_have_their_titles(evidence_page: Page) -> None:
+    for addition in Evidence().additions:
+        assert "; ".join(map(title_of, addition.modes)) in evidence_page.text
+
+
+def test_windows_that_were_not_measured_have_their_titles() -> None:
+    missing = not_measured(results(blob="works"))
+    assert {"Chromium", "Firefox, Tor-like", "Synapse with ranges (native_ranges)"} <= set(missing)
+    assert title_of("firefox-private") not in missing
 
 
 def test_what_a_strategy_was_not_measured_in_is_counted() -> None:

@@ -19,6 +19,7 @@ import httpx
 import pytest
 from cryptography.exceptions import InvalidTag
 from starlette.applications import Starlette
+from starlette.requests import Request
 
 from gateway import command
 from gateway.application import create_application
@@ -29,7 +30,7 @@ from gateway.endpoints import now_ms
 from gateway.errors import MatrixError
 from gateway.homeserver import Homeserver
 from gateway.media_client import MediaClient
-from gateway.media_response import content_disposition
+from gateway.media_response import MediaResponse, content_disposition
 from gateway.media_source import MediaSource, OpenMedia
 from gateway.metrics import Metrics
 from gateway.sessions import Caller, Session, Sessions
@@ -335,6 +336,33 @@ def test_small_ranges_of_large_media_are_counted_as_what_is_downloaded(tmp_path:
                 assert await read(one, 100_000, 1) == b"\0"
             await source.close()
             assert await read(await source.open(others[4], caller), 0, 1) == b"\0"
+
+    run(test)
+
+
+@pytest.mark.parametrize("kept_in", ["memory", "file"])
+@pytest.mark.parametrize("failing", ["http.response.start", "http.response.body"])
+def test_bytes_that_cannot_be_sent_are_refunded(tmp_path: Path, failing: str, kept_in: str) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(bytes(1000))
+    head, budget = Head("image/png", "", 1000), ByteBudget(now_ms, 1000)
+    request = Request({"type": "http", "method": "GET", "headers": []})
+    link = DelegatedLink(Link("1", MEDIA, 0, "handle"))
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.Event().wait()
+        return {}
+
+    async def send(message: Any) -> None:
+        if message["type"] == failing:
+            raise ConnectionResetError
+
+    async def test() -> None:
+        for _ in range(3):
+            opened = OpenMedia(head, bytes(1000)) if kept_in == "memory" else OpenMedia(head, file=path.open("rb"))
+            answer = MediaResponse(request, link, opened, "no-store", budget, b"a session", Metrics())
+            with pytest.raises(ConnectionResetError):
+                await answer(request.scope, receive, send)
 
     run(test)
 

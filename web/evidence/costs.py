@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
-from tests.evidence.compare.results import Measure, Results
-from web.evidence.matrix import PLACE
+from tests.evidence.compare.results import TYPICAL_PLACE, Measure, Results
 from web.strategy_order import in_order
 
 _REFERENCE = "blob"
@@ -95,7 +94,7 @@ class _Figures:
 
     def __init__(self, results: Results, benchmark: dict[str, Any], strategies: list[str]) -> None:
         self.strategies = strategies
-        self._measures = [measure for measure in results.measures if measure.setting.homeserver == PLACE]
+        self._measures = [measure for measure in results.measures if measure.setting.homeserver == TYPICAL_PLACE]
         self._rows: dict[tuple[str, str], dict[str, Any]] = {}
         for row in benchmark["rows"]:
             self._rows.setdefault((row["engine"], row["what"]), row)

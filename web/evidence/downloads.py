@@ -8,7 +8,7 @@ import io
 import json
 from typing import Any
 
-from tests.evidence.compare.results import FAILS, NOT_RUN, WORKS, Results
+from tests.evidence.compare.results import FAILS, NOT_RUN, TYPICAL_PLACE, WORKS, Results
 from web.evidence.costs import Chart
 from web.evidence.matrix import Matrix, MatrixCell
 
@@ -33,7 +33,7 @@ def as_json(matrix: Matrix, results: Results, charts: list[Chart], missing: list
     """
     about = {key: results.about.get(key) for key in _ABOUT}
     whole = {
-        "about": {**about, "homeserver": "cross-site"},
+        "about": {**about, "homeserver": TYPICAL_PLACE},
         "cells": [_flat(cell) for cell in matrix.cells()],
         "costs": [
             {

@@ -13,6 +13,7 @@ from tests.evidence.compare.results import (
     RANGES,
     REDIRECTING,
     STRATEGIES,
+    TYPICAL_PLACE,
     WORKS,
     Cell,
     Results,
@@ -22,8 +23,6 @@ from web.evidence import proofs
 from web.evidence.worlds import World, worlds_of
 from web.strategy_order import in_order
 
-#: The place of the homeserver that cells are about: the typical deployment.
-PLACE = "cross-site"
 PART = "part"
 NOT_MEASURED = "not measured yet"
 #: Rows that have a place in the matrix before the first run that has them.
@@ -34,7 +33,7 @@ _INTERPRETERS = {"micropython": "MicroPython", "pyodide": "Pyodide"}
 _PLACES = {
     "same-origin": "on the same origin",
     "same-site": "on the same site",
-    "cross-site": "on another site",
+    TYPICAL_PLACE: "on another site",
     RANGES: "with ranges (native_ranges)",
     GATEWAY: "without the module, through the gateway",
 }
@@ -164,7 +163,7 @@ class Matrix:
                 }
 
     def _cell(self, strategy: str, world: World) -> MatrixCell:
-        run, place = _OTHER_ROWS.get(strategy, (strategy, PLACE))
+        run, place = _OTHER_ROWS.get(strategy, (strategy, TYPICAL_PLACE))
         interpreter, cells = self._measured(run, world, place)
         if not cells:
             return self._not_run(strategy, world)
@@ -177,7 +176,7 @@ class Matrix:
     def _not_run(self, strategy: str, world: World) -> MatrixCell:
         """Returns the cell of a strategy that no run has tried there, with the reason if a run has one."""
         for interpreter in _INTERPRETERS:
-            for cell in self._grouped.get((strategy, world.mode, PLACE, interpreter), []):
+            for cell in self._grouped.get((strategy, world.mode, TYPICAL_PLACE, interpreter), []):
                 date = cell.date or self.date
                 return MatrixCell(strategy, world, NOT_RUN, cell.words, {}, (), date, cell.setting.version)
         return MatrixCell(strategy, world, NOT_MEASURED, "", {}, (), "", world.version)
@@ -192,14 +191,14 @@ class Matrix:
 
     def _deviations(self, strategy: str, world: World, outcome: str, interpreter: str) -> tuple[str, ...]:
         others = [
-            (f"With {name}", self._grouped.get((strategy, world.mode, PLACE, other), []))
+            (f"With {name}", self._grouped.get((strategy, world.mode, TYPICAL_PLACE, other), []))
             for other, name in _INTERPRETERS.items()
             if other != interpreter
         ]
         others += [
             (f"Homeserver {_PLACES[place]}", self._measured(strategy, world, place)[1])
             for place in (*PLACES, RANGES, GATEWAY)
-            if place != PLACE
+            if place != TYPICAL_PLACE
         ]
         found = []
         for where, cells in others:

@@ -16,7 +16,7 @@ from web.evidence.answers import FILTERS, Answers
 from web.evidence.costs import Chart, charts
 from web.evidence.drawing import draw
 from web.evidence.matrix import Matrix
-from web.evidence.worlds import not_measured
+from web.evidence.worlds import not_measured, title_of
 from web.strategy_order import GROUPS
 
 BENCHMARK = documents.ROOT / "tests" / "evidence" / "bench" / "latest.json"
@@ -58,6 +58,7 @@ class Evidence:
     groups = GROUPS
     filters = FILTERS
     draw = staticmethod(draw)
+    title_of = staticmethod(title_of)
     test_anchor = staticmethod(cited_tests.anchor_of)
     files = (downloads.JSON, downloads.CSV, downloads.COMPAT_DATA)
 

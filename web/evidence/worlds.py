@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tests.evidence.compare.results import FAILS, Results
+from tests.evidence.compare.results import FAILS, RANGES, Results
 
 PRIVATE, NO_WORKER, NO_STORAGE, NO_COOKIES = "private", "no-worker", "no-storage", "no-cookies"
 
@@ -33,7 +33,8 @@ _TRAITS = (
 )
 # The cookie of another site that comes back unless the browser blocks it: see the comparison's probe.
 _WHOLE_COOKIE = "whole="
-_DESCRIPTIONS = {
+#: The windows that the comparison is to have, by mode, with what is special about each.
+DESCRIPTIONS = {
     "chromium": "A normal window, as Debian ships it: it blocks third-party cookies.",
     "chromium-off-the-record": "A private window of a browser that has normal ones, too.",
     "chromium-third-party-cookies-blocked": "The setting that blocks third-party cookies.",
@@ -54,22 +55,8 @@ _DESCRIPTIONS = {
     "webkit-persistent": "A window that keeps what sites store.",
     "webkit-persistent-file-system": "The same with WebKit's private file system, which is off as shipped.",
 }
-#: Worlds that the comparison is to have, with what is special about each.
-PLANNED = {
-    "chromium-third-party-cookies-blocked": "Chromium with third-party cookies blocked",
-    "chromium-incognito": "Chromium, incognito by its own switch",
-    "chromium-phone": "Chromium as a phone",
-    "chromium-save-data": "Chromium with Save-Data",
-    "chromium-iframe": "A page in a frame of another site, as widgets are, in Chromium",
-    "firefox-strict": "Firefox with strict tracking protection",
-    "firefox-container": "Firefox, in a container",
-    "firefox-tor-like": "Firefox as Tor Browser sets it: private, resistFingerprinting, no service worker, no JIT",
-    "firefox-tor-like-no-webassembly": "The same without WebAssembly, as at Tor Browser's level Safer",
-    "firefox-iframe": "A page in a frame of another site, as widgets are, in Firefox",
-    "webkit-persistent": "WebKitGTK with persistent storage",
-    "webkit-persistent-file-system": "The same with its origin private file system switched on",
-    "native-ranges": "Synapse with ranges (native_ranges)",
-}
+# Homeservers that the comparison is to have, and that are no row of the matrix.
+_HOMESERVERS = {RANGES: "Synapse with ranges (native_ranges)"}
 
 
 @dataclass(frozen=True)
@@ -98,7 +85,7 @@ class World:
     @property
     def description(self) -> str:
         """What is special about the window; empty for one that is not known."""
-        return _DESCRIPTIONS.get(self.mode, "")
+        return DESCRIPTIONS.get(self.mode, "")
 
     @property
     def title(self) -> str:
@@ -127,13 +114,18 @@ def worlds_of(results: Results) -> list[World]:
     return list(found.values())
 
 
-def not_measured(results: Results, modes: Iterable[str] = PLANNED) -> list[str]:
-    """Returns descriptions of the worlds that the run does not have.
+def title_of(mode: str) -> str:
+    """Returns the browser and window of a mode."""
+    return World(mode, mode.partition("-")[0], "", frozenset()).title
 
-    :param modes: those of `PLANNED` to look for.
+
+def not_measured(results: Results, modes: Iterable[str] = (*DESCRIPTIONS, *_HOMESERVERS)) -> list[str]:
+    """Returns the titles of the worlds that the run does not have.
+
+    :param modes: those to look for.
     """
     known = {name for cell in results.cells for name in (cell.setting.mode, cell.setting.homeserver)}
-    return [PLANNED[mode] for mode in modes if mode not in known]
+    return [_HOMESERVERS.get(mode) or title_of(mode) for mode in modes if mode not in known]
 
 
 def _refuses_storage(results: Results, mode: str) -> bool:

@@ -8,13 +8,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 from tests.browser.site_tab import SiteTab
+from tests.evidence.bench import goals
 from tests.evidence.bench.benchmark import Benchmark, Row
 from tests.evidence.bench.environment import AVATAR, LOAD
 
-#: Calls an element in the library alone, by strategy, and those of `link.html` until its first media.
-GOALS = {"link": 25, "delegated": 20, "blob": 35, "bundle": 25, "opfs": 60}
-TASKS_GOAL = 2
-FIRST_MEDIA_GOAL = 3000
 # Wraps the imports of every WebAssembly module before it is instantiated.
 _COUNT = """
 window.crossings = {};
@@ -42,17 +39,18 @@ def crossings(benchmark: Benchmark) -> Iterator[Row]:
     """Rows of calls and tasks, an element by each strategy, and of calls of `link.html` until its first media."""
     if benchmark.engine != "chromium":  # the same in all engines
         return
-    for strategy, goal in GOALS.items():
+    for strategy, goal in goals.CALLS.items():
         row = Row(f"calls into JavaScript an element, `{strategy}`", f"{goal}", 1.0, "calls", benchmark.engine)
         row.pairs = [(sum(calls_of_elements(benchmark, strategy).values()) / benchmark.count, goal)]
         yield row
         tasks, steps = tasks_of_elements(benchmark, strategy)
-        row = Row(f"tasks an element of its own, `{strategy}`", f"{TASKS_GOAL}", 1.0, "tasks", benchmark.engine)
-        row.pairs = [(tasks // benchmark.count, TASKS_GOAL)]
+        row = Row(f"tasks an element of its own, `{strategy}`", f"{goals.TASKS}", 1.0, "tasks", benchmark.engine)
+        row.pairs = [(tasks // benchmark.count, goals.TASKS)]
         row.note = f"{tasks % benchmark.count} tasks that all share; {steps / benchmark.count:.1f} steps an element"
         yield row
-    row = Row("calls into JavaScript of `link.html` until its first media", "3,000", 1.0, "calls", benchmark.engine)
-    row.pairs = [(sum(calls_until_first_media(benchmark, "link").values()), FIRST_MEDIA_GOAL)]
+    what, limit = "calls into JavaScript of `link.html` until its first media", goals.CALLS_UNTIL_FIRST_MEDIA
+    row = Row(what, f"{limit:,}", 1.0, "calls", benchmark.engine)
+    row.pairs = [(sum(calls_until_first_media(benchmark, "link").values()), limit)]
     yield row
 
 

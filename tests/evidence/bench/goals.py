@@ -1,4 +1,4 @@
-"""Goals of the benchmark's rows: upper limits of ratios, by strategy, interpreter and engine."""
+"""Goals of the benchmark's rows: upper limits of ratios and of figures, by strategy, interpreter and engine."""
 
 #: 200 thumbnails without a distance, against plain JavaScript of the same strategy.
 _OVERHEAD = {
@@ -17,6 +17,21 @@ WORKER = {
 }
 #: A single new picture by `delegated`, against `link` and against a service worker.
 SINGLE = 0.55
+#: Microseconds to sign a link.
+SIGNING_US = 60.0
+#: Bytes of a page before its first media.
+START_BYTES = 350_000
+#: Time and bytes of the first frame and the middle of a large video by `link`, against `blob`.
+FILM = 0.05
+#: Bytes by which a heap grows while a large video loads: `heap` is in such parts.
+HEAP_BYTES = 2_000_000
+#: Calls into JavaScript an element in the library alone, by strategy; tasks an element; calls of `link.html` until its
+#: first media.
+CALLS = {"link": 25, "delegated": 20, "blob": 35, "bundle": 25, "opfs": 60}
+TASKS = 2
+CALLS_UNTIL_FIRST_MEDIA = 3000
+#: Bytes that are fetched again after a reload, against the first visit.
+RELOAD = 0.0
 #: Time a media of ten times as many.
 GROWTH = 1.05
 #: The homeserver's processor time behind a link, against its own download.
@@ -36,5 +51,5 @@ def start(engine: str, *, warm: bool) -> float:
 
 
 def heap(strategy: str) -> float:
-    """Returns the goal of a heap's growth while 100 MB load, in parts of 2 MB."""
+    """Returns the goal of a heap's growth while 100 MB load, in parts of `HEAP_BYTES`."""
     return 0.5 if strategy in ("blob", "opfs") else 1.0

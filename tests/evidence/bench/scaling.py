@@ -61,7 +61,7 @@ def reload(benchmark: Benchmark) -> Iterator[Row]:
             row = Row(
                 f"bytes of {len(media)} thumbnails by `{strategy}`, after a reload",
                 "the first visit",
-                0.0,
+                goals.RELOAD,
                 "bytes",
                 benchmark.engine,
             )

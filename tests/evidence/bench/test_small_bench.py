@@ -12,14 +12,9 @@ from playwright.sync_api import Playwright
 
 from tests.browser.engines import CHROMIUM, launch_browser
 from tests.evidence import documents
-from tests.evidence.bench import mp4_padding, report
+from tests.evidence.bench import goals, mp4_padding, report
 from tests.evidence.bench.benchmark import Benchmark, Row, as_json
-from tests.evidence.bench.crossings import (
-    TASKS_GOAL,
-    calls_of_elements,
-    calls_until_first_media,
-    tasks_of_elements,
-)
+from tests.evidence.bench.crossings import calls_of_elements, calls_until_first_media, tasks_of_elements
 from tests.evidence.bench.environment import BenchmarkEnvironment, benchmark_environment
 from tests.evidence.bench.large_video import FILM
 from tests.evidence.bench.network_emulation import EmulatedNetwork
@@ -78,7 +73,7 @@ def test_calls_into_javascript_an_element(benchmark: Benchmark, strategy: str) -
 def test_tasks_and_steps_an_element(benchmark: Benchmark, strategy: str) -> None:
     counting = Benchmark(benchmark.environment, benchmark.context, benchmark.engine, print, runs=1, count=COUNTED)
     tasks, steps = tasks_of_elements(counting, strategy)
-    assert 0 < tasks <= TASKS_GOAL * COUNTED + MOST_SHARED_TASKS
+    assert 0 < tasks <= goals.TASKS * COUNTED + MOST_SHARED_TASKS
     assert steps / COUNTED <= MOST_STEPS[strategy]
 
 

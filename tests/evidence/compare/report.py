@@ -19,6 +19,7 @@ from tests.evidence.compare.results import (
     REDIRECTING,
     SERVERS,
     STRATEGIES,
+    TYPICAL_PLACE,
     WORKS,
     Cell,
     Measure,
@@ -32,8 +33,6 @@ ORDERED = tuple(in_order(STRATEGIES))
 LATEST = stored_runs.WHOLE
 PART = "comparison"
 
-# The typical deployment: the client on one site, the homeserver on another.
-TYPICAL_PLACE = "cross-site"
 COSTS = ("time to the first media", "time to the last media", "requests", "preflights", "bytes")
 VISITS = ("first visit", "after a reload")
 # The strategy to which times are relative: it works everywhere and resembles what clients do today.

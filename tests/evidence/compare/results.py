@@ -21,9 +21,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-PLACES = ("same-origin", "same-site", "cross-site")
-#: The typical deployment, which the matrix is about.
-QUICK_PLACES = ("cross-site",)
+#: The typical deployment, which the matrix is about: the client on one site, the homeserver on another.
+TYPICAL_PLACE = "cross-site"
+PLACES = ("same-origin", "same-site", TYPICAL_PLACE)
 #: Homeservers that are not as Synapse ships. Each is on another site.
 RANGES, GATEWAY, REDIRECTING = "native-ranges", "gateway", "redirecting"
 STRATEGIES = (

@@ -18,11 +18,11 @@ from tests.evidence.compare.probe import look, probe_server
 from tests.evidence.compare.results import (
     ALL,
     PLACES,
-    QUICK_PLACES,
     QUICK_SERVER_MODES,
     QUICK_SERVERS,
     SERVERS,
     STRATEGIES,
+    TYPICAL_PLACE,
     Results,
     Setting,
 )
@@ -141,7 +141,7 @@ def _offered(browser: Browser, places: tuple[str, ...], *, quick: bool) -> dict[
     if not quick and not browser.brief:
         return {place: SERVERS.get(place, STRATEGIES) for place in places}
     servers = QUICK_SERVERS if quick and browser.mode in QUICK_SERVER_MODES else {}
-    return {**dict.fromkeys(QUICK_PLACES, STRATEGIES), **servers}
+    return {TYPICAL_PLACE: STRATEGIES, **servers}
 
 
 def _compare_at(

@@ -11,7 +11,12 @@ from playwright.sync_api import BrowserContext, Page
 from tests.browser import pixels
 
 _SETTLED_S = 90.0
-_STATE = "() => document.documentElement.dataset.state"
+_POLL_S = 0.05
+# Returns the state of a page that is ``done`` or ``failed``, and an empty text before.
+FINAL_STATE = """() => {
+  const { state } = document.documentElement.dataset;
+  return ["done", "failed"].includes(state) ? state : "";
+}"""
 # Presses the buttons of media that are held back; resolves to whether all media are settled.
 _SHOW_HELD = """() => {
   for (const button of document.querySelectorAll("#timeline .media-show")) button.click();
@@ -72,18 +77,26 @@ def playwright_tab(context: BrowserContext) -> Iterator[PlaywrightTab]:
         page.close()
 
 
+def poll(tab: Tab, function: str, seconds: float = _SETTLED_S) -> Any:
+    """Calls a JavaScript function in the page until its result is truthy; returns the last result.
+
+    :param seconds: after which it gives up.
+    """
+    deadline = time.monotonic() + seconds
+    while not (result := tab.evaluate(function)) and time.monotonic() < deadline:
+        time.sleep(_POLL_S)
+    return result
+
+
 def wait_until_settled(tab: Tab) -> str:
     """Waits until a page of the site is ``done`` or ``failed``, and returns its state.
 
     :raises Unsettled: if it is neither within 90 seconds.
     """
-    deadline = time.monotonic() + _SETTLED_S
-    while time.monotonic() < deadline:
-        state = tab.evaluate(_STATE)
-        if state in ("done", "failed"):
-            return str(state)
-        time.sleep(0.05)
-    raise Unsettled(f"the page did not settle within {_SETTLED_S:.0f} s")
+    state = poll(tab, FINAL_STATE)
+    if not state:
+        raise Unsettled(f"the page did not settle within {_SETTLED_S:.0f} s")
+    return str(state)
 
 
 def show_held_media(tab: Tab) -> None:
@@ -91,11 +104,8 @@ def show_held_media(tab: Tab) -> None:
 
     :raises Unsettled: if they are not shown within 90 seconds.
     """
-    deadline = time.monotonic() + _SETTLED_S
-    while not tab.evaluate(_SHOW_HELD):
-        if time.monotonic() > deadline:
-            raise Unsettled(f"media that are held back did not load within {_SETTLED_S:.0f} s")
-        time.sleep(0.05)
+    if not poll(tab, _SHOW_HELD):
+        raise Unsettled(f"media that are held back did not load within {_SETTLED_S:.0f} s")
 
 
 def report(tab: Tab) -> dict[str, Any]:
