@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.browser.engines import CHROMIUM, FIREFOX, launch_browser, set_up_browsers
-from tests.evidence.bench import large_video, report, scaling, server_cost, startup
+from tests.evidence.bench import large_video, report, scaling, scrolling, server_cost, startup
 from tests.evidence.bench.benchmark import Benchmark, Row, as_json, limit, overhead, single, worker
 from tests.evidence.bench.crossings import crossings
 from tests.evidence.bench.environment import benchmark_environment
@@ -28,6 +28,7 @@ GROUPS: dict[str, Callable[[Benchmark], Iterator[Row]]] = {
     "limit": limit,
     "film": large_video.film,
     "heap": large_video.heap,
+    "scrolling": scrolling.scrolling,
     "reload": scaling.reload,
     "growth": scaling.growth,
     "server": server_cost.server,

@@ -61,14 +61,16 @@ _PROXIED_ADDRESSES = [f"127.0.0.{number}" for number in range(1, 5 if sys.platfo
 class BenchmarkEnvironment:
     """See `benchmark_environment`.
 
+    :param folder: the folder of its data.
     :param site: the site's URL.
     :param session: the stored session of pages, without the homeserver's URL.
     :param media: ``mxc://`` URIs of all media, whose thumbnails of the kind `AVATAR` exist.
     """
 
     def __init__(
-        self, synapse: Synapse, site: str, session: dict[str, str], media: list[str], stack: ExitStack
+        self, folder: Path, synapse: Synapse, site: str, session: dict[str, str], media: list[str], stack: ExitStack
     ) -> None:
+        self.folder = folder
         self.synapse = synapse
         self.site = site
         self.media = media
@@ -178,7 +180,7 @@ def benchmark_environment(folder: Path, count: int, tell: Any) -> Iterator[Bench
         server = SiteServer(_site(folder, media), 0, {})
         server.start()
         stack.callback(server.stop)
-        environment = BenchmarkEnvironment(synapse, server.url.rstrip("/"), session, media, stack)
+        environment = BenchmarkEnvironment(folder, synapse, server.url.rstrip("/"), session, media, stack)
         nginx = find_nginx()
         if nginx:
             store = folder / "synapse" / "media"
