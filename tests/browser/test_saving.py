@@ -73,11 +73,11 @@ def test_files_of_any_size_are_saved(
     name = f"{strategy} {size}.bin"
     tab = open_tab(site_for(room.account, binding_site))
     tab.open("binding", strategy=strategy, interpreter=interpreter, budget="0")
-    add_elements(tab, [mxc], "a", gap=40, download=name, id="file", href="#file")
-    tab.page.wait_for_selector("#file[data-state=ready]", state="attached")
-    tab.page.evaluate("() => { document.getElementById('file').textContent = 'The file'; }")
-    saved = save(tab, mode, downloads / name, lambda: tab.page.click("#file"), length, timeout_s=500)
-    tab.page.locator("#file[data-state=shown]").wait_for(state="attached")  # no animation frame comes meanwhile
+    add_elements(tab, [mxc], "a", gap=40, download=name, id="saved", href="#saved")
+    tab.page.wait_for_selector("#saved[data-state=ready]", state="attached")
+    tab.page.evaluate("() => { document.getElementById('saved').textContent = 'The file'; }")
+    saved = save(tab, mode, downloads / name, lambda: tab.page.click("#saved"), length, timeout_s=500)
+    tab.page.locator("#saved[data-state=shown]").wait_for(state="attached")  # no animation frame comes meanwhile
     assert saved.stat().st_size == length
     if length:
         with saved.open("rb") as file:
@@ -99,7 +99,7 @@ TELL_END = """(homeserver) => addEventListener("click", () => {
     fetch(`${homeserver}/inactive`, { mode: "no-cors" });
     new MutationObserver(([{ target }]) => {
       if (target.dataset.state === "failed") fetch(`${homeserver}/failed`, { mode: "no-cors" });
-    }).observe(document.getElementById("file"), { attributeFilter: ["data-state"] });
+    }).observe(document.getElementById("saved"), { attributeFilter: ["data-state"] });
   }, 50);
 }, { once: true })"""
 WORDS = "() => document.querySelector('.media-failed')?.textContent ?? ''"
@@ -114,9 +114,9 @@ def media_set(demonstration: Demonstration) -> Iterator[MediaSet]:
 
 
 def add_link(tab: SiteTab, media_set: MediaSet, name: str) -> None:
-    add_elements(tab, [media_set.upload_file("ridge-walk.gpx")], "a", gap=40, download=name, id="file", href="#file")
-    tab.page.wait_for_selector("#file[data-state=ready]", state="attached")
-    tab.page.evaluate("() => { document.getElementById('file').textContent = 'The file'; }")
+    add_elements(tab, [media_set.upload_file("ridge-walk.gpx")], "a", gap=40, download=name, id="saved", href="#saved")
+    tab.page.wait_for_selector("#saved[data-state=ready]", state="attached")
+    tab.page.evaluate("() => { document.getElementById('saved').textContent = 'The file'; }")
 
 
 @pytest.mark.by_default("chromium")
@@ -128,14 +128,14 @@ def test_a_file_that_arrives_after_its_click_is_saved_by_the_next_one(
     tab = harness.open(strategy, script=BLOCKER, interpreter=interpreter)
     add_link(tab, media_set, name)
     tab.page.evaluate("() => { window.blocks = true; }")
-    tab.page.click("#file")
-    tab.page.locator("#file[data-state=failed]").wait_for(state="attached")
+    tab.page.click("#saved")
+    tab.page.locator("#saved[data-state=failed]").wait_for(state="attached")
     assert tab.page.locator(".media-failed").inner_text() == TOO_OLD
     tab.page.evaluate("() => { window.blocks = false; }")
     # By its own name, that of the upload, since the link is of another origin.
     uploaded = downloads / "walk.gpx"
-    assert save(tab, mode, uploaded, lambda: tab.page.click("#file")).read_bytes() == content
-    tab.page.locator("#file[data-state=shown]").wait_for(state="attached")
+    assert save(tab, mode, uploaded, lambda: tab.page.click("#saved")).read_bytes() == content
+    tab.page.locator("#saved[data-state=shown]").wait_for(state="attached")
     assert tab.page.locator(".media-failed").count() == 0
     assert harness.proxy.request_count("/links") == 1
 
@@ -159,7 +159,7 @@ def test_a_click_of_six_seconds_ago(
         harness.proxy.hold("/links" if strategy == "link" else "/download/")
 
         def outlast() -> None:
-            tab.page.click("#file")
+            tab.page.click("#saved")
             wait_for(lambda: harness.proxy.request_count("/inactive") > 0, 15, "the end of the click")
             harness.proxy.release_all()
 
@@ -170,7 +170,7 @@ def test_a_click_of_six_seconds_ago(
         outlast()
         wait_for(lambda: harness.proxy.request_count("/failed") > 0, 15, "the end of the load")
         assert tab.page.locator(".media-failed").inner_text() == TOO_OLD
-        save(tab, mode, downloads / "walk.gpx", lambda: tab.page.click("#file"))
+        save(tab, mode, downloads / "walk.gpx", lambda: tab.page.click("#saved"))
 
 
 @pytest.mark.full_matrix
@@ -191,13 +191,13 @@ def test_webkit_saves_files_of_any_size(
     mxc, length = upload_sparse(demonstration.synapse, room, SIZES[size]), SIZES[size]
     with webkit.webkit_tab(webkit.browser_path(), screen) as tab:
         open_binding(tab, site_for(room.account, binding_site), strategy=strategy, budget="0")
-        add_to_webkit(tab, [mxc], "a", 40, download="file.bin", id="file", href="#file")
-        tab.evaluate("() => { document.getElementById('file').textContent = 'The file'; }")
-        wait_for_webkit(tab, "#file", "ready")
-        tab.click("#file")
+        add_to_webkit(tab, [mxc], "a", 40, download="file.bin", id="saved", href="#saved")
+        tab.evaluate("() => { document.getElementById('saved').textContent = 'The file'; }")
+        wait_for_webkit(tab, "#saved", "ready")
+        tab.click("#saved")
         if strategy == "link":  # whose tab is blocked once the link was requested
             wait_for(lambda: tab.evaluate(WORDS) == TOO_OLD, 20, "the words")
-            tab.click("#file")
+            tab.click("#saved")
         # By links under the name of the upload.
         wait_for(lambda: [path.stat().st_size for path in tmp_path.glob("*.bin")] == [length], 300, "the file")
         (saved,) = tmp_path.glob("*.bin")

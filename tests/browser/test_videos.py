@@ -145,6 +145,7 @@ def wait_shown(page: Page, count: int) -> None:
     page.wait_for_function(f"document.querySelectorAll('video[data-state=shown]').length === {count}")
 
 
+@pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["link", "blob", "opfs"])
 def test_a_video_is_shown_without_loadeddata_and_gives_its_player_back(
     harness: BindingHarness, media_set: MediaSet, interpreter: str, strategy: str
@@ -175,6 +176,7 @@ def test_a_video_is_shown_without_loadeddata_and_gives_its_player_back(
     assert read_counters(tab)["bound"] == 3
 
 
+@pytest.mark.on_disk
 @pytest.mark.full_matrix
 @pytest.mark.parametrize("strategy", ["link", "blob", "opfs"])
 def test_a_page_with_more_videos_than_players_shows_them_all(

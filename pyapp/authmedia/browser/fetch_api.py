@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # Bodies from this size on, in bytes, are streamed and report their progress.
 _LARGE_BODY_BYTES = 500_000
+# A larger body becomes several blobs, which are joined: Firefox holds at most 2 GiB by one in a private window.
+_BLOB_BYTES = 2**30
 # Ciphertexts from this size on are decrypted piece by piece.
 _PIECEWISE_BYTES = 8 * 1024 * 1024
 # Looked up once, since MicroPython makes a new function object at each lookup.
@@ -106,23 +108,11 @@ class Response:
         :param on_progress: called with the bytes received and the announced length, while a large body arrives.
         :raises BrowserError: if the transfer breaks off.
         """
-        if not self.is_large:
-            timeout_ms = timeouts.body_timeout_s(self.content_length) * 1000
-            body = primitives.read_blob(self._js, timeout_ms, self._controller)
-            return Blob(await timeouts.settle_or_abort(body, self._controller))
-        # A stream that the browser makes a blob of, since it may put that on disk. It takes one piece at a time, and
-        # has copied a piece once it takes the next: by then, the write of the next one is over.
-        stream = window.TransformStream.new()
-        whole = window.Response.new(stream.readable).blob()
-        whole.catch(window.Boolean)  # the pump raises whatever fails
-        pump = self._pump(on_progress)
-        try:
-            await pump.copy_to(stream.writable, 2, self._is_resumable)
-        except BrowserError:
-            if pump.broke_off and self._is_resumable:
-                self._keep(self._joined(Blob(await settle(whole))))
-            raise
-        return self._joined(Blob(await settle(whole)))
+        if self.is_large:
+            return await self._large_blob(on_progress)
+        timeout_ms = timeouts.body_timeout_s(self.content_length) * 1000
+        body = primitives.read_blob(self._js, timeout_ms, self._controller)
+        return Blob(await timeouts.settle_or_abort(body, self._controller))
 
     def resume(self, before: Blob) -> None:
         """Has the body begin with what an earlier response brought, which this one continues."""
@@ -178,6 +168,24 @@ class Response:
         """Returns a reader that cuts the body up while it arrives."""
         return BodyReader(self._js.body, self._controller)
 
+    async def _large_blob(self, on_progress: "Callable[[int, int], None] | None") -> Blob:
+        body, pump = self._before, self._pump(on_progress)
+        while True:
+            # A stream that the browser makes a blob of, since it may put that on disk. It takes one piece at a time,
+            # and has copied a piece once it takes the next: by then, the write of the next one is over.
+            stream = window.TransformStream.new()
+            part = window.Response.new(stream.readable).blob()
+            part.catch(window.Boolean)  # the pump raises whatever fails
+            try:
+                await pump.copy_to(stream.writable, 2, self._is_resumable, _BLOB_BYTES)
+            except BrowserError:
+                if pump.broke_off and self._is_resumable:
+                    self._keep(_joined(body, Blob(await settle(part))))
+                raise
+            body = _joined(body, Blob(await settle(part)))
+            if pump.is_over:
+                return body
+
     def _pump(self, on_progress: "Callable[[int, int], None] | None") -> BodyPump:
         received = self._before.size if self._before else 0
         return BodyPump(self._js.body, self._controller, self.content_length or 0, received, on_progress)
@@ -185,9 +193,6 @@ class Response:
     @property
     def _is_resumable(self) -> bool:
         return is_resumable(self.status, self.header)
-
-    def _joined(self, body: Blob) -> Blob:
-        return join_blobs(self._before, body) if self._before else body
 
     def _keep(self, received: Blob) -> None:
         if received.size:
@@ -276,6 +281,10 @@ async def send_request(url: str, options: "dict[str, Any]") -> "tuple[Any, Any]"
     controller = _new_controller()
     promise = primitives.request(url, json.dumps(options), timeouts.RESPONSE_TIMEOUT_S * 1000, controller)
     return await timeouts.settle_or_abort(promise, controller), controller
+
+
+def _joined(first: Blob | None, second: Blob) -> Blob:
+    return join_blobs(first, second) if first else second
 
 
 async def evict_from_http_cache(url: str) -> None:

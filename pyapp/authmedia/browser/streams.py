@@ -104,7 +104,7 @@ class BodyPump:
     :param on_progress: called after each piece with the bytes received and ``total``.
     """
 
-    __slots__ = ("_body", "_controller", "_on_progress", "_received", "_total", "broke_off")
+    __slots__ = ("_body", "_controller", "_on_progress", "_reader", "_received", "_total", "broke_off", "is_over")
 
     def __init__(
         self,
@@ -119,15 +119,19 @@ class BodyPump:
         self._total = total
         self._received = received
         self._on_progress = on_progress
+        self._reader: Any = None
         #: Whether the transfer failed, rather than a write.
         self.broke_off = False
+        #: Whether all of the body was copied.
+        self.is_over = False
 
-    async def copy_to(self, writable: "Any", buffers: int, keep: bool = False) -> None:
-        """Copies all of the body and closes the stream; a failure on either side aborts both.
+    async def copy_to(self, writable: "Any", buffers: int, keep: bool = False, enough_bytes: int = 0) -> None:
+        """Copies the body, or the next part of it, and closes the stream; a failure on either side aborts both.
 
         :param writable: a ``WritableStream``.
         :param buffers: their number: a buffer is reused once the writes of all others were queued after its own.
         :param keep: whether the stream is closed, too, if the transfer breaks off: then it has what was received.
+        :param enough_bytes: the size of a part, exceeded by one buffer at the most; 0 copies the whole body.
         :raises BrowserError: if the transfer or a write fails.
         """
         writer = writable.getWriter()
@@ -136,9 +140,9 @@ class BodyPump:
             size = _BUFFERS_BYTES // buffers
             # A timeout for each piece, since a server may announce any length.
             with timeouts.TransferTimeout(self._controller, timeouts.body_timeout_s(size)) as timer:
-                reader = await _byte_reader(self._body)
+                self._reader = self._reader or await _byte_reader(self._body)
                 free = [window.ArrayBuffer.new(size) for _ in range(buffers)]
-                await self._copy(reader, writer, free, timer)
+                await self._copy(writer, free, timer, enough_bytes)
                 await settle(writer.close())
             complete = True
         finally:
@@ -146,25 +150,27 @@ class BodyPump:
                 self._controller.abort()
                 await (writer.close() if keep and self.broke_off else writer.abort()).catch(window.Boolean)
 
-    async def _copy(self, reader: "Any", writer: "Any", free: "list[Any]", timer: timeouts.TransferTimeout) -> None:
+    async def _copy(self, writer: "Any", free: "list[Any]", timer: timeouts.TransferTimeout, enough_bytes: int) -> None:
         # Each piece leaves garbage in the heap, so only full buffers are written.
         full = ffi.to_js({"min": free[0].byteLength})
-        done = False
+        copied = 0
         # Looked up once: MicroPython makes a new function object at each lookup.
-        read, write, view = reader.read, writer.write, window.Uint8Array.new
-        while not done:
+        read, write, view = self._reader.read, writer.write, window.Uint8Array.new
+        while not self.is_over and (not enough_bytes or copied < enough_bytes):
             try:
                 step = await settle(read(view(free.pop(0)), full))
             except BrowserError:
                 self.broke_off = True
                 raise
-            piece, done = step.value, bool(step.done)
-            if done and not getattr(piece, "byteLength", 0):
+            piece, self.is_over = step.value, bool(step.done)
+            if self.is_over and not getattr(piece, "byteLength", 0):
                 break  # else the rest of the body comes together with its end
             await settle(write(piece))
             timer.restart()
             free.append(piece.buffer)  # the buffer that was handed over is detached
-            self._received += int(piece.byteLength)
+            length = int(piece.byteLength)
+            copied += length
+            self._received += length
             if self._on_progress and self._received <= self._total:  # else it is the length of a compressed body
                 self._on_progress(self._received, self._total)
 
