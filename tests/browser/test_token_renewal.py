@@ -166,6 +166,9 @@ def test_every_strategy_goes_on_across_three_renewals(
 
 
 @pytest.mark.by_default("chromium")
+@pytest.mark.parametrize(
+    "interpreter", ["micropython", pytest.param("pyodide", marks=pytest.mark.full_matrix)], indirect=True
+)
 def test_duplicated_tabs_share_each_renewal_and_a_reload_keeps_it(
     site: str,
     browser: BrowserContext,
