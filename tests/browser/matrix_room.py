@@ -40,6 +40,15 @@ class Room:
         answer = self._client.post("/_matrix/media/v3/upload", content=content, headers=headers, params=params)
         return str(answer.json()["content_uri"])
 
+    def reserve(self) -> str:
+        """Returns an ``mxc://`` URI whose media is uploaded later."""
+        return str(self._client.post("/_matrix/media/v1/create").raise_for_status().json()["content_uri"])
+
+    def upload_reserved(self, mxc: str, content: bytes) -> None:
+        """Uploads the PNG of an ``mxc://`` URI that `reserve` returned."""
+        path = f"/_matrix/media/v3/upload/{mxc.removeprefix('mxc://')}"
+        self._client.put(path, content=content, headers={"Content-Type": "image/png"}).raise_for_status()
+
     def thumbnail(self, mxc: str, width: int, height: int, method: str) -> bytes:
         """Downloads the homeserver's thumbnail of an image."""
         path = f"/_matrix/client/v1/media/thumbnail/{mxc.removeprefix('mxc://')}"

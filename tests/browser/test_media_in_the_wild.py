@@ -7,7 +7,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-import httpx
 import pytest
 from PIL import Image
 from playwright.sync_api import BrowserContext, TimeoutError
@@ -216,19 +215,14 @@ def test_what_fails_without_a_network_appears_with_it(
 
 
 @pytest.mark.by_default("chromium")
-def test_a_media_appears_once_it_is_uploaded(
-    harness: BindingHarness, demonstration: Demonstration, media_set: MediaSet, interpreter: str
-) -> None:
-    client: httpx.Client = media_set.room._client
-    mxc = client.post("/_matrix/media/v1/create").raise_for_status().json()["content_uri"]
+def test_a_media_appears_once_it_is_uploaded(harness: BindingHarness, media_set: MediaSet, interpreter: str) -> None:
+    mxc = media_set.room.reserve()
     tab = harness.open("bundle", interpreter=interpreter)
     add_elements(tab, [mxc, media_set.pictures[0]], **THUMBNAIL)
     wait_for_state(tab, f'img[data-mxc="{mxc}"]', "failed")
     wait_for_state(tab, f'img[data-mxc="{media_set.pictures[0]}"]')
     assert tab.page.locator(".media-failed").inner_text().startswith(NOT_YET)
-    headers = {"Content-Type": "image/png"}
-    path = f"/_matrix/media/v3/upload/{mxc.removeprefix('mxc://')}"
-    client.put(path, content=picture(99), headers=headers).raise_for_status()
+    media_set.room.upload_reserved(mxc, picture(99))
     wait_for_state(tab, "img[data-mxc]")
 
 

@@ -1,11 +1,14 @@
 """Pages whose own Content-Security-Policy forbids links, object URLs or requests: said so, and `auto` avoids them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.browser.binding_harness import BindingHarness, MediaSet, add_elements, press, wait_for_state
 from tests.browser.site_tab import SiteTab
+from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_webkit
+from tests.evidence.compare.webkit import WebKitTab
 from web.demonstration import Demonstration
 
 PAIRS = (("chromium", "micropython"),)
@@ -20,6 +23,7 @@ FORBID = """(policy) => document.head.append(Object.assign(document.createElemen
   { httpEquiv: "Content-Security-Policy", content: policy }))"""
 # Violates the policy over and over, as a part of the page does that has nothing to do with media.
 VIOLATE = """() => setInterval(() => { new Image().src = `https://elsewhere.invalid/${Math.random()}`; }, 5)"""
+READ_WORDS = "() => [...document.querySelectorAll('.media-failed')].map((view) => view.firstChild.textContent)"
 THUMBNAIL = {"data_width": "32", "data_height": "24"}
 
 pytestmark = pytest.mark.timeout(120)
@@ -39,7 +43,7 @@ def open_forbidding(harness: BindingHarness, interpreter: str, strategy: str, po
 
 
 def read_words(tab: SiteTab) -> set[str]:
-    return {view.evaluate("(view) => view.firstChild.textContent") for view in tab.page.locator(".media-failed").all()}
+    return set(tab.page.evaluate(READ_WORDS))
 
 
 @pytest.mark.parametrize(
@@ -70,6 +74,27 @@ def test_what_the_policy_forbids_says_so(
         press(tab, "#count")
         tab.page.wait_for_selector("html[data-counted]", state="attached")
         assert tab.report["counters"][0]["retried"] == 0
+
+
+@pytest.mark.full_matrix
+@pytest.mark.parametrize(
+    ("strategy", "policy"),
+    [("link", NO_LINKS), ("blob", NO_OBJECT_URLS), ("link", NO_REQUESTS), ("blob", NO_REQUESTS)],
+    ids=lambda value: value.split()[0],
+)
+def test_what_the_policy_forbids_says_so_in_webkit(
+    webkit_tab: WebKitTab,
+    site_for: Callable[..., str],
+    binding_site: Path,
+    media_set: MediaSet,
+    strategy: str,
+    policy: str,
+) -> None:
+    open_binding(webkit_tab, site_for(media_set.room.account, binding_site), strategy=strategy, near="1000000")
+    webkit_tab.evaluate(FORBID, policy)
+    add_to_webkit(webkit_tab, media_set.pictures, **THUMBNAIL)
+    wait_for_webkit(webkit_tab, "[data-mxc]", "failed", 2)
+    assert webkit_tab.evaluate(READ_WORDS) == [WORDS] * 2
 
 
 @pytest.mark.parametrize(("policy", "scheme"), [(NO_LINKS, "blob:"), (NO_OBJECT_URLS, "http:")])

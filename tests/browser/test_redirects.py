@@ -1,7 +1,7 @@
 """A homeserver that sends the browser to another origin for its media: no token goes along, and no link is told."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,6 +53,13 @@ class RedirectTarget(InThread):
         writer.close()
 
 
+@pytest.fixture(scope="session")
+def room(demonstration: Demonstration) -> Iterator[Room]:
+    room = Room(demonstration.synapse, "redirected")
+    yield room
+    room.close()
+
+
 @pytest.mark.on_disk
 @pytest.mark.parametrize("strategy", ["link", "blob", "opfs", "bundle"])
 def test_redirect_leaks_no_credentials(
@@ -60,9 +67,9 @@ def test_redirect_leaks_no_credentials(
     site_for: Callable[..., str],
     binding_site: Path,
     demonstration: Demonstration,
+    room: Room,
     strategy: str,
 ) -> None:
-    room = Room(demonstration.synapse, f"redirected-{strategy}")
     mxc = room.upload(picture(121), "image/png")
     with RedirectTarget() as elsewhere, FaultyProxy(demonstration.synapse.port) as proxy:
 
@@ -86,7 +93,6 @@ def test_redirect_leaks_no_credentials(
         state = tab.page.locator("#elements img").get_attribute("data-state")
         assert state == ("failed" if strategy == "bundle" else "shown")
         assert proxy.done
-    room.close()
     told = "\n".join(elsewhere.requested_paths).lower()
     assert "get /" in told or "post /" in told
     for secret in ("authorization:", "bearer", "sig=", "referer:", "cookie:"):
