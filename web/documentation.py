@@ -39,9 +39,8 @@ def build(out: Path) -> None:
     :raises FileExistsError: if the folder holds something else.
     """
     pages = generate()
-    others = output_folder.clear(out)
-    shutil.copytree(pages, out, dirs_exist_ok=True)
-    output_folder.finish(out, others)
+    with output_folder.rebuilt(out):
+        shutil.copytree(pages, out, dirs_exist_ok=True)
 
 
 def generate() -> Path:

@@ -2,8 +2,9 @@
 
 import gzip
 import hashlib
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import brotli
@@ -18,11 +19,27 @@ _COMPRESSIBLE = {".html", ".css", ".js", ".mjs", ".json", ".svg", ".wasm"}
 _BROTLI_QUALITY, _BROTLI_QUALITY_LARGE, _LARGE = 11, 6, 1_000_000
 
 
-def clear(out: Path) -> set[Path]:
-    """Removes the files of earlier builds from a folder, and no others; returns the files that stay.
+@contextmanager
+def rebuilt(out: Path) -> Iterator[None]:
+    """Has a build write a folder: removes the files of earlier builds before, and no others; compresses its own after.
+
+    The next build removes what this one has written, whether it comes to its end or not.
 
     :raises FileExistsError: if the folder is not empty and holds no earlier build.
     """
+    others = _clear(out)
+    try:
+        yield
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(_compress, sorted(_compressible(_files_in(out) - others))))
+    finally:
+        made = sorted(path.relative_to(out).as_posix() for path in _files_in(out) - others)
+        out.mkdir(parents=True, exist_ok=True)
+        (out / _FILE_LIST).write_text("".join(f"{name}\n" for name in [*made, _FILE_LIST]), encoding="utf-8")
+
+
+def _clear(out: Path) -> set[Path]:
+    """Removes the files of earlier builds from a folder; returns the files that stay."""
     if not out.exists():
         return set()
     # The documentation may have been built into the site's folder before the site.
@@ -36,16 +53,8 @@ def clear(out: Path) -> set[Path]:
     return _files_in(out)
 
 
-def finish(out: Path, others: set[Path]) -> None:
-    """Compresses the files of a build, and writes the list of files that the next build removes.
-
-    :param others: the files that `clear` returned.
-    """
-    compressible = [path for path in _files_in(out) - others if path.suffix in _COMPRESSIBLE]
-    with ThreadPoolExecutor(2) as pool:
-        list(pool.map(_compress, sorted(compressible)))
-    made = sorted(path.relative_to(out).as_posix() for path in _files_in(out) - others)
-    (out / _FILE_LIST).write_text("".join(f"{name}\n" for name in [*made, _FILE_LIST]), encoding="utf-8")
+def _compressible(files: set[Path]) -> set[Path]:
+    return {path for path in files if path.suffix in _COMPRESSIBLE}
 
 
 def _remove(folder: Path, name: str) -> None:

@@ -158,7 +158,12 @@ def build(out: Path, progress: Progress = lambda step: None, *, site_url: str = 
     """
     progress("documentation")
     documentation.generate()  # before anything is removed, since it may fail
-    others = output_folder.clear(out)
+    with output_folder.rebuilt(out):
+        _write(out, progress, site_url)
+
+
+def _write(out: Path, progress: Progress, site_url: str) -> None:
+    """Writes all files of the site; for the parameters see `build`."""
     assets = out / "assets"
     assets.mkdir(parents=True, exist_ok=True)
     progress("interpreters")
@@ -179,7 +184,6 @@ def build(out: Path, progress: Progress = lambda step: None, *, site_url: str = 
     (out / "demo.json").write_text("{}\n", encoding="utf-8")
     documentation.build(out / "docs")
     progress("compressed twins")
-    output_folder.finish(out, others)
 
 
 def _render_pages(

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 import build
-from web import demonstration, server, site
+from web import demonstration, output_folder, server, site
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "assets/mine.js"])
@@ -36,6 +36,23 @@ def test_of_an_earlier_build_nothing_is_removed_but_what_it_had_made(tmp_path: P
         assert (out / "index.html").exists()
         assert not old.exists()
         assert {path.read_text() for path in (beside, outside, package)} == {"written before"}
+
+
+def test_what_an_interrupted_build_has_written_is_removed_by_the_next(tmp_path: Path) -> None:
+    def write(name: str, *, interrupted: bool = False) -> None:
+        with output_folder.rebuilt(tmp_path):
+            (tmp_path / name).write_text("a page")
+            if interrupted:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write("old.html", interrupted=True)
+    write("new.html")
+    assert {path.name for path in tmp_path.glob("*.html")} == {"new.html"}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("written before")
+    with pytest.raises(FileExistsError):
+        output_folder.rebuilt(tmp_path / "mine").__enter__()
 
 
 def test_a_port_that_somebody_has_on_the_other_loopback_address_is_taken() -> None:
