@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.engines import Mode
 from tests.browser.matrix_room import Room, picture
 from tests.conftest import OpenTab
 from tests.evidence.bench.nginx_proxy import NginxProxy, find_nginx
@@ -14,14 +15,14 @@ from web.demonstration import Demonstration
 
 @pytest.mark.by_default("chromium")
 def test_links_lead_to_the_path_that_the_page_asked(
-    open_tab: OpenTab, site_for: Callable[..., str], demonstration: Demonstration, tmp_path: Path
+    open_tab: OpenTab, site_for: Callable[..., str], demonstration: Demonstration, mode: Mode, tmp_path: Path
 ) -> None:
     nginx = find_nginx()
     if not nginx:
         pytest.skip("needs nginx")
     proxy = NginxProxy(nginx, tmp_path / "nginx", demonstration.synapse.port)
     put_under_path(proxy, tmp_path / "nginx", tls=False)
-    room = Room(demonstration.synapse, "under-a-path")
+    room = Room(demonstration.synapse, f"under-a-path-{mode.name}")
     for number in (1, 2):
         room.send_media(f"{number}.png", room.upload(picture(number), "image/png"), mimetype="image/png", w=64, h=48)
     base_url = f"http://localhost:{proxy.port}{PATH}"

@@ -5,6 +5,7 @@ import hmac
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 from urllib.parse import parse_qsl, quote
@@ -50,7 +51,8 @@ class S3Storage:
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        self.client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
+        with suppress(self.client.exceptions.BucketAlreadyOwnedByYou):  # moto keeps its buckets as long as the process
+            self.client.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
         return self
 
     def __exit__(self, *_exception: object) -> None:
