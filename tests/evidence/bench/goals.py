@@ -32,6 +32,9 @@ TASKS = 2
 CALLS_UNTIL_FIRST_MEDIA = 3000
 #: Bytes that are fetched again after a reload, against the first visit.
 RELOAD = 0.0
+#: Milliseconds of the longest task while a timeline scrolls, and how many of 100 frames may come late.
+LONGEST_TASK_MS = 50
+LATE_FRAMES_PERCENT = 2
 #: Time a media of ten times as many.
 GROWTH = 1.05
 #: The homeserver's processor time behind a link, against its own download.

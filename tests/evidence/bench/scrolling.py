@@ -5,13 +5,12 @@ from contextlib import contextmanager
 
 from tests.browser.site_tab import SiteTab
 from tests.browser.tracing import longest_task_ms
+from tests.evidence.bench import goals
 from tests.evidence.bench.benchmark import Benchmark, Row
 from tests.relay import free_port
 from web.demonstration import Demonstration
 
-LONGEST_TASK_MS = 50
 LATE_FRAME_MS = 32
-LATE_FRAMES_PERCENT = 2
 STRATEGIES = ("link", "blob")
 _STEP_PX = 200
 _WINDOW = {"width": 600, "height": 900}
@@ -39,17 +38,17 @@ def scrolling(benchmark: Benchmark) -> Iterator[Row]:
             what = f"scrolling 2,000 messages with 500 pictures by `{strategy}`"
             late = Row(
                 f"{what}: frames of more than {LATE_FRAME_MS} ms",
-                f"{LATE_FRAMES_PERCENT} of 100 frames",
+                f"{goals.LATE_FRAMES_PERCENT} of 100 frames",
                 1.0,
                 "%",
                 benchmark.engine,
             )
-            longest = Row(f"{what}: the longest task", f"{LONGEST_TASK_MS} ms", 1.0, "ms", benchmark.engine)
+            longest = Row(f"{what}: the longest task", f"{goals.LONGEST_TASK_MS} ms", 1.0, "ms", benchmark.engine)
             for _ in range(benchmark.runs):
                 share, task_ms = _scroll(benchmark, demonstration, strategy)
-                late.pairs.append((share, LATE_FRAMES_PERCENT))
+                late.pairs.append((share, goals.LATE_FRAMES_PERCENT))
                 if benchmark.engine == "chromium":  # no other engine can be traced
-                    longest.pairs.append((task_ms, LONGEST_TASK_MS))
+                    longest.pairs.append((task_ms, goals.LONGEST_TASK_MS))
             yield late
             if longest.pairs:
                 yield longest
