@@ -30,8 +30,9 @@ def rebuilt(out: Path) -> Iterator[None]:
     others = _clear(out)
     try:
         yield
+        compressible = [path for path in _files_in(out) - others if path.suffix in _COMPRESSIBLE]
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(_compress, sorted(_compressible(_files_in(out) - others))))
+            list(pool.map(_compress, sorted(compressible)))
     finally:
         made = sorted(path.relative_to(out).as_posix() for path in _files_in(out) - others)
         out.mkdir(parents=True, exist_ok=True)
@@ -51,10 +52,6 @@ def _clear(out: Path) -> set[Path]:
     for folder, name in files:
         _remove(folder, name)
     return _files_in(out)
-
-
-def _compressible(files: set[Path]) -> set[Path]:
-    return {path for path in files if path.suffix in _COMPRESSIBLE}
 
 
 def _remove(folder: Path, name: str) -> None:
