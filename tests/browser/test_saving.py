@@ -13,7 +13,7 @@ from tests.browser.engines import Mode
 from tests.browser.matrix_room import Room
 from tests.browser.saved_files import save
 from tests.browser.site_tab import SiteTab
-from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_webkit
+from tests.browser.webkit_pages import add_to_webkit, failure_words, open_binding, wait_for_webkit
 from tests.conftest import OpenTab, only_chromium
 from tests.evidence.compare import webkit
 from tests.homeserver.support import wait_for
@@ -102,7 +102,6 @@ TELL_END = """(homeserver) => addEventListener("click", () => {
     }).observe(document.getElementById("saved"), { attributeFilter: ["data-state"] });
   }, 50);
 }, { once: true })"""
-WORDS = "() => document.querySelector('.media-failed')?.textContent ?? ''"
 TOO_OLD = "The file is here. Press again to save it."
 
 
@@ -196,7 +195,7 @@ def test_webkit_saves_files_of_any_size(
         wait_for_webkit(tab, "#saved", "ready")
         tab.click("#saved")
         if strategy == "link":  # whose tab is blocked once the link was requested
-            wait_for(lambda: tab.evaluate(WORDS) == TOO_OLD, 20, "the words")
+            wait_for(lambda: failure_words(tab) == TOO_OLD, 20, "the words")
             tab.click("#saved")
         # By links under the name of the upload.
         wait_for(lambda: [path.stat().st_size for path in tmp_path.glob("*.bin")] == [length], 300, "the file")

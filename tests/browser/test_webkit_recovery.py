@@ -8,13 +8,12 @@ import pytest
 from tests.browser.binding_harness import MediaSet
 from tests.browser.matrix_room import picture
 from tests.browser.test_media_in_the_wild import NOT_YET, THUMBNAIL, WAITING
-from tests.browser.webkit_pages import add_to_webkit, open_binding, wait_for_webkit
+from tests.browser.webkit_pages import add_to_webkit, failure_words, open_binding, wait_for_webkit
 from tests.evidence.compare.webkit import WebKitTab
 from tests.homeserver.support import wait_for
 from tests.relay import Relay
 from web.demonstration import Demonstration
 
-WORDS = "() => document.querySelector('.media-failed')?.textContent ?? ''"
 STRATEGIES = ("link", "blob")
 
 pytestmark = pytest.mark.full_matrix
@@ -47,10 +46,10 @@ def test_webkit_loads_again_what_failed_for_want_of_a_network(
     relay.cut()
     add_to_webkit(webkit_tab, media_set.pictures)
     wait_for_webkit(webkit_tab, "img[data-mxc]", "failed")
-    assert str(webkit_tab.evaluate(WORDS)).startswith(WAITING)
+    assert failure_words(webkit_tab).startswith(WAITING)
     relay.open()
     wait_for_webkit(webkit_tab, "img[data-mxc]")
-    assert webkit_tab.evaluate(WORDS) == ""
+    assert failure_words(webkit_tab) == ""
 
 
 def test_a_media_appears_in_webkit_once_it_is_uploaded(
@@ -62,6 +61,6 @@ def test_a_media_appears_in_webkit_once_it_is_uploaded(
     mxc = media_set.room.reserve()
     open_binding(webkit_tab, site_for(media_set.room.account, binding_site), strategy="bundle")
     add_to_webkit(webkit_tab, [mxc], **THUMBNAIL)
-    wait_for(lambda: str(webkit_tab.evaluate(WORDS)).startswith(NOT_YET), 30, "the words")
+    wait_for(lambda: failure_words(webkit_tab).startswith(NOT_YET), 30, "the words")
     media_set.room.upload_reserved(mxc, picture(99))
     wait_for_webkit(webkit_tab, "img[data-mxc]")

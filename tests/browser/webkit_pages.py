@@ -7,6 +7,7 @@ from tests.evidence.compare.webkit import WebKitTab
 from tests.homeserver.support import wait_for
 
 _STATE = "() => document.documentElement.dataset.state ?? ''"
+_WORDS = "() => document.querySelector('.media-failed')?.textContent ?? ''"
 _PROBLEM = "() => document.querySelector('#problem')?.textContent ?? ''"
 
 
@@ -30,3 +31,8 @@ def add_to_webkit(tab: WebKitTab, mxcs: list[str], tag: str = "img", gap: int = 
 def wait_for_webkit(tab: WebKitTab, selector: str, state: str = "shown", count: int | None = None) -> None:
     """Waits until all elements of a selector, or ``count`` of them, are in a state."""
     wait_for(lambda: tab.evaluate(ARE_IN_STATE, [selector, state, count]), 30, f"{selector} {state}")
+
+
+def failure_words(tab: WebKitTab) -> str:
+    """Returns what the user reads in the place of the first media that failed, buttons included; empty if none did."""
+    return str(tab.evaluate(_WORDS))
