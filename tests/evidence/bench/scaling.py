@@ -1,4 +1,4 @@
-"""Rows about scaling: time per media as their number grows, and bytes fetched again after a reload."""
+"""Rows about scaling: time per media as their number grows, and what a reload costs."""
 
 import statistics
 from collections.abc import Callable, Iterator
@@ -6,11 +6,13 @@ from functools import partial
 from itertools import pairwise
 
 from tests.evidence.bench import goals
-from tests.evidence.bench.benchmark import Benchmark, Measurement, Row
+from tests.evidence.bench.benchmark import ROUND_TRIP_MS, Benchmark, Measurement, Row
 from tests.evidence.bench.environment import AVATAR, LOAD
 from tests.evidence.compare.counting_proxy import CountingProxy
 
 SIZES = (50, 500, 5000)
+# Links are stored once a second.
+_STORED_MS = 1500
 # Short loads vary more, so several loads of few media count as one measurement.
 _LOADS_OF_FEWER = 3
 
@@ -54,7 +56,7 @@ def _each(peer: Callable[..., Measurement], count: int, loads: int) -> float:
 
 
 def reload(benchmark: Benchmark) -> Iterator[Row]:
-    """Bytes of media that are fetched again after a reload of the page."""
+    """Bytes of media that are fetched again after a reload of the page; and the time of requesting the key again."""
     media = benchmark.environment.media[: benchmark.count]
     with CountingProxy(benchmark.environment.synapse.base_url) as proxy:
         for strategy in ("opfs", "link", "delegated"):
@@ -74,8 +76,29 @@ def reload(benchmark: Benchmark) -> Iterator[Row]:
                     proxy.take_traffic()
                     tab.page.evaluate(LOAD, [media, AVATAR])
                     taken.append(float(proxy.take_traffic().bytes))
-                    tab.page.wait_for_timeout(1500)  # links are stored once a second
+                    tab.page.wait_for_timeout(_STORED_MS)
                     tab.reload()
                 tab.close()
                 row.pairs.append((taken[1], taken[0]))
             yield row
+    # `link` keeps its links in the tab's storage, and `delegated` its key nowhere.
+    yield benchmark.row(
+        f"{len(media)} thumbnails by `delegated`, after a reload, {ROUND_TRIP_MS} ms round trip",
+        "`link`, whose links the tab has stored",
+        None,
+        partial(_reloaded, benchmark, "delegated"),
+        partial(_reloaded, benchmark, "link"),
+    )
+
+
+def _reloaded(benchmark: Benchmark, strategy: str) -> float:
+    address = benchmark.environment.address(round_trip_ms=ROUND_TRIP_MS)
+    tab = benchmark.environment.open(benchmark.context, "library", address, strategy=strategy, new="1")
+    try:
+        media = benchmark.environment.media[: benchmark.count]
+        tab.page.evaluate(LOAD, [media, AVATAR])
+        tab.page.wait_for_timeout(_STORED_MS)
+        tab.reload()
+        return float(tab.page.evaluate(LOAD, [media, AVATAR]))
+    finally:
+        tab.close()
