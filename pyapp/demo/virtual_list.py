@@ -9,8 +9,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# How many messages are rendered and removed together.
+# How many messages are inserted and removed together.
 _MESSAGES_PER_CHUNK = 15
+# How many of them are made at a time: between, the browser paints and handles input.
+_MESSAGES_PER_STEP = 3
 # Distance from the viewport at which a chunk is rendered, in CSS pixels: larger than the margin for loading media.
 _NEAR_MARGIN_PX = 2000
 _ESTIMATED_MESSAGE_PX = 180
@@ -22,23 +24,36 @@ class Chunk:
     :param before: user id of the sender of the preceding message, empty for none.
     """
 
-    __slots__ = ("_before", "drawn", "element", "messages", "near")
+    __slots__ = ("_before", "_made", "drawn", "element", "messages", "near")
 
     def __init__(self, messages: "list[Message]", before: str) -> None:
         self.messages = messages
         self._before = before
+        # Rendered messages that are not in the document yet.
+        self._made: list[browser.Element] = []
         self.near = False
         self.drawn = False
         self.element = browser.create_element("ol", class_="chunk")
         self.element.set_style("min-height", f"{_ESTIMATED_MESSAGE_PX * len(messages)}px")
 
+    def make(self) -> bool:
+        """Renders the next messages, outside of the document; returns whether there were any left."""
+        first = len(self._made)
+        for position in range(first, min(first + _MESSAGES_PER_STEP, len(self.messages))):
+            message = self.messages[position]
+            previous = self.messages[position - 1].sender.user_id if position else self._before
+            self._made.append(timeline.message_item(message, follows=message.sender.user_id == previous))
+        return len(self._made) > first
+
+    def forget(self) -> None:
+        """Drops the messages that were rendered and not inserted."""
+        self._made = []
+
     def draw(self) -> None:
-        """Renders the messages."""
-        previous = self._before
-        for message in self.messages:
-            self.element.append(timeline.message_item(message, follows=message.sender.user_id == previous))
-            previous = message.sender.user_id
+        """Inserts the messages."""
+        self.element.append(*self._made)
         self.element.set_style("min-height", "")
+        self.forget()
         self.drawn = True
 
     def clear(self) -> None:
@@ -94,13 +109,20 @@ class VirtualList(browser.ElementHandler):
         chunk.near = near
         self._idle_queue.add(lambda: self._update(chunk))
 
-    def _update(self, chunk: Chunk) -> None:
-        """Renders or removes a chunk, unless its state changed back in the meantime."""
+    def _update(self, chunk: Chunk) -> bool:
+        """Renders a part of a chunk, or removes it, unless its state changed back in the meantime.
+
+        :returns: whether there is more to do for it.
+        """
         if chunk.near == chunk.drawn:
-            return
+            chunk.forget()
+            return False
+        if chunk.near and chunk.make():
+            return True
         if chunk.near:
             chunk.draw()
         else:
             chunk.clear()
         self.drawn += len(chunk.messages) if chunk.drawn else -len(chunk.messages)
         self._on_change()
+        return False

@@ -32,6 +32,23 @@ def test_the_queue_yields_to_the_browser_before_each_call(browser: Any, monkeypa
     run(scenario())
 
 
+def test_a_function_is_called_before_the_others_until_it_has_no_more_to_do(browser: Any) -> None:
+    done: list[str] = []
+
+    def work() -> bool:
+        done.append("a")
+        return done.count("a") < 3
+
+    async def scenario() -> None:
+        queue = IdleQueue()
+        queue.add(work)
+        queue.add(lambda: done.append("b"))
+        await turns()
+        assert done == ["a", "a", "a", "b"]
+
+    run(scenario())
+
+
 def test_a_closed_queue_calls_nothing_more(browser: Any) -> None:
     done: list[int] = []
 

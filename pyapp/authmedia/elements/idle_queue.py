@@ -17,11 +17,14 @@ class IdleQueue:
     __slots__ = ("_task", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: list[Callable[[], None]] = []
+        self._waiting: list[Callable[[], bool | None]] = []
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, work: "Callable[[], None]") -> None:
-        """Adds a function at the end of the queue."""
+    def add(self, work: "Callable[[], bool | None]") -> None:
+        """Adds a function at the end of the queue.
+
+        :param work: called again, before the others, as long as it returns ``True``.
+        """
         self._waiting.append(work)
         if not self._task:
             self._task = browser.create_task(self._run())
@@ -37,6 +40,8 @@ class IdleQueue:
             while self._waiting:
                 await browser.yield_to_browser()
                 if self._waiting:
-                    self._waiting.pop(0)()
+                    work = self._waiting.pop(0)
+                    if work():
+                        self._waiting.insert(0, work)
         finally:  # when a function raises, which is reported as unhandled, the others are called all the same
             self._task = browser.create_task(self._run()) if self._waiting else None
