@@ -2,8 +2,8 @@
 
 ``about``: ``machine`` (system, processor, cores), ``versions``, ``commit``, ``date`` (ISO 8601), ``seed`` of the order,
 ``runs``, ``quick`` if it ran each cell of the matrix once, ``others_load`` (the largest share of all cores' time that
-other programs took in a part of the run, 0 to 1), ``alone`` (whether that is below 5 %), and ``worlds``: by mode, what
-a page sees of its browser (`tests.evidence.compare.probe`).
+other programs took in a part of the run, 0 to 1), ``alone`` (whether that is below 5 %), ``seconds`` of each part,
+by mode and homeserver, and ``worlds``: by mode, what a page sees of its browser (`tests.evidence.compare.probe`).
 ``cells``: a list of ``{engine, version, mode, homeserver, interpreter, strategy, media, verdict, words}``, where
 ``homeserver`` is ``same-origin``, ``same-site`` or ``cross-site`` for Synapse as it ships, with the module; or, each on
 another site, ``native-ranges`` for one with ``native_ranges: true``, ``gateway`` for one without the module behind the
@@ -46,7 +46,7 @@ SERVERS = {
 }
 #: What a quick run has of them, in `QUICK_SERVER_MODES`: the strategies that each is there for.
 QUICK_SERVERS = {
-    RANGES: ("service_worker",),
+    RANGES: ("service_worker", "cookie", "signed_query"),
     GATEWAY: ("link", "delegated", "bundle"),
     REDIRECTING: ("redirect",),
 }

@@ -1,6 +1,7 @@
 """Runs every strategy in every browser and mode, with the homeserver on the same origin, same site and cross-site."""
 
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -125,13 +126,15 @@ def compare(
             if (browser.mode, homeserver) in known or not chosen:
                 continue
             part = Results(results.about)
-            load = OtherLoad()
+            load, started_s = OtherLoad(), time.monotonic()
             try:
                 _compare_at(sites, browser, part, homeserver, chosen, progress)
             except _BROKEN as error:
                 results.about.setdefault("missing", {})[browser.mode] = _first_line(error)
                 break
             note_load(results.about, load.share())
+            took_s = round(time.monotonic() - started_s)
+            results.about.setdefault("seconds", {})[f"{browser.mode} {homeserver}"] = took_s
             results.add(part)
             yield
 
