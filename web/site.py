@@ -18,7 +18,7 @@ import jinja2
 from web import documentation, output_folder
 from web.evidence.page import Evidence
 from web.python_archive import bytecode, installed_files, modules_of, pack_romfs, pack_tar, sources
-from web.strategy_order import ALL, GROUPS, WHEN_TO_USE, in_order
+from web.strategy_order import GROUPS, WHEN_TO_USE, in_order
 from web.worker_scripts import decryption_worker
 
 WEB = Path(__file__).parent
@@ -213,7 +213,6 @@ def _render_pages(
         pages=sorted(PAGES, key=lambda page: modules.index(page.module) if page.kind else len(modules)),
         strategies=[by_module[name] for name in modules if by_module[name].kind == "strategy"],
         groups=GROUPS,
-        all_strategies=ALL,
         when_to_use=WHEN_TO_USE,
         evidence=evidence,
         static=static,

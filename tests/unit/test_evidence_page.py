@@ -100,7 +100,7 @@ def test_page_is_small_and_loads_nothing_but_its_style(evidence_page: Page) -> N
 
 
 def test_a_failing_cell_has_words_version_date_tests_and_source(evidence_page: Page) -> None:
-    (cell,) = [cell for cell in Evidence().matrix.row("opfs") if cell.world.mode == "firefox-private"]
+    (cell,) = [cell for cell in Evidence().matrix.of_strategy("opfs") if cell.world.mode == "firefox-private"]
     start = evidence_page.text.index(f'<article id="{cell.anchor}"')
     text = evidence_page.text[start : evidence_page.text.index("</article>", start)]
     for expected in (
@@ -242,7 +242,7 @@ def test_cell_names_the_server_that_makes_a_difference() -> None:
     run = results(service_worker="works")
     run.cells = [replace(cell, verdict="fails") if cell.media == "video" else cell for cell in run.cells]
     run.add(results_at(RANGES, service_worker="works"))
-    (cell,) = Matrix(run).row("service_worker")
+    (cell,) = Matrix(run).of_strategy("service_worker")
     assert (cell.outcome, cell.deviations) == ("no video", ("Homeserver with ranges (native_ranges): works.",))
     table = report.table(run)
     assert "| `service_worker` | no video | - | - |" in table
@@ -256,9 +256,9 @@ def test_a_row_appears_as_soon_as_a_run_has_it() -> None:
     run.add(results_at(GATEWAY, link="fails"))
     matrix = Matrix(run)
     assert [name for name in matrix.strategies if matrix.is_measured(name)] == ["blob", "redirect", "zebra", "gateway"]
-    (cell,) = matrix.row("gateway")
+    (cell,) = matrix.of_strategy("gateway")
     assert (cell.outcome, cell.words, cell.anchor) == ("fails", "words of link", "cell-gateway-firefox-private")
-    (cell,) = matrix.row("link")
+    (cell,) = matrix.of_strategy("link")
     assert (cell.outcome, cell.kind, cell.tests) == ("not measured yet", "not run", [])
 
 
@@ -278,7 +278,7 @@ def test_a_world_without_python_says_so_and_counts_for_no_strategy() -> None:
     setting = replace(run.cells[0].setting, mode="firefox-tor-like-no-webassembly")
     run.cells += [Cell(setting, media, "not run", "WebAssembly is missing") for media in MEDIA]
     evidence = Evidence(run, {"rows": [], "about": {"date": ""}}, [])
-    cell = evidence.matrix.row("blob")[1]
+    cell = evidence.matrix.of_strategy("blob")[1]
     assert (cell.kind, cell.words, cell.tests) == ("not run", "WebAssembly is missing", [])
     assert cell.of_media("video")[2] == "not run", "and not that it was not measured"
     assert "blob" not in dict(evidence.gaps_by_strategy)
@@ -288,7 +288,8 @@ def test_a_world_without_python_says_so_and_counts_for_no_strategy() -> None:
 def test_every_window_is_explained(evidence_page: Page) -> None:
     for world in Evidence().matrix.worlds:
         assert world.description, world.mode
-        assert f"<dd>{escape(world.description)}</dd>" in evidence_page.text
+        assert f"<dd>{escape(world.description)} Again: <code>" in evidence_page.text
+        assert f"compare --quick --mode {world.mode}</code></dd>" in evidence_page.text
 
 
 def test_windows_of_a_later_run_have_their_titles(evidence_page: Page) -> None:
@@ -316,7 +317,7 @@ def test_other_places_and_interpreters_are_told_where_they_differ() -> None:
     other = replace(run.cells[0].setting, homeserver="same-origin")
     run.cells += [Cell(other, "image", "fails", "no"), Cell(replace(other, homeserver="same-site"), "image", "works")]
     run.cells.append(Cell(replace(run.cells[0].setting, interpreter="pyodide"), "image", "fails", "no"))
-    (cell,) = Matrix(run).row("blob")
+    (cell,) = Matrix(run).of_strategy("blob")
     assert cell.deviations == ("With Pyodide: fails (no).", "Homeserver on the same origin: fails (no).")
 
 
@@ -438,7 +439,7 @@ def test_a_later_quick_run_has_the_verdicts_and_not_the_costs() -> None:
                 run.measure(setting, "all", f"after a reload: {name}", "requests", value)
     both = stored_runs.with_quick_run(whole, quick)
     evidence = Evidence(both, {"rows": [], "about": {"date": ""}}, [])
-    cells = {name: evidence.matrix.row(name)[0] for name in ("blob", "opfs", "link")}
+    cells = {name: evidence.matrix.of_strategy(name)[0] for name in ("blob", "opfs", "link")}
     assert [(cell.outcome, cell.date, cell.version) for cell in cells.values()] == [
         ("works", "2026-12-24", "160.1.2"),
         ("works", "2026-12-25", "161.0"),

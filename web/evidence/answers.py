@@ -69,12 +69,12 @@ class Answers:
 
     def failures_of(self, strategy: str) -> Markup:
         """Returns a sentence on where a strategy fails, with the browsers' words; empty if nowhere."""
-        bad = [cell for cell in self._matrix.row(strategy) if _is_bad(cell)]
+        bad = [cell for cell in self._matrix.of_strategy(strategy) if _is_bad(cell)]
         return _failure(bad) if bad else Markup()
 
     def places_of(self, strategy: str) -> Markup:
         """Returns the worlds in which a strategy works, as links to its cells."""
-        return _listed(_link(cell) for cell in self._matrix.row(strategy) if cell.kind == WORKS)
+        return _listed(_link(cell) for cell in self._matrix.of_strategy(strategy) if cell.kind == WORKS)
 
     def without_media(self, media: str) -> list[Markup]:
         """Returns sentences on strategies that work in a world, but for one kind of media."""
@@ -82,7 +82,7 @@ class Answers:
         for name in self._measured:
             bad = [
                 cell
-                for cell in self._matrix.row(name)
+                for cell in self._matrix.of_strategy(name)
                 if _is_bad(cell) and cell.outcome != FAILS and cell.media.get(media) != WORKS
             ]
             if bad:
@@ -99,7 +99,7 @@ class Answers:
 
     def cell(self, strategy: str, mode: str) -> MatrixCell | None:
         """Returns a cell, if the run has its world."""
-        return next((cell for cell in self._matrix.row(strategy) if cell.world.mode == mode), None)
+        return next((cell for cell in self._matrix.of_strategy(strategy) if cell.world.mode == mode), None)
 
     def reloads(self) -> list[dict[str, str]]:
         """Returns what a reload costs by each strategy."""
@@ -124,7 +124,7 @@ class Answers:
         return [self._matrix.cell(strategy, world) for world in worlds]
 
     def _is_right(self, strategy: str, media: str) -> bool:
-        return all(kind_of(cell.media.get(media, WORKS)) == WORKS for cell in self._matrix.row(strategy))
+        return all(kind_of(cell.media.get(media, WORKS)) == WORKS for cell in self._matrix.of_strategy(strategy))
 
 
 def _is_bad(cell: MatrixCell) -> bool:

@@ -76,7 +76,7 @@ def as_compat_data(matrix: Matrix) -> str:
     for strategy in matrix.strategies:
         if not matrix.is_measured(strategy):
             continue
-        for cell in matrix.row(strategy):
+        for cell in matrix.of_strategy(strategy):
             window = cell.world.window.replace(", ", "_").replace(" ", "_").replace("-", "_")
             feature = features.setdefault(strategy, {})
             if window:

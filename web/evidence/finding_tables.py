@@ -34,7 +34,7 @@ def tables(results: Results) -> dict[str, str]:
 
 
 def _cells(matrix: Matrix, strategies: Iterable[str], has: Callable[[World], bool]) -> list[MatrixCell]:
-    rows = (matrix.row(strategy) for strategy in strategies)
+    rows = (matrix.of_strategy(strategy) for strategy in strategies)
     return [cell for row in rows for cell in row if cell.kind != NOT_RUN and has(cell.world)]
 
 

@@ -21,7 +21,7 @@ from tests.evidence.compare.results import (
 )
 from web.evidence import proofs
 from web.evidence.worlds import World, worlds_of
-from web.strategy_order import in_order
+from web.strategy_order import ALL, BEYOND, GROUPS, in_order
 
 PART = "part"
 NOT_MEASURED = "not measured yet"
@@ -127,17 +127,39 @@ class Matrix:
         """Returns the cell of a strategy in a world."""
         return self._cells[strategy, world.mode]
 
-    def row(self, strategy: str) -> list[MatrixCell]:
+    @property
+    def browsers(self) -> list[tuple[str, list[World]]]:
+        """The browsers with their versions, and the worlds of each."""
+        found: dict[str, list[World]] = {}
+        for world in self.worlds:
+            found.setdefault(f"{world.browser} {world.short_version}", []).append(world)
+        return list(found.items())
+
+    def groups(self, names: Iterable[str] | None = None) -> list[tuple[str, list[str]]]:
+        """Returns the titles of the groups of strategies, and the strategies of each.
+
+        :param names: those to choose; all by default.
+        """
+        chosen = [name for name in self.strategies if names is None or name in names]
+        found = []
+        for _, title, members in GROUPS:
+            others = [name for name in chosen if name not in ALL] if members is BEYOND else []
+            strategies = [name for name in chosen if name in members] + others
+            if strategies:
+                found.append((title, strategies))
+        return found
+
+    def of_strategy(self, strategy: str) -> list[MatrixCell]:
         """Returns a strategy's cells."""
         return [self.cell(strategy, world) for world in self.worlds]
 
     def cells(self) -> list[MatrixCell]:
         """Returns all cells, by strategy."""
-        return [cell for strategy in self.strategies for cell in self.row(strategy)]
+        return [cell for strategy in self.strategies for cell in self.of_strategy(strategy)]
 
     def is_measured(self, strategy: str) -> bool:
         """Returns whether a run has the strategy."""
-        return any(cell.kind != NOT_RUN for cell in self.row(strategy))
+        return any(cell.kind != NOT_RUN for cell in self.of_strategy(strategy))
 
     def is_run_in(self, world: World) -> bool:
         """Returns whether a run has tried any strategy in the world: none runs where no Python does."""

@@ -17,7 +17,6 @@ from web.evidence.costs import Chart, charts
 from web.evidence.drawing import draw
 from web.evidence.matrix import Matrix
 from web.evidence.worlds import not_measured, title_of
-from web.strategy_order import GROUPS
 
 BENCHMARK = documents.ROOT / "tests" / "evidence" / "bench" / "latest.json"
 _LINK = re.compile(r"\[([^\]]+)\]\(([^)\s]+)\)")
@@ -55,7 +54,6 @@ class Evidence:
         self.matrix = Matrix(self.results)
         self.answers = Answers(self.matrix, self.results, self.benchmark)
 
-    groups = GROUPS
     filters = FILTERS
     draw = staticmethod(draw)
     title_of = staticmethod(title_of)
@@ -105,7 +103,7 @@ class Evidence:
     @property
     def gaps_by_strategy(self) -> list[tuple[str, int]]:
         """The strategies that no stored run has in some windows, and in how many."""
-        gaps = [(name, sum(cell.is_gap for cell in self.matrix.row(name))) for name in self.matrix.strategies]
+        gaps = [(name, sum(cell.is_gap for cell in self.matrix.of_strategy(name))) for name in self.matrix.strategies]
         return [(name, windows) for name, windows in gaps if windows]
 
     @property
