@@ -1,9 +1,11 @@
 """The circumstances of a run: machine, versions, commit, and how much of the machine other programs took."""
 
+import ctypes
 import json
 import os
 import platform
 import subprocess
+import sys
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +22,8 @@ _PROC = Path("/proc")
 _BUSY = (1, 2, 3, 6, 7, 8)
 # Fields of /proc/PID/stat after the name: the parent; utime, stime, and both of the children that it has waited for.
 _PARENT, _TIMES = 1, slice(11, 15)
+# https://man7.org/linux/man-pages/man2/pr_set_child_subreaper.2const.html
+_PR_SET_CHILD_SUBREAPER = 36
 
 
 def about(seed: int | None, runs: int) -> dict[str, Any]:
@@ -52,10 +56,20 @@ def commit() -> str:
     return head + ("+" if head and _git("status", "--porcelain", "--untracked-files=no") else "")
 
 
+def adopt_orphans() -> None:
+    """Makes descendants whose parent has ended children of this process, so that `OtherLoad` does not count them.
+
+    A browser that is closed ends before most of its processes. They stay zombies, whose times can be read, for as long
+    as this process runs: it is for commands, not for tests. Does nothing but on Linux.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
 class OtherLoad:
     """Measures the share of all cores' time that other programs take, from construction on.
 
-    Other programs are those that are not this process or a descendant of it.
+    Other programs are those that are not this process or a descendant of it; see `adopt_orphans`.
     """
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from tests.evidence.bench.benchmark import Benchmark, Row, as_json, limit, overh
 from tests.evidence.bench.crossings import crossings
 from tests.evidence.bench.environment import benchmark_environment
 from tests.evidence.documents import write_figures
-from tests.evidence.run_conditions import OtherLoad, about, note_load
+from tests.evidence.run_conditions import OtherLoad, about, adopt_orphans, note_load
 
 MEDIA = 5000
 FIGURES = "bench.json"
@@ -48,6 +48,7 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str
     if unknown:
         console.print(f"authmedia: there is no {unknown[0]} here; there are: {', '.join([*ENGINES, *GROUPS])}")
         return 1
+    adopt_orphans()
     set_up_browsers()
     out.mkdir(parents=True, exist_ok=True)
     found: list[Row] = []

@@ -11,7 +11,7 @@ from tests.browser.engines import set_up_browsers
 from tests.evidence.compare import browsers, report
 from tests.evidence.compare.results import Results
 from tests.evidence.compare.runner import compare, comparison_sites, new_results
-from tests.evidence.run_conditions import commit
+from tests.evidence.run_conditions import adopt_orphans, commit
 from tests.relay import free_port
 
 FIGURES = "results.json"
@@ -28,6 +28,7 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], seed: int | None
     :param quick: whether to run each cell of the matrix once.
     """
     console = Console()
+    adopt_orphans()
     set_up_browsers()
     with ExitStack() as stack:
         status = stack.enter_context(console.status("Starting"))
