@@ -180,17 +180,18 @@ def _started(program: tuple[str, ...], display: str) -> webdriver.WebKitGTK:
     options.binary_location, *arguments = program
     for argument in arguments:
         options.add_argument(argument)
+    problem = ""
     for _ in range(_TRIES):
         service = Service(env={**os.environ, "DISPLAY": display})
         watch = threading.Timer(_START_S, service.stop)
         watch.start()
         try:
             return webdriver.WebKitGTK(options=options, service=service)
-        except (WebDriverException, HTTPError):
-            continue
+        except (WebDriverException, HTTPError, OSError) as error:  # OSError: the driver was killed while it answered
+            problem = str(getattr(error, "msg", "") or error).partition("\n")[0]
         finally:
             watch.cancel()
-    raise WebDriverException(f"WebKitGTK did not start in {_TRIES} tries")
+    raise WebDriverException(f"WebKitGTK did not start in {_TRIES} tries: {problem}")
 
 
 @contextmanager
