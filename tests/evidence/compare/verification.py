@@ -33,13 +33,16 @@ _NO_PYTHON = "WebAssembly is missing"
 _ELEMENTS = """() => [...document.querySelectorAll("#timeline [data-mxc]")].map((element) => ({
   tag: element.localName, duration: element.duration, encrypted: element.closest(".encrypted") !== null,
   ...element.dataset }))"""
-# Scrolls an element into the middle of the viewport; resolves to its box, once it is painted.
-_INTO_VIEW = """(selector) => new Promise((resolve) => {
-  const element = document.querySelector(selector);
-  element.scrollIntoView({ block: "center" });
+# Scrolls the first element into the middle of the viewport; resolves to the boxes of all elements that are in the
+# viewport with it, by selector, once they are painted.
+_INTO_VIEW = """(selectors) => new Promise((resolve) => {
+  const elements = selectors.map((selector) => document.querySelector(selector));
+  elements[0].scrollIntoView({ block: "center" });
   requestAnimationFrame(() => requestAnimationFrame(() => {
-    const { x, y, width, height } = element.getBoundingClientRect();
-    resolve([x, y, width, height]);
+    const boxes = elements.map((element) => element.getBoundingClientRect());
+    const seen = selectors.map((selector, index) => [selector, boxes[index]]).filter(
+      ([, { top, bottom }], index) => index === 0 || (top >= 0 && bottom <= innerHeight));
+    resolve(seen.map(([selector, { x, y, width, height }]) => [selector, [x, y, width, height]]));
   }));
 })"""
 _SELECTORS = {
@@ -116,13 +119,18 @@ def _first_difference(
     pictures = [element for element in elements if element["tag"] == "img"]
     tags = [element for element in pictures if _form(element) == media]
     mxcs = list(dict.fromkeys(element["mxc"] for element in tags))[:_LOOKED_AT]
+    if not mxcs:
+        return "the room has none"
+    originals = {}
     for mxc in mxcs:
         element = next(element for element in tags if element["mxc"] == mxc)
-        original = pixels.frames(samples[mxc].path, pixels.requested_thumbnail(element))
-        distance = _distance(tab, f'{selector}[data-mxc="{mxc}"]', original)
-        if distance > pixels.MAX_DIFFERENCE:
-            return f"{samples[mxc].name} does not look as it should (difference {distance:.0f} of 255)"
-    return "" if mxcs else "the room has none"
+        size = pixels.requested_thumbnail(element)
+        originals[f'{selector}[data-mxc="{mxc}"]'] = pixels.frames(samples[mxc].path, size)
+    different = _first_different(tab, originals)
+    if not different:
+        return ""
+    mxc = mxcs[list(originals).index(different[0])]
+    return f"{samples[mxc].name} does not look as it should (difference {different[1]:.0f} of 255)"
 
 
 def _form(picture: dict[str, Any]) -> str:
@@ -131,14 +139,25 @@ def _form(picture: dict[str, Any]) -> str:
     return "thumbnail" if "width" in picture else "image"
 
 
-def _distance(tab: Tab, selector: str, originals: list[Image.Image]) -> float:
-    """How far an element is from its original once it is painted; a browser may still be scrolling when it says so."""
+def _first_different(tab: Tab, originals: dict[str, list[Image.Image]]) -> tuple[str, float] | None:
+    """Returns the selector of an element that does not come to look like its original, and how far it is from it.
+
+    A browser may still be scrolling when it says that elements are painted. Elements that are in the viewport together
+    share a screenshot.
+    """
+    left = dict(originals)
     deadline = time.monotonic() + _PAINTED_S
-    while True:
-        box = tab.evaluate(_INTO_VIEW, selector)
-        distance = pixels.nearest(tab.screenshot(), box, originals)
-        if distance < pixels.MAX_DIFFERENCE or time.monotonic() > deadline:
-            return distance
+    while left:
+        first = next(iter(left))
+        boxes = dict(tab.evaluate(_INTO_VIEW, list(left)))
+        screenshot = tab.screenshot()
+        distances = {selector: pixels.nearest(screenshot, box, left[selector]) for selector, box in boxes.items()}
+        left = {name: frames for name, frames in left.items() if distances.get(name, 255) >= pixels.MAX_DIFFERENCE}
+        if first not in left:
+            deadline = time.monotonic() + _PAINTED_S
+        elif time.monotonic() > deadline:
+            return first, distances[first]
+    return None
 
 
 def _wrong_length(elements: list[dict[str, Any]], samples: dict[str, Sample]) -> str:
@@ -165,9 +184,5 @@ def _wrong_frame(tab: Tab, selector: str) -> str:
     position = _sought(tab, selector, middle)
     if abs(position - middle) > _NEAR_S:
         return f"sought to {middle} s, the video stands at {position} s"
-    distance = _distance(tab, selector, [pixels.downsample(video.draw_frame(middle))])
-    return (
-        ""
-        if distance < pixels.MAX_DIFFERENCE
-        else f"the video's middle does not look as it should ({distance:.0f} of 255)"
-    )
+    different = _first_different(tab, {selector: [pixels.downsample(video.draw_frame(middle))]})
+    return f"the video's middle does not look as it should ({different[1]:.0f} of 255)" if different else ""
