@@ -1,16 +1,19 @@
 """Which cells a run of the comparison has: all, each of the matrix once, or one round of a window."""
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from playwright.sync_api import Error as PlaywrightError
 
-from tests.evidence.compare import runner
+from tests.evidence.compare import browsers, modes, runner
 from tests.evidence.compare.browsers import Browser, Started
 from tests.evidence.compare.results import (
     GATEWAY,
+    QUICK_RELOAD_MODES,
     QUICK_SERVER_MODES,
     QUICK_SERVERS,
     RANGES,
@@ -20,6 +23,8 @@ from tests.evidence.compare.results import (
     Results,
     Setting,
 )
+
+_LINK = ("link", "micropython")
 
 
 def browser_of(mode: str, *, brief: bool = False) -> Browser:
@@ -38,6 +43,22 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[Setting]:
     found: list[Setting] = []
     monkeypatch.setattr(runner, "_try", lambda _sites, _started, _results, setting, **_: found.append(setting))
     monkeypatch.setattr(runner, "_look", lambda _started, _mode, _results: None)
+    return found
+
+
+@pytest.fixture
+def reloads(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The modes in which what a reload costs was measured."""
+    found: set[str] = set()
+
+    def note(
+        _sites: object, _started: object, _results: object, setting: Setting, *, reload: bool, **_: object
+    ) -> None:
+        ran.append(setting)
+        if reload:
+            found.add(setting.mode)
+
+    monkeypatch.setattr(runner, "_try", note)
     return found
 
 
@@ -67,15 +88,25 @@ def test_a_quick_run_has_each_homeserver_in_one_mode_of_an_engine(ran: list[Sett
         assert set(names) <= set(SERVERS[place])
 
 
+def test_a_quick_run_measures_reloads_in_one_mode_of_each_engine(reloads: set[str]) -> None:
+    known = [mode.name for mode in modes.MODES] + [browsers.EPHEMERAL, browsers.PERSISTENT]
+    run(runner.new_results(seed=1, quick=True), *map(browser_of, known))
+    assert reloads == set(QUICK_RELOAD_MODES)
+    run(runner.new_results(seed=1, runs=1), *map(browser_of, known))
+    assert reloads == set(known)
+
+
 def test_a_window_of_its_own_has_one_round_with_both_interpreters(ran: list[Setting]) -> None:
     run(runner.new_results(seed=1, runs=2), browser_of("firefox", brief=True))
     assert {setting.homeserver for setting in ran} == {"cross-site"}
     assert len(ran) == 2 * len(STRATEGIES)
 
 
-def test_a_whole_run_has_all_places_and_homeservers(ran: list[Setting]) -> None:
-    run(runner.new_results(seed=1, runs=1), browser_of("firefox"))
-    assert {setting.homeserver for setting in ran} == {"same-origin", "same-site", "cross-site", *SERVERS}
+def test_a_whole_run_has_all_places_and_homeservers_and_rounds_where_costs_are_cited(ran: list[Setting]) -> None:
+    run(runner.new_results(seed=1, runs=3), browser_of("firefox"))
+    rounds = Counter(setting.homeserver for setting in ran if (setting.strategy, setting.interpreter) == _LINK)
+    assert rounds == {"same-origin": 1, "same-site": 1, "cross-site": 3, RANGES: 1, GATEWAY: 1}
+    assert {setting.homeserver for setting in ran} == {*rounds, *SERVERS}
 
 
 def test_a_browser_that_does_not_start_is_noted_and_the_others_run(ran: list[Setting]) -> None:

@@ -52,6 +52,8 @@ QUICK_SERVERS = {
 }
 #: One mode of each engine that the other homeservers are run in by a quick run.
 QUICK_SERVER_MODES = ("chromium", "firefox-private")
+#: One mode of each engine in which a quick run measures what a reload costs.
+QUICK_RELOAD_MODES = (*QUICK_SERVER_MODES, "webkit-ephemeral")
 ALL = tuple(dict.fromkeys((*STRATEGIES, *(name for names in SERVERS.values() for name in names))))
 MEDIA = ("thumbnail", "image", "video", "audio", "encrypted")
 WORKS, FAILS, NOT_RUN = "works", "fails", "not run"

@@ -19,6 +19,7 @@ from tests.evidence.compare.probe import look, probe_server
 from tests.evidence.compare.results import (
     ALL,
     PLACES,
+    QUICK_RELOAD_MODES,
     QUICK_SERVER_MODES,
     QUICK_SERVERS,
     SERVERS,
@@ -155,8 +156,9 @@ def _compare_at(
     strategies: tuple[str, ...],
     progress: Progress,
 ) -> None:
-    """Runs all rounds of one browser with the homeserver in one place."""
-    runs = 1 if browser.brief else results.about["runs"]
+    """Runs all rounds of one browser with the homeserver in one place: one, where its costs are cited nowhere."""
+    runs = results.about["runs"] if homeserver == TYPICAL_PLACE and not browser.brief else 1
+    reload = not results.is_quick or browser.mode in QUICK_RELOAD_MODES
     order = random.Random(f"{results.about['seed']} {browser.mode} {homeserver}")
     for run in range(runs):
         with browser.start() as started:
@@ -166,7 +168,7 @@ def _compare_at(
                 for interpreter in _interpreters(strategy, run, quick=results.is_quick):
                     known = (browser.engine, started.version, browser.mode)
                     setting = Setting(*known, homeserver, interpreter, strategy)
-                    _try(sites, started, results, setting, verify=run == 0)
+                    _try(sites, started, results, setting, verify=run == 0, reload=reload)
 
 
 def _look(started: Started, mode: str, results: Results) -> None:
@@ -188,11 +190,13 @@ def _interpreters(strategy: str, run: int, *, quick: bool) -> tuple[str, ...]:
     return (OTHER_INTERPRETER,) if strategy == "blocking" else (MEASURED_INTERPRETER,)
 
 
-def _try(sites: ComparisonSites, started: Started, results: Results, setting: Setting, *, verify: bool) -> None:
+def _try(
+    sites: ComparisonSites, started: Started, results: Results, setting: Setting, *, verify: bool, reload: bool
+) -> None:
     """Visits in a new tab; an error makes the cells of this setting fail."""
     try:
         with started.new_tab() as tab:
-            visit(sites, tab, results, setting, verify=verify)
+            visit(sites, tab, results, setting, verify=verify, reload=reload)
     except _BROKEN as error:
         if verify:
             results.cells = [cell for cell in results.cells if cell.setting != setting]
@@ -203,9 +207,11 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
 
 
-def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, *, verify: bool) -> None:
-    """Visits one strategy's page and loads it again; records what was shown and what it cost.
+def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, *, verify: bool, reload: bool) -> None:
+    """Visits one strategy's page; records what was shown and what it cost.
 
+    :param verify: whether to look at the media.
+    :param reload: whether to load the page again, and record what that cost.
     :raises PlaywrightError, WebDriverException, Unsettled: if the page does not come to an end.
     """
     proxy = sites.proxy(setting.homeserver, setting.strategy)
@@ -220,6 +226,8 @@ def visit(sites: ComparisonSites, tab: Tab, results: Results, setting: Setting, 
     if not measured or not _works(seen, setting):
         return
     _note(results, setting, "first visit", seen, spent)
+    if not reload:
+        return
     proxy.take_traffic()
     tab.open(sites.page(setting))
     _wait_for_media(tab)
