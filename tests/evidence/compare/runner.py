@@ -9,6 +9,7 @@ from typing import Any
 
 from playwright.sync_api import Error as PlaywrightError
 from selenium.common.exceptions import WebDriverException
+from urllib3.exceptions import HTTPError
 
 from development.sample_media.catalogue import Sample
 from development.seed import media_of
@@ -35,7 +36,8 @@ from web.demonstration import Demonstration
 
 RUNS = 5
 MEASURED_INTERPRETER, OTHER_INTERPRETER = "micropython", "pyodide"
-_BROKEN = (PlaywrightError, WebDriverException, Unsettled)
+# The last two are of a driver that is gone.
+_BROKEN = (PlaywrightError, WebDriverException, Unsettled, HTTPError, ConnectionError)
 
 Progress = Callable[[str], None]
 
