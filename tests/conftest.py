@@ -99,11 +99,8 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def demonstration(state: Path) -> Iterator[Demonstration]:
     """The demonstration as `build.py serve` starts it, on free ports."""
     demonstration = Demonstration(state, 0, free_port())
-    try:
-        demonstration.start(lambda words, done, total: None)
+    with demonstration.running():
         yield demonstration
-    finally:
-        demonstration.stop()
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,8 @@ import secrets
 import signal
 import threading
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -126,6 +127,14 @@ class Demonstration:
         :raises SeedError: with a message that says what to do; the demonstration works without that room.
         """
         return attic.fill(self.synapse.base_url, self._own_state / "seed")
+
+    @contextmanager
+    def running(self, step: Step = lambda words, done, total: None) -> Iterator[str]:
+        """Starts it, yields the site's URL, and stops it; see `start`."""
+        try:
+            yield self.start(step)
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """Stops site and homeserver, also after a failed start."""

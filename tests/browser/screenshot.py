@@ -42,15 +42,14 @@ def take(context: BrowserContext, site: str, scheme: str) -> Image.Image:
 def main() -> int:
     """Takes all pictures; returns the exit status."""
     set_up_browsers()
-    demonstration = Demonstration(STATE, 0, free_port())
-    try:
-        site = demonstration.start(lambda words, done, total: None)
-        with sync_playwright() as playwright, launch_browser(CHROMIUM, playwright) as context:
-            for scheme, path in PICTURES.items():
-                take(context, site, scheme).save(path, optimize=True)
-                print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
-    finally:
-        demonstration.stop()
+    with (
+        Demonstration(STATE, 0, free_port()).running() as site,
+        sync_playwright() as playwright,
+        launch_browser(CHROMIUM, playwright) as context,
+    ):
+        for scheme, path in PICTURES.items():
+            take(context, site, scheme).save(path, optimize=True)
+            print(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
     return 0
 
 

@@ -166,8 +166,8 @@ def test_result_of_a_sign_in_is_used_once_and_by_the_tab_that_began_it(
 def test_demonstration_with_oauth_shows_the_sample_room(open_tab: OpenTab, tmp_path: Path) -> None:
     copy_sample_media(tmp_path / "seed")
     demonstration = Demonstration(tmp_path, 0, free_port(), oauth_port=free_port(), token_lifetime_s=20)
-    try:
-        tab = open_tab(demonstration.start(lambda words, done, total: None))
+    with demonstration.running() as site:
+        tab = open_tab(site)
         assert demonstration.authorization
         tab.page.goto(f"{tab.origin}/auto.html")
         leave(tab.page, demonstration.authorization)
@@ -175,5 +175,3 @@ def test_demonstration_with_oauth_shows_the_sample_room(open_tab: OpenTab, tmp_p
         tab.page.get_by_role("button", name="Allow", exact=True).click()
         wait_for_pictures(tab)
         assert len(tab.media) > 30
-    finally:
-        demonstration.stop()

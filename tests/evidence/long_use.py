@@ -374,8 +374,7 @@ def run(minutes: float, *, modes: list[str], pages: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="authmedia-long-use-") as folder:
         copy_sample_media(Path(folder) / "seed")
         demonstration = Demonstration(Path(folder), 0, free_port(), token_lifetime_s=TOKEN_LIFETIME_S)
-        try:
-            demonstration.start(lambda words, done, total: None)
+        with demonstration.running():
             demonstration.fill_attic()
             demonstration.fill_archive()
             for mode in [mode for mode in ALL_MODES if mode.name in wanted]:
@@ -383,8 +382,6 @@ def run(minutes: float, *, modes: list[str], pages: list[str]) -> int:
                     for outcome in run_mode(mode, demonstration, Path(folder) / "site", minutes, window):
                         bad += len(outcome.problems) + len(outcome.twice)
                         print(_described(outcome), flush=True)
-        finally:
-            demonstration.stop()
     return 1 if bad else 0
 
 
