@@ -19,9 +19,14 @@ BYTES_HASH = """async (element) => {
 # Seeks a video; resolves to the position reached, once its frame is painted.
 SEEK = """([selector, position]) => new Promise((resolve, reject) => {
   const video = document.querySelector(selector);
+  const fail = () => reject(new Error(`MediaError ${video.error.code} ${video.error.message}`.trim()));
+  if (video.error) {
+    fail();
+    return;
+  }
   video.controls = false;
   video.scrollIntoView();
-  video.onerror = () => reject(new Error(video.error.message));
+  video.onerror = fail;
   video.onseeked = () => requestAnimationFrame(() => requestAnimationFrame(() => resolve(video.currentTime)));
   video.currentTime = position;
 })"""

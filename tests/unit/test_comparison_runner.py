@@ -13,6 +13,7 @@ from tests.evidence.compare import browsers, modes, runner
 from tests.evidence.compare.browsers import Browser, Started
 from tests.evidence.compare.results import (
     GATEWAY,
+    MEDIA,
     QUICK_RELOAD_MODES,
     QUICK_SERVER_MODES,
     QUICK_SERVERS,
@@ -20,9 +21,11 @@ from tests.evidence.compare.results import (
     REDIRECTING,
     SERVERS,
     STRATEGIES,
+    Cell,
     Results,
     Setting,
 )
+from tests.evidence.compare.tabs import Unsettled
 
 _LINK = ("link", "micropython")
 
@@ -105,6 +108,45 @@ def test_a_whole_run_has_all_places_and_homeservers_and_rounds_where_costs_are_c
     rounds = Counter(setting.homeserver for setting in ran if (setting.strategy, setting.interpreter) == _LINK)
     assert rounds == {"same-origin": 1, "same-site": 1, "cross-site": 3, RANGES: 1, GATEWAY: 1}
     assert {setting.homeserver for setting in ran} == {*rounds, *SERVERS}
+
+
+@pytest.mark.parametrize(
+    ("raised", "verdicts"),
+    [
+        ([], ["works"]),
+        ([PlaywrightError("Target closed")], ["works"]),
+        ([PlaywrightError("Target closed"), ConnectionResetError("gone\nat length")], ["fails: gone"] * len(MEDIA)),
+        ([Unsettled("it did not settle")], ["fails: it did not settle"] * len(MEDIA)),
+    ],
+)
+def test_a_visit_is_tried_again_after_an_error_of_the_driver(
+    monkeypatch: pytest.MonkeyPatch, raised: list[Exception], verdicts: list[str]
+) -> None:
+    left = list(raised)
+
+    def visit(_sites: object, _tab: object, results: Results, setting: Setting, **_: object) -> None:
+        results.measure(setting, "all", "first visit: requests", "requests", 39)
+        if left:
+            raise left.pop(0)
+        results.cells.append(Cell(setting, "image", "works"))
+
+    monkeypatch.setattr(runner, "visit", visit)
+    monkeypatch.setattr(runner, "_look", lambda _started, _mode, _results: None)
+    found = Results({"seed": 1, "runs": 1, "versions": {}})
+    for _ in runner.compare(
+        None,  # type: ignore[arg-type]
+        [browser_of("firefox", brief=True)],
+        found,
+        strategies=("blocking",),
+        progress=str,
+    ):
+        pass
+    micropython, *_ = (cell.setting.interpreter for cell in found.cells)
+    told = [f"{cell.verdict}: {cell.words}".removesuffix(": ") for cell in found.cells]
+    assert told[: len(verdicts)] == verdicts
+    assert micropython == "micropython"
+    assert [measure.values for measure in found.measures] == [[39]] * (2 if verdicts == ["works"] else 1)
+    assert not left
 
 
 def test_a_browser_that_does_not_start_is_noted_and_the_others_run(ran: list[Setting]) -> None:

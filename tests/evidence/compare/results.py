@@ -114,13 +114,13 @@ class Results:
         """Whether the run has each cell of the matrix once."""
         return bool(self.about.get("quick"))
 
-    def measure(self, setting: Setting, media: str, name: str, unit: str, value: float) -> None:
-        """Adds one value."""
+    def measure(self, setting: Setting, media: str, name: str, unit: str, *values: float) -> None:
+        """Adds values."""
         for known in self.measures:
             if (known.setting, known.media, known.name) == (setting, media, name):
-                known.values.append(value)
+                known.values += values
                 return
-        self.measures.append(Measure(setting, media, name, unit, [value]))
+        self.measures.append(Measure(setting, media, name, unit, [*values]))
 
     def add(self, other: "Results") -> None:
         """Adds the results of another browser or place."""

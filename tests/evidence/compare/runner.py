@@ -35,9 +35,10 @@ from tests.evidence.run_conditions import OtherLoad, about, note_load
 from web.demonstration import Demonstration
 
 RUNS = 5
+_TRIES = 2
 MEASURED_INTERPRETER, OTHER_INTERPRETER = "micropython", "pyodide"
-# The last two are of a driver that is gone.
-_BROKEN = (PlaywrightError, WebDriverException, Unsettled, HTTPError, ConnectionError)
+_OF_THE_DRIVER = (PlaywrightError, WebDriverException, HTTPError, ConnectionError)
+_BROKEN = (*_OF_THE_DRIVER, Unsettled)
 
 Progress = Callable[[str], None]
 
@@ -90,9 +91,11 @@ class ComparisonSites:
 def comparison_sites(state: Path, homeserver_port: int, progress: Progress) -> Iterator[ComparisonSites]:
     """Starts a homeserver with the sample room, the sites and the proxies; stops them afterwards."""
     demonstration = Demonstration(state, 0, homeserver_port)
-    with ExitStack() as stack:
-        stack.callback(demonstration.stop)
-        demonstration.start(lambda words, done, total: progress(f"{words} ({done} of {total})" if total > 1 else words))
+
+    def step(words: str, done: int, total: int) -> None:
+        progress(f"{words} ({done} of {total})" if total > 1 else words)
+
+    with demonstration.running(step), ExitStack() as stack:
         yield ComparisonSites(demonstration, state, stack)
 
 
@@ -197,12 +200,36 @@ def _try(
 ) -> None:
     """Visits in a new tab; an error makes the cells of this setting fail."""
     try:
-        with started.new_tab() as tab:
-            visit(sites, tab, results, setting, verify=verify, reload=reload)
+        visited = _visited(sites, started, results, setting, verify=verify, reload=reload)
     except _BROKEN as error:
         if verify:
-            results.cells = [cell for cell in results.cells if cell.setting != setting]
             results.cells += verification.failed_cells(setting, _first_line(error))
+        return
+    results.cells += visited.cells
+    for measure in visited.measures:
+        results.measure(setting, measure.media, measure.name, measure.unit, *measure.values)
+
+
+def _visited(
+    sites: ComparisonSites,
+    started: Started,
+    results: Results,
+    setting: Setting,
+    *,
+    verify: bool,
+    reload: bool,
+    tries: int = _TRIES,
+) -> Results:
+    """Returns what a visit in a new tab finds. An error of the driver says nothing of the page: it is tried again."""
+    visited = Results(results.about)
+    try:
+        with started.new_tab() as tab:
+            visit(sites, tab, visited, setting, verify=verify, reload=reload)
+    except _OF_THE_DRIVER:
+        if tries == 1:
+            raise
+        return _visited(sites, started, results, setting, verify=verify, reload=reload, tries=tries - 1)
+    return visited
 
 
 def _first_line(error: Exception) -> str:

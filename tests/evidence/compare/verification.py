@@ -20,6 +20,7 @@ _PAINTED_S = 3.0
 # Without range requests a video is seekable once it is loaded completely, which takes some browsers longer.
 _ARRIVED_S = 20.0
 _NEAR_S = 0.1
+_AGAIN_S = 0.2
 # Seeks in a video that has arrived as a whole, or that the browser never seeks in: more of them change nothing.
 _SEEKS = 3
 _CHANGES_NO_MORE = """(selector) => {
@@ -170,11 +171,21 @@ def _wrong_length(elements: list[dict[str, Any]], samples: dict[str, Sample]) ->
 
 
 def _sought(tab: Tab, selector: str, target: float) -> float:
-    """Where a video stands after seeking; where nothing answers ranges, that is once the browser has all of it."""
+    """Where a video stands after seeking; where nothing answers ranges, that is once the browser has all of it.
+
+    A video that fails meanwhile, as in Firefox 153 through a worker with ranges, is sought again: the page loads it
+    again.
+    """
     deadline, tries = time.monotonic() + _ARRIVED_S, 0
     while True:
         tries += bool(tab.evaluate(_CHANGES_NO_MORE, selector))
-        position = float(tab.evaluate(SEEK, [selector, target]))
+        try:
+            position = float(tab.evaluate(SEEK, [selector, target]))
+        except (PlaywrightError, WebDriverException):
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_AGAIN_S)
+            continue
         if abs(position - target) < _NEAR_S or tries >= _SEEKS or time.monotonic() > deadline:
             return position
 
