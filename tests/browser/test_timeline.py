@@ -3,12 +3,14 @@
 import hashlib
 
 import pytest
+from playwright.sync_api import BrowserContext
 
 from development.long_room import EVENTS, PICTURES, ArchiveRoom, picture
 from tests.browser.engines import Mode
 from tests.browser.site_tab import SiteTab
 from tests.browser.tracing import longest_task_ms
 from tests.conftest import OpenTab
+from tests.evidence.bench import scrolling
 from web.demonstration import Demonstration
 
 # A small room, because it has to be filled first; `--full-matrix` uses the size of `python3 build.py serve`.
@@ -94,6 +96,18 @@ def scroll_through(tab: SiteTab) -> None:
     outcome = tab.page.evaluate(SCROLL, [STEP_PX, True])
     assert outcome["failed"] == 0
     assert outcome["stops"] > 15
+
+
+def test_late_frames_and_tasks_are_measured(
+    browser: BrowserContext, demonstration: Demonstration, archive: ArchiveRoom, mode: Mode
+) -> None:
+    """The small version of what the benchmark measures."""
+    assert demonstration.site
+    assert archive.pictures
+    is_chromium = mode.browser == "chromium"
+    late_percent, task_ms = scrolling.scroll(browser, demonstration.site.url, "link", traced=is_chromium)
+    assert 0 <= late_percent <= 100
+    assert (task_ms > 0) == is_chromium
 
 
 def test_media_scrolled_past_quickly_are_not_loaded(tab: SiteTab, archive: ArchiveRoom) -> None:

@@ -68,17 +68,11 @@ def reload(benchmark: Benchmark) -> Iterator[Row]:
                 benchmark.engine,
             )
             for _ in range(benchmark.runs):
-                tab = benchmark.environment.open(
-                    benchmark.context, "library", proxy.address("127.0.0.1"), strategy=strategy
-                )
                 taken = []
-                for _ in range(2):
+                for load in _visits(benchmark, proxy.address("127.0.0.1"), strategy):
                     proxy.take_traffic()
-                    tab.page.evaluate(LOAD, [media, AVATAR])
+                    load()
                     taken.append(float(proxy.take_traffic().bytes))
-                    tab.page.wait_for_timeout(_STORED_MS)
-                    tab.reload()
-                tab.close()
                 row.pairs.append((taken[1], taken[0]))
             yield row
     # `link` keeps its links in the tab's storage, and `delegated` its key nowhere.
@@ -93,12 +87,17 @@ def reload(benchmark: Benchmark) -> Iterator[Row]:
 
 def _reloaded(benchmark: Benchmark, strategy: str) -> float:
     address = benchmark.environment.address(round_trip_ms=ROUND_TRIP_MS)
+    return [load() for load in _visits(benchmark, address, strategy)][1]
+
+
+def _visits(benchmark: Benchmark, address: str, strategy: str) -> Iterator[Measurement]:
+    """Yields a load in a new tab, and another one after a reload of the page."""
+    media = benchmark.environment.media[: benchmark.count]
     tab = benchmark.environment.open(benchmark.context, "library", address, strategy=strategy, new="1")
     try:
-        media = benchmark.environment.media[: benchmark.count]
-        tab.page.evaluate(LOAD, [media, AVATAR])
+        yield lambda: float(tab.page.evaluate(LOAD, [media, AVATAR]))
         tab.page.wait_for_timeout(_STORED_MS)
         tab.reload()
-        return float(tab.page.evaluate(LOAD, [media, AVATAR]))
+        yield lambda: float(tab.page.evaluate(LOAD, [media, AVATAR]))
     finally:
         tab.close()

@@ -1,7 +1,8 @@
 """Rows about scrolling: the longest task of the main thread, and frames that come late."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+
+from playwright.sync_api import BrowserContext, ViewportSize
 
 from tests.browser.site_tab import SiteTab
 from tests.browser.tracing import longest_task_ms
@@ -13,7 +14,9 @@ from web.demonstration import Demonstration
 LATE_FRAME_MS = 32
 STRATEGIES = ("link", "blob")
 _STEP_PX = 200
-_WINDOW = {"width": 600, "height": 900}
+_WINDOW: ViewportSize = {"width": 600, "height": 900}
+# Fewer say nothing about a share.
+_MANY_FRAMES = 100
 # Scrolls through the whole timeline, a step a frame, as a quick hand does; resolves to the frames and those of them
 # that came late.
 _SCROLL = """async ([step, lateMs]) => {
@@ -33,7 +36,9 @@ _SCROLL = """async ([step, lateMs]) => {
 
 def scrolling(benchmark: Benchmark) -> Iterator[Row]:
     """Scrolls through `timeline.html`, in which 2,000 messages show 500 pictures."""
-    with _demonstration(benchmark) as demonstration:
+    demonstration = Demonstration(benchmark.environment.folder / "demonstration", 0, free_port())
+    with demonstration.running() as site:
+        demonstration.fill_archive()  # its messages are sent at the first time
         for strategy in STRATEGIES:
             what = f"scrolling 2,000 messages with 500 pictures by `{strategy}`"
             late = Row(
@@ -45,46 +50,35 @@ def scrolling(benchmark: Benchmark) -> Iterator[Row]:
             )
             longest = Row(f"{what}: the longest task", f"{goals.LONGEST_TASK_MS} ms", 1.0, "ms", benchmark.engine)
             for _ in range(benchmark.runs):
-                share, task_ms = _scroll(benchmark, demonstration, strategy)
+                share, task_ms = scroll(benchmark.context, site, strategy, traced=benchmark.engine == "chromium")
                 late.pairs.append((share, goals.LATE_FRAMES_PERCENT))
-                if benchmark.engine == "chromium":  # no other engine can be traced
+                if task_ms:
                     longest.pairs.append((task_ms, goals.LONGEST_TASK_MS))
             yield late
             if longest.pairs:
                 yield longest
 
 
-def _scroll(benchmark: Benchmark, demonstration: Demonstration, strategy: str) -> tuple[float, float]:
-    """Returns the percentage of late frames, and the longest task's milliseconds of processor time."""
-    assert demonstration.site
-    tab = SiteTab(benchmark.context, demonstration.site.url)
+def scroll(context: BrowserContext, site: str, strategy: str, *, traced: bool) -> tuple[float, float]:
+    """Scrolls through the timeline in a new tab.
+
+    :param traced: whether the engine can trace tasks, as Chromium alone can.
+    :returns: the percentage of late frames, and the longest task's milliseconds of processor time; 0 if not traced.
+    """
+    tab = SiteTab(context, site)
     found: list[dict[str, int]] = []
+
+    def through() -> None:
+        found.append(tab.page.evaluate(_SCROLL, [_STEP_PX, LATE_FRAME_MS]))
+
     try:
-        tab.page.set_viewport_size(_WINDOW)  # type: ignore[arg-type]
+        tab.page.set_viewport_size(_WINDOW)
         tab.open("timeline", strategy=strategy)
         assert tab.state == "done", tab.page.locator("#problem").inner_text()
-
-        def scroll() -> None:
-            found.append(tab.page.evaluate(_SCROLL, [_STEP_PX, LATE_FRAME_MS]))
-
-        task_ms = 0.0
-        if benchmark.engine == "chromium":
-            task_ms = longest_task_ms(tab.page, scroll)
-        else:
-            scroll()
-        assert found[0]["frames"] > 100
-        return 100 * found[0]["late"] / found[0]["frames"], task_ms
+        task_ms = longest_task_ms(tab.page, through) if traced else 0.0
+        if not traced:
+            through()
     finally:
         tab.close()
-
-
-@contextmanager
-def _demonstration(benchmark: Benchmark) -> Iterator[Demonstration]:
-    """Starts the demonstration with its long room, whose messages are sent at the first time."""
-    demonstration = Demonstration(benchmark.environment.folder / "demonstration", 0, free_port())
-    try:
-        demonstration.start(lambda words, done, total: None)
-        demonstration.fill_archive()
-        yield demonstration
-    finally:
-        demonstration.stop()
+    assert found[0]["frames"] > _MANY_FRAMES
+    return 100 * found[0]["late"] / found[0]["frames"], task_ms
