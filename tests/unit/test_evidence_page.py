@@ -120,10 +120,27 @@ def test_every_measured_cell_names_tests_that_exist(built: Path) -> None:
     for cell in Evidence().matrix.cells():
         assert bool(cell.tests) == (cell.kind != "not run")
         for test in cell.tests:
-            assert cited_tests.find(test).source.startswith(("def ", "@"))
+            starts = '"""' if test == proofs.COMPARISON else ("def ", "@")
+            assert cited_tests.find(test).source.startswith(starts)
             assert cited_tests.anchor_of(test) in listed.ids
     with pytest.raises(LookupError):
         cited_tests.find("tests/browser/test_room.py::test_missing")
+
+
+def test_cells_name_the_test_of_their_window_and_those_of_their_strategy() -> None:
+    assert proofs.tests_of("link", "chromium-incognito", "fails") == [
+        proofs.COMPARISON,
+        "tests/evidence/compare/test_modes.py::"
+        "test_incognito_tabs_are_in_another_profile_than_those_that_playwright_opens",
+    ]
+    assert [test.partition("::")[2] for test in proofs.tests_of("blob", "webkit-ephemeral", "no video")] == [
+        "verify_media",
+        "test_webkit_ends_each_kind_the_same_way",
+        "test_webkit_shows_the_poster_and_transfers_the_video_once_it_is_played",
+    ]
+    worlds = {cell.world.mode for cell in Evidence().matrix.cells()}
+    alone = {mode for mode in worlds if proofs.tests_of("auto", mode, "works") == [proofs.COMPARISON]}
+    assert alone == {"chromium-off-the-record", "firefox-strict", "firefox-container", "webkit-ephemeral"}
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def anchor_of(test: str) -> str:
 
 @cache
 def find(test: str) -> CitedTest:
-    """Returns a test by the name that pytest gives it.
+    """Returns a test by the name that pytest gives it; the comparison's function with its module.
 
     :raises LookupError: if there is none.
     """
@@ -42,11 +42,16 @@ def find(test: str) -> CitedTest:
     text = (ROOT / path).read_text(encoding="utf-8")
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
-            first = min([node.lineno, *(decorator.lineno for decorator in node.decorator_list)])
-            source = "\n".join(text.splitlines()[first - 1 : node.end_lineno])
+            source = _source(node, text) if name.startswith("test_") else text
             doc = (ast.get_docstring(node) or ast.get_docstring(ast.parse(text)) or "").partition("\n")[0]
             return CitedTest(name, path, doc, _command(path, name), source)
     raise LookupError(f"there is no test {test}")
+
+
+def _source(test: ast.FunctionDef, text: str) -> str:
+    """Returns a test with its decorators."""
+    first = min([test.lineno, *(decorator.lineno for decorator in test.decorator_list)])
+    return "\n".join(text.splitlines()[first - 1 : test.end_lineno])
 
 
 def _command(path: str, name: str) -> str:

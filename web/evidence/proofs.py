@@ -5,18 +5,26 @@ from dataclasses import dataclass
 from tests.evidence.compare.results import FAILS
 
 COMPARISON = "tests/evidence/compare/verification.py::verify_media"
-_ROOM, _PAGES, _COMPARE_PAGE = (f"tests/browser/test_{name}.py" for name in ("room", "pages", "compare_page"))
+_ROOM, _PAGES, _COMPARE_PAGE, _WILD, _VIDEOS = (
+    f"tests/browser/test_{name}.py" for name in ("room", "pages", "compare_page", "media_in_the_wild", "videos")
+)
+_MODES, _PERSISTENT = (f"tests/evidence/compare/test_{name}.py" for name in ("modes", "persistent_webkit"))
 # The modes of the tests in browsers, with ``--full-matrix``; the comparison alone has the others.
-_CHROMIUM, _FIREFOX, _FIREFOX_PRIVATE = "chromium", "firefox", "firefox-private"
+_CHROMIUM, _FIREFOX, _FIREFOX_PRIVATE, _WEBKIT = "chromium", "firefox", "firefox-private", "webkit-ephemeral"
 _TESTED = (_CHROMIUM, _FIREFOX, _FIREFOX_PRIVATE)
 _SHOWN = (f"{_ROOM}::test_all_media_are_shown", _TESTED)
 _SOUGHT = (f"{_ROOM}::test_video_seeks_to_its_middle", _TESTED)
+_ENDED_IN_WEBKIT = (f"{_WILD}::test_webkit_ends_each_kind_the_same_way", (_WEBKIT,))
+_PLAYED_IN_WEBKIT = (
+    f"{_VIDEOS}::test_webkit_shows_the_poster_and_transfers_the_video_once_it_is_played",
+    (_WEBKIT,),
+)
 _COMPARED = f"{_COMPARE_PAGE}::test_every_strategy_has_verdict_and_cost"
 # The tests of strategies that work, with their modes.
 _WORKING: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
-    "blob": (_SHOWN, _SOUGHT),
+    "blob": (_SHOWN, _SOUGHT, _ENDED_IN_WEBKIT, _PLAYED_IN_WEBKIT),
     "opfs": (_SHOWN, _SOUGHT, (f"{_PAGES}::test_opfs_sends_no_requests_after_reload", (_CHROMIUM, _FIREFOX))),
-    "link": (_SHOWN, _SOUGHT),
+    "link": (_SHOWN, _SOUGHT, _ENDED_IN_WEBKIT, _PLAYED_IN_WEBKIT),
     "bundle": (_SHOWN, _SOUGHT),
     "delegated": (_SHOWN, _SOUGHT),
     "auto": ((_COMPARED, _TESTED),),
@@ -27,6 +35,30 @@ _WORKING: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "cookie": ((_COMPARED, (_CHROMIUM,)),),
     "signed_query": ((_COMPARED, (_CHROMIUM,)),),
     "blocking": ((f"{_COMPARE_PAGE}::test_comparison_runs_on_pyodide", (_CHROMIUM,)),),
+}
+# The tests that a window is what its name says: by what a page sees there, or by what it keeps.
+_SEEN, _COOKIES, _INCOGNITO = (
+    f"{_MODES}::test_{name}"
+    for name in (
+        "modes_are_what_their_names_say",
+        "third_party_cookies_are_blocked_where_the_name_says_so",
+        "incognito_tabs_are_in_another_profile_than_those_that_playwright_opens",
+    )
+)
+_KEPT = f"{_PERSISTENT}::test_databases_caches_and_workers_survive_a_restart"
+_WINDOWS = {
+    "chromium-third-party-cookies-blocked": _COOKIES,
+    "chromium-third-party-cookies-allowed": _COOKIES,
+    "chromium-incognito": _INCOGNITO,
+    "chromium-phone": _SEEN,
+    "chromium-save-data": _SEEN,
+    "chromium-iframe": _SEEN,
+    "firefox-private-no-service-worker": _SEEN,
+    "firefox-tor-like": _SEEN,
+    "firefox-tor-like-no-webassembly": _SEEN,
+    "firefox-iframe": _SEEN,
+    "webkit-persistent": _KEPT,
+    "webkit-persistent-file-system": _KEPT,
 }
 _REFUSED_STORAGE = f"{_ROOM}::test_private_window_reports_unsupported_strategy"
 
@@ -94,11 +126,14 @@ _EXPLANATIONS = (
 
 
 def tests_of(strategy: str, mode: str, outcome: str) -> list[str]:
-    """Returns the tests of a cell, as pytest names them; the first one is the comparison's own."""
-    if outcome == FAILS:
-        refused = (strategy, mode) == ("opfs", _FIREFOX_PRIVATE)
-        return [COMPARISON, _REFUSED_STORAGE] if refused else [COMPARISON]
-    return [COMPARISON, *(test for test, modes in _WORKING.get(strategy, ()) if mode in modes)]
+    """Returns the tests of a cell, as pytest names them.
+
+    The first one is the comparison's own; then come the window's, if it has one, and the strategy's.
+    """
+    found = [COMPARISON, *filter(None, [_WINDOWS.get(mode)])]
+    if outcome != FAILS:
+        return found + [test for test, modes in _WORKING.get(strategy, ()) if mode in modes]
+    return found + ([_REFUSED_STORAGE] if (strategy, mode) == ("opfs", _FIREFOX_PRIVATE) else [])
 
 
 def explanations_of(engine: str, words: str) -> list[Source]:
