@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.evidence import documents, run_history
 from tests.evidence.bench import command as bench_command
+from tests.evidence.bench import goal_chart
 from tests.evidence.bench import report as bench
 from tests.evidence.compare import report as comparison
 from tests.evidence.compare import stored_runs
@@ -44,7 +45,9 @@ def write_tables() -> None:
     comparison.write_tables(Results.read(comparison.LATEST))
     for part, table in finding_tables.tables(stored_runs.published()).items():
         documents.write_between(part, table, documents.FINDINGS)
-    bench.write_tables(documents.read_figures(bench.LATEST))
+    benchmark = documents.read_figures(bench.LATEST)
+    bench.write_tables(benchmark)
+    goal_chart.write(benchmark)
     faults_table = faults.table(documents.read_figures(faults.LATEST))
     documents.write_between(faults.PART, faults_table, documents.RELIABILITY)
     load_table = load.table(documents.read_figures(load.LATEST))

@@ -4,10 +4,13 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 from tests.evidence import documents, figures
+from tests.evidence.bench import command as bench_command
+from tests.evidence.bench import goal_chart
 from tests.evidence.bench import report as bench
 from tests.evidence.compare import modes, report, stored_runs
 from tests.evidence.compare.results import STRATEGIES, Cell, Results, Setting, verdict
@@ -77,9 +80,35 @@ def test_the_readmes_table_has_engines_and_modes_and_one_column_of_cost() -> Non
 
 def test_tables_of_performance_and_cost_match_the_latest_benchmark() -> None:
     latest = documents.read_figures(bench.LATEST)
-    assert documents.read_between(bench.PART, documents.PERFORMANCE) == bench.table(latest)
+    assert documents.read_between(bench.PART, documents.PERFORMANCE) == bench.tables(latest)
+    assert goal_chart.PICTURE.read_text(encoding="utf-8") == goal_chart.draw(latest)
     costs = documents.read_between(bench.COST_MODEL_PART, documents.ADMINISTRATORS)
     assert costs == bench.cost_model.table(latest["about"]["costs"])
+
+
+def test_the_picture_of_goals_has_a_dot_for_each_row_on_its_side() -> None:
+    def row(ratio: float, goal: float | None, engine: str = "chromium") -> dict[str, object]:
+        return {"group": "single", "ratios": [ratio], "goal": goal, "engine": engine}
+
+    rows = [row(0.5, 1.0), row(0.5, 1.0, "firefox"), row(3.0, 1.0), row(0.0, 0.0), row(900.0, 1.0), row(2.0, None)]
+    drawing = ElementTree.fromstring(goal_chart.draw({"rows": rows}))
+    circles = [element.attrib for element in drawing.iter("{http://www.w3.org/2000/svg}circle")][2:]  # but the legend's
+    goal_x = max(float(circle["cx"]) for circle in circles if circle["class"] == "good")
+    assert [(circle["class"], float(circle["cx"]) > goal_x) for circle in circles] == [
+        ("good", False),
+        ("good firefox", False),
+        ("good", False),
+        ("bad", True),
+        ("bad", True),
+    ]
+    assert len({(circle["cx"], circle["cy"]) for circle in circles}) == len(circles), "none covers another"
+    assert float(circles[-1]["cx"]) < float(drawing.attrib["viewBox"].split()[2])
+    assert "One picture more: 3 of 5 goals reached." in "".join(drawing.itertext())
+
+
+def test_each_group_of_the_benchmark_has_a_title() -> None:
+    assert set(bench.TITLES) == set(bench_command.GROUPS)
+    assert {row["group"] for row in documents.read_figures(bench.LATEST)["rows"]} <= set(bench.TITLES)
 
 
 def test_tables_of_reliability_match_the_latest_runs_and_the_tests() -> None:

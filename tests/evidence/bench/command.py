@@ -51,7 +51,7 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str
     adopt_orphans()
     set_up_browsers()
     out.mkdir(parents=True, exist_ok=True)
-    found: list[Row] = []
+    found: list[tuple[str, Row]] = []
     with console.status("Starting") as status, sync_playwright() as playwright:
         tell = status.update if console.is_terminal else partial(console.print, highlight=False)
         with benchmark_environment(state, MEDIA, tell) as environment:
@@ -65,11 +65,11 @@ def run(state: Path, out: Path, *, runs: int, modes: list[str], groups: list[str
                     for group in groups or GROUPS:
                         load = OtherLoad()
                         for row in GROUPS[group](benchmark):
-                            found.append(row)
+                            found.append((group, row))
                             note_load(said, load.share())
-                            rows = [{**as_json(row), **when} for row in found]
+                            rows = [{"group": of, **as_json(done), **when} for of, done in found]
                             write_figures(out / FIGURES, {"about": said, "rows": rows})
-    console.print(_shown(found))
+    console.print(_shown([row for _, row in found]))
     console.print(f"The figures are in {out / FIGURES}", highlight=False)
     return 0
 

@@ -1,12 +1,13 @@
 """The format of ``bench.json``, and the tables of the documentation made from it.
 
 ``about``: ``machine``, ``versions``, ``date``, ``runs``, ``costs`` (CPU milliseconds of the homeserver per request of
-each kind), and what else was running (see `run_conditions.note_load`). ``rows``: a list of ``{what, against, goal,
-ratios, unit, engine, pairs, note, date, commit}``: the measurement and its peer; ``goal``, the upper limit of the ratio
-or ``null``; ``ratios``, one for each pair of alternate measurements; ``pairs``, the measurements themselves; day and
-commit of the row's run, which rows measured before 2026-11-29 do not have.
+each kind), and what else was running (see `run_conditions.note_load`). ``rows``: a list of ``{group, what, against,
+goal, ratios, unit, engine, pairs, note, date, commit}``: the measurement and its peer; ``group``, one of `TITLES`;
+``goal``, the upper limit of the ratio or ``null``; ``ratios``, one for each pair of alternate measurements; ``pairs``,
+the measurements themselves; day and commit of the row's run, which rows measured before 2026-11-29 do not have.
 """
 
+import re
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,23 +18,70 @@ from tests.evidence.bench import cost_model
 LATEST = Path(__file__).with_name("latest.json")
 PART = "bench"
 COST_MODEL_PART = "cost-model"
+#: Titles of the groups of rows, in their order.
+TITLES = {
+    "starting": "From navigation to the first media",
+    "overhead": "Against the same strategy in plain JavaScript",
+    "worker": "Against a service worker",
+    "limit": "Against public files",
+    "single": "One picture more",
+    "crossings": "Calls and tasks",
+    "reload": "A reload",
+    "growth": "Ten times as many media",
+    "scrolling": "A long timeline",
+    "film": "A large video",
+    "heap": "Memory for a large video",
+    "server": "The homeserver's processor time",
+}
+_ENGINES = {"chromium": "Chromium", "firefox": "Firefox"}
 #: What identifies a row: a new one replaces the old one with the same values.
 KEY = ("engine", "what", "against")
+REACHED = "reached"
 #: A row whose median is larger than before by more than this factor is named when it is taken over.
 WORSE = 1.1
 
 
-def table(benchmark: dict[str, Any]) -> str:
-    """Returns the table of the documentation: goals and ratios, a column per browser, missed goals marked."""
-    engines = list(dict.fromkeys(row["engine"] for row in benchmark["rows"]))
-    lines = [f"| what | against | goal | {' | '.join(engines)} | measured |", "|---" * (4 + len(engines)) + "|"]
-    rows: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
-    for row in benchmark["rows"]:
-        rows.setdefault((row["what"], row["against"]), {})[row["engine"]] = row
-    for (what, against), found in rows.items():
-        cells = [_cell(found[engine]) if engine in found else "-" for engine in engines]
-        lines.append(f"| {' | '.join([what, against, _goal(found), *cells, _measured(found)])} |")
+def tables(benchmark: dict[str, Any]) -> str:
+    """Returns the tables of the documentation: how many goals are reached, then one table for each group of rows."""
+    groups = {name: [row for row in benchmark["rows"] if row["group"] == name] for name in TITLES}
+    found = {name: rows for name, rows in groups.items() if rows}
+    parts = [f"### {TITLES[name]}\n\n{_runs(rows)}{_table(rows)}" for name, rows in found.items()]
+    return "\n".join(["\n" + _summary(found), *parts])
+
+
+def _summary(groups: dict[str, list[dict[str, Any]]]) -> str:
+    """Returns a table with a row for each group: how many of its goals are reached, by engine."""
+    lines = [f"| Goals reached | {' | '.join(_ENGINES.values())} |", "|---" * (1 + len(_ENGINES)) + "|"]
+    for name, rows in groups.items():
+        title = TITLES[name]
+        anchor = re.sub(r"[^a-z0-9]+", "-", title.lower().replace("'", ""))
+        verdicts = [[verdict(row) for row in rows if row["engine"] == engine] for engine in _ENGINES]
+        cells = [f"{said.count(REACHED)} of {len(said) - said.count('')}" if any(said) else "-" for said in verdicts]
+        lines.append(f"| [{title}](#{anchor}) | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    """Returns a table of goals and ratios, a column per engine; rows of several runs have a column that names them."""
+    engines = [engine for engine in _ENGINES if any(row["engine"] == engine for row in rows)]
+    columns = ["what", "against", "goal", *(_ENGINES[engine] for engine in engines)]
+    columns += [] if _runs(rows) else ["measured"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    by_engine: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for row in rows:
+        by_engine.setdefault((row["what"], row["against"]), {})[row["engine"]] = row
+    for (what, against), found in by_engine.items():
+        cells = [_cell(found[engine]) if engine in found else "-" for engine in engines]
+        measured = [] if _runs(rows) else [_measured(found)]
+        lines.append(f"| {' | '.join([what, against, _goal(found), *cells, *measured])} |")
+    return "\n".join(lines) + "\n"
+
+
+def _runs(rows: list[dict[str, Any]]) -> str:
+    """Returns a sentence about the run of all these rows; empty if they are of several runs."""
+    runs = {_run_of(row) for row in rows}
+    run = runs.pop()
+    return "" if runs or not run else f"Measured on {run}.\n\n"
 
 
 def worsened(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
@@ -51,12 +99,12 @@ def verdict(row: dict[str, Any]) -> str:
     """Returns ``reached``, ``**missed**``, or an empty text if there is no goal or no measurement."""
     if row["goal"] is None or not row["ratios"]:
         return ""
-    return "reached" if median(row["ratios"]) <= row["goal"] else "**missed**"
+    return REACHED if median(row["ratios"]) <= row["goal"] else "**missed**"
 
 
 def write_tables(benchmark: dict[str, Any]) -> None:
     """Writes the tables into the documentation."""
-    documents.write_between(PART, table(benchmark), documents.PERFORMANCE)
+    documents.write_between(PART, tables(benchmark), documents.PERFORMANCE)
     costs = benchmark["about"]["costs"]
     documents.write_between(COST_MODEL_PART, cost_model.table(costs), documents.ADMINISTRATORS)
 
@@ -83,11 +131,14 @@ def _goal(found: dict[str, dict[str, Any]]) -> str:
     return ", ".join(f"at most {goal:g} ({engine})" for engine, goal in goals.items())
 
 
+def _run_of(row: dict[str, Any]) -> str:
+    """Returns day and commit of a row's run; empty if they are not known."""
+    return f"{row['date'][:10]} at `{row['commit']}`" if row.get("date") else ""
+
+
 def _measured(found: dict[str, dict[str, Any]]) -> str:
     """Returns day and commit of a row's measurements, by engine where they differ."""
-    runs = {
-        engine: f"{row['date'][:10]} at `{row['commit']}`" if row.get("date") else "" for engine, row in found.items()
-    }
+    runs = {engine: _run_of(row) for engine, row in found.items()}
     if len(set(runs.values())) == 1:
         return next(iter(runs.values())) or "-"
     return ", ".join(f"{run} ({engine})" for engine, run in runs.items() if run)

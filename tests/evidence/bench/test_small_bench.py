@@ -124,33 +124,57 @@ def samples(film: bytes) -> list[tuple[int, int]]:
     return mp4_padding._samples(film, dict(mp4_padding._tables(film, 0, len(film))))
 
 
-def test_figures_round_trip_and_table(tmp_path: Path) -> None:
+def stored(group: str, *rows: Row, **run: str) -> list[dict[str, Any]]:
+    return [{"group": group, **as_json(row), **run} for row in rows]
+
+
+def test_figures_round_trip_and_tables(tmp_path: Path) -> None:
     row = Row("a", "b", 0.5, "ms", "chromium", [(1.0, 4.0), (3.0, 4.0), (1.0, 2.0)])
     missed = Row("c", "d", 0.4, "ms", "chromium", [(1.0, 2.0)])
     elsewhere = Row("a", "b", 0.5, "ms", "firefox", [(3.0, 4.0)])
-    documents.write_figures(
-        tmp_path / "bench.json", {"about": ABOUT, "rows": [as_json(row), as_json(missed), as_json(elsewhere)]}
-    )
+    heap = Row("e", "f", None, "bytes", "chromium", [(1.0, 2.0)])
+    rows = stored("heap", heap) + stored("single", row, missed, elsewhere)
+    documents.write_figures(tmp_path / "bench.json", {"about": ABOUT, "rows": rows})
     found = documents.read_figures(tmp_path / "bench.json")
     assert found == json.loads((tmp_path / "bench.json").read_text())
-    assert found["rows"][0]["ratios"] == [0.25, 0.75, 0.5]
-    assert report.table(found).splitlines() == [
-        "| what | against | goal | chromium | firefox | measured |",
+    assert found["rows"][1]["ratios"] == [0.25, 0.75, 0.5]
+    assert report.tables(found).strip().splitlines() == [
+        "| Goals reached | Chromium | Firefox |",
+        "|---|---|---|",
+        "| [One picture more](#one-picture-more) | 1 of 2 | 0 of 1 |",
+        "| [Memory for a large video](#memory-for-a-large-video) | - | - |",
+        "",
+        "### One picture more",
+        "",
+        "| what | against | goal | Chromium | Firefox | measured |",
         "|---|---|---|---|---|---|",
         "| a | b | at most 0.5 | 0.50 (0.25 to 0.75) reached | 0.75 (0.75 to 0.75) **missed** | - |",
         "| c | d | at most 0.4 | 0.50 (0.50 to 0.50) **missed** | - | - |",
+        "",
+        "### Memory for a large video",
+        "",
+        "| what | against | goal | Chromium | measured |",
+        "|---|---|---|---|---|",
+        "| e | f | - | 0.50 (0.50 to 0.50) | - |",
     ]
 
 
-def test_the_table_has_each_engines_goal_and_the_runs_of_a_row() -> None:
+@pytest.mark.parametrize("firefox_day", [28, 29])
+def test_a_table_has_each_engines_goal_and_the_run_of_its_rows(firefox_day: int) -> None:
     rows = [
-        {**as_json(Row("a", "b", goal, "ms", engine, [(1.0, 1.0)])), "date": f"2026-11-{day}T09:00:00", "commit": "c0"}
-        for engine, goal, day in (("chromium", 1.35, 28), ("firefox", 1.2, 29))
+        row
+        for engine, goal, day in (("chromium", 1.35, 28), ("firefox", 1.2, firefox_day))
+        for row in stored(
+            "starting", Row("a", "b", goal, "ms", engine, [(1.0, 1.0)]), date=f"2026-11-{day}T09:00:00", commit="c0"
+        )
     ]
-    assert report.table({"rows": rows}).splitlines()[2] == (
-        "| a | b | at most 1.35 (chromium), at most 1.2 (firefox) | 1.00 (1.00 to 1.00) reached "
-        "| 1.00 (1.00 to 1.00) reached | 2026-11-28 at `c0` (chromium), 2026-11-29 at `c0` (firefox) |"
-    )
+    table = report.tables({"rows": rows}).partition("### ")[2].splitlines()
+    cells = "| a | b | at most 1.35 (chromium), at most 1.2 (firefox) " + "| 1.00 (1.00 to 1.00) reached " * 2 + "|"
+    if firefox_day == 28:
+        assert table[2] == "Measured on 2026-11-28 at `c0`."
+        assert table[-1] == cells
+    else:
+        assert table[-1] == f"{cells} 2026-11-28 at `c0` (chromium), 2026-11-29 at `c0` (firefox) |"
 
 
 @pytest.mark.parametrize(("now", "named"), [(1.09, 0), (1.11, 1), (0.5, 0)])
