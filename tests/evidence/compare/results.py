@@ -44,6 +44,8 @@ SERVERS = {
     GATEWAY: tuple(name for name in STRATEGIES if name not in ("cookie", "signed_query")),
     REDIRECTING: ("redirect",),
 }
+#: What a whole run has of them in a window that it runs briefly: what the matrix shows.
+BRIEF_SERVERS = {GATEWAY: ("link",), REDIRECTING: ("redirect",)}
 #: What a quick run has of them, in `QUICK_SERVER_MODES`: the strategies that each is there for.
 QUICK_SERVERS = {
     RANGES: ("service_worker", "cookie", "signed_query"),

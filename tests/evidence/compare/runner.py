@@ -19,6 +19,7 @@ from tests.evidence.compare.counting_proxy import CountingProxy, Traffic
 from tests.evidence.compare.probe import look, probe_server
 from tests.evidence.compare.results import (
     ALL,
+    BRIEF_SERVERS,
     PLACES,
     QUICK_RELOAD_MODES,
     QUICK_SERVER_MODES,
@@ -149,8 +150,9 @@ def _offered(browser: Browser, places: tuple[str, ...], *, quick: bool) -> dict[
     """Returns the places of the homeserver for a browser, with the strategies to run in each."""
     if not quick and not browser.brief:
         return {place: SERVERS.get(place, STRATEGIES) for place in places}
-    servers = QUICK_SERVERS if quick and browser.mode in QUICK_SERVER_MODES else {}
-    return {TYPICAL_PLACE: STRATEGIES, **servers}
+    if not quick:
+        return {TYPICAL_PLACE: STRATEGIES, **BRIEF_SERVERS}
+    return {TYPICAL_PLACE: STRATEGIES, **(QUICK_SERVERS if browser.mode in QUICK_SERVER_MODES else {})}
 
 
 def _compare_at(
