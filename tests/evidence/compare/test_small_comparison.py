@@ -85,7 +85,8 @@ def test_other_homeservers(demonstration: Demonstration, state: Path, playwright
     usual = verdicts.pop(("cross-site", "service_worker"))
     # The gateway passes on downloads as they are; its ranges are those of links.
     assert verdicts.pop((GATEWAY, "service_worker")) == usual
-    assert usual - works == {("video", "fails", next(words for media, _, words in usual if media == "video"))}
+    # The second interpreter's visit has the video from the browser's cache, where it is whole.
+    assert {(media, verdict, bool(words)) for media, verdict, words in usual - works} == {("video", "fails", True)}
     assert verdicts == dict.fromkeys(
         [
             ("cross-site", "link"),
