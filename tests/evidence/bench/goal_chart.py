@@ -50,7 +50,7 @@ def write(benchmark: dict[str, Any]) -> None:
 
 def _dots(benchmark: dict[str, Any], group: str) -> list[tuple[float, str]]:
     """Returns place and engine of each row of a group that has a goal and a measurement, from left to right."""
-    rows = [row for row in benchmark["rows"] if row["group"] == group and row["goal"] is not None and row["ratios"]]
+    rows = [row for row in benchmark["rows"] if row["group"] == group and report.verdict(row)]
     return sorted((_place(median(row["ratios"]), row["goal"]), row["engine"]) for row in rows)
 
 

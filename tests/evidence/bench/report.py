@@ -45,7 +45,7 @@ def tables(benchmark: dict[str, Any]) -> str:
     """Returns the tables of the documentation: how many goals are reached, then one table for each group of rows."""
     groups = {name: [row for row in benchmark["rows"] if row["group"] == name] for name in TITLES}
     found = {name: rows for name, rows in groups.items() if rows}
-    parts = [f"### {TITLES[name]}\n\n{_runs(rows)}{_table(rows)}" for name, rows in found.items()]
+    parts = [f"### {TITLES[name]}\n\n{_table(rows)}" for name, rows in found.items()]
     return "\n".join(["\n" + _summary(found), *parts])
 
 
@@ -62,26 +62,29 @@ def _summary(groups: dict[str, list[dict[str, Any]]]) -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    """Returns a table of goals and ratios, a column per engine; rows of several runs have a column that names them."""
+    """Returns a table of goals and ratios, a column per engine, below the run of its rows.
+
+    Rows of several runs have a column that names them in its place.
+    """
+    run = _run_of_all(rows)
     engines = [engine for engine in _ENGINES if any(row["engine"] == engine for row in rows)]
     columns = ["what", "against", "goal", *(_ENGINES[engine] for engine in engines)]
-    columns += [] if _runs(rows) else ["measured"]
+    columns += [] if run else ["measured"]
     lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     by_engine: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for row in rows:
         by_engine.setdefault((row["what"], row["against"]), {})[row["engine"]] = row
     for (what, against), found in by_engine.items():
         cells = [_cell(found[engine]) if engine in found else "-" for engine in engines]
-        measured = [] if _runs(rows) else [_measured(found)]
+        measured = [] if run else [_measured(found)]
         lines.append(f"| {' | '.join([what, against, _goal(found), *cells, *measured])} |")
-    return "\n".join(lines) + "\n"
+    return (f"Measured on {run}.\n\n" if run else "") + "\n".join(lines) + "\n"
 
 
-def _runs(rows: list[dict[str, Any]]) -> str:
-    """Returns a sentence about the run of all these rows; empty if they are of several runs."""
+def _run_of_all(rows: list[dict[str, Any]]) -> str:
+    """Returns day and commit of the run of all these rows; empty if they are of several runs, or not known."""
     runs = {_run_of(row) for row in rows}
-    run = runs.pop()
-    return "" if runs or not run else f"Measured on {run}.\n\n"
+    return runs.pop() if len(runs) == 1 else ""
 
 
 def worsened(before: dict[str, Any], now: dict[str, Any]) -> list[str]:

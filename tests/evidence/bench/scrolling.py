@@ -75,8 +75,10 @@ def scroll(context: BrowserContext, site: str, strategy: str, *, traced: bool) -
         tab.page.set_viewport_size(_WINDOW)
         tab.open("timeline", strategy=strategy)
         assert tab.state == "done", tab.page.locator("#problem").inner_text()
-        task_ms = longest_task_ms(tab.page, through) if traced else 0.0
-        if not traced:
+        task_ms = 0.0
+        if traced:
+            task_ms = longest_task_ms(tab.page, through)
+        else:
             through()
     finally:
         tab.close()
