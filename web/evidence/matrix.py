@@ -7,6 +7,7 @@ from typing import Any
 from tests.evidence.compare.results import (
     FAILS,
     GATEWAY,
+    GATEWAY_STRATEGY,
     MEDIA,
     NOT_RUN,
     PLACES,
@@ -28,7 +29,7 @@ NOT_MEASURED = "not measured yet"
 #: Rows that have a place in the matrix before the first run that has them.
 EXPECTED = ("delegated", "redirect", "gateway")
 # Rows about another homeserver than Synapse as it ships: the strategy that was run, and where.
-_OTHER_ROWS = {"redirect": ("redirect", REDIRECTING), "gateway": ("link", GATEWAY)}
+_OTHER_ROWS = {"redirect": ("redirect", REDIRECTING), "gateway": (GATEWAY_STRATEGY, GATEWAY)}
 _INTERPRETERS = {"micropython": "MicroPython", "pyodide": "Pyodide"}
 _PLACES = {
     "same-origin": "on the same origin",

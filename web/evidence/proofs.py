@@ -37,14 +37,9 @@ _WORKING: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     "blocking": ((f"{_COMPARE_PAGE}::test_comparison_runs_on_pyodide", (_CHROMIUM,)),),
 }
 # The tests that a window is what its name says: by what a page sees there, or by what it keeps.
-_SEEN, _COOKIES, _INCOGNITO = (
-    f"{_MODES}::test_{name}"
-    for name in (
-        "modes_are_what_their_names_say",
-        "third_party_cookies_are_blocked_where_the_name_says_so",
-        "incognito_tabs_are_in_another_profile_than_those_that_playwright_opens",
-    )
-)
+_SEEN = f"{_MODES}::test_modes_are_what_their_names_say"
+_COOKIES = f"{_MODES}::test_third_party_cookies_are_blocked_where_the_name_says_so"
+_INCOGNITO = f"{_MODES}::test_incognito_tabs_are_in_another_profile_than_those_that_playwright_opens"
 _KEPT = f"{_PERSISTENT}::test_databases_caches_and_workers_survive_a_restart"
 _WINDOWS = {
     "chromium-third-party-cookies-blocked": _COOKIES,
@@ -130,7 +125,9 @@ def tests_of(strategy: str, mode: str, outcome: str) -> list[str]:
 
     The first one is the comparison's own; then come the window's, if it has one, and the strategy's.
     """
-    found = [COMPARISON, *filter(None, [_WINDOWS.get(mode)])]
+    found = [COMPARISON]
+    if mode in _WINDOWS:
+        found.append(_WINDOWS[mode])
     if outcome != FAILS:
         return found + [test for test, modes in _WORKING.get(strategy, ()) if mode in modes]
     return found + ([_REFUSED_STORAGE] if (strategy, mode) == ("opfs", _FIREFOX_PRIVATE) else [])

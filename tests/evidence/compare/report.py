@@ -13,6 +13,7 @@ from tests.evidence.compare import stored_runs
 from tests.evidence.compare.results import (
     FAILS,
     GATEWAY,
+    GATEWAY_STRATEGY,
     NOT_RUN,
     PLACES,
     RANGES,
@@ -57,8 +58,6 @@ _SERVER_TITLES = {
     GATEWAY: "through the gateway",
     REDIRECTING: "a homeserver that redirects",
 }
-# The strategy that stands for all through the gateway, where they do not differ.
-_GATEWAY_STRATEGY = "link"
 _SIGNS = {WORKS: "✓", FAILS: "✗", NOT_RUN: "-"}
 
 
@@ -134,7 +133,7 @@ def _table_rows(results: Results, shown: Sequence[str]) -> list[tuple[str, str, 
         for strategy in strategies:
             own, usual = ([_shown(results, mode, at, strategy)[0] for mode in shown] for at in (place, TYPICAL_PLACE))
             differs = any(one not in (NOT_RUN, other) for one, other in zip(own, usual, strict=True))
-            if differs or (place, strategy) == (GATEWAY, _GATEWAY_STRATEGY):
+            if differs or (place, strategy) == (GATEWAY, GATEWAY_STRATEGY):
                 rows.append((f"`{strategy}`, {_SERVER_TITLES[place]}", place, strategy))
     return rows
 

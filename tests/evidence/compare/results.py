@@ -44,8 +44,10 @@ SERVERS = {
     GATEWAY: tuple(name for name in STRATEGIES if name not in ("cookie", "signed_query")),
     REDIRECTING: ("redirect",),
 }
+#: The strategy that stands for all through the gateway, where they do not differ.
+GATEWAY_STRATEGY = "link"
 #: What a whole run has of them in a window that it runs briefly: what the matrix shows.
-BRIEF_SERVERS = {GATEWAY: ("link",), REDIRECTING: ("redirect",)}
+BRIEF_SERVERS = {GATEWAY: (GATEWAY_STRATEGY,), REDIRECTING: ("redirect",)}
 #: What a quick run has of them, in `QUICK_SERVER_MODES`: the strategies that each is there for.
 QUICK_SERVERS = {
     RANGES: ("service_worker", "cookie", "signed_query"),

@@ -32,6 +32,11 @@ _REPORT = """() => {
 SIZE = (480, 900)
 
 
+def words_of(error: Exception) -> str:
+    """Returns the first line of what a driver's error says, without Selenium's prefix."""
+    return str(getattr(error, "msg", "") or error).partition("\n")[0]
+
+
 class Unsettled(Exception):
     """The page was neither done nor failed in time."""
 

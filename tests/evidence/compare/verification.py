@@ -12,7 +12,7 @@ from development.sample_media.catalogue import Sample
 from tests.browser import pixels
 from tests.browser.site_tab import SEEK
 from tests.evidence.compare.results import FAILS, MEDIA, NOT_RUN, WORKS, Cell, Setting
-from tests.evidence.compare.tabs import Tab
+from tests.evidence.compare.tabs import Tab, words_of
 
 # Number of media compared by pixels per kind; the state of all is checked.
 _LOOKED_AT = 3
@@ -107,7 +107,7 @@ def _looked_at(tab: Tab, media: str, selector: str, elements: list[dict[str, Any
     try:
         return _first_difference(tab, media, selector, elements, samples)
     except (PlaywrightError, WebDriverException) as error:
-        return str(getattr(error, "msg", "") or error).splitlines()[0]
+        return words_of(error)
 
 
 def _first_difference(

@@ -25,7 +25,7 @@ from urllib3.exceptions import HTTPError
 
 from tests.browser import pixels
 from tests.browser.engines import install_package
-from tests.evidence.compare.tabs import SIZE
+from tests.evidence.compare.tabs import SIZE, words_of
 
 PACKAGES = ("webkit2gtk-driver", "xvfb")
 PERSISTENT_PACKAGES = ("python3-gi", "gir1.2-webkit2-4.1")
@@ -188,7 +188,7 @@ def _started(program: tuple[str, ...], display: str) -> webdriver.WebKitGTK:
         try:
             return webdriver.WebKitGTK(options=options, service=service)
         except (WebDriverException, HTTPError, OSError) as error:  # OSError: the driver was killed while it answered
-            problem = str(getattr(error, "msg", "") or error).partition("\n")[0]
+            problem = words_of(error)
         finally:
             watch.cancel()
     raise WebDriverException(f"WebKitGTK did not start in {_TRIES} tries: {problem}")
