@@ -29,6 +29,7 @@ from tests.evidence.compare.tabs import SIZE, words_of
 
 PACKAGES = ("webkit2gtk-driver", "xvfb")
 PERSISTENT_PACKAGES = ("python3-gi", "gir1.2-webkit2-4.1")
+_DRIVER = "WebKitWebDriver"
 _BROWSERS = "/usr/lib/*/webkit2gtk-4.*/MiniBrowser"
 _SYSTEM_PYTHON = "/usr/bin/python3"
 _HAS_BINDINGS = "import gi; gi.require_version('WebKit2', '4.1')"
@@ -66,7 +67,7 @@ def browser_path() -> str:
         for package in PACKAGES:
             install_package(package)
         found = _find()
-    return found if shutil.which("WebKitWebDriver") and shutil.which("Xvfb") else ""
+    return found if shutil.which(_DRIVER) and shutil.which("Xvfb") else ""
 
 
 def has_persistent_browser() -> bool:
@@ -182,7 +183,8 @@ def _started(program: tuple[str, ...], display: str) -> webdriver.WebKitGTK:
         options.add_argument(argument)
     problem = ""
     for _ in range(_TRIES):
-        service = Service(env={**os.environ, "DISPLAY": display})
+        # Selenium looks for the driver when it is imported, which may be before the driver was installed.
+        service = Service(shutil.which(_DRIVER), env={**os.environ, "DISPLAY": display})
         watch = threading.Timer(_START_S, service.stop)
         watch.start()
         try:
