@@ -200,7 +200,7 @@ def _add_gateway(parser: argparse.ArgumentParser) -> None:
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=ROOT / "comparison", help="output folder (default: comparison)")
     parser.add_argument("--runs", type=int, default=5, help="how often to measure (default: 5)")
-    parser.add_argument("--quick", action="store_true", help="each cell of the matrix once, in ten to fifteen minutes")
+    parser.add_argument("--quick", action="store_true", help="each cell of the matrix once, in ten to thirteen minutes")
     parser.add_argument("--mode", action="append", default=[], help="only this mode; may be given again")
     parser.add_argument("--seed", type=int, help="of the order of turns (default: drawn)")
     parser.add_argument("--resume", action="store_true", help="go on with an interrupted run")
