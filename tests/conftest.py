@@ -75,13 +75,18 @@ def _is_chosen(item: pytest.Item) -> bool:
         return True
     mode = parameters["mode"].name
     named = item.get_closest_marker("by_default")
-    if named and mode not in named.args:
+    if named and not _is_named(named, mode, parameters.get("interpreter")):
         return False
     if "interpreter" in parameters and (mode, parameters["interpreter"]) not in getattr(module, "PAIRS", PAIRS):
         return False
     if "strategy" in parameters:
         return parameters["strategy"] in getattr(module, "STRATEGIES_IN", STRATEGIES_IN).get(mode, ())
     return "interpreter" in parameters or mode in BROWSERS
+
+
+def _is_named(mark: pytest.Mark, mode: str, interpreter: str | None) -> bool:
+    interpreters = mark.kwargs.get("interpreters", (interpreter,))
+    return mode in (mark.args or (mode,)) and interpreter in interpreters
 
 
 def _parameters(item: pytest.Item) -> dict[str, Any]:

@@ -19,11 +19,13 @@ from web.server import Application, Server, site_application
 
 # The demonstration's committed media.
 MEDIA = Path(__file__).resolve().parents[2] / "web" / "media"
-# Lists the names of all media files in OPFS.
+# Lists the names of all media files in OPFS. While the index is written, Chromium lists `index.json.crswap` as well.
 LIST_OPFS_FILES = """async () => {
   const found = [];
   const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
-  for await (const [name, handle] of directory) if (handle.kind === "file" && name !== "index.json") found.push(name);
+  for await (const [name, { kind }] of directory) {
+    if (kind === "file" && !name.startsWith("index.json")) found.push(name);
+  }
   return found;
 }"""
 # Adds elements to the document: their tag, their attributes, and the gap between them in pixels.

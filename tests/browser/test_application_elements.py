@@ -22,7 +22,7 @@ from tests.browser.site_tab import SiteTab
 from web.demonstration import Demonstration
 
 STRATEGIES_IN = {"chromium": ("link", "blob"), "firefox": ("blob",)}
-PAIRS = (("chromium", "micropython"), ("firefox", "pyodide"))
+PAIRS = (("chromium", "micropython"), ("firefox", "micropython"), ("firefox", "pyodide"))
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -157,6 +157,7 @@ def test_elements_of_pyscript_web_and_in_shadow_roots(
     assert page.evaluate("() => givenRoot.querySelector('#inside').getAttribute('src')") is None
 
 
+@pytest.mark.by_default(interpreters=("micropython",))
 def test_dialogs_load_when_opened_and_what_plays_is_not_restarted(
     harness: BindingHarness, media_set: MediaSet, interpreter: str
 ) -> None:
@@ -198,6 +199,7 @@ def test_dialogs_load_when_opened_and_what_plays_is_not_restarted(
     assert not page.evaluate("() => window.emptied")
 
 
+@pytest.mark.by_default(interpreters=("micropython",))
 @pytest.mark.parametrize("strategy", ["link", "blob"])
 def test_backgrounds(harness: BindingHarness, media_set: MediaSet, interpreter: str, strategy: str) -> None:
     tab = harness.open(strategy, interpreter=interpreter)
@@ -231,6 +233,7 @@ def test_backgrounds(harness: BindingHarness, media_set: MediaSet, interpreter: 
     assert page.eval_on_selector("#first", "(element) => element.style.backgroundImage") == ""
 
 
+@pytest.mark.by_default(interpreters=("micropython",))
 @pytest.mark.parametrize("strategy", ["link", "blob"])
 def test_links_save_files_under_their_names(
     harness: BindingHarness, media_set: MediaSet, interpreter: str, mode: Mode, downloads: Path, strategy: str
@@ -267,7 +270,13 @@ def test_links_save_files_under_their_names(
         assert saved_file(tab, mode, downloads / "another.txt", button.click) == b"another file"
 
 
-@pytest.mark.parametrize("ratio", [pytest.param(1, marks=pytest.mark.by_default("chromium")), 2])
+@pytest.mark.parametrize(
+    "ratio",
+    [
+        pytest.param(1, marks=pytest.mark.by_default("chromium")),
+        pytest.param(2, marks=pytest.mark.by_default(interpreters=("micropython",))),
+    ],
+)
 def test_thumbnails_have_the_pixels_of_the_screen(
     harness: BindingHarness, media_set: MediaSet, interpreter: str, mode: Mode, ratio: int
 ) -> None:

@@ -114,6 +114,7 @@ def test_an_application_decides(harness: BindingHarness, media_set: MediaSet, in
     assert report["persistence"] is not None
 
 
+@pytest.mark.by_default(interpreters=("micropython",))
 def test_a_prefetch_is_paused_resumed_and_cancelled(
     harness: BindingHarness, media_set: MediaSet, interpreter: str
 ) -> None:

@@ -68,7 +68,7 @@ def show_all(tab: SiteTab, media_set: MediaSet, film: str) -> None:
     assert abs(tab.page.evaluate(SEEK, ["video", 5]) - 5) < 0.1
 
 
-@pytest.mark.parametrize("policy", ["require-corp", "credentialless"])
+@pytest.mark.parametrize("policy", ["require-corp", pytest.param("credentialless", marks=pytest.mark.full_matrix)])
 @pytest.mark.parametrize("strategy", ["link", "blob"])
 def test_a_cross_origin_isolated_page_shows_all_media(
     binding_site: Path,
@@ -109,7 +109,7 @@ def test_a_worker_that_passes_requests_on_disturbs_nothing(
     assert tab.page.evaluate(COUNT) >= 3, "the requests went through the worker"
 
 
-@pytest.mark.parametrize("strategy", ["link", "blob"])
+@pytest.mark.parametrize("strategy", ["link", pytest.param("blob", marks=pytest.mark.full_matrix)])
 def test_a_notification_shows_a_media_as_its_icon(
     binding_site: Path,
     playwright: Playwright,

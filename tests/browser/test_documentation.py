@@ -11,8 +11,12 @@ from web import documentation
 from web.server import SiteServer
 
 pytestmark = only_chromium
-# The pages whose requests after the `load` event are waited for, one of each kind.
-LATE = ("index.html", "comparison.html", "api/index.html")
+# One page of each kind.
+KINDS = ("index.html", "comparison.html", "api/index.html")
+NAMES = sorted(
+    path.relative_to(documentation.ROOT / "docs").with_suffix(".html").as_posix()
+    for path in (documentation.ROOT / "docs").rglob("*.md")
+)
 _FOCUSABLE_WHERE_THEY_SCROLL = """() => [...document.querySelectorAll(".table-region, pre > code")].every(
   (region) => region.scrollWidth > region.clientWidth === (region.tabIndex === 0))"""
 
@@ -41,13 +45,13 @@ def page(browser: BrowserContext, address: str) -> Iterator[Page]:
     assert not wrong
 
 
-def test_no_page_requests_another_host(page: Page, address: str) -> None:
-    for path in sorted((documentation.ROOT / "docs").rglob("*.md")):
-        name = path.relative_to(documentation.ROOT / "docs").with_suffix(".html").as_posix()
-        page.goto(address + name)
-        if name in LATE:
-            page.wait_for_load_state("networkidle")
-        expect(page.locator("h1").first).to_be_visible()
+@pytest.mark.parametrize(
+    "name", [name if name in KINDS else pytest.param(name, marks=pytest.mark.full_matrix) for name in NAMES]
+)
+def test_a_page_requests_no_other_host(page: Page, address: str, name: str) -> None:
+    page.goto(address + name)
+    page.wait_for_load_state("networkidle")  # with what it requests after the `load` event
+    expect(page.locator("h1").first).to_be_visible()
 
 
 @pytest.mark.parametrize("width", [390, 1400])

@@ -17,6 +17,12 @@ from web.server import SiteServer
 
 DOCUMENTS = tuple(f"docs/{name}.html" for name in ("index", "comparison", "findings", "applications"))
 PAGES = ("evidence.html", "evidence-tests.html")
+# By default, one page of each kind.
+KINDS = ("index.html", "auto.html", "compare.html", "timeline.html", "docs/comparison.html")
+READABLE = [
+    name if name in KINDS else pytest.param(name, marks=pytest.mark.full_matrix)
+    for name in (*(f"{entry.name}.html" for entry in site.PAGES), *DOCUMENTS)
+]
 MATRIX = Evidence().matrix
 WORLDS = [world for _, worlds in MATRIX.browsers for world in worlds]
 # A phone; a window of 1,280 pixels at 200 %; the same at 100 %.
@@ -57,29 +63,23 @@ def test_evidence_is_accessible_at_any_width_in_both_schemes(page: Page, address
 
 
 @only_chromium
-def test_every_page_is_readable_before_its_python_runs(page: Page, address: str) -> None:
-    """`test_page_is_accessible` has the same for rooms that are shown; by default, for one page of each kind."""
+@pytest.mark.parametrize("name", READABLE)
+def test_a_page_is_readable_before_its_python_runs(page: Page, address: str, name: str) -> None:
+    """`test_page_is_accessible` has the same for rooms that are shown."""
     devtools = page.context.new_cdp_session(page)
-    found: dict[str, list[object]] = {}
-    for name in (*(f"{entry.name}.html" for entry in site.PAGES), *DOCUMENTS):
-        devtools.send("Emulation.setScriptExecutionDisabled", {"value": True})
-        page.goto(address + name)
-        devtools.send("Emulation.setScriptExecutionDisabled", {"value": False})  # axe waits by timers
-        page.evaluate("() => { document.getElementById('account')?.removeAttribute('hidden'); }")
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 640})
-            if page.evaluate("() => document.documentElement.scrollWidth") > width:
-                found[name] = [f"wider than {width} px"]
-            if (
-                name not in DOCUMENTS
-                and page.evaluate("() => document.querySelector('.bar').offsetHeight") > MAX_BAR_PX
-            ):
-                found[name] = [f"has a bar of several rows in {width} px"]
-        if name in DOCUMENTS:  # whose tables scroll there
-            page.set_viewport_size({"width": WIDTHS[0], "height": 640})
-            page.evaluate("() => Promise.all(document.getAnimations().map(({ finished }) => finished.catch(Boolean)))")
-        found.setdefault(name, []).extend(violations(page, "serious", "critical"))
-    assert not {name: wrong for name, wrong in found.items() if wrong}
+    devtools.send("Emulation.setScriptExecutionDisabled", {"value": True})
+    page.goto(address + name)
+    devtools.send("Emulation.setScriptExecutionDisabled", {"value": False})  # axe waits by timers
+    page.evaluate("() => { document.getElementById('account')?.removeAttribute('hidden'); }")
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 640})
+        assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        if name not in DOCUMENTS:
+            assert page.evaluate("() => document.querySelector('.bar').offsetHeight") <= MAX_BAR_PX, "of one row"
+    if name in DOCUMENTS:  # whose tables scroll there
+        page.set_viewport_size({"width": WIDTHS[0], "height": 640})
+        page.evaluate("() => Promise.all(document.getAnimations().map(({ finished }) => finished.catch(Boolean)))")
+    assert violations(page, "serious", "critical") == []
 
 
 @only_chromium

@@ -117,6 +117,7 @@ def distance(page: Image.Image, element: dict[str, Any], samples: dict[str, Samp
     return pixels.nearest(page, element["box"], originals)
 
 
+@pytest.mark.by_default("chromium")
 def test_a_client_on_matrix_js_sdk_shows_the_room(
     open_page: Callable[..., SiteTab], samples: dict[str, Sample]
 ) -> None:

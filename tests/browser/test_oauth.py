@@ -100,6 +100,7 @@ def wait_for_pictures(tab: SiteTab) -> None:
     assert tab.page.evaluate("() => [...document.querySelectorAll('#timeline img')].every((img) => img.naturalWidth)")
 
 
+@pytest.mark.by_default("firefox-private")
 def test_oauth_comes_back_renews_and_ends(
     open_tab: OpenTab, server: AuthorizationServer, room: Room, site: str, interpreter: str
 ) -> None:

@@ -128,6 +128,7 @@ def session(demonstration: Demonstration) -> dict[str, str]:
     return dict(answer.json())
 
 
+@pytest.mark.by_default(interpreters=("micropython",))
 def test_the_readmes_lines_run_as_they_stand(
     open_page: OpenPage,
     folder: Path,
@@ -222,6 +223,7 @@ asyncio.create_task(main())
 """
 
 
+@pytest.mark.by_default(interpreters=("micropython",))
 @only_chromium
 def test_a_remote_configuration_brings_the_workers(open_page: OpenPage, folder: Path, interpreter: str) -> None:
     """From another origin, to a page that has nothing of the library beside it."""
@@ -275,6 +277,7 @@ asyncio.create_task(main())
 """
 
 
+@pytest.mark.by_default(interpreters=("micropython",))
 @only_chromium
 def test_a_clock_that_is_set_back_holds_nothing_up(
     open_page: OpenPage, folder: Path, wheel: str, interpreter: str
@@ -312,6 +315,7 @@ BAD = {
 }
 
 
+@pytest.mark.by_default(interpreters=("micropython",))
 @only_chromium
 def test_the_console_says_what_is_wrong_and_what_to_do(
     open_page: OpenPage, folder: Path, wheel: str, interpreter: str

@@ -155,6 +155,7 @@ def colors(picture: Locator, wanted: set[str]) -> set[str]:
     return seen
 
 
+@pytest.mark.by_default("chromium")
 def test_less_motion_and_less_data(harness: BindingHarness, media_set: MediaSet, mode: Mode, interpreter: str) -> None:
     still, moving, drawing = list(media_set.sha256)
     emulates = mode.browser == "chromium"  # Firefox cannot, when it is driven over BiDi

@@ -86,7 +86,7 @@ def login_token(page: Page, synapse: Synapse) -> str:
     return parse_qs(urlsplit(link or "").query)["loginToken"][0]
 
 
-@pytest.mark.by_default("chromium", "firefox-private")
+@pytest.mark.by_default("chromium")
 def test_single_sign_on_comes_back_to_the_page(
     open_tab: OpenTab, homeserver: Synapse, room: Room, site_without_account: str
 ) -> None:
@@ -185,7 +185,8 @@ def open_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 @only_chromium
 @pytest.mark.parametrize(
-    "name", ["blob", "opfs", "auto", "link", pytest.param("blocking", marks=pytest.mark.full_matrix)]
+    "name",
+    ["blob", "auto", *(pytest.param(name, marks=pytest.mark.full_matrix) for name in ("opfs", "link", "blocking"))],
 )
 def test_media_of_an_old_homeserver_need_no_token(open_tab: OpenTab, site_for: Any, open_room: Room, name: str) -> None:
     with OldHomeserver(open_room.account["homeserver"]) as proxy:

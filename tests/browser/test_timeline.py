@@ -98,6 +98,7 @@ def scroll_through(tab: SiteTab) -> None:
     assert outcome["stops"] > 15
 
 
+@pytest.mark.by_default("chromium")
 def test_late_frames_and_tasks_are_measured(
     browser: BrowserContext, demonstration: Demonstration, archive: ArchiveRoom, mode: Mode
 ) -> None:

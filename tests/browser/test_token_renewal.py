@@ -140,6 +140,7 @@ def renew_three_times(
     return loaded
 
 
+@pytest.mark.by_default(interpreters=("micropython",))
 @pytest.mark.parametrize("end", ["known", pytest.param("unknown", marks=pytest.mark.full_matrix)])
 def test_every_strategy_goes_on_across_three_renewals(
     site: str,

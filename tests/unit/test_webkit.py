@@ -10,8 +10,6 @@ from tests.evidence.compare import webkit
 
 
 class _Driver:
-    capabilities = {"browserVersion": "2"}
-
     def __init__(self, service: Service) -> None:
         self.path = service.path
 

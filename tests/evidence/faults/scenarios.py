@@ -30,10 +30,11 @@ _INDEXED = """async (count) => {
   return file && Object.keys(JSON.parse(await (await file.getFile()).text() || "{}")).length >= count;
 }"""
 # By turns: other bytes of the same length, another media's file, a shorter one, none; every fifth stays as it is.
+# While the index is written, Chromium lists `index.json.crswap` as well.
 _ALTER = """async () => {
   const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
   const handles = [];
-  for await (const [name, handle] of directory) if (name.includes(".") && name !== "index.json") handles.push(handle);
+  for await (const [name, handle] of directory) if (!name.startsWith("index.json")) handles.push(handle);
   const read = async (handle) => new Uint8Array(await (await handle.getFile()).arrayBuffer());
   const foreign = await read(handles[0]);
   for (const [number, handle] of handles.entries()) {
