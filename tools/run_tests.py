@@ -9,12 +9,13 @@ from tools.setup_environment import ROOT, CommandError
 
 # The folders whose tests start browsers; those with long files come first, so that no process ends with one.
 BROWSER_TESTS = ("tests/evidence/faults", "tests/evidence/bench", "tests/evidence/compare", "tests/browser")
+# What runs beside them in the same processes, since it starts programs alone and the others take longer.
+BESIDE = ("tests/fuzz",)
 # The others, which run asyncio's event loop in a process where Playwright does not run its own.
 OTHER_TESTS = (
     "tests/unit",
     "tests/homeserver",
     "tests/gateway",
-    "tests/fuzz",
     "tests/evidence/load",
     "tests/evidence/gateway",
 )
@@ -61,7 +62,7 @@ def _run_all() -> int:
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         others = subprocess.Popen([*_PYTEST, *OTHER_TESTS], cwd=ROOT, stdout=output)
         try:
-            status = subprocess.call([*_PYTEST, *_IN_TWO_PROCESSES, *BROWSER_TESTS], cwd=ROOT)
+            status = subprocess.call([*_PYTEST, *_IN_TWO_PROCESSES, *BESIDE, *BROWSER_TESTS], cwd=ROOT)
             status = others.wait() or status
         except KeyboardInterrupt:
             others.wait()  # it was interrupted as well, and stops what it has started

@@ -14,7 +14,7 @@ from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
 
 STRATEGIES = ("link", "blob", "opfs", "bundle", "auto")
-STRATEGIES_IN = {"chromium": ("link", "bundle"), "firefox-private": ("blob",)}
+STRATEGIES_IN = {"chromium": ("link",), "firefox-private": ("blob",)}
 
 TAGS = {"m.image": "img", "m.video": "video", "m.audio": "audio"}
 # WebKitGTK 2.50 shows a picture that is declared as a video as a video of one frame: GStreamer decodes both.

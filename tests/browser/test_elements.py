@@ -120,6 +120,7 @@ def test_late_response_for_replaced_media_is_discarded(
     assert read_counters(tab)["aborted"] == 1
 
 
+@pytest.mark.by_default("chromium")
 def test_removing_an_element_aborts_its_request(harness: BindingHarness, media_set: MediaSet, interpreter: str) -> None:
     tab = harness.open("blob", interpreter=interpreter)
     harness.proxy.hold(media_set.pictures[0].rpartition("/")[2])
@@ -133,6 +134,7 @@ def test_removing_an_element_aborts_its_request(harness: BindingHarness, media_s
     assert (found["aborted"], found["coalesced"], found["opened"], found["urls"]) == (1, 1, 0, 0)
 
 
+@pytest.mark.by_default("chromium")
 def test_layout_is_reserved_and_blurhash_shown_until_loaded(
     harness: BindingHarness, media_set: MediaSet, interpreter: str
 ) -> None:
@@ -240,6 +242,7 @@ def test_silent_server_is_retried_after_timeout(harness: BindingHarness, media_s
     assert read_counters(tab)["retried"] > 0
 
 
+@pytest.mark.by_default("chromium")
 def test_large_download_reports_progress(
     harness: BindingHarness, media_set: MediaSet, interpreter: str, mode: Mode
 ) -> None:

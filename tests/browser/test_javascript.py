@@ -133,6 +133,7 @@ def test_a_client_on_matrix_js_sdk_shows_the_room(
         assert distance(page, element, samples) < pixels.MAX_DIFFERENCE, element
 
 
+@pytest.mark.by_default("chromium")
 def test_a_load_without_an_element(open_page: Callable[..., SiteTab], account: Room) -> None:
     ciphertext, file = encrypt(picture(200))
     file["url"] = account.upload(ciphertext, "application/octet-stream")

@@ -52,7 +52,7 @@ INJECTED = """async (elsewhere) => {
   ];
 }"""
 # One page of each kind; the others differ only in their text.
-KINDS = ("index", "link", "cookie", "timeline", "compare")
+KINDS = ("index", "link", "timeline", "compare")
 NAMES = [page.name if page.name in KINDS else pytest.param(page.name, marks=pytest.mark.full_matrix) for page in PAGES]
 
 

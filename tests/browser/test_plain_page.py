@@ -238,6 +238,7 @@ def test_a_remote_configuration_brings_the_workers(open_page: OpenPage, folder: 
     remote.stop()
 
 
+@pytest.mark.full_matrix
 @only_chromium
 def test_workers_that_cannot_start_are_told_or_left_out(open_page: OpenPage, folder: Path, wheel: str) -> None:
     """On Pyodide: for MicroPython, PyScript itself unpacks the wheel with workers from ``blob:``."""

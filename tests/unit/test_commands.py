@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import build
-from tools.run_tests import BROWSER_TESTS, OTHER_TESTS, needs_browsers
+from tools.run_tests import BESIDE, BROWSER_TESTS, OTHER_TESTS, needs_browsers
 from tools.setup_environment import ROOT
 
 
@@ -75,5 +75,5 @@ def test_no_browser_is_set_up_for_other_tests(arguments: list[str]) -> None:
 
 def test_the_folders_hold_every_test_once() -> None:
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        holders = [folder for folder in (*BROWSER_TESTS, *OTHER_TESTS) if ROOT / folder in path.parents]
+        holders = [folder for folder in (*BROWSER_TESTS, *BESIDE, *OTHER_TESTS) if ROOT / folder in path.parents]
         assert len(holders) == 1, path

@@ -22,7 +22,6 @@ MIN_BYTES_PER_S = 300_000
 # left out here some have tests of their own, with all that a person sees of them.
 IN_TURN = {
     "500, 502 and 503": "link",
-    "a length of 100 GB, and a body that is none": "link",
     "bodies that stand still": "bundle",
     "the clock jumps a day back": "blob",
     "files altered or removed by hand": "opfs",
