@@ -115,7 +115,7 @@ def test_uri_that_is_encoded_too_often_is_not_logged() -> None:
 
 
 @given(st.text(alphabet=st.characters(codec="utf-8"), max_size=60), st.data())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=300, deadline=None)
 def test_any_separator_and_any_encoding_is_redacted(separator: str, data: st.DataObject) -> None:
     uri = f"{PREFIX}/signed/{NAMES}{separator}?{QUERIES['signed']}"
     encoded = "".join(f"%{ord(c):02X}" if ord(c) < 128 and data.draw(st.booleans()) else c for c in uri)

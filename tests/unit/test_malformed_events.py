@@ -19,7 +19,7 @@ from demo.room import Room
 from tests.unit import fake_browser as fake
 from tests.unit.support import MXC, SPECIFIED, Script, run
 
-EXAMPLES = 60
+EXAMPLES = 120
 GOOD = {
     "type": "m.room.message",
     "sender": "@ana:example.org",

@@ -34,7 +34,9 @@ _INDEXED = """async (count) => {
 _ALTER = """async () => {
   const directory = await (await navigator.storage.getDirectory()).getDirectoryHandle("authmedia");
   const handles = [];
-  for await (const [name, handle] of directory) if (!name.startsWith("index.json")) handles.push(handle);
+  for await (const [name, handle] of directory) {
+    if (name.includes(".") && !name.startsWith("index.json")) handles.push(handle);
+  }
   const read = async (handle) => new Uint8Array(await (await handle.getFile()).arrayBuffer());
   const foreign = await read(handles[0]);
   for (const [number, handle] of handles.entries()) {
