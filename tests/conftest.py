@@ -1,6 +1,6 @@
 """Fixtures of the browser tests: the demonstration (homeserver, sample room, site) and browsers."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,11 @@ BROWSERS = ("chromium", "firefox-private")
 def only(mode: Mode) -> pytest.MarkDecorator:
     """Runs a test in one mode only, because its subject does not depend on the browser."""
     return pytest.mark.parametrize("mode", [mode], ids=lambda mode: mode.name, indirect=True, scope="session")
+
+
+def parameters(names: Iterable[str], by_default: Collection[str]) -> list[Any]:
+    """Returns a test's parameters, of which those that are not of ``by_default`` run with ``--full-matrix`` alone."""
+    return [name if name in by_default else pytest.param(name, marks=pytest.mark.full_matrix) for name in names]
 
 
 only_chromium = only(CHROMIUM)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.conftest import only_chromium
+from tests.conftest import only_chromium, parameters
 from web import documentation
 from web.server import SiteServer
 
@@ -45,9 +45,7 @@ def page(browser: BrowserContext, address: str) -> Iterator[Page]:
     assert not wrong
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in KINDS else pytest.param(name, marks=pytest.mark.full_matrix) for name in NAMES]
-)
+@pytest.mark.parametrize("name", parameters(NAMES, by_default=KINDS))
 def test_a_page_requests_no_other_host(page: Page, address: str, name: str) -> None:
     page.goto(address + name)
     page.wait_for_load_state("networkidle")  # with what it requests after the `load` event

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from tests.browser.accessibility import violations
-from tests.conftest import only_chromium
+from tests.conftest import only_chromium, parameters
 from tests.evidence.compare.tab_kinds import embedding_tab
 from web import site
 from web.evidence.answers import FILTERS
@@ -19,10 +19,7 @@ DOCUMENTS = tuple(f"docs/{name}.html" for name in ("index", "comparison", "findi
 PAGES = ("evidence.html", "evidence-tests.html")
 # By default, one page of each kind.
 KINDS = ("index.html", "auto.html", "compare.html", "timeline.html", "docs/comparison.html")
-READABLE = [
-    name if name in KINDS else pytest.param(name, marks=pytest.mark.full_matrix)
-    for name in (*(f"{entry.name}.html" for entry in site.PAGES), *DOCUMENTS)
-]
+READABLE = parameters([*(f"{entry.name}.html" for entry in site.PAGES), *DOCUMENTS], by_default=KINDS)
 MATRIX = Evidence().matrix
 WORLDS = [world for _, worlds in MATRIX.browsers for world in worlds]
 # A phone; a window of 1,280 pixels at 200 %; the same at 100 %.

@@ -15,7 +15,7 @@ from tests.browser.engines import Mode
 from tests.browser.saved_files import saved_file
 from tests.browser.site_tab import SiteTab
 from tests.browser.throttling_proxy import ThrottlingProxy
-from tests.conftest import OpenTab, only_chromium, only_firefox_private
+from tests.conftest import OpenTab, only_chromium, only_firefox_private, parameters
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
 from web.server import SiteServer
@@ -53,7 +53,7 @@ INJECTED = """async (elsewhere) => {
 }"""
 # One page of each kind; the others differ only in their text.
 KINDS = ("index", "link", "timeline", "compare")
-NAMES = [page.name if page.name in KINDS else pytest.param(page.name, marks=pytest.mark.full_matrix) for page in PAGES]
+NAMES = parameters([page.name for page in PAGES], by_default=KINDS)
 
 
 # --- costs of a reload

@@ -14,7 +14,7 @@ from tests.browser.matrix_room import Room
 from tests.browser.saved_files import save
 from tests.browser.site_tab import SiteTab
 from tests.browser.webkit_pages import add_to_webkit, failure_words, open_binding, wait_for_webkit
-from tests.conftest import OpenTab, only_chromium
+from tests.conftest import OpenTab, only_chromium, parameters
 from tests.evidence.compare import webkit
 from tests.homeserver.support import wait_for
 from web.demonstration import Demonstration
@@ -53,9 +53,7 @@ def upload_sparse(synapse: Synapse, room: Room, size: int) -> str:
 
 
 @pytest.mark.by_default("firefox")
-@pytest.mark.parametrize(
-    "size", [pytest.param(name, marks=pytest.mark.full_matrix) if name in LARGE else name for name in SIZES]
-)
+@pytest.mark.parametrize("size", parameters(SIZES, by_default=SIZES.keys() - LARGE))
 @pytest.mark.parametrize("strategy", ["link", "blob"])
 def test_files_of_any_size_are_saved(
     open_tab: OpenTab,

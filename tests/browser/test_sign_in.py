@@ -14,7 +14,7 @@ from tests.browser.accessibility import violations
 from tests.browser.authorization import authorization_server, decide
 from tests.browser.matrix_room import PASSWORD, Room, picture
 from tests.browser.throttling_proxy import ThrottlingProxy
-from tests.conftest import OpenTab, only_chromium
+from tests.conftest import OpenTab, only_chromium, parameters
 from tests.evidence.compare.counting_proxy import Receive, Send
 from tests.relay import free_port
 from web.demonstration import Demonstration
@@ -184,10 +184,7 @@ def open_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Room]:
 
 
 @only_chromium
-@pytest.mark.parametrize(
-    "name",
-    ["blob", "auto", *(pytest.param(name, marks=pytest.mark.full_matrix) for name in ("opfs", "link", "blocking"))],
-)
+@pytest.mark.parametrize("name", parameters(("blob", "auto", "opfs", "link", "blocking"), by_default=("blob", "auto")))
 def test_media_of_an_old_homeserver_need_no_token(open_tab: OpenTab, site_for: Any, open_room: Room, name: str) -> None:
     with OldHomeserver(open_room.account["homeserver"]) as proxy:
         tab = open_tab(site_for({**open_room.account, "homeserver": proxy.address()}))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import parameters
+
 ROOT = Path(__file__).resolve().parents[2]
 # Some targets run with `--full-matrix` alone.
 OFTEN = ("link", "wish", "encrypted_file", "gateway_request")
@@ -40,7 +42,7 @@ def _fuzzes(item: pytest.Item) -> bool:
     return getattr(item, "originalname", "") == "test_fuzz_target_survives"
 
 
-@pytest.mark.parametrize("name", [*OFTEN, *(pytest.param(name, marks=pytest.mark.full_matrix) for name in SELDOM)])
+@pytest.mark.parametrize("name", parameters(OFTEN + SELDOM, by_default=OFTEN))
 def test_fuzz_target_survives(name: str, logs: Path) -> None:
     log = (logs / f"{name}.log").read_text(encoding="utf-8", errors="replace")
     assert int((logs / f"{name}.status").read_text(encoding="ascii")) == 0, log[-2000:]

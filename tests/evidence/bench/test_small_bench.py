@@ -11,6 +11,7 @@ import pytest
 from playwright.sync_api import Playwright
 
 from tests.browser.engines import CHROMIUM, launch_browser
+from tests.conftest import parameters
 from tests.evidence import documents
 from tests.evidence.bench import goals, mp4_padding, report
 from tests.evidence.bench.benchmark import Benchmark, Row, as_json
@@ -47,10 +48,7 @@ def benchmark(environment: BenchmarkEnvironment, playwright: Playwright) -> Iter
         yield Benchmark(environment, context, "chromium", lambda words: None, runs=2, count=MEDIA)
 
 
-@pytest.mark.parametrize(
-    "strategy",
-    ["bundle", *[pytest.param(name, marks=pytest.mark.full_matrix) for name in ("link", "delegated", "blob")]],
-)
+@pytest.mark.parametrize("strategy", parameters(("bundle", "link", "delegated", "blob"), by_default=("bundle",)))
 def test_library_against_plain_javascript(benchmark: Benchmark, strategy: str) -> None:
     address = benchmark.environment.address(round_trip_ms=30)
     row = benchmark.row(
